@@ -1,0 +1,3 @@
+//! Sockets, timers, threads: everything that touches the kernel. Knows no HTTP, and of policy only `Vetted`.
+
+pub mod token;

@@ -1,0 +1,80 @@
+//! What an event of the poll names: a wire, or one of the loop's few fixed sources. Packs both into mio's `Token`.
+
+use mio::Token;
+
+/// One connection of the loop's arena; the generation makes a stale id harmless.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ConnId {
+    /// Slot in the arena.
+    pub index: u32,
+    /// How often the slot was used before.
+    pub generation: u32,
+}
+
+/// One socket of the loop's wires; the generation makes a stale event harmless.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct WireId {
+    /// Slot in the table of wires.
+    pub index: u32,
+    /// How often the slot was used before; 24 bits are kept.
+    pub generation: u32,
+}
+
+/// A question that a connection asked, to be named in the answer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Ticket {
+    /// Who asked.
+    pub conn: ConnId,
+    /// Which of its questions: a late answer for an older one is dropped.
+    pub seq: u32,
+}
+
+/// Who an event is for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Source {
+    /// Another thread has something for the loop.
+    Waker,
+    /// A signal arrived.
+    Signals,
+    /// A listening socket, by its number.
+    Listener(u32),
+    /// A socket of the resolver's own, by its slot.
+    Resolver(u32),
+    /// A socket that carries traffic.
+    Wire(WireId),
+}
+
+const KIND_BITS: u32 = 8;
+const GENERATION_MASK: u32 = (1 << 24) - 1;
+
+impl Source {
+    /// The token to register a source under: kind, generation and slot in one 64-bit number.
+    pub fn token(self) -> Token {
+        let (kind, index, generation) = match self {
+            Source::Waker => (0, 0, 0),
+            Source::Signals => (1, 0, 0),
+            Source::Listener(n) => (2, n, 0),
+            Source::Resolver(n) => (3, n, 0),
+            Source::Wire(id) => (4, id.index, id.generation & GENERATION_MASK),
+        };
+        Token((u64::from(index) << 32 | u64::from(generation) << KIND_BITS | kind) as usize)
+    }
+
+    /// Reads a token back; `None` for one that [`Source::token`] never made.
+    pub fn of(token: Token) -> Option<Source> {
+        let bits = token.0 as u64;
+        let index = (bits >> 32) as u32;
+        let generation = (bits >> KIND_BITS) as u32 & GENERATION_MASK;
+        match bits & 0xff {
+            0 => Some(Source::Waker),
+            1 => Some(Source::Signals),
+            2 => Some(Source::Listener(index)),
+            3 => Some(Source::Resolver(index)),
+            4 => Some(Source::Wire(WireId { index, generation })),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("smokescreen packs a wire's slot and generation into a 64-bit token");

@@ -1,0 +1,21 @@
+//! smokescreen: an SSRF-safe egress proxy.
+//!
+//! The crate is one house with two halves. The *pure* half decides: [`net`] and [`flow`] are its words,
+//! [`policy`] says who may go where, [`http`] reads and writes message heads, [`session`] is the state
+//! machine of one client connection. The *impure* half moves bytes: [`io`] owns sockets, timers and threads,
+//! [`server`] is the event loop that lets the two halves meet. [`config`] turns flags, environment and file
+//! into a policy and a server; [`log`] turns a [`session::outcome::Record`] into a line.
+//!
+//! Life of a request: accept (`server/listener`), parse (`session/head`, `http/head`), authenticate and decide
+//! ([`policy`]), resolve (`io/resolver`), vet (`policy/ranges`), dial (`io/dialer`), relay ([`flow::Gate`] and
+//! `io/pump`), record (`session/outcome`, [`log`]).
+
+pub mod config;
+pub mod flow;
+pub mod http;
+pub mod io;
+pub mod log;
+pub mod net;
+pub mod policy;
+pub mod server;
+pub mod session;

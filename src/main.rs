@@ -1,0 +1,3 @@
+//! The program: flags to configuration to server to exit code.
+
+fn main() {}
