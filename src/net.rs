@@ -1,8 +1,15 @@
 //! Where a request wants to go, as words: names, hosts, targets. Parsing only; nothing here judges
 //! (that is `policy`), resolves or connects (that is `io`).
+//!
+//! A host is parsed once, strictly, over the whole string (`net/host`). What C libraries would take for an
+//! address although it doesn't look like one (`0177.0.0.1`, `0x7f.1`, `2130706433`) is an error, never a name.
 
 use std::fmt;
 use std::net::IpAddr;
+
+mod host;
+#[cfg(test)]
+mod tests;
 
 /// The two ends a connection has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -18,6 +25,19 @@ pub enum Side {
 pub struct Name(Box<str>);
 
 impl Name {
+    /// Parses and normalises a DNS name, of one label or more. Addresses are not names.
+    ///
+    /// A text is already in normalised form if the name that comes out has the same spelling.
+    ///
+    /// # Errors
+    /// Everything that [`Host::parse`] refuses, and addresses.
+    pub fn parse(name: &str) -> Result<Name, TargetError> {
+        match host::parse(name)? {
+            Host::Name(name) => Ok(name),
+            Host::Addr(_) => Err(TargetError("an address is not a DNS name")),
+        }
+    }
+
     /// The normalised name.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -35,8 +55,34 @@ impl fmt::Display for Name {
 pub enum Host {
     /// A normalised DNS name.
     Name(Name),
-    /// A literal: a strict dotted quad or a bracketed IPv6 address.
+    /// A literal: a strict dotted quad or a bracketed IPv6 address. Never an IPv4-mapped one
+    /// (`::ffff:0:0/96`): that is the IPv4 address it stands for.
     Addr(IpAddr),
+}
+
+impl Host {
+    /// Parses the host of a URI authority (RFC 3986, section 3.2.2; brackets included, port excluded).
+    ///
+    /// Four decimal octets without leading zeros are IPv4, `[...]` is IPv6 without zone, anything else must be
+    /// a DNS name, which may be given in UTF-8. One trailing dot of a name is dropped.
+    ///
+    /// # Errors
+    /// Whatever is none of these; so is a name whose last label is a number or begins with `0x`, as it is
+    /// written or after the UTS-46 mapping.
+    pub fn parse(host: &[u8]) -> Result<Host, TargetError> {
+        host::parse(utf8(host)?)
+    }
+}
+
+/// The normalised host as a URI spells it: IPv6 in brackets.
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Host::Name(name) => name.fmt(f),
+            Host::Addr(IpAddr::V4(addr)) => write!(f, "{addr}"),
+            Host::Addr(IpAddr::V6(addr)) => write!(f, "[{addr}]"),
+        }
+    }
 }
 
 /// Host and port of one request, with the spelling the client used.
@@ -50,7 +96,59 @@ pub struct Target {
     pub written: Box<str>,
 }
 
-/// Why an authority is no target.
+impl Target {
+    /// Parses `host[:port]`. Without a port, `default_port` is taken; `None` makes the port mandatory (CONNECT).
+    ///
+    /// # Errors
+    /// A host that [`Host::parse`] refuses, user information (`user@host`), a port that is not 1 to 65535 in at
+    /// most five digits, a colon without a port.
+    pub fn parse(authority: &[u8], default_port: Option<u16>) -> Result<Target, TargetError> {
+        let written = utf8(authority)?;
+        if written.contains('@') {
+            return Err(TargetError("user information before the host is not accepted"));
+        }
+        let (host, port) = split_port(written)?;
+        let host = host::parse(host)?;
+        let port = match (port, default_port) {
+            (Some(""), _) => return Err(TargetError("port is missing after the colon")),
+            (Some(digits), _) => {
+                parse_port(digits).ok_or(TargetError("port is not a number from 1 to 65535"))?
+            }
+            (None, Some(port)) => port,
+            (None, None) => return Err(TargetError("port is missing")),
+        };
+        Ok(Target {
+            host,
+            port,
+            written: written.into(),
+        })
+    }
+
+    /// The value of the `Host` field (RFC 9110, section 7.2): the normalised host, and the port unless it is
+    /// the scheme's default.
+    pub fn host_field(&self, default_port: u16) -> HostField<'_> {
+        HostField {
+            host: &self.host,
+            port: (self.port != default_port).then_some(self.port),
+        }
+    }
+}
+
+/// A `Host` field's value, ready to be written; made by [`Target::host_field`].
+#[derive(Clone, Copy, Debug)]
+pub struct HostField<'a> {
+    host: &'a Host,
+    port: Option<u16>,
+}
+
+impl fmt::Display for HostField<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.host.fmt(f)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+/// Why an authority is no target: one short reason for a person, which echoes nothing of the input.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TargetError(pub &'static str);
 
@@ -60,17 +158,39 @@ impl fmt::Display for TargetError {
     }
 }
 
-impl Host {
-    /// Parses the host of a URI authority (brackets included, port excluded).
-    pub fn parse(_host: &[u8]) -> Result<Host, TargetError> {
-        Err(TargetError("not yet"))
+impl std::error::Error for TargetError {}
+
+/// Reads a TCP port: one to five digits, no sign, 1 to 65535.
+pub(crate) fn parse_port(digits: &str) -> Option<u16> {
+    // `u16::from_str` alone would take `+443`.
+    let plain = (1..=5).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    if plain {
+        digits.parse().ok().filter(|port| *port != 0)
+    } else {
+        None
     }
 }
 
-impl Target {
-    /// Parses `host[:port]`. Without a port, `default_port` is taken; `None` makes the port mandatory (CONNECT).
-    pub fn parse(_authority: &[u8], _default_port: Option<u16>) -> Result<Target, TargetError> {
-        Err(TargetError("not yet"))
+fn utf8(authority: &[u8]) -> Result<&str, TargetError> {
+    std::str::from_utf8(authority).map_err(|_| TargetError("host is not valid UTF-8"))
+}
+
+/// Parts an authority into its host and what follows the colon, if there is one.
+fn split_port(authority: &str) -> Result<(&str, Option<&str>), TargetError> {
+    // A colon inside brackets belongs to the address.
+    let host_length = if authority.starts_with('[') {
+        authority.find(']').ok_or(host::NOT_IPV6)? + 1
+    } else {
+        authority.find(':').unwrap_or(authority.len())
+    };
+    let (host, rest) = authority.split_at(host_length);
+    match rest.strip_prefix(':') {
+        Some(port) if port.contains(':') => {
+            Err(TargetError("host has more than one colon; IPv6 needs brackets"))
+        }
+        Some(port) => Ok((host, Some(port))),
+        None if rest.is_empty() => Ok((host, None)),
+        None => Err(host::NOT_IPV6),
     }
 }
 
