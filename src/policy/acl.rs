@@ -1,1 +1,244 @@
-//! stub
+//! The access control list: which role may go to which hosts. Decides on names and spelled addresses only; what a
+//! name resolves to is judged in `ranges`.
+//!
+//! The file's form and its checks are in `document`; here are the rules as they are asked.
+
+mod difference;
+mod document;
+mod external;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::net::Host;
+use crate::policy::glob::{GlobMap, GlobSet};
+use crate::policy::yaml::YamlError;
+use crate::policy::{Ask, Decision, Role};
+
+pub use self::difference::DIFFERENCES_MAX;
+
+/// The text of the ACL that is used when a password is set and no file is named; `acl.yaml` of this repository.
+pub const BUILT_IN: &str = include_str!("../../acl.yaml");
+
+/// What a rule does with a host that no list mentions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Let it out.
+    Open,
+    /// Let it out and say in the log that `enforce` would have denied it.
+    Report,
+    /// Deny it.
+    Enforce,
+}
+
+impl Action {
+    /// The word that stands for it in files and flags.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Action::Open => "open",
+            Action::Report => "report",
+            Action::Enforce => "enforce",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Action {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Action, String> {
+        [Action::Open, Action::Report, Action::Enforce]
+            .into_iter()
+            .find(|action| action.as_str() == text)
+            .ok_or_else(|| format!("unknown action '{text}'; accepted are open, report and enforce"))
+    }
+}
+
+/// Why an ACL was not accepted: one line with the place, what is wrong and what is accepted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AclError(YamlError);
+
+impl fmt::Display for AclError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for AclError {}
+
+/// How TLS tunnels to a `mitm_domains` entry are treated once they are intercepted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Interception {
+    /// Header fields that are added to requests; names are tokens, values hold no control characters.
+    pub add_headers: Vec<(Box<str>, Box<str>)>,
+    /// Log each request's method, URL and header names.
+    pub detailed_http_logs: bool,
+    /// The header fields whose values are logged too; all others are redacted.
+    pub detailed_http_logs_full_headers: Vec<Box<str>>,
+}
+
+/// One service's rule, or the default.
+#[derive(Clone, PartialEq, Debug)]
+struct Rule {
+    project: Arc<str>,
+    action: Action,
+    allowed_domains: GlobSet,
+    external_proxies: GlobSet,
+    /// With the place in the list: the first entry that matches counts.
+    mitm_domains: GlobMap<(usize, Arc<Interception>)>,
+}
+
+/// A valid ACL.
+#[derive(Clone, Debug)]
+pub struct Acl {
+    rules: HashMap<Box<str>, Rule>,
+    default: Option<Rule>,
+    global_allow_list: GlobSet,
+    global_deny_list: GlobSet,
+}
+
+/// What the ACL says to one request.
+pub(super) struct Answer {
+    /// Is it let out?
+    pub(super) allow: bool,
+    /// What log and counters say of it.
+    pub(super) decision: Decision,
+    /// For a tunnel to one of the rule's `mitm_domains`.
+    pub(super) interception: Option<Arc<Interception>>,
+}
+
+impl Answer {
+    fn new(rule: &Found<'_>, outcome: Outcome, reason: &'static str) -> Answer {
+        Answer {
+            allow: outcome != Outcome::Deny,
+            decision: Decision {
+                project: rule.rule.project.clone(),
+                reason: reason.into(),
+                enforce_would_deny: outcome != Outcome::Allow,
+                default_rule: rule.is_default,
+            },
+            interception: None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Allow,
+    AllowAndReport,
+    Deny,
+}
+
+struct Found<'a> {
+    rule: &'a Rule,
+    is_default: bool,
+}
+
+impl Acl {
+    /// Reads an ACL. `disabled_actions` are those that no rule may use (`--disable-acl-policy-action`).
+    ///
+    /// # Errors
+    /// Anything that is not exactly understood: see [`crate::policy::yaml::read`] for the form and
+    /// [`crate::policy::glob::Glob::parse`] for domain globs; beside them unknown keys, a version other than v1,
+    /// missing `services`, names or actions, two services of one name, disabled actions, and `mitm_domains` that
+    /// `allowed_domains` does not list.
+    pub fn parse(text: &str, disabled_actions: &[Action]) -> Result<Acl, AclError> {
+        document::parse(text, disabled_actions).map_err(AclError)
+    }
+
+    /// Does a service of this name have a rule of its own?
+    pub fn names(&self, role: &str) -> bool {
+        self.rules.contains_key(role)
+    }
+
+    /// Is there a rule for roles that no service is named after? Without it they are denied everything.
+    pub fn has_default_rule(&self) -> bool {
+        self.default.is_some()
+    }
+
+    /// Judges one request; the order of the questions is the reference's and decides which reason is given.
+    pub(super) fn decide(&self, role: &Role, host: &Host, ask: Ask<'_>) -> Answer {
+        let Some(found) = self.find(role) else {
+            return no_rule();
+        };
+        let rule = found.rule;
+        if let Some(url) = ask.external_proxy_url()
+            && !external::host(url).is_some_and(|proxy| rule.external_proxies.contains(&proxy))
+        {
+            return Answer::new(&found, Outcome::Deny, "connect proxy host not allowed in rule");
+        }
+        if rule.allowed_domains.contains(host) {
+            let mut answer = Answer::new(&found, Outcome::Allow, "host matched allowed domain in rule");
+            answer.interception = if ask.tunnel { rule.interception(host) } else { None };
+            return answer;
+        }
+        if self.global_deny_list.contains(host) {
+            return Answer::new(&found, Outcome::Deny, "host matched rule in global deny list");
+        }
+        if self.global_allow_list.contains(host) {
+            return Answer::new(&found, Outcome::Allow, "host matched rule in global allow list");
+        }
+        let (outcome, reason) = match rule.action {
+            Action::Open => (Outcome::Allow, "rule has open enforcement policy"),
+            Action::Report => (Outcome::AllowAndReport, "rule has allow and report policy"),
+            Action::Enforce => (Outcome::Deny, "rule has enforce policy"),
+        };
+        Answer::new(
+            &found,
+            outcome,
+            if found.is_default {
+                "default rule policy used"
+            } else {
+                reason
+            },
+        )
+    }
+
+    fn find(&self, role: &Role) -> Option<Found<'_>> {
+        let named = match role {
+            Role::Named(name) => self.rules.get(&**name),
+            Role::Missing => None,
+        };
+        match named {
+            Some(rule) => Some(Found {
+                rule,
+                is_default: false,
+            }),
+            None => self.default.as_ref().map(|rule| Found {
+                rule,
+                is_default: true,
+            }),
+        }
+    }
+}
+
+impl Rule {
+    fn interception(&self, host: &Host) -> Option<Arc<Interception>> {
+        let first = self.mitm_domains.matches(host).min_by_key(|(place, _)| *place);
+        first.map(|(_, interception)| interception.clone())
+    }
+}
+
+fn no_rule() -> Answer {
+    Answer {
+        allow: false,
+        decision: Decision {
+            project: Arc::from(""),
+            reason: "no rule matched".into(),
+            enforce_would_deny: true,
+            default_rule: false,
+        },
+        interception: None,
+    }
+}
+
+#[cfg(test)]
+#[path = "acl_tests.rs"]
+mod tests;

@@ -1,1 +1,80 @@
-//! stub
+//! The proxy password: reads `Proxy-Authorization: Basic` (RFC 7617) and compares in constant time.
+//!
+//! It knows no users, roles or files; who gets which role is decided in `policy`.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use subtle::{Choice, ConstantTimeEq};
+use zeroize::Zeroizing;
+
+/// The one password of this proxy. Never printed, wiped from memory when dropped.
+pub struct Password(Zeroizing<Vec<u8>>);
+
+impl Password {
+    /// Takes any bytes but none: an empty password would be no password, so there is no such value.
+    pub fn new(password: impl Into<Vec<u8>>) -> Option<Password> {
+        let password = Zeroizing::new(password.into());
+        (!password.is_empty()).then_some(Password(password))
+    }
+
+    /// Does the value of a `Proxy-Authorization` field carry this password? The user name may be anything, also
+    /// empty, but the colon after it must be there. The scheme's name is case-insensitive (RFC 9110, 11.1),
+    /// base64 is read strictly: standard alphabet, canonical padding, nothing behind it.
+    pub fn accepts(&self, field: &[u8]) -> bool {
+        let Some(credentials) = decode(field) else {
+            return false;
+        };
+        let mut parts = credentials.splitn(2, |&byte| byte == b':');
+        match (parts.next(), parts.next()) {
+            (Some(_user), Some(password)) => self.equals(password),
+            _ => false,
+        }
+    }
+
+    /// Takes the same time for every wrong password, whatever its length and however much of it is right.
+    fn equals(&self, given: &[u8]) -> bool {
+        let same_length = given.len() == self.0.len();
+        let compared = if same_length { given } else { &self.0 };
+        (self.0.ct_eq(compared) & Choice::from(u8::from(same_length))).into()
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(hidden)")
+    }
+}
+
+/// The decoded credentials of a `Basic` field value; they may hold the password, so they are wiped too.
+fn decode(field: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (scheme, rest) = trim(field, b" \t").split_at_checked(5)?;
+    if !scheme.eq_ignore_ascii_case(b"basic") || !rest.starts_with(b" ") {
+        return None;
+    }
+    let encoded = trim(rest, b" ");
+    // Room for all of it at once: a buffer that grows would leave copies behind.
+    let mut decoded = Zeroizing::new(vec![0; base64::decoded_len_estimate(encoded.len())]);
+    let length = STANDARD.decode_slice(encoded, &mut decoded).ok()?;
+    decoded.truncate(length);
+    Some(decoded)
+}
+
+fn trim<'a>(mut text: &'a [u8], blanks: &[u8]) -> &'a [u8] {
+    while let [first, rest @ ..] = text
+        && blanks.contains(first)
+    {
+        text = rest;
+    }
+    while let [rest @ .., last] = text
+        && blanks.contains(last)
+    {
+        text = rest;
+    }
+    text
+}
+
+#[cfg(test)]
+#[path = "auth_tests.rs"]
+mod tests;

@@ -1,1 +1,187 @@
-//! stub
+//! Domain globs, the patterns of an ACL's lists, and sets of them that are searched by hash.
+//!
+//! A glob is a host name, `*.` and a host name (any depth below it, never the name itself), or an address. What a
+//! request's host is, is decided in `net`; here only normal forms are compared, so no spelling slips past a list.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+
+use crate::net::Host;
+
+/// One pattern, valid and normalised.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Glob {
+    /// Exactly this host name.
+    Name(Box<str>),
+    /// Every host name below this one, at any depth.
+    Below(Box<str>),
+    /// Exactly this address; an IPv4-mapped one stands here as its IPv4.
+    Address(IpAddr),
+}
+
+const ACCEPTED: &str = "accepted are a host name, `*.` and a host name, or an IP address";
+
+impl Glob {
+    /// Reads a pattern. Names must already be in normal form (lower case, punycode, no trailing dot), so that
+    /// what is read in the file is what is compared; addresses are compared as values and may be spelled freely.
+    ///
+    /// # Errors
+    /// One line that quotes the pattern and says what is wrong, with the normal form where there is one.
+    pub fn parse(text: &str) -> Result<Glob, String> {
+        if text.is_empty() {
+            return Err(format!("an empty domain glob; {ACCEPTED}"));
+        }
+        if text == "*" || text == "*." {
+            return Err(format!("domain glob '{text}' would match everything; {ACCEPTED}"));
+        }
+        let below = text.strip_prefix("*.");
+        let name = below.unwrap_or(text);
+        if name.contains('*') {
+            return Err(format!(
+                "domain glob '{text}': `*` is accepted only as the whole first label, as in *.example.com"
+            ));
+        }
+        let (prefix, host) = (if below.is_some() { "*." } else { "" }, parse_host(name));
+        match host.map_err(|reason| format!("domain glob '{text}' is no host ({reason}); {ACCEPTED}"))? {
+            Host::Addr(_) if below.is_some() => Err(format!(
+                "domain glob '{text}': `*.` can't stand before an address"
+            )),
+            Host::Addr(address) => Ok(Glob::Address(address.to_canonical())),
+            Host::Name(normal) if normal.as_str() != name => Err(format!(
+                "domain glob '{text}' is not in normal form; write '{prefix}{normal}'"
+            )),
+            Host::Name(_) if below.is_some() => Ok(Glob::Below(name.into())),
+            Host::Name(_) => Ok(Glob::Name(name.into())),
+        }
+    }
+}
+
+fn parse_host(text: &str) -> Result<Host, String> {
+    // Brackets belong to URIs; in a list an IPv6 address may stand without them.
+    if let Ok(address) = text.parse::<Ipv6Addr>() {
+        return Ok(Host::Addr(address.into()));
+    }
+    Host::parse(text.as_bytes()).map_err(|error| error.to_string())
+}
+
+impl fmt::Display for Glob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Glob::Name(name) => f.write_str(name),
+            Glob::Below(name) => write!(f, "*.{name}"),
+            Glob::Address(address) => write!(f, "{address}"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Glob {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Glob, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Glob;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a domain glob such as example.com or *.example.com")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Glob, E> {
+                Glob::parse(text).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+/// Values found by the globs that a host matches. A look-up costs one hash per label of the host, however many
+/// globs there are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GlobMap<V> {
+    names: HashMap<Box<str>, V>,
+    below: HashMap<Box<str>, V>,
+    addresses: HashMap<IpAddr, V>,
+}
+
+impl<V> GlobMap<V> {
+    /// How many globs there are; one that was given twice counts once.
+    pub fn len(&self) -> usize {
+        self.names.len() + self.below.len() + self.addresses.len()
+    }
+
+    /// Is there no glob, so that no host matches?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The values of all globs that `host` matches; the exact one first, then from the longest to the shortest.
+    pub fn matches<'a>(&'a self, host: &'a Host) -> impl Iterator<Item = &'a V> {
+        let (name, address) = match host {
+            Host::Name(name) => (Some(name.as_str()), None),
+            Host::Addr(address) => (None, Some(address.to_canonical())),
+        };
+        let exact = name.and_then(|name| self.names.get(name));
+        let address = address.and_then(|address| self.addresses.get(&address));
+        let parents = std::iter::successors(name.and_then(parent), |name| parent(name));
+        exact
+            .into_iter()
+            .chain(address)
+            .chain(parents.filter_map(|parent| self.below.get(parent)))
+    }
+}
+
+/// The name without its first label.
+fn parent(name: &str) -> Option<&str> {
+    name.split_once('.').map(|(_, rest)| rest)
+}
+
+impl<V> FromIterator<(Glob, V)> for GlobMap<V> {
+    /// Of values for the same glob the first one counts.
+    fn from_iter<I: IntoIterator<Item = (Glob, V)>>(entries: I) -> GlobMap<V> {
+        let mut map = GlobMap {
+            names: HashMap::new(),
+            below: HashMap::new(),
+            addresses: HashMap::new(),
+        };
+        for (glob, value) in entries {
+            match glob {
+                Glob::Name(name) => _ = map.names.entry(name).or_insert(value),
+                Glob::Below(name) => _ = map.below.entry(name).or_insert(value),
+                Glob::Address(address) => _ = map.addresses.entry(address).or_insert(value),
+            }
+        }
+        map
+    }
+}
+
+/// A list of globs, as one question: does a host match any of them? An empty set matches nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GlobSet(GlobMap<()>);
+
+impl GlobSet {
+    /// Does the host match any glob? The cost does not depend on how many there are.
+    pub fn contains(&self, host: &Host) -> bool {
+        self.0.matches(host).next().is_some()
+    }
+
+    /// How many different globs there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Is there no glob, so that no host matches?
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<Glob> for GlobSet {
+    fn from_iter<I: IntoIterator<Item = Glob>>(globs: I) -> GlobSet {
+        GlobSet(globs.into_iter().map(|glob| (glob, ())).collect())
+    }
+}
+
+#[cfg(test)]
+#[path = "glob_tests.rs"]
+mod tests;

@@ -1,1 +1,179 @@
-//! stub
+//! Which addresses may be dialled: every address, literal or resolved, gets a [`Verdict`] here.
+//! Resolves and dials nothing, and knows no hosts (that is `policy/acl`).
+//!
+//! The order: unmap; own listener; not global unicast; the operator's allow rules; the operator's deny rules;
+//! IPv6 that embeds IPv4; private; carrier-grade NAT; other special purposes; else public, and allowed.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+
+mod registry;
+mod rule;
+#[cfg(test)]
+mod rule_tests;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+use registry::Class;
+pub use rule::Rule;
+use rules::Rules;
+
+/// What was found of an address, allowed or not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Verdict {
+    /// A public address.
+    AllowDefault,
+    /// An allow rule names it.
+    AllowUser,
+    /// It is one of our own listeners.
+    DenySelf,
+    /// Unspecified, loopback, link-local, multicast or broadcast, and no allow rule names it.
+    DenyNotGlobalUnicast,
+    /// A deny rule names it.
+    DenyUser,
+    /// NAT64, 6to4 or Teredo: an IPv4 address inside, which nobody classified.
+    DenyEmbedding,
+    /// RFC 1918 or unique local.
+    DenyPrivate,
+    /// 100.64.0.0/10.
+    DenyCgnat,
+    /// Another range that is not globally reachable.
+    DenySpecialPurpose,
+}
+
+impl Verdict {
+    /// May the address be dialled?
+    pub fn allows(self) -> bool {
+        matches!(self, Verdict::AllowDefault | Verdict::AllowUser)
+    }
+
+    /// The rule's name, for messages, logs and metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Verdict::AllowDefault => "Allow: Default",
+            Verdict::AllowUser => "Allow: User Configured",
+            Verdict::DenySelf => "Deny: Self Connection",
+            Verdict::DenyNotGlobalUnicast => "Deny: Not Global Unicast",
+            Verdict::DenyUser => "Deny: User Configured",
+            Verdict::DenyEmbedding => "Deny: IPv6 Embedding",
+            Verdict::DenyPrivate => "Deny: Private Range",
+            Verdict::DenyCgnat => "Deny: CGNAT Range",
+            Verdict::DenySpecialPurpose => "Deny: Special Purpose Range",
+        }
+    }
+}
+
+/// Everything that decides over an address: the operator's rules, and where we listen ourselves.
+#[derive(Clone, Debug)]
+pub struct Ranges {
+    allow: Rules,
+    deny: Rules,
+    unsafe_allow_private: bool,
+    own_ports: Vec<u16>,
+}
+
+impl Ranges {
+    /// `unsafe_allow_private` makes RFC 1918 and fc00::/7 as good as public, and nothing else: loopback and
+    /// link-local stay denied. `own_ports` are the ports of our listeners.
+    pub fn new(allow: Vec<Rule>, deny: Vec<Rule>, unsafe_allow_private: bool, own_ports: Vec<u16>) -> Ranges {
+        Ranges {
+            allow: Rules::new(allow),
+            deny: Rules::new(deny),
+            unsafe_allow_private,
+            own_ports,
+        }
+    }
+
+    /// Tells the ports of our listeners, once they are known.
+    pub fn set_own_ports(&mut self, own_ports: Vec<u16>) {
+        self.own_ports = own_ports;
+    }
+
+    /// Classifies an address. Returned with the verdict is the address to dial: the given one, unmapped.
+    ///
+    /// `local` lists the addresses of this machine as of now. It is asked only when the port is one of our
+    /// own; none at all means that it failed, and then the address is taken for ours.
+    pub fn judge(&self, addr: SocketAddr, local: &dyn Fn() -> Vec<IpAddr>) -> (SocketAddr, Verdict) {
+        let addr = unmapped(addr);
+        (addr, self.verdict(addr, local))
+    }
+
+    fn verdict(&self, addr: SocketAddr, local: &dyn Fn() -> Vec<IpAddr>) -> Verdict {
+        if self.is_own_listener(addr, local) {
+            return Verdict::DenySelf;
+        }
+        // No deny rule can lift or rename this class, so allow rules may be asked before it.
+        if self.allow.contain(addr) {
+            return Verdict::AllowUser;
+        }
+        match registry::classify(addr.ip(), self.unsafe_allow_private) {
+            Class::NotGlobalUnicast => Verdict::DenyNotGlobalUnicast,
+            _ if self.deny.contain(addr) => Verdict::DenyUser,
+            Class::Embedding => Verdict::DenyEmbedding,
+            Class::Private => Verdict::DenyPrivate,
+            Class::Cgnat => Verdict::DenyCgnat,
+            Class::SpecialPurpose => Verdict::DenySpecialPurpose,
+            Class::Global => Verdict::AllowDefault,
+        }
+    }
+
+    fn is_own_listener(&self, addr: SocketAddr, local: &dyn Fn() -> Vec<IpAddr>) -> bool {
+        if !self.own_ports.contains(&addr.port()) {
+            return false;
+        }
+        let ip = addr.ip();
+        // Connecting to the unspecified address reaches this machine.
+        if ip.is_loopback() || ip.is_unspecified() {
+            return true;
+        }
+        let local = local();
+        local.is_empty() || local.iter().any(|own| own.to_canonical() == ip)
+    }
+
+    /// One sentence for each rule that can never decide anything, because one other rule covers it or because
+    /// its addresses are denied anyway. Rules that only several others cover together are not found.
+    pub fn shadowed(&self) -> Vec<String> {
+        let mut sentences = redundant("allow", &self.allow);
+        for deny in self.deny.list() {
+            if let Some(allow) = self.allow.covering(*deny) {
+                sentences.push(format!(
+                    "deny rule {deny} never takes effect: allow rule {allow} covers it, and allow beats deny"
+                ));
+            } else if registry::is_never_global_unicast(deny.net) {
+                sentences.push(format!(
+                    "deny rule {deny} never takes effect: its addresses are not global unicast and are denied \
+                     unless an allow rule names them"
+                ));
+            }
+        }
+        sentences.append(&mut redundant("deny", &self.deny));
+        sentences
+    }
+}
+
+/// One sentence for each rule that another one of the same list makes superfluous.
+fn redundant(action: &str, rules: &Rules) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let mut sentences = Vec::new();
+    for rule in rules.list() {
+        if !seen.insert(*rule) {
+            sentences.push(format!(
+                "{action} rule {rule} never takes effect: it is given more than once"
+            ));
+        } else if let Some(wider) = rules.covering(*rule).filter(|wider| wider != rule) {
+            sentences.push(format!(
+                "{action} rule {rule} never takes effect: {action} rule {wider} covers it"
+            ));
+        }
+    }
+    sentences
+}
+
+/// `::ffff:a.b.c.d` is `a.b.c.d`. Others keep flow and scope, which a link-local address needs.
+fn unmapped(addr: SocketAddr) -> SocketAddr {
+    match addr.ip().to_canonical() {
+        v4 @ IpAddr::V4(_) => SocketAddr::new(v4, addr.port()),
+        IpAddr::V6(_) => addr,
+    }
+}

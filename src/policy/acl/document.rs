@@ -1,0 +1,197 @@
+//! The ACL as it stands in a file: its keys, and the checks that go beyond single values. Every error names the
+//! place; the rules that come out need no further check.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+
+use super::{Acl, Action, Interception, Rule};
+use crate::policy::glob::{Glob, GlobSet};
+use crate::policy::yaml::{self, Step, YamlError};
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    version: Option<String>,
+    services: Option<Vec<Service>>,
+    default: Option<Service>,
+    global_allow_list: Option<Vec<Glob>>,
+    global_deny_list: Option<Vec<Glob>>,
+}
+
+/// A service or the default rule, whose name means nothing.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a mapping with name, project and action")]
+struct Service {
+    name: Option<String>,
+    project: Option<String>,
+    action: Option<Action>,
+    allowed_domains: Option<Vec<Glob>>,
+    allowed_external_proxies: Option<Vec<Glob>>,
+    mitm_domains: Option<Vec<MitmDomain>>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a mapping with domain")]
+struct MitmDomain {
+    domain: Glob,
+    add_headers: Option<BTreeMap<String, String>>,
+    detailed_http_logs: Option<bool>,
+    detailed_http_logs_full_headers: Option<Vec<String>>,
+}
+
+impl<'de> Deserialize<'de> for Action {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Action, D::Error> {
+        struct Word;
+        impl Visitor<'_> for Word {
+            type Value = Action;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("open, report or enforce")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Action, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Word)
+    }
+}
+
+/// The text, for errors that name the place in it, and what the operator forbade.
+struct Check<'a> {
+    text: &'a str,
+    disabled_actions: &'a [Action],
+}
+
+/// Reads and checks; see [`Acl::parse`].
+pub(super) fn parse(text: &str, disabled_actions: &[Action]) -> Result<Acl, YamlError> {
+    let check = Check {
+        text,
+        disabled_actions,
+    };
+    let document: Document = yaml::read(text)?;
+    match document.version.as_deref() {
+        Some("v1") => {}
+        Some(other) => {
+            let message = format!("unknown version '{other}'; accepted is v1");
+            return Err(check.error(&[Step::Key("version")], &message));
+        }
+        None => return Err(check.error(&[], "`version` is missing; write `version: v1`")),
+    }
+    let Some(services) = document.services else {
+        let message = "`services` is missing; it must be a list, `services: []` if there are none";
+        return Err(check.error(&[Step::Key("services")], message));
+    };
+    let default = document
+        .default
+        .map(|rule| check.rule(rule, "the default rule", &[Step::Key("default")]));
+    Ok(Acl {
+        rules: check.services(services)?,
+        default: default.transpose()?,
+        global_allow_list: set(document.global_allow_list),
+        global_deny_list: set(document.global_deny_list),
+    })
+}
+
+fn set(globs: Option<Vec<Glob>>) -> GlobSet {
+    globs.into_iter().flatten().collect()
+}
+
+impl Check<'_> {
+    fn error(&self, path: &[Step<'_>], message: &str) -> YamlError {
+        YamlError::new(yaml::locate(self.text, path), message)
+    }
+
+    fn services(&self, services: Vec<Service>) -> Result<HashMap<Box<str>, Rule>, YamlError> {
+        let mut rules = HashMap::with_capacity(services.len());
+        for (index, mut service) in services.into_iter().enumerate() {
+            let path = [Step::Key("services"), Step::Index(index)];
+            let name = service.name.take().filter(|name| !name.is_empty());
+            let Some(name) = name else {
+                return Err(self.error(&path, "a service without `name`; the name is the role it is for"));
+            };
+            if rules.contains_key(name.as_str()) {
+                let message = format!("a second service '{name}'; each name is accepted once");
+                return Err(self.error(&[path[0], path[1], Step::Key("name")], &message));
+            }
+            let rule = self.rule(service, &format!("service '{name}'"), &path)?;
+            rules.insert(name.into(), rule);
+        }
+        Ok(rules)
+    }
+
+    fn rule(&self, service: Service, what: &str, path: &[Step<'_>]) -> Result<Rule, YamlError> {
+        let at = |rest: &[Step<'_>], message: &str| self.error(&[path, rest].concat(), message);
+        let Some(action) = service.action else {
+            let message = format!("{what} has no action; accepted are open, report and enforce");
+            return Err(at(&[Step::Key("action")], &message));
+        };
+        if self.disabled_actions.contains(&action) {
+            let message =
+                format!("{what} uses the action {action}, which --disable-acl-policy-action forbids");
+            return Err(at(&[Step::Key("action")], &message));
+        }
+        let allowed_domains = service.allowed_domains.unwrap_or_default();
+        let listed: HashSet<&Glob> = allowed_domains.iter().collect();
+        let mut mitm_domains = Vec::new();
+        for (index, entry) in service.mitm_domains.into_iter().flatten().enumerate() {
+            let here = [Step::Key("mitm_domains"), Step::Index(index)];
+            if !listed.contains(&entry.domain) {
+                let message = format!(
+                    "{what} has '{}' in mitm_domains but not in allowed_domains; list it in both",
+                    entry.domain
+                );
+                return Err(at(&here, &message));
+            }
+            let domain = entry.domain.clone();
+            let interception = interception(entry).map_err(|message| at(&here, &message))?;
+            mitm_domains.push((domain, (index, Arc::new(interception))));
+        }
+        Ok(Rule {
+            project: service.project.unwrap_or_default().into(),
+            action,
+            allowed_domains: allowed_domains.into_iter().collect(),
+            external_proxies: set(service.allowed_external_proxies),
+            mitm_domains: mitm_domains.into_iter().collect(),
+        })
+    }
+}
+
+fn interception(entry: MitmDomain) -> Result<Interception, String> {
+    let full_headers = entry.detailed_http_logs_full_headers.unwrap_or_default();
+    let add_headers = entry.add_headers.unwrap_or_default();
+    if let Some(name) = full_headers
+        .iter()
+        .chain(add_headers.keys())
+        .find(|name| !is_token(name))
+    {
+        return Err(format!(
+            "'{name}' is no header name; accepted are letters, digits and !#$%&'*+-.^_`|~"
+        ));
+    }
+    if let Some((name, _)) = add_headers
+        .iter()
+        .find(|(_, value)| value.chars().any(char::is_control))
+    {
+        return Err(format!(
+            "the value of the header '{name}' holds a control character"
+        ));
+    }
+    Ok(Interception {
+        add_headers: add_headers
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect(),
+        detailed_http_logs: entry.detailed_http_logs.unwrap_or_default(),
+        detailed_http_logs_full_headers: full_headers.into_iter().map(Into::into).collect(),
+    })
+}
+
+/// A token of RFC 9110, 5.6.2.
+fn is_token(name: &str) -> bool {
+    let is_token_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_token_byte)
+}

@@ -1,0 +1,653 @@
+use super::*;
+use crate::net::Host;
+
+fn host(text: &str) -> Host {
+    Host::parse(text.as_bytes()).unwrap()
+}
+
+fn acl(text: &str) -> Acl {
+    Acl::parse(text, &[]).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+/// One service `authed` with these further keys, then whatever `rest` says.
+fn one(keys: &str, rest: &str) -> Acl {
+    acl(&format!(
+        "version: v1\nservices:\n- {{name: authed, project: users, {keys}}}\n{rest}\n"
+    ))
+}
+
+fn named(name: &str) -> Role {
+    Role::Named(name.into())
+}
+
+fn ask(tunnel: bool) -> Ask<'static> {
+    Ask {
+        tunnel,
+        external_proxy: None,
+    }
+}
+
+/// Asks as plain request and as CONNECT, which must not differ: allow, enforce_would_deny, reason.
+#[track_caller]
+fn said(acl: &Acl, role: &Role, to: &str) -> (bool, bool, String) {
+    let [plain, tunnel] = [false, true].map(|tunnel| {
+        let answer = acl.decide(role, &host(to), ask(tunnel));
+        (
+            answer.allow,
+            answer.decision.enforce_would_deny,
+            answer.decision.reason.into_owned(),
+        )
+    });
+    assert_eq!(plain, tunnel);
+    plain
+}
+
+#[track_caller]
+fn expect(acl: &Acl, to: &str, allow: bool, would: bool, reason: &str) {
+    assert_eq!(
+        said(acl, &named("authed"), to),
+        (allow, would, reason.to_owned()),
+        "{to}"
+    );
+}
+
+const IN_RULE: &str = "host matched allowed domain in rule";
+const IN_DENY: &str = "host matched rule in global deny list";
+const IN_ALLOW: &str = "host matched rule in global allow list";
+const ENFORCED: &str = "rule has enforce policy";
+const REPORTED: &str = "rule has allow and report policy";
+const OPEN: &str = "rule has open enforcement policy";
+const DEFAULT: &str = "default rule policy used";
+const NO_RULE: &str = "no rule matched";
+const PROXY: &str = "connect proxy host not allowed in rule";
+
+#[test]
+fn actions() {
+    let open = one("action: open", "");
+    let report = one("action: report, allowed_domains: [example.com]", "");
+    let enforce = one(
+        "action: enforce, allowed_domains: [example.com, '*.allowed.test']",
+        "",
+    );
+    expect(&open, "other.test", true, false, OPEN);
+    expect(&open, "44.1.2.3", true, false, OPEN);
+    expect(&open, "[2a00:1111:2222::1]", true, false, OPEN);
+    expect(&report, "example.com", true, false, IN_RULE);
+    expect(&report, "other.test", true, true, REPORTED);
+    for allowed in ["example.com", "EXAMPLE.com", "example.com.", "sub.allowed.test"] {
+        expect(&enforce, allowed, true, false, IN_RULE);
+    }
+    for denied in [
+        "other.test",
+        "allowed.test",
+        "www.example.com",
+        "notexample.com",
+        "example.com.evil.test",
+        "44.1.2.3",
+        "[2a00:1111:2222::1]",
+    ] {
+        expect(&enforce, denied, false, true, ENFORCED);
+    }
+}
+
+#[test]
+fn cve_2025_66479_an_empty_list_allows_nothing() {
+    for list in ["allowed_domains: []", "allowed_domains: ", "allowed_domains: ~"] {
+        expect(
+            &one(&format!("action: enforce, {list}"), ""),
+            "other.test",
+            false,
+            true,
+            ENFORCED,
+        );
+    }
+    let acl = one("action: enforce", "global_allow_list: []\nglobal_deny_list: []");
+    expect(&acl, "other.test", false, true, ENFORCED);
+}
+
+#[test]
+fn the_default_rule_is_for_roles_without_a_rule() {
+    let someone = "services: [{name: someone-else, project: p, action: open}]";
+    let with = |default: &str| acl(&format!("version: v1\n{someone}\ndefault: {default}\n"));
+    let enforce = with("{name: default, project: other, action: enforce, allowed_domains: [example.com]}");
+    expect(&enforce, "example.com", true, false, IN_RULE);
+    expect(&enforce, "other.test", false, true, DEFAULT);
+    expect(
+        &with("{project: p, action: report}"),
+        "other.test",
+        true,
+        true,
+        DEFAULT,
+    );
+    expect(
+        &with("{project: p, action: open}"),
+        "other.test",
+        true,
+        false,
+        DEFAULT,
+    );
+    assert_eq!(
+        said(&enforce, &Role::Missing, "other.test"),
+        (false, true, DEFAULT.to_owned())
+    );
+
+    let answer = enforce.decide(&named("authed"), &host("example.com"), ask(false));
+    assert_eq!(
+        (&*answer.decision.project, answer.decision.default_rule),
+        ("other", true)
+    );
+    let answer = enforce.decide(&named("someone-else"), &host("example.com"), ask(false));
+    assert_eq!(
+        (&*answer.decision.project, answer.decision.default_rule),
+        ("p", false)
+    );
+}
+
+#[test]
+fn a_named_rule_wins_over_the_default() {
+    expect(
+        &one("action: enforce", "default: {project: p, action: open}"),
+        "other.test",
+        false,
+        true,
+        ENFORCED,
+    );
+}
+
+#[test]
+fn without_rule_and_default_everything_is_denied() {
+    let acl = acl(
+        "version: v1\nservices: [{name: AUTHED, project: p, action: open}]\nglobal_allow_list: [other.test]",
+    );
+    expect(&acl, "other.test", false, true, NO_RULE);
+    assert_eq!(
+        said(&acl, &Role::Missing, "other.test"),
+        (false, true, NO_RULE.to_owned())
+    );
+    let answer = acl.decide(&named("x"), &host("a.test"), ask(false));
+    assert_eq!(
+        (&*answer.decision.project, answer.decision.default_rule),
+        ("", false)
+    );
+    assert!(!acl.has_default_rule() && acl.names("AUTHED") && !acl.names("authed"));
+}
+
+#[test]
+fn a_missing_role_matches_no_service() {
+    let acl = one("action: open", "");
+    for role in [
+        Role::Missing,
+        named(""),
+        named("Authed"),
+        named("authed "),
+        named("default"),
+    ] {
+        assert_eq!(
+            said(&acl, &role, "other.test"),
+            (false, true, NO_RULE.to_owned()),
+            "{role:?}"
+        );
+    }
+}
+
+#[test]
+fn global_lists_come_after_the_rules_domains_and_before_its_action() {
+    for action in ["open", "report", "enforce"] {
+        let deny = "global_deny_list: [denied.test, '*.denied.test']";
+        let acl = one(&format!("action: {action}"), deny);
+        expect(&acl, "denied.test", false, true, IN_DENY);
+        expect(&acl, "sub.denied.test", false, true, IN_DENY);
+        let acl = one(&format!("action: {action}, allowed_domains: [denied.test]"), deny);
+        expect(&acl, "denied.test", true, false, IN_RULE);
+    }
+    let acl = one(
+        "action: enforce",
+        "global_allow_list: [allowed.test, '*.denied.test']\nglobal_deny_list: [sub.denied.test]",
+    );
+    expect(&acl, "allowed.test", true, false, IN_ALLOW);
+    expect(&acl, "other.denied.test", true, false, IN_ALLOW);
+    expect(&acl, "sub.denied.test", false, true, IN_DENY);
+    expect(&acl, "other.test", false, true, ENFORCED);
+    let both = one(
+        "action: open",
+        "global_allow_list: [both.test]\nglobal_deny_list: [both.test]",
+    );
+    expect(&both, "both.test", false, true, IN_DENY);
+}
+
+#[test]
+fn global_lists_apply_to_the_default_rule() {
+    let acl = acl(
+        "version: v1\nservices: []\ndefault: {project: p, action: enforce}\nglobal_allow_list: [allowed.test]\nglobal_deny_list: [denied.test]",
+    );
+    expect(&acl, "allowed.test", true, false, IN_ALLOW);
+    expect(&acl, "denied.test", false, true, IN_DENY);
+    expect(&acl, "other.test", false, true, DEFAULT);
+}
+
+#[test]
+fn cve_2022_24825_a_trailing_dot_or_capitals_do_not_evade_the_deny_list() {
+    let acl = one("action: open", "global_deny_list: [example.com, '*.example.com']");
+    for spelling in [
+        "example.com",
+        "example.com.",
+        "EXAMPLE.com",
+        "Example.COM.",
+        "sub.example.com.",
+        "SUB.EXAMPLE.COM",
+    ] {
+        expect(&acl, spelling, false, true, IN_DENY);
+    }
+    assert!(Host::parse(b"example.com..").is_err());
+}
+
+#[test]
+fn smokescreen_264_unicode_spellings_do_not_evade_the_deny_list() {
+    let acl = one(
+        "action: open",
+        "global_deny_list: [xn--mnchen-3ya.test, denied.test]",
+    );
+    for spelling in [
+        "münchen.test",
+        "MÜNCHEN.test",
+        "mu\u{308}nchen.test",
+        "xn--mnchen-3ya.test",
+        "denied。test",
+        "ｄenied.test",
+    ] {
+        // Either it is no host at all, or it is the one that is denied.
+        if let Ok(host) = Host::parse(spelling.as_bytes()) {
+            let answer = acl.decide(&named("authed"), &host, ask(true));
+            assert_eq!(
+                (answer.allow, &*answer.decision.reason),
+                (false, IN_DENY),
+                "{spelling}"
+            );
+        }
+    }
+    for odd in ["münchen.test", "denied.test"] {
+        let error = Acl::parse(
+            &format!(
+                "version: v1\nservices: []\nglobal_deny_list: ['{}']\n",
+                odd.to_uppercase()
+            ),
+            &[],
+        );
+        assert!(error.is_err(), "a list entry must be in normal form");
+    }
+}
+
+#[test]
+fn external_proxies_are_asked_about_first() {
+    let acl = one(
+        "action: open, allowed_domains: [listed.test], allowed_external_proxies: [proxyhost.test, '*.proxies.test', 44.1.2.3]",
+        "",
+    );
+    let decide = |acl: &Acl, url: &[u8], to: &str| {
+        let [plain, tunnel] = [false, true].map(|tunnel| {
+            let answer = acl.decide(
+                &named("authed"),
+                &host(to),
+                Ask {
+                    tunnel,
+                    external_proxy: Some(url),
+                },
+            );
+            (
+                answer.allow,
+                answer.decision.enforce_would_deny,
+                answer.decision.reason.into_owned(),
+            )
+        });
+        assert_eq!(plain, tunnel);
+        plain
+    };
+    for url in [
+        "https://proxyhost.test:443",
+        "http://proxyhost.test",
+        "HTTPS://ProxyHost.TEST./",
+        "https://user:pw@proxyhost.test:8080/x?y#z",
+        "http://a.b.proxies.test:1",
+        "http://44.1.2.3:3128",
+        " http://proxyhost.test:1 ",
+    ] {
+        assert_eq!(
+            decide(&acl, url.as_bytes(), "other.test"),
+            (true, false, OPEN.to_owned()),
+            "{url}"
+        );
+        assert_eq!(
+            decide(&acl, url.as_bytes(), "listed.test"),
+            (true, false, IN_RULE.to_owned()),
+            "{url}"
+        );
+    }
+    for url in [
+        "https://evil.test:443",
+        "http://user:pw@evil.test:8080",
+        "https://xproxyhost.test:1",
+        "http://proxies.test",
+        "not a url",
+        "proxyhost.test",
+        "proxyhost.test:443",
+        "//proxyhost.test",
+        "://",
+        "https://",
+        "http://[::1",
+        "/path",
+        "http:proxyhost.test",
+        "ftp://proxyhost.test",
+        "socks5://proxyhost.test",
+        "http://proxyhost.test@evil.test",
+        "http://evil.test@evil.test@proxyhost.test",
+        "http://evil.test\\@proxyhost.test",
+        "http://evil.test#@proxyhost.test",
+        "http://evil.test?@proxyhost.test",
+        "http://proxyhost.test:0",
+        "http://proxyhost.test:99999",
+        "http://proxyhost.test:+443",
+        "http://evil.test\0.proxies.test",
+        "http://proxyhost.test/a b",
+        "http://evil%00.proxies.test",
+        "http://[::1]@proxyhost.test",
+        "http://proxyhost.test/\\@evil.test",
+        "http://44.1.2.4",
+        "http://0054.1.2.3",
+    ] {
+        for to in ["other.test", "listed.test"] {
+            assert_eq!(
+                decide(&acl, url.as_bytes(), to),
+                (false, true, PROXY.to_owned()),
+                "{url}"
+            );
+        }
+    }
+    assert_eq!(decide(&acl, b"http://\xff.proxies.test", "other.test").2, PROXY);
+    assert_eq!(decide(&acl, b"", "other.test").2, OPEN, "an empty field is none");
+    assert_eq!(
+        decide(&one("action: open", ""), b"http://proxyhost.test:1", "other.test").2,
+        PROXY,
+        "no list"
+    );
+}
+
+#[test]
+fn an_interception_belongs_to_a_tunnel_to_a_listed_domain() {
+    let acl = one(
+        "action: enforce, allowed_domains: [a.test, '*.wide.test', deep.wide.test], mitm_domains: [
+            {domain: '*.wide.test', add_headers: {X-One: '1', x-two: two}, detailed_http_logs: true, detailed_http_logs_full_headers: [User-Agent]},
+            {domain: deep.wide.test}]",
+        "",
+    );
+    let ask_for = |to: &str, tunnel| acl.decide(&named("authed"), &host(to), ask(tunnel)).interception;
+    assert!(ask_for("a.test", true).is_none());
+    assert!(ask_for("x.wide.test", false).is_none());
+    let found = ask_for("x.wide.test", true).unwrap();
+    assert_eq!(
+        found.add_headers,
+        [("X-One".into(), "1".into()), ("x-two".into(), "two".into())]
+    );
+    assert!(found.detailed_http_logs);
+    assert_eq!(found.detailed_http_logs_full_headers, ["User-Agent".into()]);
+    assert_eq!(
+        ask_for("deep.wide.test", true),
+        Some(found),
+        "the first entry of the list counts"
+    );
+}
+
+#[track_caller]
+fn bad(text: &str, words: &[&str]) {
+    bad_with(text, &[], words);
+}
+
+#[track_caller]
+fn bad_with(text: &str, disabled: &[Action], words: &[&str]) {
+    let error = Acl::parse(text, disabled).unwrap_err().to_string();
+    for word in words {
+        assert!(error.contains(word), "{word:?} is not in {error:?}");
+    }
+    assert!(
+        error.starts_with("line ") && error.lines().count() == 1,
+        "{error}"
+    );
+}
+
+const HEAD: &str = "version: v1\nservices:\n";
+
+#[test]
+fn bad_documents() {
+    bad("version: v1\nservices: [\n", &["yaml"]);
+    bad("services: []\n", &["line 1, column 1", "version: v1"]);
+    bad("", &["version"]);
+    bad(
+        "version: v2\nservices: []\n",
+        &["line 1, column 10", "'v2'", "v1"],
+    );
+    bad("version: 1\nservices: []\n", &["'1'", "v1"]);
+    bad("version: v1\n", &["services"]);
+    bad("version: v1\nservices:\n", &["line 2", "`services`"]);
+    bad(
+        "version: v1\nservices: 12\n",
+        &["line 2, column 11", "services", "sequence"],
+    );
+    bad(
+        "version: v1\nservices: [authed]\n",
+        &["services[0]", "a mapping with name"],
+    );
+    bad("- a\n- b\n", &["mapping"]);
+}
+
+#[test]
+fn bad_actions_and_names() {
+    bad(
+        &format!("{HEAD}- {{name: a, project: p, action: yolo}}\n"),
+        &["line 3, column 33", "'yolo'", "open, report"],
+    );
+    bad(
+        &format!("{HEAD}- {{name: a, project: p, action: Open}}\n"),
+        &["'Open'"],
+    );
+    bad(
+        &format!("{HEAD}- {{name: a, project: p}}\n"),
+        &["line 3, column 3", "'a'", "action", "open, report"],
+    );
+    bad(
+        &format!("{HEAD}- {{name: a, project: p, action: }}\n"),
+        &["action"],
+    );
+    bad(
+        "version: v1\nservices: []\ndefault: {project: p, action: maybe}\n",
+        &["line 3", "default", "maybe"],
+    );
+    bad(
+        "version: v1\nservices: []\ndefault: {project: p}\n",
+        &["default rule", "action"],
+    );
+    bad(
+        &format!("{HEAD}- {{project: p, action: open}}\n"),
+        &["line 3, column 3", "name"],
+    );
+    bad(
+        &format!("{HEAD}- {{name: '', project: p, action: open}}\n"),
+        &["name"],
+    );
+    let twice = format!(
+        "{HEAD}- {{name: dup, project: p, action: open}}\n- {{name: dup, project: q, action: open}}\n"
+    );
+    bad(&twice, &["line 4, column 10", "'dup'"]);
+}
+
+#[test]
+fn wire_quirks_a_typo_in_an_acl_key_is_an_error() {
+    bad(
+        "version: v1\nextra: 1\nservices: []\n",
+        &["line 2, column 1", "extra", "global_deny_list"],
+    );
+    bad(
+        "version: v1\nservices: []\ngobal_deny_list: [a.test]\n",
+        &["line 3, column 1", "gobal_deny_list"],
+    );
+    bad(
+        &format!("{HEAD}- {{name: a, project: p, action: open, owner: me}}\n"),
+        &["line 3", "owner", "allowed_domains"],
+    );
+    bad(
+        "version: v1\nservices: []\ndefault: {action: open, alowed_domains: []}\n",
+        &["alowed_domains"],
+    );
+    bad(
+        "version: v1\nservices: []\nglobal_deny_list: [a.test]\nglobal_deny_list: []\n",
+        &["line 4", "global_deny_list"],
+    );
+}
+
+#[test]
+fn bad_globs_are_named_with_their_place_in_every_list() {
+    for (list, rest) in [
+        ("allowed_domains: ['*']", ""),
+        ("allowed_external_proxies: ['*']", ""),
+        ("mitm_domains: [{domain: '*'}]", ""),
+        ("allowed_domains: []", "global_allow_list: ['*']\n"),
+        ("allowed_domains: []", "global_deny_list: ['*']\n"),
+        (
+            "allowed_domains: []",
+            "default: {action: open, allowed_domains: ['*']}\n",
+        ),
+    ] {
+        for (glob, word) in [
+            ("*", "everything"),
+            ("*.", "'*.'"),
+            ("api.*.example.com", "'api.*.example.com'"),
+            ("*bad.com", "'*bad.com'"),
+            ("", "empty"),
+            ("Example.com", "'example.com'"),
+            ("éxämple.com", "'xn--xmple-gra7a.com'"),
+            ("exa mple.com", "'exa mple.com'"),
+        ] {
+            let text = format!("{HEAD}- {{name: a, project: p, action: open, {list}}}\n{rest}");
+            bad(&text.replace("'*'", &format!("'{glob}'")), &[word]);
+        }
+    }
+    bad(
+        &format!("{HEAD}- name: a\n  action: enforce\n  allowed_domains:\n  - ok.test\n  - Bad.test\n"),
+        &[
+            "line 7, column 5: services[0].allowed_domains[1]",
+            "'Bad.test'",
+            "'bad.test'",
+        ],
+    );
+}
+
+#[test]
+fn mitm_domains_must_be_allowed_domains_too() {
+    let rule = |keys: &str| format!("{HEAD}- {{name: a, project: p, action: enforce, {keys}}}\n");
+    bad(
+        &rule("mitm_domains: [{domain: m.example.com}]"),
+        &["line 3", "'m.example.com'", "allowed_domains", "'a'"],
+    );
+    bad(
+        &rule("allowed_domains: ['*.example.com'], mitm_domains: [{domain: m.example.com}]"),
+        &["'m.example.com'"],
+    );
+    bad(&rule("mitm_domains: [m.example.com]"), &["mitm_domains[0]"]);
+    bad(&rule("mitm_domains: [{}]"), &["domain"]);
+    let with = |keys: &str| {
+        rule(&format!(
+            "allowed_domains: [m.test], mitm_domains: [{{domain: m.test, {keys}}}]"
+        ))
+    };
+    bad(&with("add_header: {}"), &["add_header", "add_headers"]);
+    bad(&with("add_headers: {'X Y': z}"), &["'X Y'"]);
+    bad(&with("add_headers: {X: \"a\\r\\nB: c\"}"), &["'X'", "control"]);
+    bad(&with("detailed_http_logs: perhaps"), &["perhaps", "boolean"]);
+    bad(&with("detailed_http_logs_full_headers: ['']"), &["header name"]);
+}
+
+#[test]
+fn disabled_actions_name_the_service_or_the_default() {
+    for action in [Action::Open, Action::Report, Action::Enforce] {
+        let text = format!("{HEAD}- {{name: svcx, project: p, action: {action}}}\n");
+        bad_with(
+            &text,
+            &[action],
+            &["line 3", "svcx", action.as_str(), "--disable-acl-policy-action"],
+        );
+        let text = format!("version: v1\nservices: []\ndefault: {{project: p, action: {action}}}\n");
+        bad_with(&text, &[action], &["line 3", "default", action.as_str()]);
+    }
+    let report = format!("{HEAD}- {{name: svcx, project: p, action: report}}\n");
+    bad_with(&report, &[Action::Open, Action::Report], &["svcx"]);
+    assert!(Acl::parse(&report, &[Action::Open, Action::Enforce]).is_ok());
+}
+
+#[test]
+fn an_action_is_one_of_three_words() {
+    for action in [Action::Open, Action::Report, Action::Enforce] {
+        assert_eq!(action.to_string().parse(), Ok(action));
+    }
+    let error = "yolo".parse::<Action>().unwrap_err();
+    assert!(
+        error.contains("yolo") && error.contains("open, report and enforce"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_may_be_left_out() {
+    let acl = acl(
+        "version: v1\nservices:\n- {name: a, action: open}\ndefault:\nglobal_deny_list:\nglobal_allow_list: ~\n",
+    );
+    assert!(acl.names("a") && !acl.has_default_rule());
+}
+
+#[test]
+fn the_built_in_acl_is_flys() {
+    let acl = acl(BUILT_IN);
+    expect(&acl, "other.test", true, true, REPORTED);
+    for denied in [
+        "db.internal",
+        "a.b.internal",
+        "DB.Internal.",
+        "app.flycast",
+        "APP.flycast",
+    ] {
+        expect(&acl, denied, false, true, IN_DENY);
+    }
+    let answer = acl.decide(&named("authed"), &host("a.test"), ask(true));
+    assert_eq!(&*answer.decision.project, "users");
+    let answer = acl.decide(&Role::Missing, &host("a.test"), ask(true));
+    assert_eq!(
+        (answer.allow, &*answer.decision.reason, &*answer.decision.project),
+        (false, DEFAULT, "other")
+    );
+}
+
+#[test]
+fn the_difference_is_told_in_short_sentences() {
+    let older = acl(
+        "version: v1\nservices:\n- {name: a, project: p, action: report}\n- {name: b, action: open}\n- {name: c, action: open}
+default: {action: enforce}\nglobal_deny_list: [a.test]\n",
+    );
+    let newer = acl(
+        "version: v1\nservices:\n- {name: a, project: q, action: enforce, allowed_domains: [x.test, y.test]}\n- {name: c, action: open}
+- {name: d, action: report}\nglobal_deny_list: [b.test]\nglobal_allow_list: [c.test]\n",
+    );
+    assert_eq!(
+        older.difference(&newer),
+        [
+            "role 'a' changed: action report -> enforce, project 'p' -> 'q', allowed_domains 0 -> 2 entries",
+            "role 'b' removed (was open)",
+            "role 'd' added (report)",
+            "default rule removed (was enforce)",
+            "global_allow_list 0 -> 1 entries",
+            "global_deny_list has other entries (1)",
+        ]
+    );
+    assert!(older.difference(&older.clone()).is_empty());
+    let many: String = (0..100)
+        .map(|n| format!("- {{name: r{n}, action: open}}\n"))
+        .collect();
+    let sentences = older.difference(&acl(&format!("{HEAD}{many}")));
+    assert!(sentences.len() <= DIFFERENCES_MAX + 4 && sentences.contains(&"83 more roles differ".to_owned()));
+}

@@ -1,0 +1,194 @@
+use super::*;
+
+fn host(text: &str) -> Host {
+    Host::parse(text.as_bytes()).unwrap()
+}
+
+fn set(globs: &[&str]) -> GlobSet {
+    globs.iter().map(|glob| Glob::parse(glob).unwrap()).collect()
+}
+
+#[track_caller]
+fn refused(text: &str, words: &[&str]) {
+    let error = Glob::parse(text).unwrap_err();
+    for word in words {
+        assert!(error.contains(word), "{word:?} is not in {error:?}");
+    }
+}
+
+#[test]
+fn valid_globs_read_back_as_written() {
+    for text in [
+        "example.com",
+        "*.example.com",
+        "localhost",
+        "*.internal",
+        "foo_bar.test",
+        "_dmarc.example.com",
+        "1e100.test",
+        "a-b.test",
+        "xn--mnchen-3ya.test",
+        "*.xn--mnchen-3ya.test",
+        "1.2.3.4",
+        "2001:db8::1",
+    ] {
+        assert_eq!(Glob::parse(text).unwrap().to_string(), text);
+    }
+}
+
+#[test]
+fn match_all_and_empty_globs_are_refused() {
+    refused("", &["empty"]);
+    refused("*", &["'*'", "everything", "accepted"]);
+    refused("*.", &["'*.'", "everything"]);
+    refused("*.*", &["'*.*'", "first label"]);
+    refused("*.*.com", &["first label"]);
+    refused(".", &["'.'"]);
+    refused("*..", &["'*..'"]);
+}
+
+#[test]
+fn a_star_stands_only_as_the_whole_first_label() {
+    for text in [
+        "api.*.example.com",
+        "*example.com",
+        "example.*",
+        "ex*ample.com",
+        "*a.example.com",
+        "**.com",
+        "a.*",
+    ] {
+        refused(text, &[&format!("'{text}'"), "`*`", "*.example.com"]);
+    }
+}
+
+#[test]
+fn a_glob_that_is_not_normal_is_answered_with_its_normal_form() {
+    refused("Example.com", &["'Example.com'", "'example.com'"]);
+    refused("example.com.", &["'example.com.'", "'example.com'"]);
+    refused("éxämple.com", &["'éxämple.com'", "'xn--xmple-gra7a.com'"]);
+    refused("*.éxämple.com", &["'*.éxämple.com'", "'*.xn--xmple-gra7a.com'"]);
+    refused("*.EXAMPLE.com", &["'*.example.com'"]);
+}
+
+#[test]
+fn what_is_no_host_is_refused_and_quoted() {
+    for text in [
+        "exa mple.com",
+        "http://example.com",
+        "example.com:443",
+        "a..b",
+        "*.1.2.3.4",
+        "0x7f.1",
+        "[::1",
+        "[example.com]",
+    ] {
+        refused(text, &[&format!("'{text}'")]);
+    }
+}
+
+#[test]
+fn a_wildcard_matches_any_depth_below_and_never_the_apex() {
+    let globs = set(&["*.example.com"]);
+    for (name, matches) in [
+        ("www.example.com", true),
+        ("a.b.example.com", true),
+        ("WWW.Example.COM", true),
+        ("www.example.com.", true),
+        ("example.com", false),
+        ("notexample.com", false),
+        ("xexample.com", false),
+        ("example.com.evil.test", false),
+        ("com", false),
+        ("other.test", false),
+    ] {
+        assert_eq!(globs.contains(&host(name)), matches, "{name}");
+    }
+}
+
+#[test]
+fn an_exact_name_is_neither_suffix_nor_prefix() {
+    let globs = set(&["example.com"]);
+    assert!(globs.contains(&host("example.com")));
+    assert!(globs.contains(&host("EXAMPLE.com.")));
+    for name in [
+        "www.example.com",
+        "notexample.com",
+        "example.com.evil.test",
+        "com",
+    ] {
+        assert!(!globs.contains(&host(name)), "{name}");
+    }
+}
+
+#[test]
+fn one_label_wildcards_match_below_that_label() {
+    let globs = set(&["*.internal"]);
+    assert!(globs.contains(&host("db.internal")) && globs.contains(&host("a.b.internal")));
+    assert!(!globs.contains(&host("internal")) && !globs.contains(&host("internal.test")));
+}
+
+#[test]
+fn smokescreen_264_unicode_spellings_match_the_punycode_glob() {
+    let globs = set(&["xn--mnchen-3ya.test", "*.xn--mnchen-3ya.test"]);
+    for name in [
+        "münchen.test",
+        "MÜNCHEN.test",
+        "mu\u{308}nchen.test",
+        "www.münchen.test",
+        "xn--mnchen-3ya.test",
+    ] {
+        assert!(globs.contains(&host(name)), "{name}");
+    }
+}
+
+#[test]
+fn addresses_are_compared_as_values() {
+    let globs = set(&["1.2.3.4", "2001:DB8:0::1", "[2001:db8::2]", "::ffff:5.6.7.8"]);
+    for (text, matches) in [
+        ("1.2.3.4", true),
+        ("[::ffff:1.2.3.4]", true),
+        ("[::ffff:102:304]", true),
+        ("[2001:db8::1]", true),
+        ("[2001:db8:0:0::2]", true),
+        ("5.6.7.8", true),
+        ("1.2.3.5", false),
+        ("[2001:db8::3]", false),
+        ("[::1.2.3.4]", false),
+    ] {
+        assert_eq!(globs.contains(&host(text)), matches, "{text}");
+    }
+}
+
+#[test]
+fn name_globs_never_match_addresses_nor_addresses_names() {
+    assert!(!set(&["*.com", "a.test", "*.2.3.4.test"]).contains(&host("1.2.3.4")));
+    assert!(!set(&["1.2.3.4"]).contains(&host("1.2.3.4.test")));
+}
+
+#[test]
+fn an_empty_set_matches_nothing() {
+    let globs = set(&[]);
+    assert!(globs.is_empty() && !globs.contains(&host("example.com")) && !globs.contains(&host("1.2.3.4")));
+}
+
+#[test]
+fn a_glob_given_twice_counts_once() {
+    let globs = set(&["a.test", "a.test", "*.a.test", "1.2.3.4"]);
+    assert_eq!(globs.len(), 3);
+    assert_eq!(globs, set(&["*.a.test", "1.2.3.4", "a.test"]));
+}
+
+#[test]
+fn a_map_gives_the_exact_value_first_then_the_longest() {
+    let entries = [("*.c", 1), ("*.b.c", 2), ("a.b.c", 3), ("a.b.c", 4), ("*.x", 5)];
+    let map: GlobMap<i32> = entries
+        .iter()
+        .map(|(glob, value)| (Glob::parse(glob).unwrap(), *value))
+        .collect();
+    let found = |name: &str| map.matches(&host(name)).copied().collect::<Vec<_>>();
+    assert_eq!(found("a.b.c"), [3, 2, 1]);
+    assert_eq!(found("z.b.c"), [2, 1]);
+    assert_eq!(found("b.c"), [1]);
+    assert!(found("c").is_empty());
+}

@@ -1,0 +1,111 @@
+//! What goes into a policy's questions and comes out of its answers. Plain values: anybody may make them, and none
+//! of them lets a request out.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Who is asking.
+#[derive(Clone, PartialEq, Hash, Eq, Debug)]
+pub enum Role {
+    /// Nobody that can be named; only with `--allow-missing-role`.
+    Missing,
+    /// A client that proved this name.
+    Named(Arc<str>),
+}
+
+/// What a request brought along to say who it is: the values of its `Proxy-Authorization` fields.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Credentials<'a> {
+    /// No such field.
+    Absent,
+    /// Exactly one field, its raw value.
+    Given(&'a [u8]),
+    /// More than one: never accepted.
+    Several,
+}
+
+/// What a request asks for, as far as the ACL is concerned.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// A CONNECT (true) or a plain request (false).
+    pub tunnel: bool,
+    /// The raw value of `X-Upstream-Https-Proxy`, if there was one.
+    pub external_proxy: Option<&'a [u8]>,
+}
+
+impl<'a> Ask<'a> {
+    /// The URL of the external proxy; as in the reference an empty field counts as none.
+    pub(super) fn external_proxy_url(&self) -> Option<&'a [u8]> {
+        self.external_proxy
+            .map(<[u8]>::trim_ascii)
+            .filter(|url| !url.is_empty())
+    }
+}
+
+/// What the ACL said, for log and counters.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Decision {
+    /// The rule's project; empty where no rule was found.
+    pub project: Arc<str>,
+    /// Why, in the reference's words.
+    pub reason: Cow<'static, str>,
+    /// Would the request have been denied had every rule enforced?
+    pub enforce_would_deny: bool,
+    /// The default rule decided.
+    pub default_rule: bool,
+}
+
+/// A refusal by ACL or address rule.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Denied {
+    /// What the canonical log line says of it.
+    pub decision: Decision,
+}
+
+/// Credentials that name nobody: none although some are required, or wrong ones.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Refused;
+
+impl Refused {
+    /// The reason in the reference's words.
+    pub const REASON: &'static str = "Client role cannot be determined";
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Refused::REASON)
+    }
+}
+
+/// Which families of addresses may be dialled (`--network`); literals count like looked-up addresses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Network {
+    /// Both.
+    #[default]
+    Any,
+    /// IPv4, IPv4-mapped IPv6 included, since that is dialled as IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Network {
+    /// The word that stands for it in files and flags.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Network::Any => "ip",
+            Network::V4 => "ip4",
+            Network::V6 => "ip6",
+        }
+    }
+
+    pub(super) fn admits(self, address: IpAddr) -> bool {
+        match self {
+            Network::Any => true,
+            Network::V4 => address.to_canonical().is_ipv4(),
+            Network::V6 => address.to_canonical().is_ipv6(),
+        }
+    }
+}
