@@ -1,0 +1,215 @@
+//! Looks into the fields of a head: values by name, members of lists, and which fields belong to one hop only.
+
+use httparse::Header;
+
+/// How many options the Connection fields of a head may list together; real ones list three at most.
+pub(super) const CONNECTION_OPTIONS_MAX: usize = 32;
+
+/// The values of all fields called `name` (in any case), in order, without the white space around them.
+pub fn field<'a>(fields: &'a [Header<'a>], name: &str) -> impl Iterator<Item = &'a [u8]> {
+    fields
+        .iter()
+        .filter(move |field| field.name.eq_ignore_ascii_case(name))
+        .map(|field| trim(field.value))
+}
+
+/// Does any field called `name` list `token`? Both are compared without case (RFC 9110, 5.6.1).
+pub fn lists_token(fields: &[Header<'_>], name: &str, token: &str) -> bool {
+    field(fields, name)
+        .any(|value| members(value).any(|member| member.eq_ignore_ascii_case(token.as_bytes())))
+}
+
+/// The members of a comma-separated list, trimmed; empty ones are left out.
+pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value
+        .split(|&byte| byte == b',')
+        .map(trim)
+        .filter(|member| !member.is_empty())
+}
+
+/// Cuts optional white space (SP and HTAB, nothing else) off both ends.
+pub(super) fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+/// The names that a head's Connection fields list: those fields are for this hop only.
+pub(super) struct Named<'a> {
+    names: [&'a [u8]; CONNECTION_OPTIONS_MAX],
+    count: usize,
+}
+
+impl<'a> Named<'a> {
+    /// Collects them. A head with more than [`CONNECTION_OPTIONS_MAX`] was refused when it was parsed.
+    pub(super) fn by(fields: &'a [Header<'a>]) -> Named<'a> {
+        let mut named = Named {
+            names: [b""; CONNECTION_OPTIONS_MAX],
+            count: 0,
+        };
+        let options = field(fields, "connection").flat_map(members);
+        // These two are not names of fields: leaving them out keeps the common head's list empty.
+        let options = options.filter(|option| {
+            !option.eq_ignore_ascii_case(b"close") && !option.eq_ignore_ascii_case(b"keep-alive")
+        });
+        for (slot, option) in named.names.iter_mut().zip(options) {
+            *slot = option;
+            named.count += 1;
+        }
+        named
+    }
+
+    /// Is the field called `name` among them?
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.names
+            .iter()
+            .take(self.count)
+            .any(|option| option.eq_ignore_ascii_case(name.as_bytes()))
+    }
+}
+
+/// What is ours, the hop's, or written anew by us; such a field is never copied to the next hop, in either direction.
+///
+/// Hop-by-hop fields (RFC 9110, 7.6.1), framing, everything called `Proxy` (httpoxy) or `Proxy-*` (credentials and
+/// challenges), and this proxy's own. Upgrade is here too: who forwards an upgrade writes it himself.
+pub(super) fn stays_here(name: &str) -> bool {
+    let is = |other: &str| name.eq_ignore_ascii_case(other);
+    match name.len() {
+        2 if is("te") => true,
+        5 if is("proxy") => true,
+        7 if is("upgrade") => true,
+        10 if is("connection") || is("keep-alive") => true,
+        14 if is("content-length") => true,
+        17 if is("transfer-encoding") => true,
+        22 if is("x-upstream-https-proxy") => true,
+        _ => starts(name, "proxy-") || starts(name, "x-smokescreen-"),
+    }
+}
+
+/// May a field called `name` stand in a trailer section that we pass on? RFC 9110, 6.5.1: nothing that concerns
+/// framing, routing, authentication, request modifiers, response control or the content's format, for a recipient
+/// that merges trailers into the head would be misled.
+pub(super) fn may_trail(name: &str) -> bool {
+    const NEVER: [&str; 30] = [
+        "host",
+        "trailer",
+        "via",
+        "forwarded",
+        "expect",
+        "max-forwards",
+        "range",
+        "cache-control",
+        "pragma",
+        "authorization",
+        "www-authenticate",
+        "authentication-info",
+        "cookie",
+        "set-cookie",
+        "origin",
+        "strict-transport-security",
+        "age",
+        "date",
+        "expires",
+        "location",
+        "refresh",
+        "retry-after",
+        "vary",
+        "warning",
+        "content-encoding",
+        "content-type",
+        "content-range",
+        "content-disposition",
+        "content-location",
+        "content-security-policy",
+    ];
+    !stays_here(name)
+        && !starts(name, "if-")
+        && !starts(name, "access-control-")
+        && !starts(name, "x-forwarded-")
+        && !NEVER.iter().any(|never| name.eq_ignore_ascii_case(never))
+}
+
+fn starts(name: &str, prefix: &str) -> bool {
+    name.as_bytes()
+        .get(..prefix.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header<'a>(name: &'a str, value: &'a str) -> Header<'a> {
+        Header {
+            name,
+            value: value.as_bytes(),
+        }
+    }
+
+    #[test]
+    fn fields_are_found_in_any_case_and_trimmed() {
+        let fields = [header("X-A", " 1\t"), header("x-b", "2"), header("x-a", "")];
+        assert_eq!(field(&fields, "X-a").collect::<Vec<_>>(), [&b"1"[..], b""]);
+        assert_eq!(field(&fields, "X-").count(), 0);
+    }
+
+    #[test]
+    fn tokens_are_whole_members() {
+        let fields = [
+            header("Connection", "a, Close-not ,,\tkeep-alive"),
+            header("connection", "UPGRADE"),
+        ];
+        assert!(lists_token(&fields, "Connection", "keep-alive"));
+        assert!(lists_token(&fields, "Connection", "upgrade"));
+        assert!(!lists_token(&fields, "Connection", "close"));
+        assert!(!lists_token(&fields, "Upgrade", "upgrade"));
+    }
+
+    #[test]
+    fn what_stays_here() {
+        for name in [
+            "TE",
+            "Connection",
+            "keep-alive",
+            "Transfer-Encoding",
+            "CONTENT-LENGTH",
+            "Upgrade",
+            "Proxy",
+        ] {
+            assert!(stays_here(name), "{name}");
+        }
+        for name in [
+            "Proxy-Authorization",
+            "proxy-x",
+            "X-Smokescreen-Role",
+            "X-Upstream-Https-Proxy",
+        ] {
+            assert!(stays_here(name), "{name}");
+        }
+        for name in [
+            "Host",
+            "Trailer",
+            "Accept",
+            "Proxyy",
+            "X-Smokescreen",
+            "X-Proxy-Id",
+            "Expect",
+            "Te-",
+            "",
+        ] {
+            assert!(!stays_here(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn named_ignores_what_names_no_field() {
+        let fields = [
+            header("Connection", "close, X-Hop, keep-alive"),
+            header("CONNECTION", "Foo"),
+        ];
+        let named = Named::by(&fields);
+        assert_eq!(named.count, 2);
+        assert!(named.contains("x-hop") && named.contains("FOO") && !named.contains("close"));
+    }
+}

@@ -1,0 +1,69 @@
+//! Which of the two connections of an exchange can carry another one (RFC 9112, 9.3): what the request says, what
+//! the response says, and how its body ends, put together. Pure functions; when to close is the session's.
+
+use super::Version;
+use super::fields::lists_token;
+use super::framing::Body;
+use super::head::{RequestHead, ResponseHead};
+
+/// What remains usable after an exchange in which both messages came to their ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Persistence {
+    /// The client's connection can carry its next request.
+    pub client: bool,
+    /// The origin's connection can be kept for another request.
+    pub origin: bool,
+}
+
+impl Persistence {
+    /// The joint table. `client_version` and `request_persists` are the request's, `response_persists` is
+    /// [`response_persists`] and `body` the response's as the origin frames it.
+    ///
+    /// The two sides are independent but for the body: one that ends with the origin's close takes both along, and
+    /// a chunked one has no end that an HTTP/1.0 client could see but the close.
+    pub fn of(
+        client_version: Version,
+        request_persists: bool,
+        response_persists: bool,
+        body: Body,
+    ) -> Persistence {
+        let client_sees_end = match body {
+            Body::None | Body::Length(_) => true,
+            Body::Chunked => client_version == Version::Http11,
+            Body::UntilClose => false,
+        };
+        Persistence {
+            client: request_persists && client_sees_end,
+            origin: response_persists,
+        }
+    }
+}
+
+/// Does the client want to go on with its connection after this exchange?
+///
+/// HTTP/1.1: unless it says `close`. HTTP/1.0: only if it says `keep-alive`. Proxy-Connection counts like
+/// Connection: clients that speak to proxies still send it. `close` beats `keep-alive`.
+pub fn request_persists(head: &RequestHead<'_>) -> bool {
+    let says = |option| {
+        lists_token(head.fields, "connection", option) || lists_token(head.fields, "proxy-connection", option)
+    };
+    match head.version {
+        _ if says("close") => false,
+        Version::Http11 => true,
+        Version::Http10 => says("keep-alive"),
+    }
+}
+
+/// Can the origin's connection be used again after this response, whose body is `body`? Never after 101, which makes
+/// it another protocol's.
+pub fn response_persists(head: &ResponseHead<'_>, body: Body) -> bool {
+    let says = |option| lists_token(head.fields, "connection", option);
+    match head.version {
+        _ if body == Body::UntilClose || head.status == 101 || says("close") => false,
+        Version::Http11 => true,
+        Version::Http10 => says("keep-alive"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! The tables.
+
+use super::super::testing::{get, ok, request, response, with_lines};
+use super::*;
+
+#[test]
+fn requests_persist() {
+    for (version, lines, want) in [
+        ("HTTP/1.1", &[][..], true),
+        ("HTTP/1.1", &["Connection: close"], false),
+        ("HTTP/1.1", &["connection: x, CLOSE"], false),
+        ("HTTP/1.1", &["Connection: keep-alive"], true),
+        (
+            "HTTP/1.1",
+            &["Connection: keep-alive", "Connection: close"],
+            false,
+        ),
+        ("HTTP/1.1", &["Connection: closed, not-close"], true),
+        ("HTTP/1.1", &["Proxy-Connection: Keep-Alive"], true),
+        ("HTTP/1.1", &["Proxy-Connection: close"], false),
+        (
+            "HTTP/1.1",
+            &["Connection: keep-alive", "Proxy-Connection: close"],
+            false,
+        ),
+        ("HTTP/1.0", &[], false),
+        ("HTTP/1.0", &["Connection: keep-alive"], true),
+        ("HTTP/1.0", &["Connection: Keep-Alive, close"], false),
+        ("HTTP/1.0", &["Proxy-Connection: keep-alive"], true),
+        (
+            "HTTP/1.0",
+            &["Proxy-Connection: keep-alive", "Connection: close"],
+            false,
+        ),
+        ("HTTP/1.0", &["Keep-Alive: timeout=5"], false),
+    ] {
+        assert_eq!(
+            request(get(version, lines), request_persists),
+            Ok(want),
+            "{version} {lines:?}"
+        );
+    }
+}
+
+#[test]
+fn responses_persist() {
+    for (version, lines, body, want) in [
+        ("HTTP/1.1", &[][..], Body::None, true),
+        ("HTTP/1.1", &[], Body::Length(3), true),
+        ("HTTP/1.1", &[], Body::Chunked, true),
+        ("HTTP/1.1", &[], Body::UntilClose, false),
+        ("HTTP/1.1", &["Connection: close"], Body::Length(3), false),
+        (
+            "HTTP/1.1",
+            &["Connection: keep-alive, close"],
+            Body::Chunked,
+            false,
+        ),
+        ("HTTP/1.1", &["Connection: keep-alive"], Body::UntilClose, false),
+        ("HTTP/1.1", &["Proxy-Connection: close"], Body::Length(3), true),
+        ("HTTP/1.0", &[], Body::Length(3), false),
+        ("HTTP/1.0", &["Connection: Keep-Alive"], Body::Length(3), true),
+        ("HTTP/1.0", &["Connection: Keep-Alive"], Body::UntilClose, false),
+        ("HTTP/1.0", &["Connection: keep-alive, close"], Body::None, false),
+    ] {
+        let got = response(ok(version, lines), |head| response_persists(head, body));
+        assert_eq!(got, Ok(want), "{version} {lines:?} {body:?}");
+    }
+    let switching = with_lines("HTTP/1.1 101 Switching Protocols", &["Connection: Upgrade"]);
+    assert_eq!(
+        response(switching, |head| response_persists(head, Body::None)),
+        Ok(false)
+    );
+}
+
+#[test]
+fn joint_table() {
+    use Body::{Chunked, Length, None, UntilClose};
+    use Version::{Http10, Http11};
+    for (version, asked, offered, body, client, origin) in [
+        (Http11, true, true, None, true, true),
+        (Http11, true, true, Length(3), true, true),
+        (Http11, true, true, Chunked, true, true),
+        (Http11, true, false, UntilClose, false, false),
+        (Http11, true, false, Length(3), true, false),
+        (Http11, false, true, Length(3), false, true),
+        (Http11, false, false, None, false, false),
+        (Http10, true, true, Length(3), true, true),
+        (Http10, true, true, None, true, true),
+        (Http10, true, true, Chunked, false, true),
+        (Http10, true, false, UntilClose, false, false),
+        (Http10, false, true, Chunked, false, true),
+    ] {
+        let got = Persistence::of(version, asked, offered, body);
+        assert_eq!(
+            got,
+            Persistence { client, origin },
+            "{version:?} {asked} {offered} {body:?}"
+        );
+    }
+}

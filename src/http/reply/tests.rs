@@ -1,0 +1,158 @@
+//! The exact bytes of our answers.
+
+use super::*;
+
+const DENIED: Reply<'_> = Reply {
+    status: 407,
+    reason: "Request rejected by proxy",
+    text: "Egress proxying is denied to host 'h:81': rule has enforce policy.",
+    extra_message: "",
+    challenge: false,
+    retry_after: false,
+    close: false,
+    head_only: false,
+    keep_alive_10: false,
+};
+
+fn written(answer: Reply<'_>) -> String {
+    let mut out = b">".to_vec();
+    reply(&answer, &mut out);
+    String::from_utf8(out).unwrap()[1..].to_owned()
+}
+
+#[test]
+fn a_denial() {
+    let want = "HTTP/1.1 407 Request rejected by proxy\r\n\
+        Content-Type: text/plain; charset=utf-8\r\n\
+        X-Content-Type-Options: nosniff\r\n\
+        Content-Length: 67\r\n\
+        X-Smokescreen-Error: Egress proxying is denied to host 'h:81': rule has enforce policy.\r\n\
+        \r\n\
+        Egress proxying is denied to host 'h:81': rule has enforce policy.\n";
+    assert_eq!(written(DENIED), want);
+    let head = written(Reply {
+        head_only: true,
+        ..DENIED
+    });
+    assert_eq!(
+        want.strip_prefix(&head),
+        want.split_once("\r\n\r\n").map(|(_, body)| body)
+    );
+}
+
+#[test]
+fn only_what_is_asked_for_is_said() {
+    let fields = [
+        "Proxy-Authenticate: Basic realm=\"smokescreen\"",
+        "Retry-After: 1",
+        "Connection: close",
+        "Connection: keep-alive",
+    ];
+    for (answer, want) in [
+        (DENIED, [false, false, false, false]),
+        (
+            Reply {
+                challenge: true,
+                ..DENIED
+            },
+            [true, false, false, false],
+        ),
+        (
+            Reply {
+                retry_after: true,
+                ..DENIED
+            },
+            [false, true, false, false],
+        ),
+        (
+            Reply {
+                close: true,
+                ..DENIED
+            },
+            [false, false, true, false],
+        ),
+        (
+            Reply {
+                keep_alive_10: true,
+                ..DENIED
+            },
+            [false, false, false, true],
+        ),
+        (
+            Reply {
+                close: true,
+                keep_alive_10: true,
+                ..DENIED
+            },
+            [false, false, true, false],
+        ),
+    ] {
+        let head = written(answer);
+        assert_eq!(
+            fields.map(|field| head.contains(&format!("\r\n{field}\r\n"))),
+            want,
+            "{answer:?}"
+        );
+    }
+}
+
+#[test]
+fn the_operators_words_follow_after_an_empty_line() {
+    let answer = written(Reply {
+        text: "no.",
+        extra_message: "see é\nwiki",
+        ..DENIED
+    });
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert_eq!(body, "no.\n\nsee é\nwiki\n");
+    assert!(
+        head.ends_with("X-Smokescreen-Error: no. see \\u{e9} wiki"),
+        "{head}"
+    );
+    assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())));
+}
+
+#[test]
+fn no_text_breaks_out_of_its_line() {
+    for text in ["a\r\nEvil: 1\r\n\r\nx", "\n\r \t", "a\0\x1b[31m\x7f", "é☃"] {
+        let answer = written(Reply {
+            reason: text,
+            text,
+            extra_message: text,
+            ..DENIED
+        });
+        let head = answer.split_once("\r\n\r\n").unwrap().0;
+        assert_eq!(head.lines().count(), 5, "{text:?}");
+        let printable = head
+            .bytes()
+            .all(|byte| matches!(byte, b' '..=b'~' | b'\r' | b'\n'));
+        assert!(printable && !head.contains("\nEvil"), "{head:?}");
+    }
+}
+
+/// Go CVE-2026-42507 (GO-2026-5039): line breaks and escape sequences in a host.
+#[test]
+fn go_2026_5039_hosts_are_escaped() {
+    for (host, want) in [
+        ("example.com:443", "example.com:443"),
+        ("[2001:db8::1]:80", "[2001:db8::1]:80"),
+        ("a'b\"c\\d", "a\\'b\\\"c\\\\d"),
+        ("a\r\n\tb\x1b[m\0\x7f", "a\\r\\n\\tb\\u{1b}[m\\u{0}\\u{7f}"),
+        ("bücher.example", "b\\u{fc}cher.example"),
+        ("", ""),
+    ] {
+        assert_eq!(escape_host(host), want);
+    }
+}
+
+#[test]
+fn long_hosts_are_cut() {
+    assert_eq!(escape_host(&"a".repeat(255)), "a".repeat(255));
+    assert_eq!(escape_host(&"a".repeat(256)), "a".repeat(255) + "...");
+    assert_eq!(
+        escape_host(&("a".repeat(250) + "é☃")),
+        "a".repeat(250) + "...",
+        "an escape is not cut in two"
+    );
+    assert!(escape_host(&"\u{10ffff}".repeat(10_000)).len() <= 258);
+}

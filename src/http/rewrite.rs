@@ -1,0 +1,152 @@
+//! Writes the head that goes to the next hop, from the one that came from the last: end-to-end fields pass in order
+//! and byte for byte, what concerns one hop only is dropped and, where needed, said anew (RFC 9110, 7.6).
+//! Invents no field. Which requests are forwarded, and where to, is decided elsewhere.
+
+use httparse::Header;
+
+use super::fields::{Named, stays_here};
+pub use super::fields::{field, lists_token};
+use super::framing::{self, Body};
+use super::head::{RequestHead, ResponseHead};
+use super::{Version, emit};
+
+/// Does the request ask to change protocols on this connection (RFC 9110, 7.8)? HTTP/1.0 can't.
+pub fn asks_upgrade(head: &RequestHead<'_>) -> bool {
+    head.version == Version::Http11
+        && lists_token(head.fields, "connection", "upgrade")
+        && field(head.fields, "upgrade").next().is_some()
+}
+
+/// May the request be sent again when it is unknown whether it arrived (RFC 9110, 9.2.2)?
+pub fn method_is_idempotent(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
+}
+
+/// Appends the head to send to the origin.
+///
+/// `path_and_query` is that of [`super::target::Form::Absolute`], `host` the value of the Host field to send: what
+/// the client sent as Host is dropped. The version is HTTP/1.1 whatever the client's was. Framing is written anew,
+/// last and in one form; the caller has asked [`framing::request_body`] before and refused the request if that
+/// failed.
+pub fn request(head: &RequestHead<'_>, path_and_query: &[u8], host: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(head.method.as_bytes());
+    out.push(b' ');
+    match path_and_query {
+        // RFC 9112, 3.2.4: this is how an asterisk-form request reaches the last proxy.
+        [] if head.method == "OPTIONS" => out.push(b'*'),
+        [] => out.push(b'/'),
+        [b'/', ..] => out.extend_from_slice(path_and_query),
+        _ => {
+            out.push(b'/');
+            out.extend_from_slice(path_and_query);
+        }
+    }
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    emit::field(out, "Host", host.as_bytes());
+    // An HTTP/1.0 client never sees the interim response it would wait for (RFC 9110, 10.1.1).
+    let expects_nothing = head.version == Version::Http10;
+    end_to_end(head.fields, out, |name| {
+        name.eq_ignore_ascii_case("host") || expects_nothing && name.eq_ignore_ascii_case("expect")
+    });
+    if asks_upgrade(head) {
+        upgrade(head.fields, out);
+    }
+    body(framing::request_body(head).unwrap_or(Body::None), out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// What the session knows about a response beyond its head.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ResponsePlan {
+    /// The version of the client's request.
+    pub version_client: Version,
+    /// The body as it is read from the origin, from [`framing::response_body`].
+    pub body: Body,
+    /// The request's method was HEAD.
+    pub request_is_head: bool,
+    /// The client's connection will carry another request.
+    pub client_persists: bool,
+    /// This is the 101 that the client asked for.
+    pub upgrade: bool,
+}
+
+/// Appends the final response's head (or that of a 101) to send to the client: HTTP/1.1 with the origin's status and
+/// reason, framing in one form that the client's version knows, and whether its connection goes on.
+pub fn response(head: &ResponseHead<'_>, plan: &ResponsePlan, out: &mut Vec<u8>) {
+    status_line(head, out);
+    end_to_end(head.fields, out, |_| false);
+    body(framing_to_send(head, plan), out);
+    if plan.upgrade {
+        upgrade(head.fields, out);
+    } else if matches!(head.status, 100..=199) {
+        // An interim response says nothing about what follows the final one.
+    } else if !plan.client_persists {
+        emit::field(out, "Connection", b"close");
+    } else if plan.version_client == Version::Http10 {
+        emit::field(out, "Connection", b"keep-alive");
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the head of a 1xx response other than 101. For HTTP/1.1 clients only: older ones know no such thing.
+pub fn interim(head: &ResponseHead<'_>, out: &mut Vec<u8>) {
+    status_line(head, out);
+    end_to_end(head.fields, out, |_| false);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// What the framing fields to the client shall say.
+fn framing_to_send(head: &ResponseHead<'_>, plan: &ResponsePlan) -> Body {
+    // A response without a body still says how long the one it stands for is (RFC 9110, 8.6).
+    let body = match head.status {
+        100..=199 | 204 => Body::None,
+        _ if plan.request_is_head || head.status == 304 => framing::declared(head.fields, head.version)
+            .ok()
+            .flatten()
+            .unwrap_or(Body::None),
+        _ => plan.body,
+    };
+    match body {
+        Body::Chunked if plan.version_client == Version::Http10 || head.status == 304 => Body::None,
+        body => body,
+    }
+}
+
+fn status_line(head: &ResponseHead<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    emit::number::<10>(out, u64::from(head.status));
+    out.push(b' ');
+    out.extend_from_slice(head.reason);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the fields that are meant for the other end: neither this hop's by definition, nor by the Connection
+/// field's word, nor among those that the caller drops. Framing and Host are never left to Connection: the caller
+/// writes them himself.
+fn end_to_end(fields: &[Header<'_>], out: &mut Vec<u8>, drops: impl Fn(&str) -> bool) {
+    let named = Named::by(fields);
+    for field in fields {
+        if !stays_here(field.name) && !named.contains(field.name) && !drops(field.name) {
+            emit::field(out, field.name, field.value);
+        }
+    }
+}
+
+/// Appends the request for another protocol, or the consent to it.
+fn upgrade(fields: &[Header<'_>], out: &mut Vec<u8>) {
+    emit::field(out, "Connection", b"Upgrade");
+    for protocols in field(fields, "upgrade") {
+        emit::field(out, "Upgrade", protocols);
+    }
+}
+
+fn body(body: Body, out: &mut Vec<u8>) {
+    match body {
+        Body::Length(length) => emit::number_field(out, "Content-Length", length),
+        Body::Chunked => emit::field(out, "Transfer-Encoding", b"chunked"),
+        Body::None | Body::UntilClose => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,482 @@
+//! What reaches the next hop, byte for byte, in both directions.
+
+use super::super::testing::{self, get, ok, with_lines};
+use super::*;
+
+fn sent(start: &str, path_and_query: &str, lines: &[&str]) -> String {
+    let mut out = b">".to_vec();
+    testing::request(with_lines(start, lines), |head| {
+        request(head, path_and_query.as_bytes(), "h:81", &mut out)
+    })
+    .unwrap();
+    String::from_utf8(out).unwrap()[1..].to_owned()
+}
+
+/// The field lines that reach the origin behind Host.
+fn forwarded(lines: &[&str]) -> Vec<String> {
+    fields_of(
+        &sent("GET http://h:81/ HTTP/1.1", "/", lines),
+        "GET / HTTP/1.1\r\nHost: h:81\r\n",
+    )
+}
+
+fn fields_of(head: &str, start: &str) -> Vec<String> {
+    let lines = head.strip_prefix(start).unwrap_or_else(|| panic!("{head:?}"));
+    let lines = lines.strip_suffix("\r\n").unwrap();
+    lines.split_terminator("\r\n").map(str::to_owned).collect()
+}
+
+const PLAN: ResponsePlan = ResponsePlan {
+    version_client: Version::Http11,
+    body: Body::None,
+    request_is_head: false,
+    client_persists: true,
+    upgrade: false,
+};
+
+/// The field lines that reach the client; the plan's body is what the head declares.
+fn answered(status: &str, lines: &[&str], plan: ResponsePlan) -> Vec<String> {
+    let mut out = Vec::new();
+    testing::response(with_lines(&format!("HTTP/1.1 {status}"), lines), |head| {
+        let body = framing::response_body(head, plan.request_is_head, false).unwrap();
+        response(head, &ResponsePlan { body, ..plan }, &mut out);
+    })
+    .unwrap();
+    fields_of(
+        &String::from_utf8(out).unwrap(),
+        &format!("HTTP/1.1 {status}\r\n"),
+    )
+}
+
+#[test]
+fn targets_become_origin_form() {
+    for (method, path_and_query, want) in [
+        ("GET", "/p?q=1", "/p?q=1"),
+        ("GET", "", "/"),
+        ("GET", "?x=1", "/?x=1"),
+        ("GET", "/?", "/?"),
+        (
+            "GET",
+            "/a/b/../c//%2e%2e/é?a=/../&b=%zz",
+            "/a/b/../c//%2e%2e/é?a=/../&b=%zz",
+        ),
+        ("OPTIONS", "", "*"),
+        ("OPTIONS", "/", "/"),
+        ("OPTIONS", "?x", "/?x"),
+        ("get", "/m", "/m"),
+        ("M-SEARCH", "/m", "/m"),
+    ] {
+        let head = sent(
+            &format!("{method} http://h:81/ignored HTTP/1.1"),
+            path_and_query,
+            &[],
+        );
+        assert_eq!(head, format!("{method} {want} HTTP/1.1\r\nHost: h:81\r\n\r\n"));
+    }
+    assert_eq!(
+        sent("GET http://h:81/ HTTP/1.0", "/", &[]),
+        "GET / HTTP/1.1\r\nHost: h:81\r\n\r\n"
+    );
+}
+
+#[test]
+fn end_to_end_fields_pass_in_order_and_unchanged() {
+    let lines = [
+        "X-A: 1",
+        "Cookie: a=b; c=d",
+        "X-M: 1",
+        "User-Agent: me/1",
+        "X-m: 2",
+        "Authorization: Bearer t",
+        "X-Empty: ",
+        "X-UPPER-case: Vv",
+        "Expect: 100-continue",
+        "Trailer: X-T",
+        "Accept-Encoding: br",
+        "X-T: a\tb \u{e9}",
+        "Referer: http://x/",
+        "If-None-Match: \"x\"",
+        "Via: 1.1 x",
+        "X-Forwarded-For: 1.2.3.4",
+    ];
+    assert_eq!(forwarded(&lines), lines);
+    assert_eq!(forwarded(&[]), Vec::<String>::new(), "no field is invented");
+    let mut out = Vec::new();
+    testing::request(
+        b"GET http://h/ HTTP/1.1\r\nX-L: caf\xe9\xff\x80\r\n\r\n",
+        |head| {
+            request(head, b"/", "h", &mut out);
+        },
+    )
+    .unwrap();
+    assert_eq!(out, b"GET / HTTP/1.1\r\nHost: h\r\nX-L: caf\xe9\xff\x80\r\n\r\n");
+}
+
+/// VU#435052: the target decides; a differing Host doesn't get through.
+#[test]
+fn vu_435052_host_is_the_targets() {
+    assert_eq!(forwarded(&["A: b", "Host: internal"]), ["A: b"]);
+    assert_eq!(
+        forwarded(&["hOST: internal:81", "Connection: Host"]),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn hop_by_hop_request_fields_are_dropped() {
+    for line in [
+        "Connection: keep-alive",
+        "Keep-Alive: timeout=5",
+        "TE: trailers",
+        "Upgrade: h2c",
+        "Proxy-Connection: keep-alive",
+        "Proxy-Authenticate: x",
+        "Proxy-Anything: x",
+        "connection: close",
+        "X-Smokescreen-Role: r",
+        "X-Smokescreen-Trace-ID: t",
+        "X-Upstream-Https-Proxy: http://p",
+        "Transfer-encoding: chunked",
+    ] {
+        let framing = if line.starts_with("Transfer") {
+            &["Transfer-Encoding: chunked"][..]
+        } else {
+            &[]
+        };
+        assert_eq!(
+            forwarded(&["X-Keep: 1", line, "X-Also: 2"]),
+            [&["X-Keep: 1", "X-Also: 2"], framing].concat()
+        );
+    }
+}
+
+/// httpoxy: a CGI script would take this for its HTTP_PROXY.
+#[test]
+fn cve_2016_5385_httpoxy_proxy_field() {
+    assert_eq!(
+        forwarded(&["Proxy: http://evil/", "proxy: x"]),
+        Vec::<String>::new()
+    );
+}
+
+/// compy #46, scrapoxy #171, browsermob #754: the proxy's credentials stay here.
+#[test]
+fn proxy_authorization_does_not_reach_the_origin() {
+    let lines = [
+        "Proxy-Authorization: Basic eDp5",
+        "PROXY-AUTHORIZATION: Basic eDp5",
+        "Authorization: Basic b3Jp",
+    ];
+    assert_eq!(forwarded(&lines), ["Authorization: Basic b3Jp"]);
+    assert_eq!(
+        forwarded(&["Connection: x", "Proxy-authorization: y"]),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn fields_named_by_connection_are_dropped() {
+    assert_eq!(
+        forwarded(&["Connection: close, X-Hop", "x-hop: 1", "X-Keep: 2"]),
+        ["X-Keep: 2"]
+    );
+    assert_eq!(
+        forwarded(&[
+            "Foo: 1",
+            "Connection: x,, FOO ,\ty",
+            "Connection: Bar",
+            "bar: 1",
+            "Baz: 2"
+        ]),
+        ["Baz: 2"]
+    );
+    assert_eq!(
+        forwarded(&["Connection: close, keep-alive", "Close: 1"]),
+        ["Close: 1"],
+        "an option, not a field"
+    );
+}
+
+/// tinyproxy CVE-2023-49606: Connection names itself.
+#[test]
+fn cve_2023_49606_connection_connection() {
+    assert_eq!(
+        forwarded(&["Connection: Connection", "A: b", "Connection: connection, A"]),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        answered(
+            "200 OK",
+            &["Connection: Connection", "A: b", "Content-Length: 0"],
+            PLAN
+        ),
+        ["A: b", "Content-Length: 0"]
+    );
+}
+
+/// What delimits and routes a message is not up to Connection.
+#[test]
+fn connection_can_not_strip_framing() {
+    assert_eq!(
+        forwarded(&["Connection: Content-Length", "Content-Length: 3"]),
+        ["Content-Length: 3"]
+    );
+    assert_eq!(
+        forwarded(&[
+            "Connection: transfer-encoding, host",
+            "Transfer-Encoding: Chunked"
+        ]),
+        ["Transfer-Encoding: chunked"]
+    );
+    let lines = ["Connection: Content-Length", "Content-Length: 3"];
+    assert_eq!(answered("200 OK", &lines, PLAN), ["Content-Length: 3"]);
+    let lines = ["Connection: Transfer-Encoding", "Transfer-Encoding: CHUNKED"];
+    assert_eq!(answered("200 OK", &lines, PLAN), ["Transfer-Encoding: chunked"]);
+}
+
+#[test]
+fn request_framing_has_one_form() {
+    assert_eq!(
+        forwarded(&["content-length:  007", "A: b"]),
+        ["A: b", "Content-Length: 7"]
+    );
+    assert_eq!(forwarded(&["Content-Length: 0"]), ["Content-Length: 0"]);
+    assert_eq!(
+        forwarded(&["transfer-encoding: CHUNKED"]),
+        ["Transfer-Encoding: chunked"]
+    );
+}
+
+#[test]
+fn upgrades_are_asked_and_passed() {
+    let lines = [
+        "Upgrade: websocket",
+        "Connection: keep-alive, upgrade, X-Hop",
+        "X-Hop: 1",
+        "Sec-WebSocket-Key: k",
+    ];
+    assert_eq!(
+        forwarded(&lines),
+        [
+            "Sec-WebSocket-Key: k",
+            "Connection: Upgrade",
+            "Upgrade: websocket"
+        ]
+    );
+    for (version, lines, want) in [
+        ("HTTP/1.1", &lines[..], true),
+        ("HTTP/1.0", &lines, false),
+        ("HTTP/1.1", &["Upgrade: websocket"], false),
+        ("HTTP/1.1", &["Connection: upgrade"], false),
+        ("HTTP/1.1", &["Connection: no-upgrade", "Upgrade: x"], false),
+    ] {
+        assert_eq!(
+            testing::request(get(version, lines), asks_upgrade),
+            Ok(want),
+            "{version} {lines:?}"
+        );
+    }
+    let old = sent(
+        "GET http://h:81/ HTTP/1.0",
+        "/",
+        &[
+            "Connection: upgrade",
+            "Upgrade: websocket",
+            "Expect: 100-continue",
+        ],
+    );
+    assert_eq!(
+        old, "GET / HTTP/1.1\r\nHost: h:81\r\n\r\n",
+        "nor can HTTP/1.0 wait for a 100"
+    );
+}
+
+#[test]
+fn response_fields_pass_but_for_the_hops() {
+    let lines = [
+        "Set-Cookie: a=1; Path=/",
+        "Set-Cookie: b=2",
+        "Content-Type: text/x; charset=q",
+        "Server: s",
+        "X-Empty: ",
+        "WWW-Authenticate: Basic realm=x",
+        "Content-Encoding: br",
+        "Trailer: X-T",
+        "Alt-Svc: h3",
+        "Host: odd",
+    ];
+    let mut with_hops = vec![
+        "Connection: keep-alive, X-Hop",
+        "X-Hop: 1",
+        "Keep-Alive: timeout=1",
+        "Upgrade: h2c",
+        "TE: x",
+    ];
+    with_hops.extend(lines);
+    assert_eq!(answered("204 No Content", &with_hops, PLAN), lines);
+}
+
+/// Reference issues #9 and #85: nobody but us says what X-Smokescreen-Error says.
+#[test]
+fn issues_9_and_85_origin_sends_x_smokescreen_error() {
+    let lines = [
+        "X-Smokescreen-Error: forged",
+        "x-smokescreen-error: again",
+        "X-Smokescreen-New: x",
+        "X-Ok: 1",
+    ];
+    assert_eq!(answered("204 No Content", &lines, PLAN), ["X-Ok: 1"]);
+}
+
+/// privoxy CVE-2013-2503: an origin doesn't get to ask for the proxy's credentials; its 407 itself passes.
+#[test]
+fn cve_2013_2503_origin_sends_407() {
+    let lines = [
+        "Proxy-Authenticate: Basic realm=\"x\"",
+        "proxy-support: S",
+        "Proxy-Connection: close",
+        "Content-Length: 4",
+    ];
+    assert_eq!(
+        answered("407 Proxy Authentication Required", &lines, PLAN),
+        ["Content-Length: 4"]
+    );
+}
+
+#[test]
+fn response_framing_fits_the_client() {
+    let old = ResponsePlan {
+        version_client: Version::Http10,
+        client_persists: false,
+        ..PLAN
+    };
+    let head = ResponsePlan {
+        request_is_head: true,
+        ..PLAN
+    };
+    let length = &["content-length: 05"][..];
+    let chunked = &["transfer-encoding: Chunked"][..];
+    for (status, lines, plan, want) in [
+        ("200 OK", length, PLAN, &["Content-Length: 5"][..]),
+        ("200 OK", chunked, PLAN, &["Transfer-Encoding: chunked"]),
+        (
+            "200 OK",
+            &[],
+            ResponsePlan {
+                client_persists: false,
+                ..PLAN
+            },
+            &["Connection: close"],
+        ),
+        ("200 OK", length, old, &["Content-Length: 5", "Connection: close"]),
+        ("200 OK", chunked, old, &["Connection: close"]),
+        (
+            "200 OK",
+            length,
+            ResponsePlan {
+                client_persists: true,
+                ..old
+            },
+            &["Content-Length: 5", "Connection: keep-alive"],
+        ),
+        ("200 OK", length, head, &["Content-Length: 5"]),
+        ("200 OK", chunked, head, &["Transfer-Encoding: chunked"]),
+        (
+            "200 OK",
+            chunked,
+            ResponsePlan {
+                request_is_head: true,
+                ..old
+            },
+            &["Connection: close"],
+        ),
+        ("200 OK", &[], head, &[]),
+        ("304 Not Modified", length, PLAN, &["Content-Length: 5"]),
+        ("304 Not Modified", chunked, PLAN, &[]),
+        ("304 Not Modified", chunked, head, &[]),
+        ("204 No Content", length, PLAN, &[]),
+        ("204 No Content", chunked, head, &[]),
+        ("999 ", &["Content-Length: 0"], PLAN, &["Content-Length: 0"]),
+    ] {
+        assert_eq!(answered(status, lines, plan), want, "{status} {lines:?} {plan:?}");
+    }
+}
+
+#[test]
+fn interim_and_switching_responses() {
+    let mut out = Vec::new();
+    let lines = ["Link: </x>", "Connection: X-Hop", "X-Hop: 1", "Content-Length: 3"];
+    testing::response(with_lines("HTTP/1.0 103 Early Hints", &lines), |head| {
+        interim(head, &mut out)
+    })
+    .unwrap();
+    assert_eq!(out, b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n");
+    let lines = [
+        "Upgrade: websocket",
+        "Connection: upgrade",
+        "Sec-WebSocket-Accept: x",
+        "Content-Length: 3",
+    ];
+    let plan = ResponsePlan {
+        upgrade: true,
+        client_persists: false,
+        ..PLAN
+    };
+    let want = [
+        "Sec-WebSocket-Accept: x",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+    ];
+    assert_eq!(answered("101 Switching Protocols", &lines, plan), want);
+    let not_asked = ResponsePlan {
+        upgrade: false,
+        ..plan
+    };
+    assert_eq!(
+        answered("101 Switching Protocols", &lines, not_asked),
+        ["Sec-WebSocket-Accept: x"]
+    );
+}
+
+#[test]
+fn reasons_pass_as_they_are() {
+    let mut out = Vec::new();
+    let plan = ResponsePlan {
+        body: Body::UntilClose,
+        ..PLAN
+    };
+    testing::response(b"HTTP/1.0 418 I'm \xe9\t\r\nA: b\r\n\r\n", |head| {
+        response(head, &plan, &mut out)
+    })
+    .unwrap();
+    assert_eq!(out, b"HTTP/1.1 418 I'm \xe9\t\r\nA: b\r\n\r\n");
+    out.clear();
+    testing::response("HTTP/1.1 200\r\n\r\n", |head| response(head, &plan, &mut out)).unwrap();
+    assert_eq!(out, b"HTTP/1.1 200 \r\n\r\n");
+}
+
+/// What comes out of the rewrite is taken by the same strict parser, and says the same about its body.
+#[test]
+fn what_is_sent_can_be_read_again() {
+    let lines = [
+        "A: b",
+        "Transfer-Encoding: Chunked",
+        "Connection: A, close",
+        "X: \tc\t",
+    ];
+    let head = sent("POST http://h:81/x HTTP/1.1", "/x", &lines);
+    let read = testing::request(&head, |head| (framing::request_body(head), head.fields.len()));
+    assert_eq!(read, Ok((Ok(Body::Chunked), 3)));
+    let again = testing::response(ok("HTTP/1.1", &["Content-Length: 3"]), |head| head.fields.len());
+    assert_eq!(again, Ok(1));
+}
+
+#[test]
+fn idempotent_methods() {
+    for method in ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"] {
+        assert!(method_is_idempotent(method), "{method}");
+    }
+    for method in ["POST", "PATCH", "CONNECT", "get", "", "FOO"] {
+        assert!(!method_is_idempotent(method), "{method}");
+    }
+}

@@ -1,0 +1,266 @@
+//! Finds the end of a head (or trailer section) in bytes that arrive piece by piece, looking at each byte once.
+//! Judges line endings, control characters, sizes and the start line; splits nothing into fields (that is `head`).
+
+use memchr::memchr2;
+
+use super::{Fault, HeadLimits};
+
+/// Positions are kept in 32 bits; no configuration allows a head this long.
+const POSITION_MAX: usize = 1 << 30;
+
+/// The longest method that is taken for one. The longest registered one has 17 bytes.
+const METHOD_BYTES_MAX: usize = 64;
+
+/// Empty lines that are skipped before a request line, for clients that send one too many behind a body
+/// (RFC 9112, 2.2).
+const EMPTY_LINES_MAX: u8 = 2;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Request,
+    Response,
+    Trailers,
+}
+
+/// A search for the end of a head that remembers where it stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Scan {
+    kind: Kind,
+    /// The start line was judged, or there is none.
+    started: bool,
+    empty_lines: u8,
+    fields: u16,
+    /// Where the current line begins.
+    line: u32,
+    /// Every byte before this one was looked at.
+    at: u32,
+}
+
+/// What a [`Scan`] knows so far.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scanned {
+    /// The end is not there yet.
+    More,
+    /// The head has this many bytes, counted from the first one received, the empty line included.
+    Head(usize),
+    /// This is no head, whatever comes after.
+    Bad(Fault),
+}
+
+impl Default for Scan {
+    fn default() -> Self {
+        Scan::request()
+    }
+}
+
+impl Scan {
+    /// A search for the end of a request head.
+    pub fn request() -> Scan {
+        Scan::of(Kind::Request)
+    }
+
+    /// A search for the end of a response head.
+    pub fn response() -> Scan {
+        Scan::of(Kind::Response)
+    }
+
+    /// A search for the end of a trailer section (RFC 9112, 7.1.2), the final empty line included.
+    pub(crate) fn trailers() -> Scan {
+        Scan::of(Kind::Trailers)
+    }
+
+    fn of(kind: Kind) -> Scan {
+        Scan {
+            kind,
+            started: kind == Kind::Trailers,
+            empty_lines: 0,
+            fields: 0,
+            line: 0,
+            at: 0,
+        }
+    }
+
+    /// Bytes of empty lines before the request line: they count in [`Scanned::Head`] and mean nothing.
+    pub fn skipped(&self) -> usize {
+        usize::from(self.empty_lines) * 2
+    }
+
+    /// Looks at what is new in `bytes`, which hold everything received of this head from its first byte.
+    ///
+    /// A request or status line is judged as soon as its end is there, a method byte by byte. Every LF must follow
+    /// a CR and every CR precede an LF; NUL and all other control characters but HTAB are refused; so are folded
+    /// lines. The answer doesn't depend on how the bytes were cut into pieces.
+    pub fn advance(&mut self, bytes: &[u8], limits: &HeadLimits) -> Scanned {
+        let bytes_max = limits.head_bytes_max.min(POSITION_MAX);
+        let window = bytes.get(..bytes_max).unwrap_or(bytes);
+        match self.lines(window, limits) {
+            Ok(Some(length)) => Scanned::Head(length),
+            Ok(None) if bytes.len() > bytes_max => Scanned::Bad(Fault::TooLarge("the head is too large")),
+            Ok(None) => Scanned::More,
+            Err(fault) => Scanned::Bad(fault),
+        }
+    }
+
+    fn lines(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, Fault> {
+        loop {
+            if !self.started {
+                let begun = bytes.get(self.line as usize..).unwrap_or_default();
+                match self.kind {
+                    Kind::Request => request_line_begins(begun)?,
+                    Kind::Response => status_line_begins(begun)?,
+                    Kind::Trailers => {}
+                }
+            }
+            let fresh = bytes.get(self.at as usize..).unwrap_or_default();
+            let Some((text, ending)) = memchr2(b'\r', b'\n', fresh).and_then(|n| fresh.split_at_checked(n))
+            else {
+                no_controls(fresh)?;
+                self.at = position(bytes.len());
+                return Ok(None);
+            };
+            no_controls(text)?;
+            self.at += position(text.len());
+            match ending {
+                [b'\r', b'\n', ..] => {}
+                [b'\r'] => return Ok(None),
+                [b'\n', ..] => return Err(Fault::Malformed("a line ends with LF alone")),
+                _ => return Err(Fault::Malformed("a CR without LF")),
+            }
+            let line = bytes
+                .get(self.line as usize..self.at as usize)
+                .unwrap_or_default();
+            self.at += 2;
+            let ends = self.line_ends(line, limits)?;
+            self.line = self.at;
+            if ends {
+                return Ok(Some(self.at as usize));
+            }
+        }
+    }
+
+    /// Takes one whole line, without its CRLF. True: it is the empty line that ends the head.
+    fn line_ends(&mut self, line: &[u8], limits: &HeadLimits) -> Result<bool, Fault> {
+        match (self.started, line) {
+            (true, []) => return Ok(true),
+            (true, [b' ' | b'\t', ..]) => return Err(Fault::Malformed("a folded field line")),
+            (true, _) => {
+                self.fields = self.fields.saturating_add(1);
+                if usize::from(self.fields) > limits.fields_max() {
+                    return Err(Fault::TooLarge("too many fields"));
+                }
+            }
+            (false, []) => {
+                self.empty_lines += 1;
+                if self.kind != Kind::Request || self.empty_lines > EMPTY_LINES_MAX {
+                    return Err(Fault::Malformed("an empty start line"));
+                }
+            }
+            (false, _) => {
+                match self.kind {
+                    Kind::Request => request_line(line)?,
+                    Kind::Response => status_line(line)?,
+                    Kind::Trailers => {}
+                }
+                self.started = true;
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// A position or length in a window of at most [`POSITION_MAX`] bytes.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "windows are cut at POSITION_MAX, which fits"
+)]
+fn position(n: usize) -> u32 {
+    n as u32
+}
+
+/// Refuses control characters other than HTAB (RFC 9110, 5.5).
+fn no_controls(text: &[u8]) -> Result<(), Fault> {
+    // A fold without an early exit: the compiler turns it into vector instructions.
+    let found = text.iter().fold(false, |found, &byte| {
+        found | (byte < 0x20 && byte != b'\t') | (byte == 0x7f)
+    });
+    if !found {
+        return Ok(());
+    }
+    let first = text
+        .iter()
+        .find(|&&byte| byte != b'\t' && byte.is_ascii_control());
+    Err(Fault::Malformed(if first == Some(&0) {
+        "a NUL in the head"
+    } else {
+        "a control character in the head"
+    }))
+}
+
+/// A character of a token (RFC 9110, 5.6.2).
+pub(super) fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Judges as much of a request line as can be judged before its end: the method.
+fn request_line_begins(line: &[u8]) -> Result<(), Fault> {
+    if let [b'\r' | b'\n', ..] = line {
+        return Ok(());
+    }
+    match line
+        .iter()
+        .take(METHOD_BYTES_MAX + 1)
+        .position(|&byte| !is_token_byte(byte))
+    {
+        None if line.len() > METHOD_BYTES_MAX => Err(Fault::Malformed("the method is too long")),
+        None => Ok(()),
+        Some(0) if line.first() == Some(&0x16) => Err(Fault::Malformed(
+            "a TLS handshake where a plain HTTP request was expected",
+        )),
+        Some(n) if n > 0 && line.get(n) == Some(&b' ') => Ok(()),
+        Some(_) => Err(Fault::Malformed("not an HTTP request")),
+    }
+}
+
+/// Judges a whole request line: method SP request-target SP HTTP-version (RFC 9112, 3).
+fn request_line(line: &[u8]) -> Result<(), Fault> {
+    let mut parts = line.split(|&byte| byte == b' ');
+    let (_method, target, version) = (parts.next(), parts.next(), parts.next());
+    let (Some(target @ [_, ..]), Some(version), None) = (target, version, parts.next()) else {
+        return Err(Fault::Malformed("a malformed request line"));
+    };
+    if target.contains(&b'\t') {
+        return Err(Fault::Malformed("a malformed request line"));
+    }
+    known_version(version)
+}
+
+fn known_version(version: &[u8]) -> Result<(), Fault> {
+    match version {
+        b"HTTP/1.1" | b"HTTP/1.0" => Ok(()),
+        [b'H', b'T', b'T', b'P', b'/', ..] => Err(Fault::Malformed("an unsupported HTTP version")),
+        _ => Err(Fault::Malformed("a malformed HTTP version")),
+    }
+}
+
+/// Judges as much of a status line as can be judged before its end: the protocol's name.
+fn status_line_begins(line: &[u8]) -> Result<(), Fault> {
+    if line.iter().zip(b"HTTP/1.").all(|(got, wanted)| got == wanted) {
+        return Ok(());
+    }
+    Err(Fault::Malformed("not an HTTP response"))
+}
+
+/// Judges a whole status line: HTTP-version SP status-code [ SP [ reason-phrase ] ] (RFC 9112, 4; the second SP may
+/// be missing, as many servers leave it out).
+fn status_line(line: &[u8]) -> Result<(), Fault> {
+    let (version, rest) = line.split_at_checked(8).unwrap_or((line, b""));
+    known_version(version)?;
+    match rest {
+        [b' ', b'1'..=b'9', b'0'..=b'9', b'0'..=b'9'] => Ok(()),
+        [b' ', b'1'..=b'9', b'0'..=b'9', b'0'..=b'9', b' ', ..] => Ok(()),
+        _ => Err(Fault::Malformed("a malformed status line")),
+    }
+}
+
+#[cfg(test)]
+mod tests;
