@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::policy::Decision;
+
 /// A request's id in the form of an xid: 12 bytes, shown as 20 characters of lower-case base32hex.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Id(pub [u8; 12]);
@@ -91,6 +93,57 @@ pub struct TunnelEnd {
 }
 
 impl Record {
+    /// A request of which nothing is known yet but who sent it and when.
+    pub fn new(id: Id, client: SocketAddr, start: SystemTime) -> Record {
+        Record {
+            id,
+            proxy_type: ProxyType::Http,
+            requested_host: Box::default(),
+            trace_id: Box::default(),
+            role: None,
+            project: None,
+            client,
+            start,
+            allow: false,
+            enforce_would_deny: true,
+            decision_reason: Cow::Borrowed(""),
+            error: None,
+            status_code: None,
+            dns_lookup_time: None,
+            establish_time: None,
+            outbound_remote: None,
+            outbound_local: None,
+            content_length: None,
+            end: None,
+        }
+    }
+
+    /// Notes what the ACL or the address rules said.
+    pub fn note_decision(&mut self, decision: &Decision, allow: bool) {
+        self.allow = allow;
+        self.enforce_would_deny = decision.enforce_would_deny;
+        self.decision_reason = decision.reason.clone();
+        self.project = Some(Arc::clone(&decision.project));
+    }
+
+    /// Notes why the request ends without the origin's answer.
+    pub fn note_refusal(&mut self, refusal: &Refusal, status: u16) {
+        self.status_code = Some(status);
+        let text = refusal.reason();
+        if refusal.is_failure() {
+            self.error = Some(text.into());
+        } else {
+            self.allow = false;
+            self.enforce_would_deny = true;
+            self.decision_reason = Cow::Owned(text.into_owned());
+        }
+    }
+
+    /// Notes that the request ended without an answer of ours or the origin's.
+    pub fn note_error(&mut self, error: &str) {
+        self.error.get_or_insert_with(|| error.into());
+    }
+
     /// Which canonical line this record becomes.
     pub fn line(&self) -> Line {
         if self.end.is_some() {
@@ -98,5 +151,161 @@ impl Record {
         } else {
             Line::Decision
         }
+    }
+}
+
+/// The reason of a refusal for want of a role; the log adds a line of its own to it.
+pub const ROLE_UNKNOWN: &str = "Client role cannot be determined";
+
+/// Why we answer a request ourselves.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// The message breaks the syntax of RFC 9112 or CONTRACT "Framing"; one reason.
+    Malformed(&'static str),
+    /// The head exceeds a limit.
+    HeadTooLarge(&'static str),
+    /// The head or body did not arrive in time.
+    RequestTimedOut,
+    /// A request to a server, not to a proxy.
+    NotProxyRequest,
+    /// `https:` in absolute form.
+    UseConnect,
+    /// Neither `http:` nor `https:`.
+    SchemeUnknown,
+    /// No credentials, or wrong ones.
+    RoleUnknown,
+    /// By the ACL or the address rules.
+    Denied(Cow<'static, str>),
+    /// The ACL asks for a feature that is not there.
+    Unavailable(&'static str),
+    /// No address was found.
+    LookupFailed(Box<str>),
+    /// Nobody answered the lookup in time.
+    LookupTimedOut(Box<str>),
+    /// No address could be reached, or the origin gave no answer.
+    DialFailed(Box<str>),
+    /// The dial or the answer took too long.
+    DialTimedOut(Box<str>),
+    /// The origin's answer is not HTTP as RFC 9112 has it.
+    ResponseMalformed(&'static str),
+    /// We have no room for the request.
+    Overloaded(&'static str),
+}
+
+impl Refusal {
+    /// Status code and reason phrase of the answer; `deny_status` is that of denials.
+    pub fn status(&self, deny_status: u16) -> (u16, &'static str) {
+        match self {
+            Refusal::Malformed(_)
+            | Refusal::NotProxyRequest
+            | Refusal::UseConnect
+            | Refusal::SchemeUnknown => (400, "Bad Request"),
+            Refusal::HeadTooLarge(_) => (431, "Request Header Fields Too Large"),
+            Refusal::RequestTimedOut => (408, "Request Timeout"),
+            Refusal::RoleUnknown => (407, "Request rejected by proxy"),
+            Refusal::Denied(_) | Refusal::Unavailable(_) => (deny_status, "Request rejected by proxy"),
+            Refusal::LookupFailed(_) | Refusal::DialFailed(_) | Refusal::ResponseMalformed(_) => {
+                (502, "Bad Gateway")
+            }
+            Refusal::LookupTimedOut(_) | Refusal::DialTimedOut(_) => (504, "Gateway Timeout"),
+            Refusal::Overloaded(_) => (503, "Service Unavailable"),
+        }
+    }
+
+    /// Why, without naming the host: for the log, and for the text where that needs no more.
+    pub fn reason(&self) -> Cow<'static, str> {
+        match self {
+            Refusal::Malformed(reason) => format!("Malformed request: {reason}.").into(),
+            Refusal::HeadTooLarge(reason) => format!("Request head too large: {reason}.").into(),
+            Refusal::RequestTimedOut => "The request did not arrive in time.".into(),
+            Refusal::NotProxyRequest => "This is a proxy: it takes CONNECT and requests for absolute \
+                URIs (GET http://host/path). Configure it as the client's HTTP proxy."
+                .into(),
+            Refusal::UseConnect => "https URIs are not fetched by this proxy: use CONNECT.".into(),
+            Refusal::SchemeUnknown => "Only http URIs and CONNECT are supported.".into(),
+            Refusal::RoleUnknown => ROLE_UNKNOWN.into(),
+            Refusal::Denied(reason) => reason.clone(),
+            Refusal::Unavailable(what) => format!("{what} is not available").into(),
+            Refusal::LookupFailed(why) => format!("Failed to resolve remote hostname: {why}").into(),
+            Refusal::LookupTimedOut(why) => format!("Timed out resolving remote hostname: {why}").into(),
+            Refusal::DialFailed(why) => format!("Failed to connect to remote host: {why}").into(),
+            Refusal::DialTimedOut(why) => format!("Timed out connecting to remote host: {why}").into(),
+            Refusal::ResponseMalformed(reason) => {
+                format!("Malformed response from remote host: {reason}.").into()
+            }
+            Refusal::Overloaded(why) => format!("Proxy overloaded. {why}").into(),
+        }
+    }
+
+    /// The text of the answer; `host` is escaped already.
+    pub fn text(&self, host: &str) -> Cow<'static, str> {
+        match self {
+            Refusal::RoleUnknown | Refusal::Denied(_) | Refusal::Unavailable(_) => {
+                format!("Egress proxying is denied to host '{host}': {}.", self.reason()).into()
+            }
+            _ => self.reason(),
+        }
+    }
+
+    /// The request was let out, or would have been, and something failed.
+    pub fn is_failure(&self) -> bool {
+        matches!(
+            self,
+            Refusal::LookupFailed(_)
+                | Refusal::LookupTimedOut(_)
+                | Refusal::DialFailed(_)
+                | Refusal::DialTimedOut(_)
+                | Refusal::ResponseMalformed(_)
+                | Refusal::Overloaded(_)
+        )
+    }
+
+    /// May the connection be kept, as far as the refusal goes? Not where the message could not be read.
+    pub fn leaves_framing_intact(&self) -> bool {
+        !matches!(
+            self,
+            Refusal::Malformed(_) | Refusal::HeadTooLarge(_) | Refusal::RequestTimedOut
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn denials_name_the_host_and_the_reason() {
+        let denied = Refusal::Denied("rule has enforce policy".into());
+        let text = denied.text("a.test:80");
+        assert_eq!(
+            text,
+            "Egress proxying is denied to host 'a.test:80': rule has enforce policy."
+        );
+        assert_eq!((denied.status(407).0, denied.status(403).0), (407, 403));
+        assert_eq!(
+            Refusal::RoleUnknown.status(403).0,
+            407,
+            "the challenge belongs to 407 alone"
+        );
+    }
+
+    #[test]
+    fn a_failure_keeps_the_decision_and_adds_the_error() {
+        let client = SocketAddr::from(([127, 0, 0, 1], 1));
+        let mut record = Record::new(Id::default(), client, SystemTime::UNIX_EPOCH);
+        record.allow = true;
+        record.note_refusal(
+            &Refusal::DialFailed("dial tcp 1.2.3.4:80: connection refused".into()),
+            502,
+        );
+        assert!(record.allow);
+        let error = record.error.as_deref().unwrap();
+        assert_eq!(
+            error,
+            "Failed to connect to remote host: dial tcp 1.2.3.4:80: connection refused"
+        );
+        record.note_refusal(&Refusal::RoleUnknown, 407);
+        assert!(!record.allow);
+        assert_eq!(record.decision_reason, ROLE_UNKNOWN);
     }
 }
