@@ -1,0 +1,182 @@
+//! A [`Record`] as its canonical line, and the two lines that go with a failed request. Which fields, in which
+//! order, at which level, cut how; not their syntax (that is `line`) and not where they go (that is `writer`).
+
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use ::log::Level;
+
+use super::Format;
+use super::escape::cut;
+use super::line::{Line, Value, line};
+use crate::session::outcome::{Id, ProxyType, Record, TunnelEnd};
+
+/// Requested host and trace id together are cut to this many bytes, before escaping.
+pub const HOST_AND_TRACE_LENGTH_MAX: usize = 4096;
+/// The requested host is cut first, so that it can't crowd out the trace id.
+const HOST_LENGTH_MAX: usize = 1024;
+/// Errors, reasons and roles may quote the host or a certificate: cut too.
+const TEXT_LENGTH_MAX: usize = 1024;
+
+/// The level of a record's line: denied is a warning, failed an error. A tunnel's end is always information, as
+/// in the reference: a peer's reset says nothing of our health.
+pub fn level(record: &Record) -> Level {
+    match (&record.end, record.allow, &record.error) {
+        (Some(_), _, _) | (None, true, None) => Level::Info,
+        (None, false, _) => Level::Warn,
+        (None, true, Some(_)) => Level::Error,
+    }
+}
+
+/// Appends the record's canonical line, without its line feed. Allocates nothing but the room in `out`.
+pub fn canonical(record: &Record, format: Format, now: SystemTime, out: &mut String) {
+    match &record.end {
+        None => decision(
+            record,
+            Line::begin(out, format, now, level(record), "CANONICAL-PROXY-DECISION"),
+        ),
+        Some(end) => close(
+            record,
+            end,
+            Line::begin(out, format, now, level(record), "CANONICAL-PROXY-CN-CLOSE"),
+        ),
+    }
+}
+
+/// Appends the extra line of a failed dial or lookup. `message` is the whole text, such as `Failed to connect to
+/// remote host: …`.
+pub fn failure_line(
+    id: Id,
+    message: &str,
+    status_code: u16,
+    format: Format,
+    now: SystemTime,
+    out: &mut String,
+) {
+    let mut fields = [
+        ("id", Value::Id(id)),
+        ("status_code", Value::Number(status_code.into())),
+    ];
+    line(out, format, now, Level::Error, message, &mut fields);
+}
+
+/// Appends the extra line of a client that didn't say who it is, or not truthfully.
+pub fn role_failure_line(id: Id, client: SocketAddr, format: Format, now: SystemTime, out: &mut String) {
+    let mut fields = [
+        ("error", Value::Text("Client role cannot be determined")),
+        ("id", Value::Id(id)),
+        ("inbound_remote_addr", Value::Address(client)),
+    ];
+    line(
+        out,
+        format,
+        now,
+        Level::Error,
+        "Unable to get role for request",
+        &mut fields,
+    );
+}
+
+/// The fields of a decision: those that every one has, and those known by then.
+fn decision(record: &Record, mut line: Line<'_>) {
+    line.field("allow", Value::Truth(record.allow));
+    if let Some(time) = record.establish_time {
+        line.field("conn_establish_time_ms", milliseconds(Some(time)));
+    }
+    if let Some(length) = record.content_length {
+        line.field("content_length", Value::Number(length));
+    }
+    line.field("decision_reason", text(&record.decision_reason));
+    line.field("dns_lookup_time_ms", milliseconds(record.dns_lookup_time));
+    destination(record, &mut line);
+    line.field("enforce_would_deny", Value::Truth(record.enforce_would_deny));
+    if let Some(error) = &record.error {
+        line.field("error", text(error));
+    }
+    line.field("id", Value::Id(record.id));
+    line.field("inbound_remote_addr", Value::Address(record.client));
+    if let Some(local) = record.outbound_local {
+        line.field("outbound_local_addr", Value::Address(local));
+    }
+    if let Some(remote) = record.outbound_remote {
+        line.field("outbound_remote_addr", Value::Address(remote));
+    }
+    request(record, &mut line);
+    if let Some(status) = record.status_code {
+        line.field("status_code", Value::Number(status.into()));
+    }
+    line.field("trace_id", trace_id(record));
+    line.end();
+}
+
+/// The fields of a tunnel's end; all but the destination are always there, empty where unknown.
+fn close(record: &Record, end: &TunnelEnd, mut line: Line<'_>) {
+    line.field("active_at_termination", Value::Truth(end.active_at_termination));
+    line.field("bytes_in", Value::Number(end.bytes_in));
+    line.field("bytes_out", Value::Number(end.bytes_out));
+    line.field("conn_establish_time_ms", milliseconds(record.establish_time));
+    destination(record, &mut line);
+    line.field("duration", Value::Seconds(end.duration));
+    line.field("end_time", Value::Time(end.end_time));
+    line.field("error", text(record.error.as_deref().unwrap_or_default()));
+    line.field("id", Value::Id(record.id));
+    line.field("inbound_remote_addr", Value::Address(record.client));
+    line.field("last_activity", Value::Time(end.last_activity));
+    line.field("outbound_local_addr", address(record.outbound_local));
+    line.field("outbound_remote_addr", address(record.outbound_remote));
+    request(record, &mut line);
+    line.field("trace_id", trace_id(record));
+    line.end();
+}
+
+/// Where it went, in the words of the reference's older generation.
+fn destination(record: &Record, line: &mut Line<'_>) {
+    if let Some(remote) = record.outbound_remote {
+        line.field("dst_ip", Value::Ip(remote.ip()));
+        line.field("dst_port", Value::Number(remote.port().into()));
+    }
+}
+
+/// Who asked for what and when: `project` to `start_time`, which are neighbours in both lines.
+fn request(record: &Record, line: &mut Line<'_>) {
+    let proxy_type = match record.proxy_type {
+        ProxyType::Http => "http",
+        ProxyType::Connect => "connect",
+    };
+    line.field("project", text(record.project.as_deref().unwrap_or_default()));
+    line.field("proxy_type", Value::Text(proxy_type));
+    line.field("requested_host", Value::Bytes(host(record)));
+    line.field("role", text(record.role.as_deref().unwrap_or_default()));
+    line.field("source_addr", Value::Address(record.client));
+    line.field("src_host", Value::Ip(record.client.ip()));
+    line.field("src_port", Value::Number(record.client.port().into()));
+    line.field("start_time", Value::Time(record.start));
+}
+
+fn host(record: &Record) -> &[u8] {
+    cut(record.requested_host.as_bytes(), HOST_LENGTH_MAX)
+}
+
+fn trace_id(record: &Record) -> Value<'_> {
+    Value::Bytes(cut(
+        &record.trace_id,
+        HOST_AND_TRACE_LENGTH_MAX - host(record).len(),
+    ))
+}
+
+fn text(text: &str) -> Value<'_> {
+    Value::Bytes(cut(text.as_bytes(), TEXT_LENGTH_MAX))
+}
+
+fn address(address: Option<SocketAddr>) -> Value<'static> {
+    address.map_or(Value::Text(""), Value::Address)
+}
+
+/// Whole milliseconds; zero where nothing was measured.
+fn milliseconds(time: Option<Duration>) -> Value<'static> {
+    Value::Number(u64::try_from(time.unwrap_or_default().as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+#[path = "canonical_tests.rs"]
+mod tests;

@@ -1,0 +1,341 @@
+//! Which fields a record's line has, at which level, and that nothing in a record can forge a line.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::super::reader::{Fields, json, logfmt};
+use super::*;
+
+fn at(milliseconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(1_795_368_633_000 + milliseconds)
+}
+
+fn refused() -> Record {
+    Record {
+        id: Id([
+            0x4d, 0x88, 0xe1, 0x5b, 0x60, 0xf4, 0x86, 0xe4, 0x28, 0x41, 0x2d, 0xc9,
+        ]),
+        proxy_type: ProxyType::Http,
+        requested_host: "denied.test:80".into(),
+        trace_id: Box::default(),
+        role: None,
+        project: None,
+        client: SocketAddr::from(([127, 0, 0, 1], 4711)),
+        start: at(1),
+        allow: false,
+        enforce_would_deny: true,
+        decision_reason: Cow::Borrowed("no rule matched"),
+        error: None,
+        status_code: Some(407),
+        dns_lookup_time: None,
+        establish_time: None,
+        outbound_remote: None,
+        outbound_local: None,
+        content_length: None,
+        end: None,
+    }
+}
+
+fn allowed() -> Record {
+    Record {
+        proxy_type: ProxyType::Connect,
+        requested_host: "listed.test:443".into(),
+        trace_id: b"trace-77".as_slice().into(),
+        role: Some(Arc::from("authed")),
+        project: Some(Arc::from("users")),
+        allow: true,
+        enforce_would_deny: false,
+        decision_reason: Cow::Borrowed("host matched allowed domain in rule"),
+        status_code: None,
+        dns_lookup_time: Some(Duration::from_micros(3999)),
+        establish_time: Some(Duration::from_millis(12)),
+        outbound_remote: Some(SocketAddr::from(([44, 1, 2, 3], 443))),
+        outbound_local: Some(SocketAddr::from(([10, 0, 0, 9], 50000))),
+        content_length: Some(321),
+        ..refused()
+    }
+}
+
+fn ended() -> Record {
+    let end = TunnelEnd {
+        bytes_in: 70000,
+        bytes_out: 1000,
+        duration: Duration::from_millis(1500),
+        end_time: at(1501),
+        last_activity: at(1400),
+        active_at_termination: false,
+    };
+    Record {
+        end: Some(Box::new(end)),
+        ..allowed()
+    }
+}
+
+fn shown(record: &Record, format: Format) -> String {
+    let mut out = String::new();
+    canonical(record, format, at(0), &mut out);
+    out
+}
+
+fn read(record: &Record) -> Fields {
+    logfmt(&shown(record, Format::Text)).unwrap()
+}
+
+const ALWAYS: &str = "allow decision_reason dns_lookup_time_ms enforce_would_deny id inbound_remote_addr project \
+    proxy_type requested_host role source_addr src_host src_port start_time trace_id level msg time";
+const CLOSE: &str = "active_at_termination bytes_in bytes_out conn_establish_time_ms duration end_time error id \
+    inbound_remote_addr last_activity outbound_local_addr outbound_remote_addr project proxy_type requested_host \
+    role source_addr src_host src_port start_time trace_id level msg time";
+
+#[test]
+fn an_allowed_decision_as_text() {
+    assert_eq!(
+        shown(&allowed(), Format::Text),
+        "time=\"2026-11-22T17:30:33Z\" level=info msg=CANONICAL-PROXY-DECISION allow=true \
+         conn_establish_time_ms=12 content_length=321 decision_reason=\"host matched allowed domain in rule\" \
+         dns_lookup_time_ms=3 dst_ip=44.1.2.3 dst_port=443 enforce_would_deny=false id=9m4e2mr0ui3e8a215n4g \
+         inbound_remote_addr=\"127.0.0.1:4711\" outbound_local_addr=\"10.0.0.9:50000\" \
+         outbound_remote_addr=\"44.1.2.3:443\" project=users proxy_type=connect \
+         requested_host=\"listed.test:443\" role=authed source_addr=\"127.0.0.1:4711\" src_host=127.0.0.1 \
+         src_port=4711 start_time=\"2026-11-22 17:30:33.001000000 +0000 UTC\" trace_id=trace-77"
+    );
+}
+
+#[test]
+fn a_close_line_as_json() {
+    assert_eq!(
+        shown(&ended(), Format::Json),
+        "{\"time\":\"2026-11-22T17:30:33Z\",\"level\":\"info\",\"msg\":\"CANONICAL-PROXY-CN-CLOSE\",\
+         \"active_at_termination\":false,\"bytes_in\":70000,\"bytes_out\":1000,\"conn_establish_time_ms\":12,\
+         \"dst_ip\":\"44.1.2.3\",\"dst_port\":443,\"duration\":1.5,\
+         \"end_time\":\"2026-11-22T17:30:34.501000000Z\",\"error\":\"\",\"id\":\"9m4e2mr0ui3e8a215n4g\",\
+         \"inbound_remote_addr\":\"127.0.0.1:4711\",\"last_activity\":\"2026-11-22T17:30:34.400000000Z\",\
+         \"outbound_local_addr\":\"10.0.0.9:50000\",\"outbound_remote_addr\":\"44.1.2.3:443\",\
+         \"project\":\"users\",\"proxy_type\":\"connect\",\"requested_host\":\"listed.test:443\",\
+         \"role\":\"authed\",\"source_addr\":\"127.0.0.1:4711\",\"src_host\":\"127.0.0.1\",\"src_port\":4711,\
+         \"start_time\":\"2026-11-22T17:30:33.001000000Z\",\"trace_id\":\"trace-77\"}"
+    );
+}
+
+#[test]
+fn a_decision_has_the_fields_that_every_one_has_and_those_known() {
+    let mut expected: Vec<&str> = ALWAYS.split(' ').filter(|key| !key.is_empty()).collect();
+    expected.push("status_code");
+    expected.sort_unstable();
+    assert_eq!(read(&refused()).keys().collect::<Vec<_>>(), expected);
+    assert_eq!(read(&refused())["role"], "");
+    assert_eq!(read(&refused())["dns_lookup_time_ms"], "0");
+}
+
+#[test]
+fn a_close_line_has_all_its_fields_even_when_empty() {
+    let record = Record {
+        outbound_remote: None,
+        outbound_local: None,
+        establish_time: None,
+        ..ended()
+    };
+    let mut expected: Vec<&str> = CLOSE.split(' ').filter(|key| !key.is_empty()).collect();
+    expected.sort_unstable();
+    assert_eq!(read(&record).keys().collect::<Vec<_>>(), expected);
+    assert_eq!(read(&record)["outbound_remote_addr"], "");
+}
+
+#[test]
+fn levels() {
+    let failed = Some("connection refused".into());
+    assert_eq!(read(&allowed())["level"], "info");
+    assert_eq!(read(&refused())["level"], "warning");
+    assert_eq!(
+        read(&Record {
+            error: failed.clone(),
+            ..refused()
+        })["level"],
+        "warning"
+    );
+    assert_eq!(
+        read(&Record {
+            error: failed.clone(),
+            ..allowed()
+        })["level"],
+        "error"
+    );
+    let reset = read(&Record {
+        error: failed,
+        ..ended()
+    });
+    assert_eq!(
+        (reset["level"].as_str(), reset["error"].as_str()),
+        ("info", "connection refused")
+    );
+}
+
+#[test]
+fn keys_are_sorted_after_time_level_and_msg() {
+    for record in [refused(), allowed(), ended()] {
+        let line = shown(&record, Format::Json);
+        let keys: Vec<&str> = line
+            .split(['{', ','])
+            .filter_map(|part| part.split_once("\":"))
+            .map(|(key, _)| key)
+            .collect();
+        assert_eq!(keys[..3], ["\"time", "\"level", "\"msg"]);
+        assert!(keys[3..].is_sorted(), "{keys:?}");
+    }
+}
+
+#[test]
+fn the_extra_lines_of_failures() {
+    let mut out = String::new();
+    let message = "Failed to connect to remote host: 44.1.2.3:1: connection refused";
+    failure_line(refused().id, message, 502, Format::Text, at(0), &mut out);
+    assert_eq!(
+        out,
+        "time=\"2026-11-22T17:30:33Z\" level=error msg=\"Failed to connect to remote host: 44.1.2.3:1: connection \
+         refused\" id=9m4e2mr0ui3e8a215n4g status_code=502"
+    );
+    out.clear();
+    role_failure_line(refused().id, refused().client, Format::Text, at(0), &mut out);
+    assert_eq!(
+        out,
+        "time=\"2026-11-22T17:30:33Z\" level=error msg=\"Unable to get role for request\" error=\"Client role \
+         cannot be determined\" id=9m4e2mr0ui3e8a215n4g inbound_remote_addr=\"127.0.0.1:4711\""
+    );
+}
+
+#[test]
+fn cve_2026_42507_no_trace_id_or_host_forges_a_line() {
+    let evil = [
+        "x\" level=error msg=CANONICAL-PROXY-DECISION allow=true",
+        "\",\"allow\":true,\"x\":\"",
+        "\"}\t{\"msg\":\"CANONICAL-PROXY-DECISION\",\"allow\":true}",
+        "a\\",
+        "a\\nlevel=info msg=fake",
+        "a=b c=d",
+        "%s%n%x%0a",
+        "a\tb",
+        "☃é",
+        "",
+        "x\r\nlevel=info msg=fake",
+        "\u{1b}[2K\u{202e}\u{2028}\u{85}\u{e0041}\0",
+    ];
+    for value in evil {
+        let record = Record {
+            trace_id: value.as_bytes().into(),
+            requested_host: value.into(),
+            ..allowed()
+        };
+        let text = shown(&record, Format::Text);
+        let fields = logfmt(&text).unwrap();
+        assert_eq!(
+            (fields["trace_id"].as_str(), fields["requested_host"].as_str()),
+            (value, value)
+        );
+        let json = json(&shown(&record, Format::Json)).unwrap();
+        assert_eq!(json["trace_id"], format!("\"{value}"));
+        assert!(
+            !text.contains(|c: char| c.is_control() || c == '\u{2028}' || c == '\u{202e}'),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn host_and_trace_id_are_cut_together() {
+    let record = Record {
+        trace_id: vec![b'L'; 3000].into(),
+        ..allowed()
+    };
+    assert_eq!(read(&record)["trace_id"].len(), 3000);
+    let record = Record {
+        trace_id: vec![b'L'; 9000].into(),
+        requested_host: "h".repeat(9000).into(),
+        ..record
+    };
+    assert_eq!(read(&record)["requested_host"].len(), 1024);
+    assert_eq!(read(&record)["trace_id"].len(), 3072);
+    let record = Record {
+        trace_id: vec![b'L'; 9000].into(),
+        ..allowed()
+    };
+    assert_eq!(
+        read(&record)["trace_id"].len() + read(&record)["requested_host"].len(),
+        4096
+    );
+}
+
+#[test]
+fn errors_and_reasons_are_cut() {
+    let long = "e".repeat(100_000);
+    let record = Record {
+        error: Some(long.clone().into()),
+        decision_reason: long.clone().into(),
+        role: Some(long.clone().into()),
+        project: Some(long.into()),
+        ..allowed()
+    };
+    assert!(shown(&record, Format::Text).len() < 6000);
+}
+
+prop_compose! {
+    fn any_record()(
+        id in any::<[u8; 12]>(),
+        texts in vec(".{0,40}", 5),
+        trace_id in vec(any::<u8>(), 0..5000),
+        ip in any::<std::net::IpAddr>(),
+        numbers in vec(any::<u64>(), 4),
+        flags in vec(any::<bool>(), 6),
+    ) -> Record {
+        let [host, role, project, reason, error] = texts.try_into().unwrap();
+        let [start, first, second, third] = numbers.try_into().unwrap();
+        let address = SocketAddr::new(ip, (first & 0xffff) as u16);
+        let end = TunnelEnd {
+            bytes_in: first, bytes_out: second, duration: Duration::from_nanos(third), end_time: at(first >> 2),
+            last_activity: at(second >> 2), active_at_termination: flags[1],
+        };
+        Record {
+            id: Id(id),
+            proxy_type: if flags[0] { ProxyType::Connect } else { ProxyType::Http },
+            requested_host: host.into(), trace_id: trace_id.into(),
+            role: flags[1].then(|| role.into()), project: flags[2].then(|| project.into()),
+            client: address, start: at(start >> 2), allow: flags[3], enforce_would_deny: flags[4],
+            decision_reason: reason.into(), error: flags[5].then(|| error.into()),
+            status_code: flags[0].then_some(502), dns_lookup_time: flags[1].then_some(Duration::MAX),
+            establish_time: flags[2].then_some(Duration::from_nanos(second)),
+            outbound_remote: flags[3].then_some(address), outbound_local: flags[4].then_some(address),
+            content_length: flags[5].then_some(third), end: flags[0].then(|| Box::new(end)),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_record_is_one_line_that_reads_back(record in any_record()) {
+        let text = shown(&record, Format::Text);
+        let json_line = shown(&record, Format::Json);
+        prop_assert!(!text.contains(char::is_control) && !json_line.contains(char::is_control));
+        let (text, json) = (logfmt(&text).unwrap(), json(&json_line).unwrap());
+        prop_assert!(text.keys().eq(json.keys()));
+        for fields in [&text, &json] {
+            let is = |key: &str, value: &str| fields[key].trim_start_matches('"') == value.trim_start_matches('"');
+            prop_assert!(is("requested_host", &record.requested_host));
+            prop_assert!(is("role", record.role.as_deref().unwrap_or_default()));
+            prop_assert!(is("src_port", &record.client.port().to_string()));
+        }
+        if record.trace_id.len() <= 3000 {
+            prop_assert_eq!(&text["trace_id"], &String::from_utf8_lossy(&record.trace_id));
+        }
+    }
+
+    #[test]
+    fn any_bytes_read_back(bytes in vec(any::<u8>(), 0..64), text in "\\PC{0,32}") {
+        for bytes in [bytes.as_slice(), text.as_bytes()] {
+            let record = Record { trace_id: bytes.into(), ..allowed() };
+            prop_assert_eq!(&read(&record)["trace_id"], &String::from_utf8_lossy(bytes));
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! One log line, field by field, as text (logrus's TextFormatter without colours) or as a JSON object.
+//! Knows nothing of what the fields mean and writes nowhere but into the caller's `String`.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, SystemTime};
+
+use ::log::Level;
+
+use super::Format;
+use super::escape::{cut, is_bare, quoted};
+use super::time::{Shown, Spelling};
+use crate::session::outcome::Id;
+
+/// Messages are cut to this many bytes.
+pub const MESSAGE_LENGTH_MAX: usize = 8192;
+
+/// The value of one field.
+#[derive(Clone, Copy, Debug)]
+pub enum Value<'a> {
+    /// Text of our own or of the configuration.
+    Text(&'a str),
+    /// Bytes from the network.
+    Bytes(&'a [u8]),
+    /// A count, a port, a status, milliseconds.
+    Number(u64),
+    /// A length of time, shown as seconds with a fraction.
+    Seconds(Duration),
+    /// Yes or no.
+    Truth(bool),
+    /// An address with a port.
+    Address(SocketAddr),
+    /// An address without one.
+    Ip(IpAddr),
+    /// A moment, UTC.
+    Time(SystemTime),
+    /// A request's id.
+    Id(Id),
+}
+
+/// Appends a whole line, without its line feed, to `out`. The fields are sorted by key first; time, level and
+/// message come before them.
+pub fn line(
+    out: &mut String,
+    format: Format,
+    now: SystemTime,
+    level: Level,
+    message: &str,
+    fields: &mut [(&str, Value<'_>)],
+) {
+    fields.sort_unstable_by_key(|(key, _)| *key);
+    let mut line = Line::begin(out, format, now, level, message);
+    for (key, value) in fields {
+        line.field(key, *value);
+    }
+    line.end();
+}
+
+/// A line being written.
+pub(super) struct Line<'o> {
+    out: &'o mut String,
+    format: Format,
+}
+
+impl<'o> Line<'o> {
+    /// Starts a line with its time, level and message.
+    pub(super) fn begin(
+        out: &'o mut String,
+        format: Format,
+        now: SystemTime,
+        level: Level,
+        message: &str,
+    ) -> Line<'o> {
+        let now = Shown(now, Spelling::Seconds);
+        let level = level_name(level);
+        // Writing to a String can't fail, here and below.
+        let _ = match format {
+            Format::Text => write!(out, "time=\"{now}\" level={level}"),
+            Format::Json => write!(out, "{{\"time\":\"{now}\",\"level\":\"{level}\""),
+        };
+        let mut line = Line { out, format };
+        line.field("msg", Value::Bytes(cut(message.as_bytes(), MESSAGE_LENGTH_MAX)));
+        line
+    }
+
+    /// Adds a field. Keys are ours: plain ASCII, and each only once in a line.
+    pub(super) fn field(&mut self, key: &str, value: Value<'_>) {
+        let _ = match self.format {
+            Format::Text => write!(self.out, " {key}="),
+            Format::Json => write!(self.out, ",\"{key}\":"),
+        };
+        self.value(value);
+    }
+
+    /// Ends the line; its line feed is the writer's.
+    pub(super) fn end(self) {
+        if self.format == Format::Json {
+            self.out.push('}');
+        }
+    }
+
+    fn value(&mut self, value: Value<'_>) {
+        let json = self.format == Format::Json;
+        let out = &mut *self.out;
+        let _ = match value {
+            Value::Text(text) => return self.bytes(text.as_bytes()),
+            Value::Bytes(bytes) => return self.bytes(bytes),
+            Value::Number(number) => write!(out, "{number}"),
+            Value::Seconds(duration) => write!(out, "{}", duration.as_secs_f64()),
+            Value::Truth(truth) => write!(out, "{truth}"),
+            Value::Address(address) => write!(out, "\"{address}\""),
+            Value::Ip(IpAddr::V4(ip)) if !json => write!(out, "{ip}"),
+            Value::Ip(ip) => write!(out, "\"{ip}\""),
+            Value::Time(time) if json => write!(out, "\"{}\"", Shown(time, Spelling::Nanoseconds)),
+            Value::Time(time) => write!(out, "\"{}\"", Shown(time, Spelling::Go)),
+            Value::Id(id) if json => write!(out, "\"{id}\""),
+            Value::Id(id) => write!(out, "{id}"),
+        };
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        match str::from_utf8(bytes) {
+            Ok(bare) if self.format == Format::Text && is_bare(bytes) => self.out.push_str(bare),
+            _ => quoted(self.out, bytes),
+        }
+    }
+}
+
+/// The names logrus gives the levels: `warning`, not `warn`.
+fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Error => "error",
+        Level::Warn => "warning",
+        Level::Info => "info",
+        Level::Debug => "debug",
+        Level::Trace => "trace",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::UNIX_EPOCH;
+
+    fn written(format: Format, level: Level, message: &str, fields: &mut [(&str, Value<'_>)]) -> String {
+        let mut out = String::new();
+        line(
+            &mut out,
+            format,
+            UNIX_EPOCH + Duration::from_secs(1_795_368_633),
+            level,
+            message,
+            fields,
+        );
+        out
+    }
+
+    fn one_of_each() -> [(&'static str, Value<'static>); 11] {
+        [
+            ("k", Value::Text("")),
+            ("j", Value::Id(Id([0; 12]))),
+            ("i", Value::Time(UNIX_EPOCH)),
+            ("h", Value::Ip(IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1u16]))),
+            ("g", Value::Ip(IpAddr::from([10, 0, 0, 1]))),
+            ("f", Value::Address(SocketAddr::from(([10, 0, 0, 1], 80)))),
+            ("e", Value::Truth(true)),
+            ("d", Value::Seconds(Duration::from_micros(1_000_250))),
+            ("c", Value::Number(7)),
+            ("b", Value::Bytes(b"x y")),
+            ("a", Value::Text("bare")),
+        ]
+    }
+
+    #[test]
+    fn text_with_sorted_keys() {
+        assert_eq!(
+            written(Format::Text, Level::Warn, "two words", &mut one_of_each()),
+            "time=\"2026-11-22T17:30:33Z\" level=warning msg=\"two words\" a=bare b=\"x y\" c=7 d=1.00025 e=true \
+             f=\"10.0.0.1:80\" g=10.0.0.1 h=\"::1\" i=\"1970-01-01 00:00:00.000000000 +0000 UTC\" \
+             j=00000000000000000000 k=\"\""
+        );
+    }
+
+    #[test]
+    fn json_with_sorted_keys() {
+        assert_eq!(
+            written(Format::Json, Level::Error, "two words", &mut one_of_each()),
+            "{\"time\":\"2026-11-22T17:30:33Z\",\"level\":\"error\",\"msg\":\"two words\",\"a\":\"bare\",\
+             \"b\":\"x y\",\"c\":7,\"d\":1.00025,\"e\":true,\"f\":\"10.0.0.1:80\",\"g\":\"10.0.0.1\",\"h\":\"::1\",\
+             \"i\":\"1970-01-01T00:00:00.000000000Z\",\"j\":\"00000000000000000000\",\"k\":\"\"}"
+        );
+    }
+
+    #[test]
+    fn a_message_is_bare_when_it_can_be_and_never_endless() {
+        let bare = written(Format::Text, Level::Debug, "bare", &mut []);
+        assert_eq!(bare, "time=\"2026-11-22T17:30:33Z\" level=debug msg=bare");
+        let long = written(
+            Format::Text,
+            Level::Trace,
+            &"é".repeat(MESSAGE_LENGTH_MAX),
+            &mut [],
+        );
+        assert!(long.len() < MESSAGE_LENGTH_MAX + 60 && long.ends_with("é\""));
+    }
+
+    #[test]
+    fn seconds_never_have_an_exponent() {
+        for (duration, text) in [(Duration::ZERO, "0"), (Duration::from_nanos(1), "0.000000001")] {
+            let line = written(
+                Format::Text,
+                Level::Info,
+                "m",
+                &mut [("duration", Value::Seconds(duration))],
+            );
+            assert!(line.ends_with(&format!(" duration={text}")), "{line}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! What happened, as lines on standard error: canonical lines made of [`Record`]s, ordinary lines of whatever
+//! the program says through the `log` crate. Decides syntax and level; what happened was decided elsewhere.
+//!
+//! Both kinds pass `log` and `env_logger`, so one filter governs them: canonical lines have the target
+//! [`CANONICAL`] and arrive there already formatted. Behind it waits [`writer`], which never makes anyone wait.
+
+pub mod canonical;
+mod escape;
+pub mod line;
+mod time;
+pub mod writer;
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, SystemTime};
+
+use ::log::{Level, LevelFilter};
+
+use self::line::Value;
+use self::writer::Queue;
+use crate::session::outcome::{Id, Record};
+
+/// The target of lines that are already formatted. `RUST_LOG=smokescreen=info` reaches them like the rest.
+pub const CANONICAL: &str = "smokescreen::canonical";
+
+/// How a line is spelled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Format {
+    /// logfmt, as logrus's text formatter writes it without colours.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// The way in for lines with fields, and the way to see the last one out. Clones share one queue.
+#[derive(Clone, Debug)]
+pub struct Logger {
+    format: Format,
+    queue: Queue,
+    /// Reused for every line.
+    scratch: String,
+}
+
+/// Makes standard error the log of this process, for good. With `level` given, that is the filter; without,
+/// `RUST_LOG` as `env_logger` reads it, else `info`.
+///
+/// # Errors
+/// When there is no thread to be had, or the process has a logger already.
+pub fn init(format: Format, level: Option<LevelFilter>) -> io::Result<Logger> {
+    let queue = Queue::start(StandardError, move |count, out| dropped_line(count, format, out))?;
+    let spec = std::env::var("RUST_LOG").ok();
+    builder(format, level, spec.as_deref(), queue.clone())
+        .try_init()
+        .map_err(io::Error::other)?;
+    Ok(Logger {
+        format,
+        queue,
+        scratch: String::new(),
+    })
+}
+
+impl Logger {
+    /// Writes the record's canonical line, if its level passes the filter.
+    pub fn record(&mut self, record: &Record, now: SystemTime) {
+        self.formatted(canonical::level(record), |format, out| {
+            canonical::canonical(record, format, now, out)
+        });
+    }
+
+    /// Writes the extra line of a failed dial or lookup; `message` is the whole text.
+    pub fn failure(&mut self, id: Id, message: &str, status_code: u16, now: SystemTime) {
+        self.formatted(Level::Error, |format, out| {
+            canonical::failure_line(id, message, status_code, format, now, out);
+        });
+    }
+
+    /// Writes the extra line of a client whose role is unknown.
+    pub fn role_failure(&mut self, id: Id, client: SocketAddr, now: SystemTime) {
+        self.formatted(Level::Error, |format, out| {
+            canonical::role_failure_line(id, client, format, now, out)
+        });
+    }
+
+    /// Writes any other line that has fields, such as the start line.
+    pub fn line(&mut self, level: Level, message: &str, fields: &mut [(&str, Value<'_>)], now: SystemTime) {
+        self.formatted(level, |format, out| {
+            line::line(out, format, now, level, message, fields)
+        });
+    }
+
+    /// Waits until all lines are out, at most `timeout`; says whether they are. For the end of the program.
+    pub fn flush(&self, timeout: Duration) -> bool {
+        self.queue.flush(timeout)
+    }
+
+    /// The number of lines dropped so far.
+    pub fn dropped(&self) -> Arc<AtomicU64> {
+        self.queue.dropped()
+    }
+
+    fn formatted(&mut self, level: Level, write: impl FnOnce(Format, &mut String)) {
+        if ::log::log_enabled!(target: CANONICAL, level) {
+            self.scratch.clear();
+            write(self.format, &mut self.scratch);
+            ::log::log!(target: CANONICAL, level, "{}", self.scratch);
+        }
+    }
+}
+
+/// Everything about the global logger but making it global.
+fn builder(
+    format: Format,
+    level: Option<LevelFilter>,
+    spec: Option<&str>,
+    queue: Queue,
+) -> env_logger::Builder {
+    let mut builder = env_logger::Builder::new();
+    match (level, spec) {
+        (Some(level), _) => builder.filter_level(level),
+        (None, Some(spec)) if !spec.trim().is_empty() => builder.parse_filters(spec),
+        (None, _) => builder.filter_level(LevelFilter::Info),
+    };
+    builder.target(env_logger::Target::Pipe(Box::new(Entrance(queue))));
+    builder.format(move |out, record| {
+        if record.target() == CANONICAL {
+            return writeln!(out, "{}", record.args());
+        }
+        let message = match record.args().as_str() {
+            Some(fixed) => Cow::Borrowed(fixed),
+            None => Cow::Owned(record.args().to_string()),
+        };
+        let mut text = String::new();
+        line::line(
+            &mut text,
+            format,
+            SystemTime::now(),
+            record.level(),
+            &message,
+            &mut [],
+        );
+        writeln!(out, "{text}")
+    });
+    builder
+}
+
+fn dropped_line(count: u64, format: Format, out: &mut Vec<u8>) {
+    let mut text = String::new();
+    let mut fields = [("count", Value::Number(count))];
+    line::line(
+        &mut text,
+        format,
+        SystemTime::now(),
+        Level::Warn,
+        "log lines dropped",
+        &mut fields,
+    );
+    // Writing to a Vec can't fail.
+    let _ = writeln!(out, "{text}");
+}
+
+/// Where `env_logger` puts its lines: each comes in one piece.
+struct Entrance(Queue);
+
+impl io::Write for Entrance {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.push(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Descriptor 2 without std's lock: a panic elsewhere must be able to say so while a write of ours is stuck.
+struct StandardError;
+
+impl io::Write for StandardError {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::write(io::stderr(), bytes)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod reader;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! Wall-clock time as text: UTC only, in the three spellings the log lines have. Reads no clock.
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const SECONDS_PER_DAY: i64 = 86_400;
+const DAYS_PER_ERA: i64 = 146_097;
+const DAYS_PER_CENTURY: i64 = 36_524;
+const DAYS_PER_QUAD: i64 = 1_461;
+const DAYS_PER_YEAR: i64 = 365;
+/// From 0000-03-01 to 1970-01-01.
+const DAYS_BEFORE_1970: i64 = 719_468;
+/// Days before each month of a year that begins with March, so that the leap day is its last.
+const MONTH_STARTS: [i64; 12] = [0, 31, 61, 92, 122, 153, 184, 214, 245, 275, 306, 337];
+
+/// How a moment is spelled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Spelling {
+    /// `2026-11-22T17:30:33Z` (RFC 3339).
+    Seconds,
+    /// `2026-11-22T17:30:33.123456789Z` (RFC 3339).
+    Nanoseconds,
+    /// `2026-11-22 17:30:33.123456789 +0000 UTC`, as Go prints a `time.Time`; but always nine digits, where Go
+    /// drops trailing zeros: what reads Go's form reads this one, and columns stay aligned.
+    Go,
+}
+
+/// A moment with its spelling, to be formatted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shown(pub(super) SystemTime, pub(super) Spelling);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, nanoseconds) = since_1970(self.0);
+        let (year, month, day) = date(seconds.div_euclid(SECONDS_PER_DAY));
+        let of_day = seconds.rem_euclid(SECONDS_PER_DAY);
+        let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+        let t = if self.1 == Spelling::Go { ' ' } else { 'T' };
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}{t}{hour:02}:{minute:02}:{second:02}"
+        )?;
+        match self.1 {
+            Spelling::Seconds => f.write_str("Z"),
+            Spelling::Nanoseconds => write!(f, ".{nanoseconds:09}Z"),
+            Spelling::Go => write!(f, ".{nanoseconds:09} +0000 UTC"),
+        }
+    }
+}
+
+/// Whole seconds since 1970, rounded down, and the nanoseconds above them.
+fn since_1970(time: SystemTime) -> (i64, u32) {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => (
+            i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
+            after.subsec_nanos(),
+        ),
+        Err(before) => {
+            let before = before.duration();
+            let seconds = i64::try_from(before.as_secs()).unwrap_or(i64::MAX);
+            match before.subsec_nanos() {
+                0 => (-seconds, 0),
+                nanoseconds => ((-seconds).saturating_sub(1), 1_000_000_000 - nanoseconds),
+            }
+        }
+    }
+}
+
+/// Year, month (1 to 12) and day (1 to 31) of a day counted from 1970-01-01, in the Gregorian calendar.
+///
+/// Years are counted from March on, so that a leap day ends its year, its four years, its century and its era
+/// of 400 years: each of those is divided off in turn.
+fn date(day: i64) -> (i64, i64, i64) {
+    let day = day.saturating_add(DAYS_BEFORE_1970);
+    let era = day.div_euclid(DAYS_PER_ERA);
+    let day = day.rem_euclid(DAYS_PER_ERA);
+    // The last day of an era or of four years is the one leap day more: it belongs to the part before it.
+    let century = (day / DAYS_PER_CENTURY).min(3);
+    let day = day - century * DAYS_PER_CENTURY;
+    let quad = day / DAYS_PER_QUAD;
+    let day = day - quad * DAYS_PER_QUAD;
+    let year = (day / DAYS_PER_YEAR).min(3);
+    let day = day - year * DAYS_PER_YEAR;
+
+    let year = era * 400 + century * 100 + quad * 4 + year;
+    let (month, start) = (3..)
+        .zip(MONTH_STARTS)
+        .take_while(|(_, start)| *start <= day)
+        .last()
+        .unwrap_or((3, 0));
+    let day = day - start + 1;
+    if month > 12 {
+        (year + 1, month - 12, day)
+    } else {
+        (year, month, day)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn seconds(since_1970: u64) -> String {
+        Shown(UNIX_EPOCH + Duration::from_secs(since_1970), Spelling::Seconds).to_string()
+    }
+
+    #[test]
+    fn known_moments() {
+        for (since_1970, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (86_399, "1970-01-01T23:59:59Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (951_868_800, "2000-03-01T00:00:00Z"),
+            (1_000_000_000, "2001-09-09T01:46:40Z"),
+            (1_078_012_800, "2004-02-29T00:00:00Z"),
+            (1_230_768_000, "2009-01-01T00:00:00Z"),
+            (1_709_164_800, "2024-02-29T00:00:00Z"),
+            (1_735_689_599, "2024-12-31T23:59:59Z"),
+            (1_795_368_633, "2026-11-22T17:30:33Z"),
+            (2_147_483_648, "2038-01-19T03:14:08Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+            (4_107_456_000, "2100-02-28T00:00:00Z"),
+            (253_402_300_799, "9999-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(seconds(since_1970), text);
+        }
+    }
+
+    #[test]
+    fn every_day_of_eight_centuries_follows_the_one_before() {
+        let (mut year, mut month, mut day) = (1599, 12, 31);
+        for count in -135_140..=157_054 {
+            let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+            let length = match month {
+                2 => 28 + i64::from(leap),
+                4 | 6 | 9 | 11 => 30,
+                _ => 31,
+            };
+            (year, month, day) = match (month, day) {
+                (12, 31) => (year + 1, 1, 1),
+                (_, last) if last == length => (year, month + 1, 1),
+                _ => (year, month, day + 1),
+            };
+            assert_eq!(date(count), (year, month, day), "day {count}");
+        }
+    }
+
+    #[test]
+    fn spellings() {
+        let time = UNIX_EPOCH + Duration::new(1_795_368_633, 120_456_000);
+        assert_eq!(Shown(time, Spelling::Seconds).to_string(), "2026-11-22T17:30:33Z");
+        assert_eq!(
+            Shown(time, Spelling::Nanoseconds).to_string(),
+            "2026-11-22T17:30:33.120456000Z"
+        );
+        assert_eq!(
+            Shown(time, Spelling::Go).to_string(),
+            "2026-11-22 17:30:33.120456000 +0000 UTC"
+        );
+    }
+
+    #[test]
+    fn before_1970() {
+        let time = UNIX_EPOCH - Duration::from_millis(250);
+        assert_eq!(
+            Shown(time, Spelling::Nanoseconds).to_string(),
+            "1969-12-31T23:59:59.750000000Z"
+        );
+        let time = UNIX_EPOCH - Duration::from_secs(86_400);
+        assert_eq!(Shown(time, Spelling::Seconds).to_string(), "1969-12-31T00:00:00Z");
+    }
+}
