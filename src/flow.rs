@@ -1,1 +1,363 @@
-//! stub
+//! Bytes in motion, as words: a buffer, a gate, one direction of a connection. The session sets gates and
+//! reads what is held; `io/pump` moves bytes. Neither sockets nor message syntax are known here.
+
+use std::time::Instant;
+
+use crate::net::Side;
+
+/// Rests of up to this many bytes are always granted; what a direction holds beyond comes out of the budget.
+pub const GRANTED_BYTES: usize = 4096;
+
+/// Passed bytes up to this count are copied behind our own, so that many small pieces leave in one write.
+const COALESCED_BYTES_MAX: u64 = 2048;
+
+/// Bytes of our own that may wait before the session is told to stop producing more.
+const TX_BYTES_HIGH: usize = 16 * 1024;
+
+/// A queue of bytes: appended at the end, consumed from the front, without moving what is left.
+#[derive(Default, Debug)]
+pub struct Buf {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl Buf {
+    /// What is queued.
+    pub fn as_slice(&self) -> &[u8] {
+        self.bytes.get(self.start..).unwrap_or_default()
+    }
+
+    /// How many bytes are queued.
+    pub fn len(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
+    /// Is nothing queued?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of memory held, used or not.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Drops the first `n` bytes, or all there are.
+    pub fn consume(&mut self, n: usize) {
+        self.start += n.min(self.len());
+        if self.is_empty() {
+            self.clear();
+        }
+    }
+
+    /// Drops all bytes, keeps the memory, which may be borrowed.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.start = 0;
+    }
+
+    /// Drops all bytes and the memory, which must be its own.
+    pub fn release(&mut self) {
+        *self = Buf::default();
+    }
+
+    /// Appends a copy of `bytes`.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The vector behind the queue, for writers that append. Whoever holds it must only append.
+    pub fn writer(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Exchanges the memory of an *empty* queue with `other`, which must be empty too: how a direction
+    /// borrows the loop's scratch buffer and gives it back. Does nothing to a queue that holds bytes.
+    pub fn swap_memory(&mut self, other: &mut Vec<u8>) {
+        if self.is_empty() && other.is_empty() {
+            self.start = 0;
+            std::mem::swap(&mut self.bytes, other);
+        }
+    }
+
+    /// Replaces borrowed memory by memory of its own that holds just what is queued; returns the borrowed
+    /// memory, emptied.
+    pub fn give_back(&mut self) -> Vec<u8> {
+        let own = self.as_slice().to_vec();
+        let mut borrowed = std::mem::replace(&mut self.bytes, own);
+        self.start = 0;
+        borrowed.clear();
+        borrowed
+    }
+}
+
+/// How many bytes may leave without asking the session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Gate {
+    /// None: the session looks first. More is read meanwhile.
+    Hold,
+    /// This many; then the session is asked. `Pass(0)` is a shut gate: nothing is read either.
+    Pass(u64),
+    /// All, until the source ends; that end is then passed on as a half-close.
+    Open,
+}
+
+/// What is known of the end of a source.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum End {
+    /// More may come.
+    Open,
+    /// The kernel told of a FIN; bytes sent before it may still be unread.
+    Announced,
+    /// Everything was read.
+    Reached,
+    /// Everything was read and the other side told.
+    Passed,
+}
+
+/// One direction of a connection: from the source's wire to the destination's.
+#[derive(Debug)]
+pub struct Flow {
+    /// Read from the source, not passed on yet.
+    pub rx: Buf,
+    /// Written by the session; leaves before anything of `rx`.
+    pub tx: Buf,
+    /// What may leave of `rx`.
+    pub gate: Gate,
+    /// The source's end.
+    pub end: End,
+    /// The destination takes nothing any more: what was meant for it is dropped and the source not read.
+    pub dead: bool,
+    /// Bytes of `rx` that were passed on, ever; the session's own are not counted.
+    pub moved_bytes: u64,
+    /// When a byte last moved.
+    pub touched: Instant,
+}
+
+impl Flow {
+    /// A direction in which nothing has happened yet.
+    pub fn new(gate: Gate, now: Instant) -> Flow {
+        Flow {
+            rx: Buf::default(),
+            tx: Buf::default(),
+            gate,
+            end: End::Open,
+            dead: false,
+            moved_bytes: 0,
+            touched: now,
+        }
+    }
+
+    /// How many bytes of `rx` may leave now.
+    pub fn passable(&self) -> usize {
+        match self.gate {
+            Gate::Hold => 0,
+            Gate::Pass(n) => usize::try_from(n).unwrap_or(usize::MAX).min(self.rx.len()),
+            Gate::Open => self.rx.len(),
+        }
+    }
+
+    /// Is there anything to write?
+    pub fn has_unsent(&self) -> bool {
+        !self.tx.is_empty() || self.passable() > 0
+    }
+
+    /// Should the source be read? Passing directions read only when everything before has left: that is all
+    /// of back-pressure.
+    pub fn wants_bytes(&self) -> bool {
+        if self.dead || self.end >= End::Reached {
+            return false;
+        }
+        match self.gate {
+            Gate::Hold => self.tx_has_room(),
+            Gate::Pass(0) => false,
+            Gate::Pass(_) | Gate::Open => self.rx.is_empty() && self.tx.is_empty(),
+        }
+    }
+
+    /// May the session add to `tx`?
+    pub fn tx_has_room(&self) -> bool {
+        self.tx.len() < TX_BYTES_HIGH
+    }
+
+    /// Lets the next `n` bytes pass. A small piece that is already there is queued behind our own at once,
+    /// so that a body of many small chunks leaves in few writes.
+    pub fn pass(&mut self, n: u64) {
+        self.gate = Gate::Pass(n);
+        if n <= COALESCED_BYTES_MAX && n <= self.rx.len() as u64 {
+            let n_bytes = self.passable();
+            self.tx
+                .push(self.rx.as_slice().get(..n_bytes).unwrap_or_default());
+            self.rx.consume(n_bytes);
+            self.count_passed(n_bytes);
+        }
+    }
+
+    /// Accounts for `n` bytes of `rx` that left.
+    pub fn count_passed(&mut self, n: usize) {
+        self.moved_bytes += n as u64;
+        if let Gate::Pass(left) = &mut self.gate {
+            *left = left.saturating_sub(n as u64);
+        }
+    }
+
+    /// Everything up to the source's end has left: the end itself can be passed on.
+    pub fn end_is_due(&self) -> bool {
+        self.gate == Gate::Open && self.end == End::Reached && !self.has_unsent()
+    }
+
+    /// The destination is gone: what was meant for it is dropped.
+    pub fn kill(&mut self) {
+        self.tx.release();
+        self.rx.clear();
+        self.dead = true;
+    }
+
+    /// Nothing will be passed on any more: the end was, or there is nobody to pass it to.
+    pub fn is_over(&self) -> bool {
+        self.dead || self.end == End::Passed
+    }
+}
+
+/// Both directions of a connection.
+#[derive(Debug)]
+pub struct Flows {
+    /// From the client to the origin.
+    pub up: Flow,
+    /// From the origin to the client.
+    pub down: Flow,
+}
+
+impl Flows {
+    /// A new client: its bytes are looked at first.
+    pub fn new(now: Instant) -> Flows {
+        Flows {
+            up: Flow::new(Gate::Hold, now),
+            down: Flow::new(Gate::Pass(0), now),
+        }
+    }
+
+    /// The direction whose source is `side`.
+    pub fn from(&mut self, side: Side) -> &mut Flow {
+        match side {
+            Side::Client => &mut self.up,
+            Side::Origin => &mut self.down,
+        }
+    }
+
+    /// The direction whose destination is `side`.
+    pub fn to(&mut self, side: Side) -> &mut Flow {
+        match side {
+            Side::Client => &mut self.down,
+            Side::Origin => &mut self.up,
+        }
+    }
+
+    /// The origin's connection is gone or another's now: what was on the way to it is dropped, and nothing
+    /// of what it sent and was not passed on may be taken for the next one's.
+    pub fn forget_origin(&mut self) {
+        self.up.tx.release();
+        self.up.gate = Gate::Pass(0);
+        self.up.dead = false;
+        self.down.rx.clear();
+        self.down.gate = Gate::Pass(0);
+        self.down.end = End::Open;
+    }
+
+    /// When a byte last moved, either way.
+    pub fn touched(&self) -> Instant {
+        self.up.touched.max(self.down.touched)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flow(gate: Gate, rx: &[u8]) -> Flow {
+        let mut flow = Flow::new(gate, Instant::now());
+        flow.rx.push(rx);
+        flow
+    }
+
+    #[test]
+    fn a_buffer_is_a_queue() {
+        let mut buf = Buf::default();
+        buf.push(b"abc");
+        buf.consume(1);
+        buf.push(b"d");
+        assert_eq!(buf.as_slice(), b"bcd");
+        buf.consume(9);
+        assert!(buf.is_empty());
+        assert_eq!(buf.as_slice(), b"");
+    }
+
+    #[test]
+    fn lent_memory_comes_back_and_the_rest_stays() {
+        let mut scratch = Vec::with_capacity(1000);
+        let mut buf = Buf::default();
+        buf.swap_memory(&mut scratch);
+        assert_eq!(scratch.capacity(), 0);
+        buf.push(b"hello");
+        buf.consume(2);
+        let scratch = buf.give_back();
+        assert!(scratch.is_empty() && scratch.capacity() == 1000);
+        assert_eq!(buf.as_slice(), b"llo");
+        assert!(buf.capacity() < 10);
+    }
+
+    #[test]
+    fn memory_of_a_full_queue_is_not_swapped_away() {
+        let mut buf = Buf::default();
+        buf.push(b"x");
+        let mut scratch = Vec::with_capacity(10);
+        buf.swap_memory(&mut scratch);
+        assert_eq!(buf.as_slice(), b"x");
+    }
+
+    #[test]
+    fn gates_bound_what_may_leave() {
+        assert_eq!(flow(Gate::Hold, b"abc").passable(), 0);
+        assert_eq!(flow(Gate::Pass(2), b"abc").passable(), 2);
+        assert_eq!(flow(Gate::Pass(9), b"abc").passable(), 3);
+        assert_eq!(flow(Gate::Open, b"abc").passable(), 3);
+    }
+
+    #[test]
+    fn a_passing_direction_reads_only_when_all_has_left() {
+        assert!(flow(Gate::Open, b"").wants_bytes());
+        assert!(!flow(Gate::Open, b"a").wants_bytes());
+        assert!(!flow(Gate::Pass(0), b"").wants_bytes());
+        assert!(flow(Gate::Hold, b"a").wants_bytes());
+        let mut ended = flow(Gate::Hold, b"a");
+        ended.end = End::Reached;
+        assert!(!ended.wants_bytes());
+    }
+
+    #[test]
+    fn small_pieces_join_our_own_bytes() {
+        let mut f = flow(Gate::Hold, b"abcdef");
+        f.tx.push(b"3\r\n");
+        f.pass(3);
+        assert_eq!(
+            (f.tx.as_slice(), f.rx.as_slice()),
+            (&b"3\r\nabc"[..], &b"def"[..])
+        );
+        assert_eq!((f.gate, f.moved_bytes), (Gate::Pass(0), 3));
+        f.pass(4);
+        assert_eq!(
+            (f.gate, f.rx.len()),
+            (Gate::Pass(4), 3),
+            "not there yet: left to the pump"
+        );
+    }
+
+    #[test]
+    fn the_end_is_due_only_behind_the_last_byte() {
+        let mut f = flow(Gate::Open, b"a");
+        f.end = End::Reached;
+        assert!(!f.end_is_due());
+        f.rx.consume(1);
+        assert!(f.end_is_due());
+    }
+}

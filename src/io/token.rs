@@ -45,7 +45,8 @@ pub enum Source {
 }
 
 const KIND_BITS: u32 = 8;
-const GENERATION_MASK: u32 = (1 << 24) - 1;
+/// The bits of a generation that a token keeps; the arena counts no further.
+pub const GENERATION_MASK: u32 = (1 << 24) - 1;
 
 impl Source {
     /// The token to register a source under: kind, generation and slot in one 64-bit number.
@@ -57,14 +58,16 @@ impl Source {
             Source::Resolver(n) => (3, n, 0),
             Source::Wire(id) => (4, id.index, id.generation & GENERATION_MASK),
         };
-        Token((u64::from(index) << 32 | u64::from(generation) << KIND_BITS | kind) as usize)
+        let bits = u64::from(index) << 32 | u64::from(generation) << KIND_BITS | kind;
+        // Lossless: the crate is built for 64-bit targets only, see below.
+        Token(usize::try_from(bits).unwrap_or(usize::MAX))
     }
 
     /// Reads a token back; `None` for one that [`Source::token`] never made.
     pub fn of(token: Token) -> Option<Source> {
         let bits = token.0 as u64;
-        let index = (bits >> 32) as u32;
-        let generation = (bits >> KIND_BITS) as u32 & GENERATION_MASK;
+        let index = u32::try_from(bits >> 32).ok()?;
+        let generation = u32::try_from(bits >> KIND_BITS & u64::from(GENERATION_MASK)).ok()?;
         match bits & 0xff {
             0 => Some(Source::Waker),
             1 => Some(Source::Signals),
@@ -78,3 +81,26 @@ impl Source {
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("smokescreen packs a wire's slot and generation into a 64-bit token");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_source_survives_its_token() {
+        let extremes = [0, 1, GENERATION_MASK];
+        let wires = extremes
+            .iter()
+            .flat_map(|&generation| [0, 7, u32::MAX].map(|index| Source::Wire(WireId { index, generation })));
+        let fixed = [
+            Source::Waker,
+            Source::Signals,
+            Source::Listener(3),
+            Source::Resolver(u32::MAX),
+        ];
+        for source in wires.chain(fixed) {
+            assert_eq!(Source::of(source.token()), Some(source));
+        }
+        assert_eq!(Source::of(Token(0xff)), None);
+    }
+}

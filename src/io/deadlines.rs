@@ -1,0 +1,199 @@
+//! Who is due when: a binary heap that its owners hardly ever touch. Reads no clock and knows no owners: a key
+//! names one, and its [`Filed`] slot, kept by the owner, is the truth; the heap is a hint that may lag behind.
+//!
+//! Most deadlines move later again and again (each byte of a tunnel moves the idle deadline) and few are ever
+//! reached. So a deadline that moves later, or goes away, only changes the slot: the heap's entry finds out when
+//! its time comes, and files itself anew. One that moves earlier files a new entry with a new stamp, and the old
+//! one is dead by its stamp.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+use std::time::{Duration, Instant};
+
+/// No deadline, or no entry.
+const NEVER: u64 = u64::MAX;
+/// Below this many entries a rebuild isn't worth it.
+const REBUILD_MIN: usize = 64;
+
+/// An owner's slot: when it is due, and which entry of the heap speaks for it. An owner that ends hands it to
+/// [`Deadlines::release`].
+#[derive(Debug)]
+pub struct Filed {
+    /// In nanoseconds since the base of the heap, like all times here.
+    due: u64,
+    /// The time of the entry that speaks for the owner; never later than `due`.
+    entry: u64,
+    /// The stamp of that entry.
+    stamp: u32,
+}
+
+impl Default for Filed {
+    fn default() -> Filed {
+        Filed {
+            due: NEVER,
+            entry: NEVER,
+            stamp: 0,
+        }
+    }
+}
+
+impl Filed {
+    fn is_entry<K>(&self, entry: &Entry<K>) -> bool {
+        self.entry != NEVER && self.stamp == entry.stamp
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry<K> {
+    at: u64,
+    stamp: u32,
+    key: K,
+}
+
+/// Entries are ordered by time alone, soonest first out of the heap.
+impl<K> Ord for Entry<K> {
+    fn cmp(&self, other: &Entry<K>) -> Ordering {
+        Reverse(self.at).cmp(&Reverse(other.at))
+    }
+}
+
+impl<K> PartialOrd for Entry<K> {
+    fn partial_cmp(&self, other: &Entry<K>) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<K> PartialEq for Entry<K> {
+    fn eq(&self, other: &Entry<K>) -> bool {
+        self.at == other.at
+    }
+}
+
+impl<K> Eq for Entry<K> {}
+
+/// The deadlines of one loop. A key must never name a second owner while an entry of the first may be left: keys
+/// with a generation, such as `ConnId`, don't.
+#[derive(Debug)]
+pub struct Deadlines<K> {
+    base: Instant,
+    heap: BinaryHeap<Entry<K>>,
+    /// How many entries of the heap speak for nobody any more.
+    dead: usize,
+}
+
+impl<K: Copy> Deadlines<K> {
+    /// An empty heap. Deadlines before `base` count as `base`; those more than 584 years later are never reached.
+    pub fn new(base: Instant) -> Deadlines<K> {
+        Deadlines {
+            base,
+            heap: BinaryHeap::new(),
+            dead: 0,
+        }
+    }
+
+    /// Sets, moves or (with `None`) takes away the deadline of `key`, whose slot this is. Costs nothing but two
+    /// comparisons unless the deadline is the first or moves earlier.
+    pub fn set(&mut self, slot: &mut Filed, key: K, at: Option<Instant>) {
+        slot.due = at.map_or(NEVER, |at| self.nanoseconds(at));
+        if slot.due < slot.entry {
+            self.dead += usize::from(slot.entry != NEVER);
+            self.file(slot, key);
+        }
+    }
+
+    /// The owner ends; after this its key may be unknown.
+    pub fn release(&mut self, slot: Filed) {
+        self.dead += usize::from(slot.entry != NEVER);
+    }
+
+    /// When to look again: the earliest deadline, or something before it.
+    pub fn next(&self) -> Option<Instant> {
+        let soonest = self.heap.peek()?;
+        self.base.checked_add(Duration::from_nanos(soonest.at))
+    }
+
+    /// An owner whose deadline is not later than `now`; its deadline is taken away. To be called until there is
+    /// none. `find` gets an owner's slot out of `owners`, or `None` where the owner is no more.
+    pub fn pop_due<O: ?Sized>(
+        &mut self,
+        now: Instant,
+        owners: &mut O,
+        find: impl for<'o> Fn(&'o mut O, K) -> Option<&'o mut Filed>,
+    ) -> Option<K> {
+        let now = self.nanoseconds(now);
+        if self.heap.len() > REBUILD_MIN && self.dead > self.heap.len() / 2 {
+            self.rebuild(owners, &find);
+        }
+        while let Some(entry) = self.heap.pop_if_due(now) {
+            let Some(slot) = find(owners, entry.key).filter(|slot| slot.is_entry(&entry)) else {
+                self.dead = self.dead.saturating_sub(1);
+                continue;
+            };
+            slot.entry = NEVER;
+            if slot.due <= now {
+                slot.due = NEVER;
+                return Some(entry.key);
+            }
+            if slot.due != NEVER {
+                self.file(slot, entry.key);
+            }
+        }
+        None
+    }
+
+    /// Entries in the heap, dead ones included.
+    pub fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    /// Is nothing filed?
+    pub fn is_empty(&self) -> bool {
+        self.heap.is_empty()
+    }
+
+    fn file(&mut self, slot: &mut Filed, key: K) {
+        slot.entry = slot.due;
+        // Wraps after four thousand million entries of one owner, the first of which is long gone by then.
+        slot.stamp = slot.stamp.wrapping_add(1);
+        self.heap.push(Entry {
+            at: slot.entry,
+            stamp: slot.stamp,
+            key,
+        });
+    }
+
+    /// Throws the dead entries out, and gives back the room they took.
+    fn rebuild<O: ?Sized>(
+        &mut self,
+        owners: &mut O,
+        find: &impl for<'o> Fn(&'o mut O, K) -> Option<&'o mut Filed>,
+    ) {
+        self.heap
+            .retain(|entry| find(owners, entry.key).is_some_and(|slot| slot.is_entry(entry)));
+        self.heap.shrink_to(self.heap.len() * 2);
+        self.dead = 0;
+    }
+
+    fn nanoseconds(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.base).as_nanos();
+        u64::try_from(since).unwrap_or(NEVER).min(NEVER - 1)
+    }
+}
+
+/// What `BinaryHeap` has no name for.
+trait PopIfDue<K> {
+    fn pop_if_due(&mut self, now: u64) -> Option<Entry<K>>;
+}
+
+impl<K> PopIfDue<K> for BinaryHeap<Entry<K>> {
+    fn pop_if_due(&mut self, now: u64) -> Option<Entry<K>> {
+        if self.peek()?.at > now {
+            return None;
+        }
+        self.pop()
+    }
+}
+
+#[cfg(test)]
+#[path = "deadlines_tests.rs"]
+mod tests;

@@ -1,0 +1,246 @@
+//! Listening sockets: binding them with errors that a person can act on, and accepting from them without ever
+//! spinning on a machine that has run out of descriptors. Who may connect is not asked here.
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry, Token};
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Connections that wait to be accepted; the kernel caps it at `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+/// What we ask for where the hard limit is infinite: the kernel's own default ceiling (`fs.nr_open`).
+const NOFILE_MAX: u64 = 1 << 20;
+
+/// Binds a listening socket: `SO_REUSEADDR`, non-blocking, closed on exec.
+///
+/// `ip` is an address with or without brackets, or a host name, of which the first usable address is taken; this
+/// asks the system's resolver and may wait for it. `None`, `::` and `[::]` mean every address, IPv4's too, and
+/// IPv4's alone where the machine has no IPv6. Port 0 is any free one.
+///
+/// # Errors
+/// Each names the address and says what is wrong, such as `address already in use`.
+pub fn bind(ip: Option<&str>, port: u16) -> io::Result<TcpListener> {
+    let asked = ip.unwrap_or("::");
+    let addresses = addresses(asked, port).map_err(|error| named(asked, port, &error))?;
+    let mut result = Err(ErrorKind::AddrNotAvailable.into());
+    for address in addresses {
+        result = bind_to(address);
+        // Only what this machine doesn't have is passed over: with a port in use, the next address would be a
+        // surprise.
+        match &result {
+            Err(error) if is_not_here(error) => {}
+            _ => break,
+        }
+    }
+    result.map_err(|error| named(asked, port, &error))
+}
+
+/// The addresses to try, in order.
+fn addresses(ip: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let any = [
+        IpAddr::from(Ipv6Addr::UNSPECIFIED),
+        IpAddr::from(Ipv4Addr::UNSPECIFIED),
+    ];
+    let bare = ip
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(ip);
+    match bare.parse::<IpAddr>() {
+        Ok(ip) if ip == any[0] => Ok(any.map(|ip| SocketAddr::new(ip, port)).into()),
+        Ok(ip) => Ok(vec![SocketAddr::new(ip, port)]),
+        // getaddrinfo would read 127.1 or 2130706433 as an address: more likely a typing error than a wish.
+        Err(_) if bare.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') => Err(io::Error::new(
+            ErrorKind::InvalidInput,
+            "neither an address nor a host name",
+        )),
+        Err(_) => Ok((bare, port).to_socket_addrs()?.collect()),
+    }
+}
+
+fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.ip() == IpAddr::from(Ipv6Addr::UNSPECIFIED) {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+fn is_not_here(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL)
+    )
+}
+
+/// The same error with the address before it.
+fn named(ip: &str, port: u16, error: &io::Error) -> io::Error {
+    let bare_ipv6 = ip.contains(':') && !ip.starts_with('[');
+    let address = if bare_ipv6 {
+        format!("[{ip}]:{port}")
+    } else {
+        format!("{ip}:{port}")
+    };
+    let what = match error.kind() {
+        ErrorKind::AddrInUse => "address already in use".into(),
+        ErrorKind::AddrNotAvailable => "this machine does not have that address".into(),
+        ErrorKind::PermissionDenied => "permission denied".into(),
+        _ => error.to_string(),
+    };
+    io::Error::new(error.kind(), format!("cannot listen on {address}: {what}"))
+}
+
+/// Why nothing was accepted although something may be waiting.
+#[derive(Debug)]
+pub enum AcceptError {
+    /// Descriptors or memory ran out. What waits goes on waiting; try again when a connection has closed, or after
+    /// a while. Edges don't come again for connections that are already there.
+    Exhausted(io::Error),
+    /// The socket itself is unusable. It will not get better.
+    Broken(io::Error),
+}
+
+/// A listening socket that knows how to pause.
+///
+/// It keeps a spare descriptor. When accepting fails for want of one, the spare is given up, so that those who are
+/// already in can still dial, and accepting pauses until the spare can be had again.
+#[derive(Debug)]
+pub struct Acceptor {
+    listener: TcpListener,
+    address: SocketAddr,
+    spare: Option<File>,
+}
+
+impl Acceptor {
+    /// Takes a bound socket.
+    ///
+    /// # Errors
+    /// When it has no local address, or no descriptor is left for the spare.
+    pub fn new(listener: TcpListener) -> io::Result<Acceptor> {
+        Ok(Acceptor {
+            address: listener.local_addr()?,
+            listener,
+            spare: Some(spare()?),
+        })
+    }
+
+    /// Where it listens, with the real port.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Registers the socket with a poll, edge-triggered: after an event, accept until there is nothing more.
+    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        registry.register(&mut self.listener, token, Interest::READABLE)
+    }
+
+    /// Takes the socket from its poll; dropping the acceptor then closes it.
+    pub fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        registry.deregister(&mut self.listener)
+    }
+
+    /// The next connection that waits, with its peer's address (IPv4 as IPv4, also on a dual-stack socket), or
+    /// `None` when none does. The stream is non-blocking and closed on exec.
+    pub fn accept(&mut self) -> Result<Option<(TcpStream, SocketAddr)>, AcceptError> {
+        if self.spare.is_none() {
+            self.spare = Some(spare().map_err(AcceptError::Exhausted)?);
+        }
+        loop {
+            // Ends: whatever is passed over here took a connection off the queue, or was a signal.
+            let error = match self.listener.accept() {
+                Ok((stream, peer)) => return Ok(Some((stream, unmapped(peer)))),
+                Err(error) => error,
+            };
+            match verdict(&error) {
+                Verdict::NoneWaiting => return Ok(None),
+                Verdict::ThisOneIsGone => {}
+                Verdict::Exhausted => {
+                    self.spare = None;
+                    return Err(AcceptError::Exhausted(error));
+                }
+                Verdict::Broken => return Err(AcceptError::Broken(error)),
+            }
+        }
+    }
+
+    /// Was the last attempt stopped for want of descriptors?
+    pub fn is_paused(&self) -> bool {
+        self.spare.is_none()
+    }
+}
+
+#[derive(PartialEq, Eq, Debug)]
+enum Verdict {
+    NoneWaiting,
+    ThisOneIsGone,
+    Exhausted,
+    Broken,
+}
+
+/// What an error of accept(2) means. Linux also passes on what the network had against the new connection.
+fn verdict(error: &io::Error) -> Verdict {
+    match Errno::from_io_error(error) {
+        Some(Errno::AGAIN) => Verdict::NoneWaiting,
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => Verdict::Exhausted,
+        Some(Errno::BADF | Errno::INVAL | Errno::NOTSOCK | Errno::FAULT) | None => Verdict::Broken,
+        Some(
+            Errno::CONNABORTED
+            | Errno::INTR
+            | Errno::PROTO
+            | Errno::PERM
+            | Errno::CONNRESET
+            | Errno::TIMEDOUT
+            | Errno::NETDOWN
+            | Errno::NOPROTOOPT
+            | Errno::HOSTDOWN
+            | Errno::NONET
+            | Errno::HOSTUNREACH
+            | Errno::OPNOTSUPP
+            | Errno::NETUNREACH,
+        ) => Verdict::ThisOneIsGone,
+        Some(_) => Verdict::Broken,
+    }
+}
+
+fn spare() -> io::Result<File> {
+    File::open("/dev/null")
+}
+
+/// An IPv4 address in its IPv6 mapping (`::ffff:0:0/96`) as IPv4; any other as it is.
+pub fn unmapped(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+        IpAddr::V6(_) => address,
+    }
+}
+
+/// Raises the limit on descriptors (`RLIMIT_NOFILE`) to the hard limit, as far as the system lets us, and gives the
+/// one that is in force.
+pub fn raise_nofile() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.unwrap_or(NOFILE_MAX);
+    // No current limit is no limit.
+    if limit.current.is_some_and(|current| current < wanted) {
+        // Failing is no harm: what is in force is asked for below.
+        let _ = setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: Some(wanted),
+                maximum: limit.maximum,
+            },
+        );
+    }
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+#[path = "listener_tests.rs"]
+mod tests;

@@ -1,0 +1,165 @@
+//! One socket as the loop sees it: its transport and what the poll said of it. No protocol, no policy.
+
+use std::io;
+
+use mio::net::TcpStream;
+use rustix::buffer::spare_capacity;
+use rustix::net::{RecvFlags, SendFlags, Shutdown};
+
+use crate::net::{IoFail, IoFailKind};
+
+/// What a connection reads from and writes to: a socket in production, a pipe in the simulation.
+pub trait Wire {
+    /// Appends what is there to `into`, at most its spare capacity. `Ok(0)` is the peer's end.
+    fn read(&mut self, into: &mut Vec<u8>) -> io::Result<usize>;
+    /// Writes `first`, then `second`, as far as the peer takes it, in one call where both are there.
+    fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize>;
+    /// Half-close: nothing more will be written.
+    fn hangup(&mut self) -> io::Result<()>;
+    /// Makes the coming close a reset.
+    fn abort(&mut self);
+    /// The error the kernel keeps for this socket, if any; asking clears it.
+    fn take_error(&mut self) -> Option<io::Error>;
+    /// A read shorter than the room offered means that nothing more is there now: true of a plain socket,
+    /// false where bytes may be buffered above it.
+    fn short_read_means_drained(&self) -> bool;
+}
+
+/// How a wire carries bytes. One kind for now; TLS wraps it later.
+#[derive(Debug)]
+pub enum Transport {
+    /// A plain TCP socket.
+    Tcp(TcpStream),
+}
+
+impl Transport {
+    /// The socket below.
+    pub fn tcp(&mut self) -> &mut TcpStream {
+        match self {
+            Transport::Tcp(stream) => stream,
+        }
+    }
+}
+
+impl Wire for Transport {
+    fn read(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
+        let Transport::Tcp(stream) = self;
+        retry_interrupted(|| {
+            rustix::net::recv(&*stream, spare_capacity(into), RecvFlags::empty()).map(|(n, _)| n)
+        })
+    }
+
+    fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+        let Transport::Tcp(stream) = self;
+        if first.is_empty() || second.is_empty() {
+            let bytes = if first.is_empty() { second } else { first };
+            return retry_interrupted(|| rustix::net::send(&*stream, bytes, SendFlags::NOSIGNAL));
+        }
+        let slices = [io::IoSlice::new(first), io::IoSlice::new(second)];
+        retry_interrupted(|| rustix::io::writev(&*stream, &slices))
+    }
+
+    fn hangup(&mut self) -> io::Result<()> {
+        let Transport::Tcp(stream) = self;
+        Ok(rustix::net::shutdown(&*stream, Shutdown::Write)?)
+    }
+
+    fn abort(&mut self) {
+        let Transport::Tcp(stream) = self;
+        // If the option can't be set the close is an orderly one: the peer learns of the end all the same.
+        let _ = rustix::net::sockopt::set_socket_linger(&*stream, Some(std::time::Duration::ZERO));
+    }
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        self.tcp().take_error().ok().flatten()
+    }
+
+    fn short_read_means_drained(&self) -> bool {
+        true
+    }
+}
+
+fn retry_interrupted<T>(mut call: impl FnMut() -> Result<T, rustix::io::Errno>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(rustix::io::Errno::INTR) => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
+/// What the poll said of a socket and what reads and writes have used up since.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Ready {
+    /// Bytes, an end or an error may be there to be read.
+    pub readable: bool,
+    /// The socket may take bytes.
+    pub writable: bool,
+    /// The peer's FIN was announced.
+    pub read_closed: bool,
+    /// The kernel keeps an error for the socket, or both halves are closed.
+    pub failed: bool,
+}
+
+impl Ready {
+    /// Adds what an event says. Flags only ever rise here: edges don't come twice.
+    pub fn note(&mut self, event: &mio::event::Event) {
+        self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+        self.writable |= event.is_writable() || event.is_error();
+        self.read_closed |= event.is_read_closed();
+        self.failed |= event.is_error() || (event.is_read_closed() && event.is_write_closed());
+    }
+}
+
+/// Turns an error of the kernel into the pure half's words.
+pub fn io_fail(error: &io::Error) -> IoFail {
+    use io::ErrorKind as K;
+    let kind = match error.kind() {
+        K::ConnectionReset | K::BrokenPipe | K::ConnectionAborted => IoFailKind::Reset,
+        K::TimedOut => IoFailKind::TimedOut,
+        _ => match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+            Some(
+                rustix::io::Errno::MFILE
+                | rustix::io::Errno::NFILE
+                | rustix::io::Errno::NOBUFS
+                | rustix::io::Errno::NOMEM
+                | rustix::io::Errno::ADDRNOTAVAIL,
+            ) => IoFailKind::Exhausted,
+            _ => IoFailKind::Other,
+        },
+    };
+    let words = error.to_string();
+    let words = words
+        .split(" (os error")
+        .next()
+        .unwrap_or(&words)
+        .to_ascii_lowercase();
+    IoFail {
+        kind,
+        text: words.into_boxed_str(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_told_in_words_without_numbers() {
+        let refused = io_fail(&io::Error::from_raw_os_error(
+            rustix::io::Errno::CONNREFUSED.raw_os_error(),
+        ));
+        assert_eq!(
+            (refused.kind, &*refused.text),
+            (IoFailKind::Other, "connection refused")
+        );
+        let reset = io_fail(&io::Error::from_raw_os_error(
+            rustix::io::Errno::CONNRESET.raw_os_error(),
+        ));
+        assert_eq!(reset.kind, IoFailKind::Reset);
+        let files = io_fail(&io::Error::from_raw_os_error(
+            rustix::io::Errno::MFILE.raw_os_error(),
+        ));
+        assert_eq!(files.kind, IoFailKind::Exhausted);
+    }
+}
