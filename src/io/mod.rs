@@ -1,12 +1,14 @@
 //! Sockets, timers, threads: everything that touches the kernel. Knows no HTTP, and of policy only `Vetted`.
 
 pub mod arena;
+pub mod blocking;
 pub mod budget;
 pub mod deadlines;
 pub mod dialer;
 pub mod listener;
 pub mod local;
 pub mod pump;
+pub mod resolver;
 pub mod signal;
 pub mod token;
 pub mod wire;

@@ -1,0 +1,102 @@
+//! Who is asked: the system, or the configured servers. And what the two have in common: how a question is named
+//! and what can come of it.
+
+use super::stub::Stub;
+use super::system::System;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A question to a back end.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct QuestionId(pub(super) u64);
+
+/// One of the two back ends.
+pub(super) enum Back {
+    /// `getaddrinfo` on threads.
+    System(System),
+    /// Our own stub resolver on the loop.
+    Stub(Box<Stub>),
+}
+
+/// What a back end found out. The texts follow on `lookup NAME`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Outcome {
+    Found(Found),
+    Absent,
+    Failed(String),
+    TimedOut(String),
+}
+
+/// Addresses, and how long they may be kept; `None` when nobody said.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Found {
+    pub(super) addresses: Vec<IpAddr>,
+    pub(super) ttl: Option<Duration>,
+}
+
+impl Back {
+    /// What the back end knows without asking.
+    pub(super) fn known(&mut self, name: &str, now: Instant) -> Vec<IpAddr> {
+        match self {
+            Back::System(_) => Vec::new(),
+            Back::Stub(stub) => stub.known(name, now),
+        }
+    }
+
+    /// Asks; the outcome comes out of [`Back::outcomes`], possibly at once.
+    pub(super) fn ask(&mut self, id: QuestionId, name: &Arc<str>, now: Instant) {
+        match self {
+            Back::System(system) => system.ask(id, Arc::clone(name)),
+            Back::Stub(stub) => stub.ask(id, name, now),
+        }
+    }
+
+    /// Nobody waits for this question any more. True if its outcome will come all the same.
+    pub(super) fn forget(&mut self, id: QuestionId) -> bool {
+        match self {
+            Back::System(system) => system.forget(id),
+            Back::Stub(stub) => {
+                stub.forget(id);
+                false
+            }
+        }
+    }
+
+    /// The outcomes since the last call.
+    pub(super) fn outcomes(&mut self) -> Vec<(QuestionId, Outcome)> {
+        match self {
+            Back::System(system) => system.outcomes(),
+            Back::Stub(stub) => stub.outcomes(),
+        }
+    }
+
+    /// One of the sockets became ready.
+    pub(super) fn on_event(&mut self, slot: u32, now: Instant) {
+        if let Back::Stub(stub) = self {
+            stub.on_event(slot, now);
+        }
+    }
+
+    /// One of the threads called the waker.
+    pub(super) fn on_wake(&mut self) {
+        if let Back::System(system) = self {
+            system.on_wake();
+        }
+    }
+
+    /// The deadline has passed.
+    pub(super) fn on_deadline(&mut self, now: Instant) {
+        if let Back::Stub(stub) = self {
+            stub.on_deadline(now);
+        }
+    }
+
+    /// When [`Back::on_deadline`] wants to be called.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self {
+            Back::System(_) => None,
+            Back::Stub(stub) => stub.deadline(),
+        }
+    }
+}

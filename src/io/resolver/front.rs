@@ -1,0 +1,293 @@
+//! The front of the resolver: bounds and shares out the questions, joins those for the same name, keeps answers
+//! for a while and lets go of what nobody waits for. Whom to ask and how is the back ends' business.
+
+use super::back::{Back, Outcome, QuestionId};
+use super::cache::Cache;
+use super::stub::Stub;
+use super::system::{Lookup, System, system_lookup};
+use super::waiters::Waiters;
+use super::{Answer, Asked, LookupFail, Settings};
+use crate::io::token::Ticket;
+use crate::net::Name;
+use mio::{Registry, Waker};
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How many answers are kept.
+const CACHED_MAX: usize = 4096;
+/// How long it is remembered that a name has no address.
+const ABSENT_TTL: Duration = Duration::from_secs(1);
+/// How long a question may take when the configuration sets no limit.
+const TIMEOUT_MAX: Duration = Duration::from_secs(30);
+
+/// Resolves names for the loop.
+pub struct Resolver {
+    back: Back,
+    cache: Cache,
+    cache_ttl: Duration,
+    timeout: Duration,
+    waiters: Waiters,
+    questions: HashMap<QuestionId, Question>,
+    names: HashMap<Arc<str>, QuestionId>,
+    next: u64,
+    ready: Vec<(Ticket, Answer)>,
+}
+
+/// A name that is asked for, and who waits for it.
+struct Question {
+    name: Arc<str>,
+    tickets: Vec<Ticket>,
+}
+
+impl Resolver {
+    /// A resolver whose sockets are registered on `registry` and whose threads call `waker`. It opens no socket
+    /// and starts no thread before it is asked.
+    ///
+    /// # Errors
+    /// When the registry can't be cloned.
+    pub fn new(settings: Settings, registry: &Registry, waker: Arc<Waker>) -> io::Result<Resolver> {
+        let lookup = system_lookup(settings.network);
+        let (hosts, search) = (Path::new("/etc/hosts"), Path::new("/etc/resolv.conf"));
+        Resolver::with_sources(settings, registry, waker, lookup, hosts, search)
+    }
+
+    fn with_sources(
+        settings: Settings,
+        registry: &Registry,
+        waker: Arc<Waker>,
+        lookup: Lookup,
+        hosts: &Path,
+        search: &Path,
+    ) -> io::Result<Resolver> {
+        let timeout = if settings.timeout.is_zero() {
+            TIMEOUT_MAX
+        } else {
+            settings.timeout
+        };
+        let back = if settings.servers.is_empty() {
+            Back::System(System::new(settings.workers, lookup, waker))
+        } else {
+            let registry = registry.try_clone()?;
+            Back::Stub(Box::new(Stub::new(
+                settings.servers,
+                settings.network,
+                timeout,
+                registry,
+                hosts,
+                search,
+            )))
+        };
+        Ok(Resolver {
+            back,
+            cache: Cache::new(CACHED_MAX),
+            cache_ttl: settings.cache_ttl,
+            timeout,
+            waiters: Waiters::new(settings.queue_max),
+            questions: HashMap::new(),
+            names: HashMap::new(),
+            next: 0,
+            ready: Vec::new(),
+        })
+    }
+
+    /// Asks for a name's addresses. `asker` is on whose account: of the waiting questions one may hold at most a
+    /// quarter. A ticket waits for one name at a time; asking again with it cancels what it asked before.
+    pub fn ask(&mut self, ticket: Ticket, name: &Name, asker: IpAddr, now: Instant) -> Asked {
+        self.ask_for(ticket, name.as_str(), asker, now)
+    }
+
+    fn ask_for(&mut self, ticket: Ticket, name: &str, asker: IpAddr, now: Instant) -> Asked {
+        self.cancel(ticket);
+        if let Some(answer) = self.cache.get(name, now) {
+            return Asked::Answered(answer.clone());
+        }
+        let known = self.back.known(name, now);
+        if !known.is_empty() {
+            return Asked::Answered(Ok(known.into()));
+        }
+        if !self.waiters.room_for(asker) {
+            return Asked::Full;
+        }
+        let asked = self.names.get(name).copied();
+        let id = asked.unwrap_or_else(|| self.new_question(name));
+        self.waiters.add(ticket, id, asker, now + self.timeout);
+        if let Some(question) = self.questions.get_mut(&id) {
+            question.tickets.push(ticket);
+            if asked.is_none() {
+                self.back.ask(id, &question.name, now);
+            }
+        }
+        self.deliver(now);
+        match self.ready.iter().position(|(ready, _)| *ready == ticket) {
+            Some(place) => Asked::Answered(self.ready.swap_remove(place).1),
+            None => Asked::Pending,
+        }
+    }
+
+    /// The connection lost interest. Its share is free again, and a question that nobody else waits for is
+    /// dropped.
+    pub fn cancel(&mut self, ticket: Ticket) {
+        self.ready.retain(|(ready, _)| *ready != ticket);
+        if let Some(id) = self.waiters.remove(ticket) {
+            self.leave(id, ticket);
+        }
+    }
+
+    /// The event source `Source::Resolver(slot)` became ready.
+    pub fn on_event(&mut self, slot: u32, now: Instant) {
+        self.back.on_event(slot, now);
+        self.deliver(now);
+    }
+
+    /// The waker was called, perhaps by one of the resolver's threads.
+    pub fn on_wake(&mut self, now: Instant) {
+        self.back.on_wake();
+        self.deliver(now);
+    }
+
+    /// [`Resolver::deadline`] has passed.
+    pub fn on_deadline(&mut self, now: Instant) {
+        self.back.on_deadline(now);
+        self.deliver(now);
+        while let Some((ticket, id)) = self.waiters.remove_expired(now) {
+            let name = self.questions.get(&id).map_or("", |question| &question.name);
+            let text = format!("lookup {name}: i/o timeout").into();
+            self.ready.push((
+                ticket,
+                Err(LookupFail {
+                    timed_out: true,
+                    text,
+                }),
+            ));
+            self.leave(id, ticket);
+        }
+    }
+
+    /// When [`Resolver::on_deadline`] wants to be called.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.back
+            .deadline()
+            .into_iter()
+            .chain(self.waiters.deadline())
+            .min()
+    }
+
+    /// The answers since the last call, each once. To be taken after every call of the above but `cancel`.
+    pub fn answers(&mut self) -> impl Iterator<Item = (Ticket, Answer)> {
+        self.ready.drain(..)
+    }
+
+    /// How many wait for an answer.
+    pub fn in_flight(&self) -> usize {
+        self.waiters.len()
+    }
+
+    fn new_question(&mut self, name: &str) -> QuestionId {
+        let id = QuestionId(self.next);
+        self.next = self.next.wrapping_add(1);
+        let name: Arc<str> = name.into();
+        self.names.insert(Arc::clone(&name), id);
+        self.questions.insert(
+            id,
+            Question {
+                name,
+                tickets: Vec::new(),
+            },
+        );
+        id
+    }
+
+    /// A ticket waits no more. The question goes with the last one, unless a thread is stuck with it: then it
+    /// stays, and who asks for that name next joins it instead of losing another thread to it.
+    fn leave(&mut self, id: QuestionId, ticket: Ticket) {
+        let Some(question) = self.questions.get_mut(&id) else {
+            return;
+        };
+        question.tickets.retain(|waiting| *waiting != ticket);
+        if question.tickets.is_empty() && !self.back.forget(id) {
+            self.names.remove(&question.name);
+            self.questions.remove(&id);
+        }
+    }
+
+    /// Passes the back end's outcomes on to all who wait for them, and keeps what may be kept.
+    fn deliver(&mut self, now: Instant) {
+        loop {
+            let outcomes = self.back.outcomes();
+            if outcomes.is_empty() {
+                return;
+            }
+            for (id, outcome) in outcomes {
+                self.deliver_one(id, outcome, now);
+            }
+            // Asking again may have failed on the spot. It doesn't time out on the spot, so this ends.
+        }
+    }
+
+    fn deliver_one(&mut self, id: QuestionId, outcome: Outcome, now: Instant) {
+        let Some(mut question) = self.questions.remove(&id) else {
+            return;
+        };
+        let late = self.not_yet_expired(&outcome, &mut question, now);
+        let (answer, ttl) = self.answer(&question.name, outcome);
+        for ticket in question.tickets.drain(..) {
+            self.waiters.remove(ticket);
+            self.ready.push((ticket, answer.clone()));
+        }
+        if late.is_empty() {
+            self.names.remove(&question.name);
+            if let Some(end) = now.checked_add(ttl) {
+                self.cache.put(question.name, answer, end, now);
+            }
+        } else {
+            self.back.ask(id, &question.name, now);
+            self.questions.insert(
+                id,
+                Question {
+                    tickets: late,
+                    ..question
+                },
+            );
+        }
+    }
+
+    /// Who joined late has time left when a question times out; for them it is asked again.
+    fn not_yet_expired(&self, outcome: &Outcome, question: &mut Question, now: Instant) -> Vec<Ticket> {
+        if !matches!(outcome, Outcome::TimedOut(_)) {
+            return Vec::new();
+        }
+        let waits = |ticket: &Ticket| self.waiters.until(*ticket).is_some_and(|until| until > now);
+        let (late, expired) = question.tickets.drain(..).partition(waits);
+        question.tickets = expired;
+        late
+    }
+
+    /// The answer that an outcome is, and for how long it may be given again.
+    fn answer(&self, name: &str, outcome: Outcome) -> (Answer, Duration) {
+        let fail = |timed_out, text: &str| {
+            Err(LookupFail {
+                timed_out,
+                text: format!("lookup {name}{text}").into(),
+            })
+        };
+        match outcome {
+            Outcome::Found(found) if !found.addresses.is_empty() => (
+                Ok(found.addresses.into()),
+                found.ttl.map_or(self.cache_ttl, |ttl| ttl.min(self.cache_ttl)),
+            ),
+            Outcome::Found(_) | Outcome::Absent => {
+                (fail(false, ": no such host"), ABSENT_TTL.min(self.cache_ttl))
+            }
+            Outcome::Failed(text) => (fail(false, &text), Duration::ZERO),
+            Outcome::TimedOut(text) => (fail(true, &text), Duration::ZERO),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/mod.rs"]
+mod tests;

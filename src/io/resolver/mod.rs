@@ -1,0 +1,111 @@
+//! Names to addresses: by asking the system (`system`, on threads) or the configured servers (`stub`, on the
+//! loop). Here are the words that the loop knows; `front` is what it talks to. Nothing here judges an address:
+//! that is the policy's.
+//!
+//! Never blocks, and knows the time only from its caller. An answer is always whole: addresses or a reason.
+
+mod back;
+mod cache;
+mod ending;
+mod front;
+mod hosts;
+mod leg;
+mod message;
+mod search;
+mod stub;
+mod system;
+mod waiters;
+mod watched;
+mod wire;
+
+pub use self::front::Resolver;
+
+use self::back::{Found, Outcome, QuestionId};
+use self::message::Kind;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Which families are asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Network {
+    /// IPv4 and IPv6.
+    #[default]
+    Any,
+    /// IPv4 only.
+    V4,
+    /// IPv6 only.
+    V6,
+}
+
+/// How names are resolved.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// The servers to ask, in order; none: the system's resolver is asked.
+    pub servers: Vec<SocketAddr>,
+    /// The families to ask for.
+    pub network: Network,
+    /// How long an answer may be given again, at most; also when the system doesn't say. 0: not at all.
+    pub cache_ttl: Duration,
+    /// How long a question may take. 0: half a minute.
+    pub timeout: Duration,
+    /// How many threads may ask the system, at least 1.
+    pub workers: usize,
+    /// How many may wait for an answer.
+    pub queue_max: usize,
+}
+
+/// What became of asking.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Asked {
+    /// The answer was known.
+    Answered(Answer),
+    /// It will come, or its failure: out of [`Resolver::answers`].
+    Pending,
+    /// Too many wait, in all or of this asker.
+    Full,
+}
+
+/// Addresses, never none, in the order to try them; or why there are none.
+pub type Answer = Result<Arc<[IpAddr]>, LookupFail>;
+
+/// Why a name has no addresses.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LookupFail {
+    /// Nobody answered in time.
+    pub timed_out: bool,
+    /// The whole of it, e.g. `lookup gone.test: no such host`.
+    pub text: Arc<str>,
+}
+
+impl Network {
+    fn wants(self, address: &IpAddr) -> bool {
+        match self {
+            Network::Any => true,
+            Network::V4 => address.is_ipv4(),
+            Network::V6 => address.is_ipv6(),
+        }
+    }
+
+    fn kinds(self) -> &'static [Kind] {
+        match self {
+            Network::Any => &[Kind::A, Kind::Aaaa],
+            Network::V4 => &[Kind::A],
+            Network::V6 => &[Kind::Aaaa],
+        }
+    }
+}
+
+/// The system's words for an error, without its number: `connection refused`.
+fn errno_words(error: &impl fmt::Display) -> String {
+    let text = error.to_string();
+    let words = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = words.chars();
+    letters
+        .next()
+        .map(|first| first.to_ascii_lowercase())
+        .into_iter()
+        .chain(letters)
+        .collect()
+}

@@ -1,0 +1,249 @@
+//! The system's own resolver: `getaddrinfo` on worker threads. What has not reached a thread waits here, where
+//! it can be taken back; what has can't be, and holds its thread for as long as the system likes.
+
+use super::{Found, Network, Outcome, QuestionId, errno_words};
+use crate::io::blocking::Pool;
+use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, LookupErrorKind, SockType, getaddrinfo};
+use mio::Waker;
+use std::collections::{HashSet, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+/// What is called on a thread: a name in, an outcome out.
+pub(super) type Lookup = Arc<dyn Fn(&str) -> Outcome + Send + Sync>;
+
+/// How many addresses are kept; the rest is cut off.
+const ADDRESSES_MAX: usize = 128;
+/// glibc: the name has addresses, but none of the family that was asked for.
+const EAI_ADDRFAMILY: i32 = -9;
+
+/// Asks the system, one thread for each question.
+pub(super) struct System {
+    pool: Pool,
+    workers: usize,
+    lookup: Lookup,
+    waker: Arc<Waker>,
+    sender: Sender<(QuestionId, Outcome)>,
+    receiver: Receiver<(QuestionId, Outcome)>,
+    waiting: VecDeque<(QuestionId, Arc<str>)>,
+    running: HashSet<QuestionId>,
+    outcomes: Vec<(QuestionId, Outcome)>,
+}
+
+impl System {
+    /// At most `workers` questions are asked at a time. `waker` is called when one is answered.
+    pub(super) fn new(workers: usize, lookup: Lookup, waker: Arc<Waker>) -> System {
+        let workers = workers.max(1);
+        let (sender, receiver) = channel();
+        System {
+            // As many may wait for a thread as there are: one between its answer and its next job.
+            pool: Pool::new("resolver", workers, workers),
+            workers,
+            lookup,
+            waker,
+            sender,
+            receiver,
+            waiting: VecDeque::new(),
+            running: HashSet::new(),
+            outcomes: Vec::new(),
+        }
+    }
+
+    /// Asks for `name`, as soon as a thread is free.
+    pub(super) fn ask(&mut self, id: QuestionId, name: Arc<str>) {
+        self.waiting.push_back((id, name));
+        self.dispatch();
+    }
+
+    /// Nobody waits for this question any more. True if a thread is at it nevertheless: its outcome will come.
+    pub(super) fn forget(&mut self, id: QuestionId) -> bool {
+        self.waiting.retain(|(waiting, _)| *waiting != id);
+        self.running.contains(&id)
+    }
+
+    /// A thread called the waker.
+    pub(super) fn on_wake(&mut self) {
+        // Bounded: a thread sends once for each question that runs.
+        while let Ok((id, outcome)) = self.receiver.try_recv() {
+            self.running.remove(&id);
+            self.outcomes.push((id, outcome));
+        }
+        self.dispatch();
+    }
+
+    /// The outcomes since the last call.
+    pub(super) fn outcomes(&mut self) -> Vec<(QuestionId, Outcome)> {
+        std::mem::take(&mut self.outcomes)
+    }
+
+    fn dispatch(&mut self) {
+        while self.running.len() < self.workers {
+            let Some((id, name)) = self.waiting.pop_front() else {
+                return;
+            };
+            let lookup = Arc::clone(&self.lookup);
+            let report = Report::new(id, self.sender.clone(), Arc::clone(&self.waker));
+            self.running.insert(id);
+            // A job that is refused is dropped, and with it its report, which says that nothing was found out.
+            let _ = self.pool.submit(Box::new(move || report.send(lookup(&name))));
+        }
+    }
+}
+
+/// Reports on a question, even if its job is dropped or panics.
+struct Report {
+    id: QuestionId,
+    outcome: Option<Outcome>,
+    sender: Sender<(QuestionId, Outcome)>,
+    waker: Arc<Waker>,
+}
+
+impl Report {
+    fn new(id: QuestionId, sender: Sender<(QuestionId, Outcome)>, waker: Arc<Waker>) -> Report {
+        Report {
+            id,
+            outcome: None,
+            sender,
+            waker,
+        }
+    }
+
+    fn send(mut self, outcome: Outcome) {
+        self.outcome = Some(outcome);
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        let outcome = self
+            .outcome
+            .take()
+            .unwrap_or_else(|| Outcome::Failed(": resolver failed".into()));
+        // Without a receiver the resolver is gone, and nobody is there to be woken.
+        if self.sender.send((self.id, outcome)).is_ok()
+            && let Err(error) = self.waker.wake()
+        {
+            log::error!("can't wake the loop: {error}");
+        }
+    }
+}
+
+/// The real thing: `getaddrinfo` for stream sockets in the wanted families.
+pub(super) fn system_lookup(network: Network) -> Lookup {
+    Arc::new(move |name| look_up(name, network))
+}
+
+fn look_up(name: &str, network: Network) -> Outcome {
+    // getaddrinfo reads `127.1` and `0x7f.1` as addresses. No name like that gets here; if one did, it is none.
+    if looks_numeric(name) {
+        return Outcome::Absent;
+    }
+    let address = match network {
+        Network::Any => 0,
+        Network::V4 => AddrFamily::Inet.into(),
+        Network::V6 => AddrFamily::Inet6.into(),
+    };
+    let hints = AddrInfoHints {
+        flags: 0,
+        address,
+        socktype: SockType::Stream.into(),
+        protocol: 0,
+    };
+    let found = match getaddrinfo(Some(name), None, Some(hints)) {
+        Ok(found) => found,
+        Err(error) => return failure(&error),
+    };
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    for info in found.flatten() {
+        let address = info.sockaddr.ip();
+        if addresses.len() < ADDRESSES_MAX && network.wants(&address) && !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    if addresses.is_empty() {
+        Outcome::Absent
+    } else {
+        Outcome::Found(Found { addresses, ttl: None })
+    }
+}
+
+fn failure(error: &LookupError) -> Outcome {
+    let words = match error.kind() {
+        LookupErrorKind::NoName | LookupErrorKind::NoData => return Outcome::Absent,
+        _ if error.error_num() == EAI_ADDRFAMILY => return Outcome::Absent,
+        LookupErrorKind::Again => "temporary failure in name resolution".to_owned(),
+        LookupErrorKind::Fail => "server misbehaving".to_owned(),
+        LookupErrorKind::Memory => "out of memory".to_owned(),
+        LookupErrorKind::System => errno_words(error),
+        _ => format!("getaddrinfo failed with code {}", error.error_num()),
+    };
+    Outcome::Failed(format!(": {words}"))
+}
+
+/// Would inet_aton(3) take this for an address? It does when the last part is a number.
+fn looks_numeric(name: &str) -> bool {
+    let last = name
+        .strip_suffix('.')
+        .unwrap_or(name)
+        .rsplit('.')
+        .next()
+        .unwrap_or_default();
+    let hex = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
+    last.is_empty() || last.bytes().all(|byte| byte.is_ascii_digit()) || hex.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cve_2021_29922_numeric_forms_never_reach_getaddrinfo() {
+        let forms = [
+            "0x7f.1",
+            "127.1",
+            "01200034567",
+            "012.1.2.3",
+            "0127.0.0.1",
+            "010.8.8.8",
+            "0177.0.0.1",
+            "2130706433",
+            "0x7f000001",
+            "0X7F000001",
+            "127.0.0.1.",
+            "",
+        ];
+        for form in forms {
+            assert_eq!(look_up(form, Network::Any), Outcome::Absent, "{form}");
+        }
+        assert!(!looks_numeric("1.2.3.4.test") && !looks_numeric("x0x1") && !looks_numeric("127-1"));
+    }
+
+    #[test]
+    fn the_system_knows_localhost() {
+        let Outcome::Found(found) = look_up("localhost", Network::V4) else {
+            panic!("not found")
+        };
+        assert!(!found.addresses.is_empty() && found.addresses.iter().all(IpAddr::is_loopback));
+        assert_eq!(found.ttl, None);
+    }
+
+    #[test]
+    fn a_name_with_a_nul_is_no_name_for_c() {
+        assert!(matches!(look_up("a\0.test", Network::Any), Outcome::Failed(_)));
+    }
+
+    #[test]
+    fn errors_are_told_apart() {
+        // glibc: EAI_NONAME -2, EAI_AGAIN -3, EAI_FAIL -4, EAI_NODATA -5.
+        assert_eq!(failure(&LookupError::new(-2)), Outcome::Absent);
+        assert_eq!(failure(&LookupError::new(-5)), Outcome::Absent);
+        assert_eq!(failure(&LookupError::new(-9)), Outcome::Absent);
+        let again = Outcome::Failed(": temporary failure in name resolution".into());
+        assert_eq!(failure(&LookupError::new(-3)), again);
+        assert_eq!(
+            failure(&LookupError::new(-4)),
+            Outcome::Failed(": server misbehaving".into())
+        );
+    }
+}

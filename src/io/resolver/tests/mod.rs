@@ -1,0 +1,167 @@
+//! The resolver as the loop drives it: over real sockets and threads, with a clock that the tests can move.
+
+mod front;
+mod hostile;
+mod message;
+mod servers;
+mod system;
+
+use super::*;
+use crate::io::resolver::Network;
+use crate::io::token::{ConnId, Source};
+use mio::{Events, Poll};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// How long anything may take, in real time.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A loop with nothing on it but a resolver.
+struct Bench {
+    poll: Poll,
+    events: Events,
+    resolver: Resolver,
+    files: tempfile::TempDir,
+    /// How far the clock was moved.
+    skew: Duration,
+}
+
+fn settings(servers: &[SocketAddr]) -> Settings {
+    Settings {
+        servers: servers.to_vec(),
+        network: Network::Any,
+        cache_ttl: Duration::from_secs(5),
+        timeout: Duration::from_secs(5),
+        workers: 2,
+        queue_max: 64,
+    }
+}
+
+fn ticket(seq: u32) -> Ticket {
+    Ticket {
+        conn: ConnId {
+            index: 7,
+            generation: 1,
+        },
+        seq,
+    }
+}
+
+fn client(last: u8) -> IpAddr {
+    IpAddr::from([10, 0, 0, last])
+}
+
+fn addresses(all: &[&str]) -> Vec<IpAddr> {
+    all.iter().map(|address| address.parse().unwrap()).collect()
+}
+
+/// An answer as addresses, or its text and whether it came of a timeout.
+fn plain(answer: Answer) -> Result<Vec<IpAddr>, (String, bool)> {
+    answer
+        .map(|found| found.to_vec())
+        .map_err(|fail| (fail.text.to_string(), fail.timed_out))
+}
+
+impl Bench {
+    fn new(settings: Settings) -> Bench {
+        Bench::with_lookup(
+            settings,
+            Arc::new(|name| panic!("the system was asked for {name}")),
+        )
+    }
+
+    fn with_lookup(settings: Settings, lookup: Lookup) -> Bench {
+        let files = tempfile::tempdir().unwrap();
+        let poll = Poll::new().unwrap();
+        let waker = Arc::new(Waker::new(poll.registry(), Source::Waker.token()).unwrap());
+        let (hosts, search) = (files.path().join("hosts"), files.path().join("resolv.conf"));
+        let resolver =
+            Resolver::with_sources(settings, poll.registry(), waker, lookup, &hosts, &search).unwrap();
+        Bench {
+            poll,
+            events: Events::with_capacity(64),
+            resolver,
+            files,
+            skew: Duration::ZERO,
+        }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.files.path().join(name)
+    }
+
+    fn now(&self) -> Instant {
+        Instant::now() + self.skew
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.skew += time;
+    }
+
+    fn ask(&mut self, seq: u32, name: &str) -> Asked {
+        let now = self.now();
+        self.resolver.ask_for(ticket(seq), name, client(1), now)
+    }
+
+    /// Asks and waits for the answer.
+    fn resolve(&mut self, name: &str) -> Result<Vec<IpAddr>, (String, bool)> {
+        match self.ask(0, name) {
+            Asked::Answered(answer) => plain(answer),
+            Asked::Pending => self.wait(0),
+            Asked::Full => panic!("full"),
+        }
+    }
+
+    /// Waits for the answer to one ticket; others' are an error.
+    fn wait(&mut self, seq: u32) -> Result<Vec<IpAddr>, (String, bool)> {
+        let mut all = self.wait_all(1);
+        let (got, answer) = all.pop().unwrap();
+        assert_eq!(got, ticket(seq));
+        plain(answer)
+    }
+
+    /// Waits for that many answers and no more.
+    fn wait_all(&mut self, count: usize) -> Vec<(Ticket, Answer)> {
+        let start = Instant::now();
+        let mut all: Vec<_> = self.resolver.answers().collect();
+        while all.len() < count {
+            assert!(start.elapsed() < PATIENCE, "no answer");
+            self.turn();
+            all.extend(self.resolver.answers());
+        }
+        assert_eq!(all.len(), count);
+        all
+    }
+
+    /// One turn of the loop: waits for an event or the deadline.
+    fn turn(&mut self) {
+        let now = self.now();
+        let wait = self
+            .resolver
+            .deadline()
+            .map_or(PATIENCE, |at| at.saturating_duration_since(now));
+        self.poll
+            .poll(&mut self.events, Some(wait.min(PATIENCE)))
+            .unwrap();
+        let now = self.now();
+        for event in &self.events {
+            match Source::of(event.token()) {
+                Some(Source::Resolver(slot)) => self.resolver.on_event(slot, now),
+                Some(Source::Waker) => self.resolver.on_wake(now),
+                other => panic!("event for {other:?}"),
+            }
+        }
+        if self.resolver.deadline().is_some_and(|at| at <= now) {
+            self.resolver.on_deadline(now);
+        }
+    }
+
+    /// Moves the clock to the resolver's next deadline and lets it act on it.
+    fn skip_to_deadline(&mut self) {
+        let at = self.resolver.deadline().expect("a deadline");
+        let now = self.now();
+        self.pass(at.saturating_duration_since(now));
+        let now = self.now();
+        self.resolver.on_deadline(now);
+    }
+}

@@ -1,0 +1,177 @@
+//! The system's resolver, played by functions that answer, hang or panic as told.
+
+use super::*;
+use crate::io::resolver::back::Found;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+fn found(all: &[&str]) -> Outcome {
+    Outcome::Found(Found {
+        addresses: addresses(all),
+        ttl: None,
+    })
+}
+
+/// A lookup that tells which name it is at, and ends when told what the outcome is.
+fn told() -> (Lookup, Receiver<String>, Sender<Outcome>) {
+    let (started, starts) = channel();
+    let (tell, outcomes) = channel();
+    let (started, outcomes) = (Mutex::new(started), Mutex::new(outcomes));
+    let lookup: Lookup = Arc::new(move |name| {
+        started.lock().unwrap().send(name.to_owned()).unwrap();
+        let outcome = outcomes.lock().unwrap().recv();
+        outcome.unwrap_or_else(|_| Outcome::Failed(": over".into()))
+    });
+    (lookup, starts, tell)
+}
+
+fn start(starts: &Receiver<String>) -> String {
+    starts.recv_timeout(PATIENCE).expect("no lookup")
+}
+
+#[test]
+fn answers_come_back_through_the_waker_and_are_kept_for_the_configured_time() {
+    let lookup: Lookup = Arc::new(|name| match name {
+        "a.test" => found(&["192.0.2.1", "2001:db8::1"]),
+        "empty.test" => found(&[]),
+        "again.test" => Outcome::Failed(": temporary failure in name resolution".into()),
+        _ => Outcome::Absent,
+    });
+    let mut bench = Bench::with_lookup(settings(&[]), lookup);
+    assert_eq!(
+        bench.resolve("a.test"),
+        Ok(addresses(&["192.0.2.1", "2001:db8::1"]))
+    );
+    bench.pass(Duration::from_millis(4500));
+    assert!(matches!(bench.ask(1, "a.test"), Asked::Answered(Ok(_))));
+    bench.pass(Duration::from_millis(500));
+    assert_eq!(
+        bench.resolve("a.test"),
+        Ok(addresses(&["192.0.2.1", "2001:db8::1"]))
+    );
+    assert_eq!(
+        bench.resolve("gone.test"),
+        Err(("lookup gone.test: no such host".into(), false))
+    );
+    assert!(matches!(bench.ask(1, "gone.test"), Asked::Answered(Err(_))));
+    assert_eq!(
+        bench.resolve("empty.test"),
+        Err(("lookup empty.test: no such host".into(), false))
+    );
+    let text = String::from("lookup again.test: temporary failure in name resolution");
+    assert_eq!(bench.resolve("again.test"), Err((text, false)));
+    assert_eq!(bench.ask(1, "again.test"), Asked::Pending);
+}
+
+#[test]
+fn a_stuck_lookup_holds_a_thread_and_no_one_else() {
+    let (lookup, starts, tell) = told();
+    let mut bench = Bench::with_lookup(
+        Settings {
+            workers: 2,
+            ..settings(&[])
+        },
+        lookup,
+    );
+    for (seq, name) in [(1, "a.test"), (2, "b.test"), (3, "c.test")] {
+        assert_eq!(bench.ask(seq, name), Asked::Pending);
+    }
+    let mut stuck = [start(&starts), start(&starts)];
+    stuck.sort();
+    assert_eq!(stuck, ["a.test", "b.test"]);
+    // All three expire; the third was never asked and never will be.
+    bench.skip_to_deadline();
+    bench.pass(Duration::from_millis(100));
+    let now = bench.now();
+    bench.resolver.on_deadline(now);
+    let mut expired: Vec<_> = bench
+        .resolver
+        .answers()
+        .map(|(ticket, answer)| (ticket.seq, plain(answer)))
+        .collect();
+    expired.sort_by_key(|(seq, _)| *seq);
+    let timeout = |name: &str| Err((format!("lookup {name}: i/o timeout"), true));
+    assert_eq!(
+        expired,
+        [
+            (1, timeout("a.test")),
+            (2, timeout("b.test")),
+            (3, timeout("c.test"))
+        ]
+    );
+    assert_eq!((bench.resolver.in_flight(), bench.resolver.deadline()), (0, None));
+    // Who asks for a stuck name joins it and takes no further thread.
+    assert_eq!(bench.ask(4, "a.test"), Asked::Pending);
+    assert_eq!(bench.ask(5, "d.test"), Asked::Pending);
+    tell.send(found(&["192.0.2.1"])).unwrap();
+    tell.send(found(&["192.0.2.1"])).unwrap();
+    tell.send(found(&["192.0.2.1"])).unwrap();
+    let mut answered: Vec<u32> = bench
+        .wait_all(2)
+        .into_iter()
+        .map(|(ticket, _)| ticket.seq)
+        .collect();
+    answered.sort_unstable();
+    assert_eq!(answered, [4, 5]);
+    assert_eq!(start(&starts), "d.test");
+    assert!(starts.try_recv().is_err());
+}
+
+#[test]
+fn a_cancelled_question_is_not_asked_and_an_abandoned_answer_is_kept() {
+    let (lookup, starts, tell) = told();
+    let mut bench = Bench::with_lookup(
+        Settings {
+            workers: 1,
+            ..settings(&[])
+        },
+        lookup,
+    );
+    for (seq, name) in [(1, "a.test"), (2, "b.test"), (3, "c.test")] {
+        assert_eq!(bench.ask(seq, name), Asked::Pending);
+    }
+    assert_eq!(start(&starts), "a.test");
+    bench.resolver.cancel(ticket(1));
+    bench.resolver.cancel(ticket(2));
+    assert_eq!(bench.resolver.in_flight(), 1);
+    tell.send(found(&["192.0.2.1"])).unwrap();
+    tell.send(found(&["192.0.2.3"])).unwrap();
+    assert_eq!(bench.wait(3), Ok(addresses(&["192.0.2.3"])));
+    assert_eq!(start(&starts), "c.test");
+    assert!(starts.try_recv().is_err());
+    assert!(matches!(bench.ask(4, "a.test"), Asked::Answered(Ok(_))));
+    assert!(bench.resolver.questions.is_empty() && bench.resolver.names.is_empty());
+}
+
+#[test]
+fn a_lookup_that_panics_is_a_failure_and_nothing_else() {
+    let lookup: Lookup = Arc::new(|name| match name {
+        "a.test" => panic!("on purpose"),
+        _ => found(&["192.0.2.1"]),
+    });
+    let mut bench = Bench::with_lookup(
+        Settings {
+            workers: 1,
+            ..settings(&[])
+        },
+        lookup,
+    );
+    assert_eq!(
+        bench.resolve("a.test"),
+        Err(("lookup a.test: resolver failed".into(), false))
+    );
+    assert_eq!(bench.resolve("b.test"), Ok(addresses(&["192.0.2.1"])));
+}
+
+#[test]
+fn the_real_one_starts_no_thread_before_it_is_asked() {
+    let poll = Poll::new().unwrap();
+    let waker = Arc::new(Waker::new(poll.registry(), Source::Waker.token()).unwrap());
+    let zero = Settings {
+        timeout: Duration::ZERO,
+        ..settings(&[])
+    };
+    let resolver = Resolver::new(zero, poll.registry(), waker).unwrap();
+    assert_eq!(resolver.timeout, TIMEOUT_MAX);
+    assert_eq!((resolver.in_flight(), resolver.deadline()), (0, None));
+}

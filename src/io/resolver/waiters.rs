@@ -1,0 +1,199 @@
+//! Who waits for an answer, since when and on whose account: the queue's bound and the fair shares. Which
+//! question a waiter waits for is only noted here, never judged.
+
+use super::QuestionId;
+use crate::io::token::Ticket;
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::time::Instant;
+
+/// What one asker may always hold, however small the queue.
+const SHARE_MIN: usize = 16;
+/// How many settled entries the list of deadlines may carry beyond twice what waits.
+const SLACK: usize = 64;
+
+/// The waiting tickets.
+pub(super) struct Waiters {
+    tickets: HashMap<Ticket, Waiter>,
+    shares: HashMap<IpAddr, usize>,
+    /// In the order they were added, which is the order they expire in: all wait equally long.
+    ends: VecDeque<(Instant, Ticket)>,
+    queue_max: usize,
+    share_max: usize,
+}
+
+struct Waiter {
+    question: QuestionId,
+    asker: IpAddr,
+    until: Instant,
+}
+
+impl Waiters {
+    /// Nobody waits yet; at most `queue_max` will, of one asker at most a quarter of that (but 16).
+    pub(super) fn new(queue_max: usize) -> Waiters {
+        Waiters {
+            tickets: HashMap::new(),
+            shares: HashMap::new(),
+            ends: VecDeque::new(),
+            queue_max,
+            share_max: (queue_max / 4).max(SHARE_MIN),
+        }
+    }
+
+    /// May one more of this asker's wait?
+    pub(super) fn room_for(&self, asker: IpAddr) -> bool {
+        let share = self.shares.get(&asker).copied().unwrap_or(0);
+        self.tickets.len() < self.queue_max && share < self.share_max
+    }
+
+    /// Lets a ticket wait, which must not wait already.
+    pub(super) fn add(&mut self, ticket: Ticket, question: QuestionId, asker: IpAddr, until: Instant) {
+        self.tickets.insert(
+            ticket,
+            Waiter {
+                question,
+                asker,
+                until,
+            },
+        );
+        *self.shares.entry(asker).or_insert(0) += 1;
+        self.ends.push_back((until, ticket));
+    }
+
+    /// Ends a ticket's wait and gives its share back. Says what it waited for.
+    pub(super) fn remove(&mut self, ticket: Ticket) -> Option<QuestionId> {
+        let waiter = self.tickets.remove(&ticket)?;
+        if let Some(share) = self.shares.get_mut(&waiter.asker) {
+            *share -= 1;
+            if *share == 0 {
+                self.shares.remove(&waiter.asker);
+            }
+        }
+        self.tidy();
+        Some(waiter.question)
+    }
+
+    /// Until when a ticket waits.
+    pub(super) fn until(&self, ticket: Ticket) -> Option<Instant> {
+        self.tickets.get(&ticket).map(|waiter| waiter.until)
+    }
+
+    /// Ends the wait of one ticket whose time has passed, if there is one.
+    pub(super) fn remove_expired(&mut self, now: Instant) -> Option<(Ticket, QuestionId)> {
+        let (_, ticket) = self.ends.front().copied().filter(|(until, _)| *until <= now)?;
+        self.remove(ticket).map(|question| (ticket, question))
+    }
+
+    /// When the next wait ends.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.ends.front().map(|(until, _)| *until)
+    }
+
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.tickets.len()
+    }
+
+    /// Drops the deadlines of settled tickets: at the front always, so that the first one is somebody's, in the
+    /// middle when they are too many.
+    fn tidy(&mut self) {
+        let tickets = &self.tickets;
+        let waits = |end: &(Instant, Ticket)| tickets.get(&end.1).is_some_and(|waiter| waiter.until == end.0);
+        while self.ends.front().is_some_and(|end| !waits(end)) {
+            self.ends.pop_front();
+        }
+        if self.ends.len() > 2 * tickets.len() + SLACK {
+            self.ends.retain(waits);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::token::ConnId;
+    use std::time::Duration;
+
+    const QUESTION: QuestionId = QuestionId(1);
+
+    fn ticket(seq: u32) -> Ticket {
+        Ticket {
+            conn: ConnId {
+                index: 0,
+                generation: 0,
+            },
+            seq,
+        }
+    }
+
+    fn asker(last: u8) -> IpAddr {
+        IpAddr::from([10, 0, 0, last])
+    }
+
+    #[test]
+    fn one_asker_holds_at_most_a_quarter() {
+        let now = Instant::now();
+        let mut waiters = Waiters::new(80);
+        for seq in 0..20 {
+            assert!(waiters.room_for(asker(1)));
+            waiters.add(ticket(seq), QUESTION, asker(1), now);
+        }
+        assert!(!waiters.room_for(asker(1)));
+        assert!(waiters.room_for(asker(2)));
+        assert_eq!(waiters.remove(ticket(7)), Some(QUESTION));
+        assert!(waiters.room_for(asker(1)));
+        assert_eq!(waiters.remove(ticket(7)), None);
+    }
+
+    #[test]
+    fn the_queue_is_bounded_and_sixteen_are_always_one_askers() {
+        let now = Instant::now();
+        let mut waiters = Waiters::new(20);
+        for seq in 0..16 {
+            assert!(waiters.room_for(asker(1)));
+            waiters.add(ticket(seq), QUESTION, asker(1), now);
+        }
+        assert!(!waiters.room_for(asker(1)));
+        for seq in 16..20 {
+            assert!(waiters.room_for(asker(2)));
+            waiters.add(ticket(seq), QUESTION, asker(2), now);
+        }
+        assert!(!waiters.room_for(asker(2)) && !waiters.room_for(asker(3)));
+    }
+
+    #[test]
+    fn waits_expire_in_order_and_cancelled_ones_never() {
+        let now = Instant::now();
+        let mut waiters = Waiters::new(100);
+        for seq in 0..3 {
+            waiters.add(
+                ticket(seq),
+                QUESTION,
+                asker(1),
+                now + Duration::from_secs(seq.into()),
+            );
+        }
+        waiters.remove(ticket(0));
+        assert_eq!(waiters.deadline(), Some(now + Duration::from_secs(1)));
+        assert_eq!(waiters.remove_expired(now), None);
+        let later = now + Duration::from_secs(5);
+        assert_eq!(waiters.remove_expired(later), Some((ticket(1), QUESTION)));
+        assert_eq!(waiters.remove_expired(later), Some((ticket(2), QUESTION)));
+        assert_eq!(waiters.remove_expired(later), None);
+        assert_eq!((waiters.deadline(), waiters.len()), (None, 0));
+        assert!(waiters.shares.is_empty());
+    }
+
+    #[test]
+    fn cancelling_leaves_nothing_behind() {
+        let now = Instant::now();
+        let mut waiters = Waiters::new(100);
+        waiters.add(ticket(0), QUESTION, asker(1), now);
+        for seq in 1..10_000 {
+            waiters.add(ticket(seq), QUESTION, asker(2), now);
+            waiters.remove(ticket(seq));
+            assert!(waiters.ends.len() <= 2 + SLACK + 1);
+        }
+        assert_eq!(waiters.len(), 1);
+    }
+}

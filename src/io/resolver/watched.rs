@@ -1,0 +1,123 @@
+//! A small configuration file of the system's, read again when it has changed. What its text means is its
+//! reader's business.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// How often the file is looked at, at most.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How much of a file is read, in bytes. What follows is not there.
+const SIZE_MAX: u64 = 1024 * 1024;
+
+/// A file and what was made of it.
+pub(super) struct Watched<T> {
+    path: PathBuf,
+    parse: fn(&str) -> T,
+    value: T,
+    version: Option<Version>,
+    checked: Option<Instant>,
+}
+
+/// What changes when a file does: a new file has another inode, an edited one another time or size.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Version {
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl Version {
+    fn of(metadata: &Metadata) -> Version {
+        Version {
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
+}
+
+impl<T> Watched<T> {
+    /// Watches `path`; nothing is read yet. `parse` makes sense of the text and takes any.
+    pub(super) fn new(path: impl Into<PathBuf>, parse: fn(&str) -> T) -> Watched<T> {
+        Watched {
+            path: path.into(),
+            parse,
+            value: parse(""),
+            version: None,
+            checked: None,
+        }
+    }
+
+    /// What the file says. It is looked at when the last look is a second ago, and read when it has changed. A
+    /// file that isn't there says nothing; one that can't be read says what it said before.
+    pub(super) fn get(&mut self, now: Instant) -> &T {
+        let due = self
+            .checked
+            .is_none_or(|checked| now.saturating_duration_since(checked) >= CHECK_INTERVAL);
+        if due {
+            self.checked = Some(now);
+            match self.refresh() {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.version = None;
+                    self.value = (self.parse)("");
+                }
+                Err(error) => log::warn!("can't read {}: {error}", self.path.display()),
+            }
+        }
+        &self.value
+    }
+
+    fn refresh(&mut self) -> io::Result<()> {
+        // Asked by name first: a FIFO in the file's place would block an open.
+        let metadata = std::fs::metadata(&self.path)?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        let version = Version::of(&metadata);
+        if self.version == Some(version) {
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        File::open(&self.path)?.take(SIZE_MAX).read_to_end(&mut bytes)?;
+        self.value = (self.parse)(&String::from_utf8_lossy(&bytes));
+        self.version = Some(version);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_file_is_read_again_but_not_looked_at_too_often() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hosts");
+        let mut watched = Watched::new(&path, str::to_owned);
+        let start = Instant::now();
+        assert_eq!(watched.get(start), "");
+        std::fs::write(&path, "one").unwrap();
+        assert_eq!(watched.get(start + Duration::from_millis(900)), "");
+        assert_eq!(watched.get(start + Duration::from_secs(1)), "one");
+        std::fs::write(&path, "another").unwrap();
+        assert_eq!(watched.get(start + Duration::from_secs(2)), "another");
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(watched.get(start + Duration::from_secs(3)), "");
+    }
+
+    #[test]
+    fn a_file_of_any_size_or_kind_is_survived() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hosts");
+        std::fs::write(&path, vec![0xff; 3 * 1024 * 1024]).unwrap();
+        let mut watched = Watched::new(&path, str::len);
+        assert!(*watched.get(Instant::now()) <= 3 * 1024 * 1024);
+        let mut directory = Watched::new(dir.path(), str::len);
+        assert_eq!(*directory.get(Instant::now()), 0);
+    }
+}
