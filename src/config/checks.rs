@@ -1,0 +1,120 @@
+//! What no value shows alone: options that need each other, files that must be readable, and features that are not
+//! built yet. In this order, so that a mistake is named before a missing feature is.
+
+use std::fs::{self, File};
+
+use super::error::{ConfigError, quoted};
+use super::options::{OptionRow, SwitchedOnBy, option, options};
+use super::settings::{Given, Settings};
+use super::source::Source;
+use super::values::{Kind, Value};
+
+/// Checks everything that takes more than one value to see.
+pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
+    both_or_none(settings, "mitm-ca-cert-file", "mitm-ca-key-file")?;
+    tls_has_a_certificate(settings)?;
+    burst_exceeds_rate(settings)?;
+    for row in options().filter(|row| row.kind == Kind::File) {
+        settings.all(row.name()).iter().try_for_each(readable)?;
+    }
+    for row in options() {
+        settings
+            .all(row.name())
+            .iter()
+            .try_for_each(|given| built(row, given))?;
+    }
+    Ok(())
+}
+
+fn both_or_none(settings: &Settings, one: &str, other: &str) -> Result<(), ConfigError> {
+    needs(settings, one, other)?;
+    needs(settings, other, one)
+}
+
+fn needs(settings: &Settings, one: &str, other: &str) -> Result<(), ConfigError> {
+    match (settings.one(one), settings.is_given(other), option(other)) {
+        (Some(given), false, Some(row)) => Err(ConfigError::at(
+            &given.source,
+            format!("{} is needed too", given.source.spelling_of(row)),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn tls_has_a_certificate(settings: &Settings) -> Result<(), ConfigError> {
+    const CERTIFICATE: &str = "tls-server-bundle-file";
+    for one in [
+        "tls.key_file",
+        "tls-client-ca-file",
+        "tls-crl-file",
+        "tls.role_from",
+    ] {
+        needs(settings, one, CERTIFICATE)?;
+    }
+    match &settings.tls_at {
+        Some(at) if !settings.is_given(CERTIFICATE) => {
+            Err(ConfigError::new(format!("{at}: cert_file is missing")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A burst at or below the rate would be no burst. Zero stands for twice the rate.
+fn burst_exceeds_rate(settings: &Settings) -> Result<(), ConfigError> {
+    let (Some(burst), Some(rate)) = (
+        settings.one("max-request-burst"),
+        settings.one("max-request-rate"),
+    ) else {
+        return Ok(());
+    };
+    match (&burst.value, &rate.value) {
+        (Value::Number(requests), Value::Fraction(per_second))
+            if *requests > 0 && (*requests as f64) <= *per_second =>
+        {
+            Err(ConfigError::at(
+                &burst.source,
+                format!(
+                    "the burst {} must exceed the rate {}",
+                    quoted(&burst.text),
+                    quoted(&rate.text)
+                ),
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A file that cannot be read is named before anything is bound.
+fn readable(given: &Given) -> Result<(), ConfigError> {
+    let path = &given.text;
+    let refuse = |why: String| ConfigError::at(&given.source, format!("cannot read {}: {why}", quoted(path)));
+    let metadata = fs::metadata(path).map_err(|error| refuse(error.to_string()))?;
+    if metadata.is_dir() {
+        return Err(refuse("it is a directory, a file is expected".to_owned()));
+    }
+    // Opening a pipe would wait for its writer, and take away what only the real reader may have.
+    if metadata.is_file() {
+        File::open(path).map_err(|error| refuse(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Refuses a value that asks for something this version cannot do.
+fn built(row: &OptionRow, given: &Given) -> Result<(), ConfigError> {
+    let Some(switched_on_by) = row.not_built else {
+        return Ok(());
+    };
+    let switches_on = match (switched_on_by, &given.value) {
+        (SwitchedOnBy::True, Value::Switch(on)) => *on,
+        (SwitchedOnBy::MoreThan(limit), Value::Number(number)) => *number > u64::from(limit),
+        (SwitchedOnBy::MoreThan(limit), Value::Fraction(number)) => *number > f64::from(limit),
+        (SwitchedOnBy::NotOff, Value::Text(word)) => word != "off",
+        // A default never asks for anything; neither does a value of another kind than the row's.
+        (SwitchedOnBy::Presence, _) => !matches!(given.source, Source::Default(_)),
+        _ => true,
+    };
+    if switches_on {
+        return Err(ConfigError::at(&given.source, "not available in this version"));
+    }
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! The shape of the option table's rows, and the names derived from them. The rows themselves are in `table`.
+//!
+//! One row drives the flag, the environment variable, the YAML key, `--help` and `--print-config`: a spelling,
+//! default or limit that is written here once cannot disagree with itself.
+
+pub use super::table::GROUPS;
+pub use super::values::Kind;
+
+/// What the environment names of all options begin with.
+pub const ENVIRONMENT_PREFIX: &str = "SMOKESCREEN_";
+
+/// Options that belong together, under a heading of `--help`.
+#[derive(Debug)]
+pub struct Group {
+    /// The heading.
+    pub title: &'static str,
+    /// The options, in the order in which they are listed.
+    pub rows: &'static [OptionRow],
+}
+
+/// Where an option may be given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Places {
+    /// As a flag, in the environment and in the file.
+    Everywhere,
+    /// As a flag only: it asks for a text instead of a proxy.
+    FlagOnly,
+    /// As a flag and in the environment: it names the file.
+    NotInFile,
+    /// In the file only.
+    FileOnly,
+}
+
+/// Which value of an option would switch its feature on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SwitchedOnBy {
+    /// Any value at all.
+    Presence,
+    /// `true`.
+    True,
+    /// A number above this one.
+    MoreThan(u32),
+    /// Every choice but `off`.
+    NotOff,
+}
+
+/// One option.
+#[derive(Debug)]
+pub struct OptionRow {
+    /// The flag without dashes; empty where [`Places::FileOnly`].
+    pub flag: &'static str,
+    /// The one-letter flag, or empty.
+    pub short: &'static str,
+    /// The YAML key where it is not derived from the flag; `tls.x` is key `x` of the mapping `tls`.
+    yaml_key: &'static str,
+    /// What a value looks like, and its limits.
+    pub kind: Kind,
+    /// May be given several times; what several places give adds up.
+    pub repeatable: bool,
+    /// The default in the option's own syntax; empty where there is none.
+    pub default: &'static str,
+    /// What `--help` says of the default where the value alone would not do.
+    pub default_note: &'static str,
+    /// The value's name in `--help`.
+    pub placeholder: &'static str,
+    /// What it does, in one line.
+    pub meaning: &'static str,
+    /// Where it may be given.
+    pub places: Places,
+    /// `Some` while the feature is not built: a value that would switch it on is refused, never ignored.
+    pub not_built: Option<SwitchedOnBy>,
+}
+
+impl OptionRow {
+    /// A row with a flag, an environment name and a derived key.
+    pub(super) const fn new(flag: &'static str, kind: Kind, meaning: &'static str) -> OptionRow {
+        OptionRow {
+            flag,
+            short: "",
+            yaml_key: "",
+            kind,
+            repeatable: false,
+            default: "",
+            default_note: "",
+            placeholder: kind.placeholder(),
+            meaning,
+            places: Places::Everywhere,
+            not_built: None,
+        }
+    }
+
+    /// A row that only the file knows, under this key.
+    pub(super) const fn in_file(key: &'static str, kind: Kind, meaning: &'static str) -> OptionRow {
+        OptionRow {
+            places: Places::FileOnly,
+            ..OptionRow::new("", kind, meaning).key_is(key)
+        }
+    }
+
+    pub(super) const fn key_is(self, yaml_key: &'static str) -> OptionRow {
+        OptionRow { yaml_key, ..self }
+    }
+
+    pub(super) const fn short_is(self, short: &'static str) -> OptionRow {
+        OptionRow { short, ..self }
+    }
+
+    pub(super) const fn default_is(self, default: &'static str) -> OptionRow {
+        OptionRow { default, ..self }
+    }
+
+    pub(super) const fn default_note(self, default_note: &'static str) -> OptionRow {
+        OptionRow { default_note, ..self }
+    }
+
+    pub(super) const fn placeholder_is(self, placeholder: &'static str) -> OptionRow {
+        OptionRow { placeholder, ..self }
+    }
+
+    pub(super) const fn repeatable(self) -> OptionRow {
+        OptionRow {
+            repeatable: true,
+            ..self
+        }
+    }
+
+    pub(super) const fn only(self, places: Places) -> OptionRow {
+        OptionRow { places, ..self }
+    }
+
+    pub(super) const fn not_built(self, switched_on_by: SwitchedOnBy) -> OptionRow {
+        OptionRow {
+            not_built: Some(switched_on_by),
+            ..self
+        }
+    }
+
+    /// What the code calls it: the flag, or the key of a row without one.
+    pub fn name(&self) -> &'static str {
+        if self.flag.is_empty() {
+            self.yaml_key
+        } else {
+            self.flag
+        }
+    }
+
+    /// How messages call it: `--flag`, or the key of a row without one.
+    pub fn label(&self) -> String {
+        if self.flag.is_empty() {
+            self.key()
+        } else {
+            format!("--{}", self.flag)
+        }
+    }
+
+    /// The YAML key; that of the mapping `tls` as `tls.x`.
+    pub fn key(&self) -> String {
+        if self.yaml_key.is_empty() {
+            self.flag.replace('-', "_")
+        } else {
+            self.yaml_key.to_owned()
+        }
+    }
+
+    /// The environment variable's name.
+    pub fn environment(&self) -> String {
+        format!(
+            "{ENVIRONMENT_PREFIX}{}",
+            self.flag.to_ascii_uppercase().replace('-', "_")
+        )
+    }
+
+    /// Is there a flag of this name?
+    pub fn has_flag(&self) -> bool {
+        self.places != Places::FileOnly
+    }
+
+    /// Is the environment asked for it?
+    pub fn has_environment(&self) -> bool {
+        matches!(self.places, Places::Everywhere | Places::NotInFile)
+    }
+
+    /// May the file name it?
+    pub fn has_key(&self) -> bool {
+        matches!(self.places, Places::Everywhere | Places::FileOnly)
+    }
+}
+
+/// Every option, in the table's order.
+pub fn options() -> impl Iterator<Item = &'static OptionRow> {
+    GROUPS.iter().flat_map(|group| group.rows)
+}
+
+/// The option that the code calls `name` (see [`OptionRow::name`]).
+pub fn option(name: &str) -> Option<&'static OptionRow> {
+    options().find(|row| row.name() == name)
+}

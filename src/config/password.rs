@@ -1,0 +1,149 @@
+//! `PROXY_PASSWORD` and `PROXY_PASSWORD_FILE`: the one secret that is no option, so that it never shows in a process
+//! list. Comparing it with what a client sends is `policy/auth`'s.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+
+use zeroize::Zeroizing;
+
+use super::environment::{Lookup, variable};
+use super::error::{ConfigError, quoted};
+
+/// Longest password, in bytes; a head with a longer one would hardly pass.
+const PASSWORD_BYTES_MAX: usize = 4096;
+
+const PASSWORD: &str = "PROXY_PASSWORD";
+const PASSWORD_FILE: &str = "PROXY_PASSWORD_FILE";
+
+/// The proxy password. Wiped from memory when dropped; its `Debug` form does not show it.
+#[derive(Clone)]
+pub struct Password(Zeroizing<String>);
+
+impl Password {
+    /// The password itself, never empty.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(..)")
+    }
+}
+
+/// The password, if one is set. A variable that is set but empty counts as not set; an empty file does not: whoever
+/// names a file means to have a password.
+pub(super) fn read(environment: Lookup<'_>) -> Result<Option<Password>, ConfigError> {
+    let direct = variable(environment, PASSWORD)?.map(Zeroizing::new);
+    let path = variable(environment, PASSWORD_FILE)?;
+    let (name, password) = match (direct, path) {
+        (Some(_), Some(_)) => {
+            return Err(ConfigError::new(format!(
+                "{PASSWORD} and {PASSWORD_FILE} are both set: set only one"
+            )));
+        }
+        (Some(password), None) => (PASSWORD, password),
+        (None, Some(path)) => (PASSWORD_FILE, from_file(&path)?),
+        (None, None) => return Ok(None),
+    };
+    if password.len() > PASSWORD_BYTES_MAX {
+        return Err(ConfigError::new(format!(
+            "{name}: the password is longer than {PASSWORD_BYTES_MAX} bytes"
+        )));
+    }
+    Ok(Some(Password(password)))
+}
+
+fn from_file(path: &str) -> Result<Zeroizing<String>, ConfigError> {
+    let refuse = |why: &str| ConfigError::new(format!("{PASSWORD_FILE}: cannot use {}: {why}", quoted(path)));
+    let file = File::open(path).map_err(|error| refuse(&error.to_string()))?;
+    // Room for all of it at once: a buffer that grows would leave copies behind.
+    let limit = PASSWORD_BYTES_MAX + 3;
+    let mut content = Zeroizing::new(String::with_capacity(limit + 1));
+    file.take(limit as u64)
+        .read_to_string(&mut content)
+        .map_err(|error| refuse(&error.to_string()))?;
+    let line = content
+        .strip_suffix('\n')
+        .map_or(content.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
+    if line.is_empty() {
+        return Err(refuse("it is empty"));
+    }
+    Ok(Zeroizing::new(line.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn password(variables: &[(&str, &str)]) -> Result<Option<String>, String> {
+        let lookup = |name: &str| {
+            variables
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| value.into())
+        };
+        read(&lookup)
+            .map(|password| password.map(|password| password.as_str().to_owned()))
+            .map_err(|error| error.to_string())
+    }
+
+    fn from_content(content: &[u8]) -> Result<Option<String>, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pw");
+        std::fs::write(&path, content).unwrap();
+        password(&[(PASSWORD_FILE, path.to_str().unwrap()), (PASSWORD, "")])
+    }
+
+    #[test]
+    fn set_empty_and_missing() {
+        assert_eq!(password(&[(PASSWORD, "s3cret ")]), Ok(Some("s3cret ".into())));
+        assert_eq!(password(&[(PASSWORD, "")]), Ok(None));
+        assert_eq!(password(&[]), Ok(None));
+        assert!(
+            password(&[(PASSWORD, "a"), (PASSWORD_FILE, "b")])
+                .unwrap_err()
+                .contains("set only one")
+        );
+        assert!(
+            password(&[(PASSWORD, &"x".repeat(5000))])
+                .unwrap_err()
+                .contains("longer than")
+        );
+    }
+
+    #[test]
+    fn one_trailing_newline_of_the_file_is_stripped() {
+        for (content, expected) in [
+            (&b"s3cret"[..], "s3cret"),
+            (b"s3cret\n", "s3cret"),
+            (b"s3cret\r\n", "s3cret"),
+            (b"s3cret\n\n", "s3cret\n"),
+            (b" s3cret \n", " s3cret "),
+        ] {
+            assert_eq!(from_content(content), Ok(Some(expected.into())));
+        }
+        assert_eq!(from_content(&[b'x'; 4096]).unwrap().unwrap().len(), 4096);
+    }
+
+    #[test]
+    fn a_file_that_holds_no_password_is_an_error() {
+        for content in [&b""[..], b"\n", b"\r\n", b"\xff", &[b'x'; 4097], &[b'x'; 1 << 20]] {
+            assert!(
+                from_content(content)
+                    .unwrap_err()
+                    .starts_with("PROXY_PASSWORD_FILE: ")
+            );
+        }
+        let error = password(&[(PASSWORD_FILE, "/nonexistent/pw")]).unwrap_err();
+        assert!(error.contains("/nonexistent/pw"), "{error}");
+    }
+
+    #[test]
+    fn it_does_not_show_in_debug_output() {
+        let password = read(&|name| (name == PASSWORD).then(|| "s3cret".into())).unwrap();
+        assert!(!format!("{password:?}").contains("s3cret"));
+    }
+}

@@ -1,0 +1,189 @@
+//! The black-box suite's tables of wrong starts, as far as they can be told without a socket.
+
+use super::*;
+
+/// Whatever the words are, they must be in the error.
+fn refused_with(flags: &[&str], file: &str, words: &[&str]) {
+    let error = refused(flags, &[], file);
+    for word in words {
+        assert!(error.contains(word), "{word:?} is not in: {error}");
+    }
+}
+
+#[test]
+fn bad_values_of_flags() {
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["--deny-range", "10.0.0.0/33"], &["--deny-range", "10.0.0.0/33"]),
+        (&["--deny-range", "10.0.0.1"], &["10.0.0.1"]),
+        (&["--allow-range", "nonsense"], &["nonsense"]),
+        (&["--allow-range", "::/129"], &["::/129"]),
+        (&["--deny-address", "10.0.0.300"], &["10.0.0.300"]),
+        (&["--deny-address", "10.0.0.1:http"], &["http"]),
+        (&["--allow-address", "example.com:80"], &["example.com"]),
+        (&["--resolver-address", "127.0.0.1"], &["127.0.0.1", "IP:PORT"]),
+        (&["--timeout", "soon"], &["timeout", "soon"]),
+        (&["--dns-timeout", "5"], &["dns-timeout", "units"]),
+        (&["--dns-timeout", "0"], &["dns-timeout", "more than 0"]),
+        (&["--timeout", "-1s"], &["--timeout"]),
+        (&["--stats-socket-file-mode", "999"], &["999", "777"]),
+        (&["--max-request-rate", "-1"], &["rate"]),
+        (&["--max-concurrent-requests", "-1"], &["concurrent"]),
+        (
+            &["--max-request-rate", "10", "--max-request-burst", "10"],
+            &["--max-request-burst", "exceed"],
+        ),
+        (
+            &["--max-request-rate", "10", "--max-request-burst", "5"],
+            &["burst"],
+        ),
+        (
+            &["--max-request-rate", "10.5", "--max-request-burst", "10"],
+            &["burst"],
+        ),
+        (
+            &["--max-concurrent-requests", "many"],
+            &["max-concurrent-requests", "many"],
+        ),
+        (
+            &["--tls-server-bundle-file", "/nonexistent.pem"],
+            &["--tls-server-bundle-file", "/nonexistent.pem"],
+        ),
+        (
+            &["--config-file", "/nonexistent.yaml"],
+            &["--config-file", "/nonexistent.yaml"],
+        ),
+        (
+            &["--egress-acl-file", "/nonexistent-acl.yaml"],
+            &["/nonexistent-acl.yaml"],
+        ),
+        (
+            &["--disable-acl-policy-action", "yolo"],
+            &["yolo", "open, report, enforce"],
+        ),
+        (&["--listen-port", "65536"], &["--listen-port", "65535"]),
+        (&["--listen-port", "99999"], &["port"]),
+        (&["--listen-port", "-1"], &["port"]),
+        (&["--listen-port", "http"], &["port"]),
+        (&["--listen-ip", "999.1.1.1"], &["--listen-ip", "999.1.1.1"]),
+        (&["--no-such-flag"], &["no-such-flag"]),
+        (&["stray"], &["unexpected argument 'stray'"]),
+        (&["--listen-port"], &["--listen-port"]),
+        (
+            &["--proxy-protocol"],
+            &["--proxy-protocol: not available in this version"],
+        ),
+        (&["--verify-sni", "report"], &["--verify-sni: not available"]),
+        (&["--workers", "0"], &["--workers", "from 1"]),
+    ];
+    for (flags, words) in cases {
+        refused_with(flags, "", words);
+    }
+}
+
+#[test]
+fn bad_files() {
+    let cases: &[(&str, &[&str])] = &[
+        (
+            "no_such_key: 1\n",
+            &["line 1, column 1: unknown key \"no_such_key\""],
+        ),
+        ("ip: [unclosed\n", &["YAML"]),
+        ("port: abc\n", &["line 1, column 7: port: \"abc\""]),
+        ("port: 70000\n", &["port", "70000"]),
+        ("idle_timeout: soon\n", &["idle_timeout", "soon"]),
+        ("deny_ranges: ['10.0.0.0/99']\n", &["10.0.0.0/99"]),
+        ("allow_ranges: ['x']\n", &["allow_ranges", "\"x\""]),
+        ("allow_addresses: ['1.2.3']\n", &["1.2.3"]),
+        ("network: ipx\n", &["ipx", "ip, ip4, ip6"]),
+        ("tls: {}\n", &["line 1, column 1: tls: cert_file is missing"]),
+        ("tls: {client_ca_files: [/nope.pem]}\n", &["cert_file"]),
+        ("tls: {cert_file: /nope.pem}\n", &["tls.cert_file", "/nope.pem"]),
+        ("mitm_ca_key_file: /k.pem\n", &["mitm_ca_cert_file is needed too"]),
+        ("mitm_ca_cert_file: /k.pem\n", &["mitm_ca_key_file is needed too"]),
+        (
+            "max_request_rate: 10\nmax_request_burst: 10\n",
+            &["line 2", "max_request_burst", "exceed"],
+        ),
+        ("acl_file: /nope-acl.yaml\n", &["acl_file", "/nope-acl.yaml"]),
+        ("ip: 127.0.0.1\nip: 127.0.0.2\n", &["line 2, column 1", "\"ip\""]),
+        (
+            "support_proxy_protocol: true\n",
+            &["support_proxy_protocol: not available in this version"],
+        ),
+        (
+            "roles_by_source: {10.0.0.0/8: web}\n",
+            &["roles_by_source: not available"],
+        ),
+        ("watch: true\n", &["watch: not available"]),
+    ];
+    for (file, words) in cases {
+        refused_with(&[], file, &[words, &["cfgfile.yaml: line "][..]].concat());
+    }
+}
+
+#[test]
+fn a_flag_can_complete_what_the_file_began() {
+    let bundle = tempfile::NamedTempFile::new().unwrap();
+    let flags = ["--tls-server-bundle-file", bundle.path().to_str().unwrap()];
+    refused_with(&flags, "tls: {}\n", &["--tls-server-bundle-file: not available"]);
+}
+
+#[test]
+fn a_missing_feature_is_named_before_a_missing_password() {
+    let bundle = tempfile::NamedTempFile::new().unwrap();
+    let flags = ["--tls-server-bundle-file", bundle.path().to_str().unwrap()];
+    let error = start_with(&flags, &[], "").unwrap_err();
+    assert_eq!(error, "--tls-server-bundle-file: not available in this version");
+}
+
+#[test]
+fn an_acl_that_is_a_directory_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_str().unwrap();
+    refused_with(&["--egress-acl-file", path], "", &[path, "directory"]);
+}
+
+#[test]
+fn the_sample_file_is_accepted() {
+    let config = config(
+        &[],
+        &[],
+        "ip: 127.0.0.1\ndeny_ranges: [9.9.9.0/24]\nallow_ranges:\n- 10.9.0.0/16\ndeny_addresses: [8.8.4.4, '8.8.8.8:443']\n\
+         allow_addresses: ['127.0.0.1:8123']\nsupport_proxy_protocol: false\ndeny_message_extra: extra words\n\
+         network: ip4\nconnect_timeout: 2s\nidle_timeout: 30s\nexit_timeout: 5s\nread_header_timeout: 10s\n\
+         read_timeout: 30s\nwrite_timeout: 30s\ntransport_max_idle_conns: 5\ntransport_max_idle_conns_per_host: 2\n\
+         time_connect: false\nmax_concurrent_requests: 0\nmax_request_rate: 0\nmax_request_burst: 0\n\
+         max_concurrent_connect_tunnels: 0\nunsafe_allow_private_ranges: false\nstats_socket_file_mode: '200'\n\
+         dns_timeout: 3s\n",
+    );
+    assert_eq!(
+        (config.deny_addresses.len(), config.deny_message_extra.as_str()),
+        (2, "extra words")
+    );
+    assert_eq!(
+        (config.network, config.dns_timeout),
+        (Network::Ip4, Duration::from_secs(3))
+    );
+}
+
+#[test]
+fn go_durations_as_flags() {
+    for duration in ["1m30s", "1.5s", "1500ms", "100000000ns", "2h45m", "250us"] {
+        config(
+            &[
+                &format!("--dns-timeout={duration}"),
+                &format!("--timeout={duration}"),
+            ],
+            &[],
+            "",
+        );
+    }
+    assert!(config(&["--timeout=0"], &[], "").connect_timeout.is_zero());
+}
+
+#[test]
+fn modes_of_the_statistics_socket() {
+    for mode in ["700", "600", "0660", "777"] {
+        config(&["--stats-socket-file-mode", mode], &[], "");
+    }
+}

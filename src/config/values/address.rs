@@ -1,0 +1,241 @@
+//! Addresses, ranges, host names and proxy URLs, as syntax. What a range means for a request is `policy`'s.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use super::size::whole;
+
+/// Longest host name, in bytes (RFC 1035, section 2.3.4, without the root's empty label).
+const NAME_BYTES_MAX: usize = 253;
+
+/// Longest label of a host name, in bytes (RFC 1035, section 2.3.4).
+const LABEL_BYTES_MAX: usize = 63;
+
+/// Longest name of a role, in bytes.
+const ROLE_BYTES_MAX: usize = 256;
+
+/// An address (IPv6 also in brackets) or a host name; brackets are taken off.
+pub(super) fn listen_host(text: &str) -> Option<String> {
+    if let Some(inner) = text.strip_prefix('[') {
+        let address: Ipv6Addr = inner.strip_suffix(']')?.parse().ok()?;
+        return Some(address.to_string());
+    }
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Some(address.to_string());
+    }
+    is_host_name(text).then(|| text.to_owned())
+}
+
+/// `IP:PORT`, IPv6 in brackets, the port not 0.
+pub(super) fn socket(text: &str) -> Option<SocketAddr> {
+    // A zone would be dropped silently by whoever compares addresses.
+    if text.contains('%') {
+        return None;
+    }
+    text.parse::<SocketAddr>()
+        .ok()
+        .filter(|address| address.port() != 0)
+}
+
+/// `IP` or `IP:PORT`.
+pub(super) fn is_address(text: &str) -> bool {
+    text.parse::<IpAddr>().is_ok() || socket(text).is_some()
+}
+
+/// An address range with its prefix length. Not by ipnet's parser, which reads `010.8.8.8/8` as 10.8.8.8.
+pub(super) fn is_range(text: &str) -> bool {
+    let Some((address, length)) = text.split_once('/') else {
+        return false;
+    };
+    let length_max = match address.parse::<IpAddr>() {
+        Ok(IpAddr::V4(_)) => 32,
+        Ok(IpAddr::V6(_)) => 128,
+        Err(_) => return false,
+    };
+    let leading_zero = length.len() > 1 && length.starts_with('0');
+    !leading_zero && whole(length, 0, length_max).is_some()
+}
+
+/// `CIDR: ROLE` or `IP: ROLE`.
+pub(super) fn is_source_role(text: &str) -> bool {
+    let Some((source, role)) = text.split_once(": ") else {
+        return false;
+    };
+    let role_fits = !role.is_empty() && role.len() <= ROLE_BYTES_MAX && !role.chars().any(char::is_control);
+    (is_range(source) || source.parse::<IpAddr>().is_ok()) && role_fits
+}
+
+/// `http[s]://[USER:PASSWORD@]HOST[:PORT][/]`.
+pub(super) fn is_proxy_url(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return false;
+    };
+    if !matches!(scheme, "http" | "https") || !rest.bytes().all(|b| b.is_ascii_graphic()) {
+        return false;
+    }
+    let authority = rest.strip_suffix('/').unwrap_or(rest);
+    let host_port = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host_port)| host_port);
+    if socket(host_port).is_some() || listen_host(host_port).is_some_and(|host| !host.contains(':')) {
+        return true;
+    }
+    match host_port.rsplit_once(':') {
+        Some((host, port)) => is_host_name(host) && whole(port, 1, 65535).is_some(),
+        None => false,
+    }
+}
+
+/// Is this a DNS name? One whose last label is a number is none: resolvers would take it for an address.
+fn is_host_name(text: &str) -> bool {
+    let name = text.strip_suffix('.').unwrap_or(text);
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.split('.').all(is_label) {
+        return false;
+    }
+    let last = name.rsplit('.').next().unwrap_or_default();
+    !last.bytes().all(|b| b.is_ascii_digit()) && !last.to_ascii_lowercase().starts_with("0x")
+}
+
+fn is_label(label: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    !label.is_empty()
+        && label.len() <= LABEL_BYTES_MAX
+        && label.bytes().all(inner)
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listen_hosts() {
+        for (text, host) in [
+            ("127.0.0.1", "127.0.0.1"),
+            ("::", "::"),
+            ("[::]", "::"),
+            ("[::1]", "::1"),
+            ("0.0.0.0", "0.0.0.0"),
+            ("fly-local-6pn", "fly-local-6pn"),
+            ("localhost", "localhost"),
+            ("a.example.", "a.example."),
+        ] {
+            assert_eq!(listen_host(text).as_deref(), Some(host), "{text}");
+        }
+    }
+
+    #[test]
+    fn cve_2021_29922_octal_quads() {
+        for text in [
+            "0127.0.0.1",
+            "010.8.8.8",
+            "0177.0.0.1",
+            "127.1",
+            "2130706433",
+            "0x7f.1",
+            "0x7f000001",
+        ] {
+            assert_eq!(listen_host(text), None, "{text}");
+            assert!(!is_address(text), "{text}");
+            assert!(!is_range(&format!("{text}/8")), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_listened_on() {
+        for text in [
+            "",
+            "999.1.1.1",
+            "1.2.3",
+            "[127.0.0.1]",
+            "[::1",
+            "::1]",
+            "a b",
+            "a..b",
+            "-a",
+            "a-",
+            "127.0.0.1:80",
+            "[::1]:80",
+            "fe80::1%eth0",
+            "é.example",
+        ] {
+            assert_eq!(listen_host(text), None, "{text:?}");
+        }
+        assert_eq!(listen_host(&format!("{}.example", "a".repeat(64))), None);
+        assert_eq!(listen_host(&"abc.".repeat(64)), None);
+    }
+
+    #[test]
+    fn addresses_with_and_without_port() {
+        for text in ["10.0.0.1", "10.0.0.1:443", "::1", "[::1]:443"] {
+            assert!(is_address(text), "{text}");
+        }
+        for text in [
+            "10.0.0.300",
+            "10.0.0.1:http",
+            "example.com:80",
+            "1.2.3",
+            "10.0.0.1:0",
+            "10.0.0.1:65536",
+            "[fe80::1%2]:80",
+            "",
+            "x",
+        ] {
+            assert!(!is_address(text), "{text:?}");
+        }
+        assert_eq!(socket("127.0.0.1"), None);
+    }
+
+    #[test]
+    fn ranges_have_a_prefix_length() {
+        for text in ["10.0.0.0/8", "10.1.2.3/8", "::/0", "fc00::/7", "1.2.3.4/32"] {
+            assert!(is_range(text), "{text}");
+        }
+        for text in [
+            "10.0.0.0/33",
+            "10.0.0.1",
+            "nonsense",
+            "::/129",
+            "10.0.0.0/",
+            "10.0.0.0/-1",
+            "10.0.0.0/99",
+            "10.0.0.0/08",
+            "10.0.0.0/+8",
+            "10.0.0.0/8/8",
+        ] {
+            assert!(!is_range(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn proxy_urls() {
+        for text in [
+            "http://proxy.example:3128",
+            "https://proxy.example",
+            "http://user:pass@10.0.0.1:3128/",
+            "http://[::1]:3128",
+            "http://10.0.0.1",
+        ] {
+            assert!(is_proxy_url(text), "{text}");
+        }
+        for text in [
+            "proxy.example:3128",
+            "ftp://a",
+            "http://",
+            "http://a:0",
+            "http://a:b",
+            "http://a/path",
+            "http://a b",
+        ] {
+            assert!(!is_proxy_url(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn roles_by_source() {
+        assert!(is_source_role("10.0.0.0/8: web"));
+        assert!(is_source_role("::1: web"));
+        assert!(!is_source_role("10.0.0.0/8: "));
+        assert!(!is_source_role("web: 10.0.0.0/8"));
+    }
+}
