@@ -1,0 +1,118 @@
+//! State: waiting for a connection to one of the vetted addresses.
+
+use std::time::Instant;
+
+use crate::flow::Flows;
+use crate::net::{IoFailKind, Side};
+use crate::policy::Vetted;
+
+use super::front::{Kind, Request};
+use super::lookup::{abandon, earliest, half_close_deadline, is_due};
+use super::outcome::Refusal;
+use super::{Action, Cx, DialFail, Dialled, Input, Settings, Shared, State, exchange, reply, tunnel};
+
+/// Waiting for a connection.
+#[derive(Debug)]
+pub struct Dial {
+    request: Box<Request>,
+    addresses: Vec<Vetted>,
+    since: Instant,
+}
+
+/// May an idle connection of the pool be used?
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Reuse {
+    /// If there is one. A tunnel never uses one.
+    IfIdle,
+    /// No: one just turned out to be closed.
+    Never,
+}
+
+/// Dials.
+pub(super) fn start(
+    request: Box<Request>,
+    addresses: Vec<Vetted>,
+    reuse: Reuse,
+    shared: &mut Shared,
+    cx: &mut Cx<'_>,
+) -> State {
+    let seq = shared.next_seq();
+    let pooled = reuse == Reuse::IfIdle && matches!(request.kind, Kind::Http(_));
+    let key = pooled.then(|| request.pool_key());
+    cx.actions.push(Action::Dial(seq, addresses.clone(), key));
+    State::Dial(Dial {
+        request,
+        addresses,
+        since: cx.now,
+    })
+}
+
+impl Dial {
+    pub(super) fn deadline(&self, shared: &Shared, settings: &Settings) -> Option<Instant> {
+        earliest(
+            self.own_deadline(settings),
+            half_close_deadline(&self.request, shared),
+        )
+    }
+
+    fn own_deadline(&self, settings: &Settings) -> Option<Instant> {
+        (!settings.connect_timeout.is_zero()).then(|| self.since + settings.connect_timeout)
+    }
+
+    pub(super) fn advance(
+        self,
+        input: Input<'_>,
+        flows: &mut Flows,
+        shared: &mut Shared,
+        cx: &mut Cx<'_>,
+    ) -> State {
+        match input {
+            Input::Dialled(_, Ok(dialled)) => self.go_on(dialled, flows, cx),
+            Input::Dialled(_, Err(fail)) => self.refuse(dial_refusal(&fail), flows, shared, cx),
+            Input::Expired if is_due(half_close_deadline(&self.request, shared), cx.now) => {
+                abandon(self.request, "the client closed its connection", cx)
+            }
+            Input::Expired if is_due(self.own_deadline(cx.settings), cx.now) => {
+                cx.actions.push(Action::Cancel);
+                let address = self
+                    .addresses
+                    .first()
+                    .map(|a| a.address().to_string())
+                    .unwrap_or_default();
+                let text = format!(
+                    "dial tcp {address}: no answer within {:?}",
+                    cx.settings.connect_timeout
+                );
+                self.refuse(Refusal::DialTimedOut(text.into()), flows, shared, cx)
+            }
+            Input::Broken(Side::Client, fail) => abandon(self.request, &fail.text, cx),
+            Input::Terminate => abandon(self.request, "the proxy shut down", cx),
+            _ => State::Dial(self),
+        }
+    }
+
+    fn go_on(mut self, dialled: Dialled, flows: &mut Flows, cx: &mut Cx<'_>) -> State {
+        let record = &mut self.request.record;
+        record.outbound_remote = Some(dialled.remote);
+        record.outbound_local = dialled.local;
+        record.establish_time = Some(cx.now.duration_since(self.since));
+        match self.request.kind {
+            Kind::Connect => tunnel::accept(self.request.record, flows, cx),
+            Kind::Http(_) => exchange::start(self.request, self.addresses, dialled.reused, flows, cx),
+        }
+    }
+
+    fn refuse(self, refusal: Refusal, flows: &mut Flows, shared: &mut Shared, cx: &mut Cx<'_>) -> State {
+        let manner = self.request.manner();
+        reply::refuse(self.request.record, refusal, manner, flows, shared, cx)
+    }
+}
+
+fn dial_refusal(fail: &DialFail) -> Refusal {
+    let text = format!("dial tcp {}: {}", fail.address, fail.fail.text).into();
+    match fail.fail.kind {
+        IoFailKind::TimedOut => Refusal::DialTimedOut(text),
+        IoFailKind::Exhausted => Refusal::Overloaded("No socket is left for the connection."),
+        IoFailKind::Reset | IoFailKind::Other => Refusal::DialFailed(text),
+    }
+}

@@ -1,0 +1,346 @@
+//! State: a request is on its way to the origin and its response on the way back, both at once. Bodies pass
+//! the gates; heads, chunk framing and the ends are looked at (`response`, `relay`).
+
+use std::time::{Duration, Instant};
+
+use crate::flow::{End, Flows, Gate};
+use crate::http::framing::Body;
+use crate::net::{IoFail, Side};
+use crate::policy::Vetted;
+
+use super::front::{Http, Kind, Request, fault_refusal};
+use super::head::Head;
+use super::lookup::{earliest, is_due};
+use super::outcome::{Record, Refusal};
+use super::relay::{Relay, Relayed};
+use super::reply::{self, Closing};
+use super::response::{self, Receiving};
+use super::{Action, Close, Cx, Input, Settings, Shared, State, dial};
+
+/// RFC 9110 section 10.1.1 leaves to us how long an origin may keep a waiting client waiting.
+const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A request and its response.
+#[derive(Debug)]
+pub struct Exchange {
+    pub(super) request: Box<Request>,
+    /// The record was logged; there is nothing more to say of it.
+    pub(super) logged: bool,
+    addresses: Vec<Vetted>,
+    /// The connection was idle in the pool and has not proven alive yet.
+    pub(super) reused: bool,
+    pub(super) sending: Sending,
+    pub(super) receiving: Receiving,
+    pub(super) continuing: Continuing,
+    /// The connections go on afterwards.
+    pub(super) client_persists: bool,
+    pub(super) origin_persists: bool,
+    pub(super) private: bool,
+    began: Instant,
+}
+
+/// How far the request's body got.
+#[derive(Debug)]
+pub(super) enum Sending {
+    Length,
+    Chunked(Relay),
+    /// All of it passed the gate.
+    Done,
+    /// The origin takes nothing any more.
+    Failed,
+}
+
+/// Who says 100 (Continue).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Continuing {
+    /// The client does not wait for it, or has got it.
+    Settled,
+    /// The origin may until then.
+    Awaited(Instant),
+    /// We did: one of the origin's is swallowed.
+    ByUs,
+}
+
+/// Sends the head and lets the body follow.
+pub(super) fn start(
+    request: Box<Request>,
+    addresses: Vec<Vetted>,
+    reused: bool,
+    flows: &mut Flows,
+    cx: &mut Cx<'_>,
+) -> State {
+    let Kind::Http(http) = &request.kind else {
+        return State::close(Close::Abort, cx);
+    };
+    flows.up.tx.push(&http.head);
+    let sending = match http.body {
+        Body::Length(n) if n > 0 => {
+            flows.up.gate = Gate::Pass(n);
+            Sending::Length
+        }
+        Body::Chunked => {
+            flows.up.gate = Gate::Hold;
+            Sending::Chunked(Relay::new(true))
+        }
+        _ => {
+            flows.up.gate = Gate::Pass(0);
+            Sending::Done
+        }
+    };
+    flows.down.gate = Gate::Hold;
+    let continuing = match http.expects_continue && http.manner.body_left && !http.manner.http10 {
+        true => Continuing::Awaited(cx.now + CONTINUE_TIMEOUT),
+        false => Continuing::Settled,
+    };
+    let (client_persists, private) = (http.manner.persists, http.private);
+    State::Exchange(Box::new(Exchange {
+        request,
+        logged: false,
+        addresses,
+        reused,
+        sending,
+        receiving: Receiving::head(),
+        continuing,
+        client_persists,
+        origin_persists: false,
+        private,
+        began: cx.now,
+    }))
+}
+
+/// One input; the exchange stays where it is in memory while it goes on.
+pub(super) fn advance(
+    mut exchange: Box<Exchange>,
+    input: Input<'_>,
+    flows: &mut Flows,
+    shared: &mut Shared,
+    cx: &mut Cx<'_>,
+) -> State {
+    let next = match input {
+        Input::Broken(Side::Client, fail) | Input::Unwritable(Side::Client, fail) => {
+            Some(Next::ClientLost(fail.text))
+        }
+        Input::Unwritable(Side::Origin, _) => {
+            exchange.sending = Sending::Failed;
+            flows.up.kill();
+            None
+        }
+        Input::Broken(Side::Origin, fail) => Some(exchange.origin_broken(&fail, flows)),
+        Input::Starved => Some(Next::Refuse(Refusal::Overloaded(
+            "No memory is left to read the response's head.",
+        ))),
+        Input::Terminate => Some(Next::ClientLost("the proxy shut down".into())),
+        Input::Expired => exchange.expired(flows, shared, cx),
+        _ => None,
+    };
+    let next = match next {
+        Some(next) => Some(next),
+        None => exchange.go_on(flows, shared, cx),
+    };
+    match next {
+        None => State::Exchange(exchange),
+        Some(next) => exchange.leave(next, flows, shared, cx),
+    }
+}
+
+/// Ways out of an exchange.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// Both messages are through.
+    Finished,
+    /// The response ended with its connection.
+    Ended,
+    /// The protocol was switched.
+    Upgraded,
+    /// The pooled connection was dead: once more on a fresh one.
+    Again,
+    /// No response has begun: answer in the origin's place.
+    Refuse(Refusal),
+    /// The response broke off: the client must not take it for complete.
+    Truncated(Box<str>),
+    /// Nobody is there to be answered.
+    ClientLost(Box<str>),
+}
+
+impl Exchange {
+    pub(super) fn http(&self) -> Option<&Http> {
+        match &self.request.kind {
+            Kind::Http(http) => Some(http),
+            Kind::Connect => None,
+        }
+    }
+
+    pub(super) fn record(&mut self) -> &mut Record {
+        &mut self.request.record
+    }
+
+    pub(super) fn deadline(&self, flows: &Flows, shared: &Shared, settings: &Settings) -> Option<Instant> {
+        let awaited = match self.continuing {
+            Continuing::Awaited(until) => Some(until),
+            _ => None,
+        };
+        let half_closed = self
+            .receiving
+            .is_pending()
+            .then(|| shared.half_close_deadline(self.began))
+            .flatten();
+        earliest(
+            earliest(awaited, half_closed),
+            self.inactivity_deadline(flows, settings),
+        )
+    }
+
+    /// Any direction's standstill, measured from the last byte either way; reads and writes have limits of
+    /// their own beside the idle timeout.
+    fn inactivity_deadline(&self, flows: &Flows, settings: &Settings) -> Option<Instant> {
+        let after = |since: Instant, limit: Duration| (!limit.is_zero()).then(|| since + limit);
+        let reading = matches!(self.sending, Sending::Length | Sending::Chunked(_)) && !flows.up.has_unsent();
+        let read = reading
+            .then(|| after(flows.up.touched.max(self.began), settings.read_timeout))
+            .flatten();
+        let writing = flows.down.has_unsent();
+        let write = writing
+            .then(|| after(flows.down.touched, settings.write_timeout))
+            .flatten();
+        let idle = after(flows.touched().max(self.began), settings.idle_timeout);
+        earliest(earliest(read, write), idle)
+    }
+
+    fn expired(&mut self, flows: &mut Flows, shared: &Shared, cx: &mut Cx<'_>) -> Option<Next> {
+        if matches!(self.continuing, Continuing::Awaited(until) if until <= cx.now) {
+            // A client that sent its body all the same needs no leave.
+            let waits = !matches!(self.sending, Sending::Done);
+            self.continuing = if waits {
+                Continuing::ByUs
+            } else {
+                Continuing::Settled
+            };
+            if waits {
+                flows.down.tx.push(b"HTTP/1.1 100 Continue\r\n\r\n");
+            }
+        }
+        if self.receiving.is_pending() && is_due(shared.half_close_deadline(self.began), cx.now) {
+            return Some(Next::ClientLost("the client closed its connection".into()));
+        }
+        if !is_due(self.inactivity_deadline(flows, cx.settings), cx.now) {
+            return None;
+        }
+        Some(match (self.receiving.is_pending(), &self.sending) {
+            (true, Sending::Length | Sending::Chunked(_)) => Next::Refuse(Refusal::RequestTimedOut),
+            (true, _) => Next::Refuse(Refusal::DialTimedOut("no response came".into())),
+            (false, _) => Next::Truncated("nothing moved for too long".into()),
+        })
+    }
+
+    fn go_on(&mut self, flows: &mut Flows, shared: &mut Shared, cx: &mut Cx<'_>) -> Option<Next> {
+        self.send(flows, cx)
+            .or_else(|| response::receive(self, flows, shared, cx))
+    }
+
+    /// Lets the request's body pass.
+    fn send(&mut self, flows: &mut Flows, cx: &Cx<'_>) -> Option<Next> {
+        let done = match &mut self.sending {
+            Sending::Done | Sending::Failed => return None,
+            Sending::Length => flows.up.gate == Gate::Pass(0),
+            Sending::Chunked(relay) => match relay.advance(&mut flows.up, &cx.settings.head) {
+                Ok(relayed) => relayed == Relayed::Done,
+                Err(fault) if self.receiving.is_pending() => return Some(Next::Refuse(fault_refusal(fault))),
+                Err(_) => return Some(Next::Truncated("the request's body is malformed".into())),
+            },
+        };
+        if done {
+            self.sending = Sending::Done;
+        } else if flows.up.end >= End::Reached && flows.up.passable() == 0 && flows.up.tx.is_empty() {
+            return Some(Next::ClientLost(
+                "the client closed its connection before its request ended".into(),
+            ));
+        }
+        None
+    }
+
+    /// The origin's connection failed for reading.
+    fn origin_broken(&mut self, fail: &IoFail, flows: &Flows) -> Next {
+        if self.receiving.is_pending() {
+            return self.unanswered(&fail.text, flows);
+        }
+        Next::Truncated(fail.text.clone())
+    }
+
+    /// No response came, and none will. RFC 9112 section 9.3.1: a request that may be repeated is, once, when
+    /// the connection had been kept and closed under it.
+    pub(super) fn unanswered(&self, why: &str, flows: &Flows) -> Next {
+        let bodiless = self
+            .http()
+            .is_some_and(|http| http.idempotent && !http.manner.body_left);
+        if self.reused && bodiless && flows.down.rx.is_empty() {
+            return Next::Again;
+        }
+        let remote = self.request.record.outbound_remote;
+        let address = remote.map(|remote| remote.to_string()).unwrap_or_default();
+        Next::Refuse(Refusal::DialFailed(format!("{address}: {why}").into()))
+    }
+
+    fn leave(self, next: Next, flows: &mut Flows, shared: &mut Shared, cx: &mut Cx<'_>) -> State {
+        match next {
+            Next::Finished => self.finish(flows, shared, cx),
+            Next::Ended => Closing::linger(flows, cx),
+            Next::Upgraded => super::tunnel::open(self.request.record, flows, cx),
+            Next::Again => {
+                cx.actions.push(Action::DropOrigin);
+                flows.forget_origin();
+                dial::start(self.request, self.addresses, dial::Reuse::Never, shared, cx)
+            }
+            Next::Refuse(refusal) => {
+                let mut manner = self.request.manner();
+                manner.persists &= self.client_persists && matches!(self.sending, Sending::Done);
+                manner.body_left = !matches!(self.sending, Sending::Done);
+                cx.actions.push(Action::DropOrigin);
+                flows.forget_origin();
+                reply::refuse(self.request.record, refusal, manner, flows, shared, cx)
+            }
+            // Where the framing does not show that the end is missing, a reset does.
+            Next::Truncated(why) => {
+                let shows = self.receiving.shows_truncation();
+                self.log_error(&why, cx);
+                if !shows {
+                    return State::close(Close::Abort, cx);
+                }
+                cx.actions.push(Action::DropOrigin);
+                flows.forget_origin();
+                Closing::linger(flows, cx)
+            }
+            Next::ClientLost(why) => {
+                self.log_error(&why, cx);
+                State::close(Close::Orderly, cx)
+            }
+        }
+    }
+
+    /// Parks or drops the origin's connection, and goes on with the client or ends.
+    fn finish(self, flows: &mut Flows, shared: &Shared, cx: &mut Cx<'_>) -> State {
+        let sent = matches!(self.sending, Sending::Done);
+        // Bytes behind the response, or an end, make the connection useless: they belong to no request.
+        let clean = flows.up.tx.is_empty() && flows.down.rx.is_empty() && flows.down.end == End::Open;
+        if self.origin_persists && sent && clean && !flows.up.dead {
+            cx.actions.push(Action::Park {
+                key: self.request.pool_key(),
+                private: self.private,
+            });
+        } else {
+            cx.actions.push(Action::DropOrigin);
+        }
+        flows.forget_origin();
+        if self.client_persists && sent && !shared.draining {
+            Head::next(flows, cx.now)
+        } else {
+            Closing::linger(flows, cx)
+        }
+    }
+
+    fn log_error(mut self, why: &str, cx: &mut Cx<'_>) {
+        if !self.logged {
+            self.request.record.note_error(why);
+            cx.actions.push(Action::Log(self.request.record));
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! What a complete request head asks for, judged in one go: target, framing, credentials, ACL. Out comes a
+//! request that may go on, or a refusal. Looks nothing up and moves nothing.
+
+use std::time::Instant;
+
+use crate::http::framing::{self, Body};
+use crate::http::head::{self, RequestHead};
+use crate::http::rewrite;
+use crate::http::target::{self, Form, Scheme};
+use crate::http::{Fault, Version, joint};
+use crate::net::Target;
+use crate::policy::{Allowed, Ask, Credentials, Role};
+
+use super::outcome::{ProxyType, Record, Refusal};
+use super::reply::Manner;
+use super::{Cx, PoolKey, Shared};
+
+/// Longest part of an unreadable host that is kept for log and answer, in bytes.
+const WRITTEN_BYTES_MAX: usize = 1024;
+
+/// A request that the ACL allowed.
+#[derive(Debug)]
+pub struct Request {
+    /// What is known of it so far.
+    pub record: Box<Record>,
+    /// The ACL's permission.
+    pub allowed: Allowed,
+    /// Who asks.
+    pub role: Role,
+    /// CONNECT or plain.
+    pub kind: Kind,
+    /// When its head was complete.
+    pub began: Instant,
+}
+
+/// The two ways of asking.
+#[derive(Debug)]
+pub enum Kind {
+    /// CONNECT.
+    Connect,
+    /// A request to be forwarded.
+    Http(Http),
+}
+
+/// What forwarding needs to know of a request.
+#[derive(Debug)]
+pub struct Http {
+    /// The client's protocol version.
+    pub version: Version,
+    /// How its body is framed.
+    pub body: Body,
+    /// How the client wants its connection and an answer of ours.
+    pub manner: Manner,
+    /// It may be sent twice (RFC 9110 section 9.2.2).
+    pub idempotent: bool,
+    /// It waits for a 100 before it sends its body.
+    pub expects_continue: bool,
+    /// It asks for another protocol.
+    pub asks_upgrade: bool,
+    /// It carries connection-based authentication: its connection is never shared.
+    pub private: bool,
+    /// The head to send to the origin.
+    pub head: Vec<u8>,
+}
+
+/// A request that is answered by us.
+#[derive(Debug)]
+pub struct Refused {
+    /// What is known of it.
+    pub record: Box<Record>,
+    /// Why.
+    pub refusal: Refusal,
+    /// How to answer.
+    pub manner: Manner,
+}
+
+impl Request {
+    /// How to answer it ourselves. After a CONNECT nothing but a close makes sense.
+    pub fn manner(&self) -> Manner {
+        match &self.kind {
+            Kind::Connect => Manner::CLOSING,
+            Kind::Http(http) => http.manner,
+        }
+    }
+
+    /// Which idle connections would do.
+    pub fn pool_key(&self) -> PoolKey {
+        let target = self.allowed.target();
+        PoolKey {
+            role: self.role.clone(),
+            host: target.host.clone(),
+            port: target.port,
+        }
+    }
+}
+
+/// Judges a complete head.
+///
+/// # Errors
+/// The refusal to answer with.
+pub fn judge(bytes: &[u8], shared: &Shared, cx: &mut Cx<'_>) -> Result<Box<Request>, Box<Refused>> {
+    let record = Box::new(Record::new(cx.ids.next(cx.wall), shared.client, cx.wall));
+    let limits = cx.settings.head;
+    head::with_request(bytes, &limits, |parsed| match parsed {
+        Ok(head) => Judge {
+            head: &head,
+            record,
+            manner: Manner::CLOSING,
+        }
+        .judge(shared, cx),
+        Err(fault) => Err(Box::new(Refused {
+            record,
+            refusal: fault_refusal(fault),
+            manner: Manner::CLOSING,
+        })),
+    })
+}
+
+/// What a fault in a request is answered with.
+pub fn fault_refusal(fault: Fault) -> Refusal {
+    match fault {
+        Fault::Malformed(reason) => Refusal::Malformed(reason),
+        Fault::TooLarge(reason) => Refusal::HeadTooLarge(reason),
+    }
+}
+
+struct Judge<'h> {
+    head: &'h RequestHead<'h>,
+    record: Box<Record>,
+    manner: Manner,
+}
+
+impl Judge<'_> {
+    fn judge(mut self, shared: &Shared, cx: &mut Cx<'_>) -> Result<Box<Request>, Box<Refused>> {
+        match self.walk(shared, cx) {
+            Ok((allowed, role, kind)) => Ok(Box::new(Request {
+                record: self.record,
+                allowed,
+                role,
+                kind,
+                began: cx.now,
+            })),
+            Err(refusal) => Err(Box::new(Refused {
+                record: self.record,
+                refusal,
+                manner: self.manner,
+            })),
+        }
+    }
+
+    fn walk(&mut self, shared: &Shared, cx: &mut Cx<'_>) -> Result<(Allowed, Role, Kind), Refusal> {
+        let head = self.head;
+        if let Some(trace_id) = rewrite::field(head.fields, "x-smokescreen-trace-id").next() {
+            self.record.trace_id = trace_id.into();
+        }
+        let form = target::form(head).map_err(fault_refusal)?;
+        let body = framing::request_body(head).map_err(fault_refusal)?;
+        if let Form::Absolute { .. } = form {
+            self.manner = Manner::of(head, body, shared);
+        }
+        let (target, path) = self.target(form, body)?;
+        let role = self.authenticate(cx)?;
+        let allowed = self.decide(&role, target, path.is_none(), cx)?;
+        let kind = match path {
+            None => Kind::Connect,
+            Some(path) => Kind::Http(self.http(&allowed, body, path)),
+        };
+        Ok((allowed, role, kind))
+    }
+
+    /// Where to: the target, and the path of a plain request.
+    fn target<'f>(&mut self, form: Form<'f>, body: Body) -> Result<(Target, Option<&'f [u8]>), Refusal> {
+        let (authority, default_port, path) = match form {
+            Form::Connect { authority } => {
+                self.record.proxy_type = ProxyType::Connect;
+                (authority, None, None)
+            }
+            Form::Absolute {
+                scheme,
+                authority,
+                path_and_query,
+            } => {
+                self.record.requested_host = readable(authority);
+                match scheme {
+                    Scheme::Http => (authority, Some(80), Some(path_and_query)),
+                    Scheme::Https => return Err(Refusal::UseConnect),
+                    Scheme::Other => return Err(Refusal::SchemeUnknown),
+                }
+            }
+            Form::Origin | Form::Asterisk => return Err(Refusal::NotProxyRequest),
+        };
+        self.record.requested_host = readable(authority);
+        if path.is_none() && !matches!(body, Body::None | Body::Length(0)) {
+            return Err(Refusal::Malformed("a CONNECT request has no content"));
+        }
+        let target = Target::parse(authority, default_port).map_err(|e| Refusal::Malformed(e.0))?;
+        Ok((target, path))
+    }
+
+    fn authenticate(&mut self, cx: &Cx<'_>) -> Result<Role, Refusal> {
+        let mut values = rewrite::field(self.head.fields, "proxy-authorization");
+        let given = match (values.next(), values.next()) {
+            (None, _) => Credentials::Absent,
+            (Some(value), None) => Credentials::Given(value),
+            (Some(_), Some(_)) => Credentials::Several,
+        };
+        let role = cx.policy.authenticate(given).map_err(|_| Refusal::RoleUnknown)?;
+        if let Role::Named(name) = &role {
+            self.record.role = Some(name.clone());
+        }
+        Ok(role)
+    }
+
+    fn decide(&mut self, role: &Role, target: Target, tunnel: bool, cx: &Cx<'_>) -> Result<Allowed, Refusal> {
+        let mut proxies = rewrite::field(self.head.fields, "x-upstream-https-proxy");
+        let external_proxy = proxies.next();
+        if proxies.next().is_some() {
+            return Err(Refusal::Malformed("more than one X-Upstream-Https-Proxy field"));
+        }
+        let ask = Ask {
+            tunnel,
+            external_proxy,
+        };
+        match cx.policy.decide(role, target, ask) {
+            Err(denied) => {
+                self.record.note_decision(&denied.decision, false);
+                Err(Refusal::Denied(denied.decision.reason))
+            }
+            Ok(allowed) => {
+                self.record.note_decision(allowed.decision(), true);
+                if allowed.external_proxy() {
+                    return Err(Refusal::Unavailable("A proxy named by the client"));
+                }
+                if tunnel && allowed.intercepts() {
+                    return Err(Refusal::Unavailable("MITM"));
+                }
+                Ok(allowed)
+            }
+        }
+    }
+
+    fn http(&self, allowed: &Allowed, body: Body, path: &[u8]) -> Http {
+        let head = self.head;
+        let mut out = Vec::with_capacity(512);
+        rewrite::request(head, path, &allowed.target().host_field(80).to_string(), &mut out);
+        Http {
+            version: head.version,
+            body,
+            manner: self.manner,
+            idempotent: rewrite::method_is_idempotent(head.method),
+            expects_continue: rewrite::lists_token(head.fields, "expect", "100-continue"),
+            asks_upgrade: rewrite::asks_upgrade(head),
+            private: rewrite::field(head.fields, "authorization").any(is_connection_based),
+            head: out,
+        }
+    }
+}
+
+impl Manner {
+    /// How the client of this head wants to be answered.
+    fn of(head: &RequestHead<'_>, body: Body, shared: &Shared) -> Manner {
+        Manner {
+            persists: joint::request_persists(head) && !shared.draining,
+            body_left: !matches!(body, Body::None | Body::Length(0)),
+            head_only: head.method == "HEAD",
+            http10: head.version == Version::Http10,
+        }
+    }
+}
+
+/// NTLM and Negotiate authenticate the connection, not the request (RFC 4559 section 6).
+pub fn is_connection_based(value: &[u8]) -> bool {
+    let scheme = value.split(|&b| b == b' ').next().unwrap_or_default();
+    scheme.eq_ignore_ascii_case(b"ntlm") || scheme.eq_ignore_ascii_case(b"negotiate")
+}
+
+/// An authority as it can be shown: what is not UTF-8 replaced, and cut.
+fn readable(authority: &[u8]) -> Box<str> {
+    let cut = authority.get(..WRITTEN_BYTES_MAX).unwrap_or(authority);
+    String::from_utf8_lossy(cut).into()
+}

@@ -1,0 +1,90 @@
+//! Chunked bodies on their way through: sizes are read and written anew, the payload passes the gate unseen,
+//! extensions are dropped, trailers filtered. For an HTTP/1.0 client the payload alone is passed.
+
+use crate::flow::{Flow, Gate};
+use crate::http::chunked::{Chunk, Chunks, rewrite_trailers, write_chunk_size};
+use crate::http::{Fault, HeadLimits};
+
+/// One chunked body.
+#[derive(Debug)]
+pub struct Relay {
+    chunks: Chunks,
+    /// Chunk framing is written, not the payload alone.
+    framed: bool,
+    /// The CRLF behind a chunk's payload is still to be written.
+    owes_crlf: bool,
+}
+
+/// How far a body got.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Relayed {
+    /// There is more to come.
+    More,
+    /// Its last byte is on the way.
+    Done,
+}
+
+impl Relay {
+    /// A body that starts now; `framed` unless its receiver does not know chunks.
+    pub fn new(framed: bool) -> Relay {
+        Relay {
+            chunks: Chunks::new(),
+            framed,
+            owes_crlf: false,
+        }
+    }
+
+    /// Is chunk framing written?
+    pub fn is_framed(&self) -> bool {
+        self.framed
+    }
+
+    /// Goes on as far as the bytes read allow.
+    ///
+    /// # Errors
+    /// What is wrong with the chunked framing; what was passed before can't be taken back.
+    pub fn advance(&mut self, flow: &mut Flow, limits: &HeadLimits) -> Result<Relayed, Fault> {
+        loop {
+            if matches!(flow.gate, Gate::Pass(n) if n > 0) {
+                return Ok(Relayed::More);
+            }
+            if std::mem::take(&mut self.owes_crlf) {
+                flow.tx.push(b"\r\n");
+            }
+            if !flow.tx_has_room() {
+                flow.gate = Gate::Hold;
+                return Ok(Relayed::More);
+            }
+            let (framing_bytes, next) = self.chunks.advance(flow.rx.as_slice(), limits)?;
+            flow.rx.consume(framing_bytes);
+            match next {
+                Chunk::More => {
+                    flow.gate = Gate::Hold;
+                    return Ok(Relayed::More);
+                }
+                Chunk::Payload(n) => {
+                    if self.framed {
+                        write_chunk_size(n, flow.tx.writer());
+                        self.owes_crlf = true;
+                    }
+                    flow.pass(n);
+                }
+                Chunk::Trailers(n) => {
+                    self.finish(n, flow, limits)?;
+                    return Ok(Relayed::Done);
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, section_bytes: usize, flow: &mut Flow, limits: &HeadLimits) -> Result<(), Fault> {
+        if self.framed {
+            let section = flow.rx.as_slice().get(..section_bytes).unwrap_or_default();
+            flow.tx.push(b"0\r\n");
+            rewrite_trailers(section, limits, flow.tx.writer())?;
+        }
+        flow.rx.consume(section_bytes);
+        flow.gate = Gate::Pass(0);
+        Ok(())
+    }
+}

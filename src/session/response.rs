@@ -1,0 +1,236 @@
+//! The response side of an exchange: interim and final heads, and where the body ends. An origin is as
+//! suspect as a client: what is not plain HTTP/1.1 is not passed on.
+
+use crate::flow::{End, Flow, Flows, Gate};
+use crate::http::framing::{self, Body};
+use crate::http::head::{self, ResponseHead, Scan, Scanned};
+use crate::http::rewrite::{self, ResponsePlan};
+use crate::http::{Fault, Version, joint};
+
+use super::exchange::{Continuing, Exchange, Next, Sending};
+use super::front::is_connection_based;
+use super::outcome::Refusal;
+use super::relay::{Relay, Relayed};
+use super::{Action, Cx, Shared};
+
+/// Interim responses before a final one; no honest origin needs more.
+const INTERIM_MAX: u8 = 32;
+
+/// How far the response got.
+#[derive(Debug)]
+pub(super) enum Receiving {
+    /// No final head yet.
+    Head {
+        scan: Scan,
+        interims: u8,
+    },
+    Length,
+    Chunked(Relay),
+    /// Its end is the connection's.
+    UntilClose,
+    /// There is no body.
+    Nothing,
+}
+
+impl Receiving {
+    pub(super) fn head() -> Receiving {
+        Receiving::Head {
+            scan: Scan::response(),
+            interims: 0,
+        }
+    }
+
+    /// Is the final response still to begin?
+    pub(super) fn is_pending(&self) -> bool {
+        matches!(self, Receiving::Head { .. })
+    }
+
+    /// Can the client tell a body that broke off from a complete one by its framing?
+    pub(super) fn shows_truncation(&self) -> bool {
+        match self {
+            Receiving::Chunked(relay) => relay.is_framed(),
+            Receiving::UntilClose => false,
+            _ => true,
+        }
+    }
+}
+
+/// What a head turned out to be.
+enum Taken {
+    Interim,
+    Switching,
+    Final(Body),
+}
+
+/// Goes on as far as the bytes read allow.
+pub(super) fn receive(
+    exchange: &mut Exchange,
+    flows: &mut Flows,
+    shared: &Shared,
+    cx: &mut Cx<'_>,
+) -> Option<Next> {
+    while let Receiving::Head { scan, .. } = &mut exchange.receiving {
+        if !flows.down.tx_has_room() {
+            return None;
+        }
+        match scan.advance(flows.down.rx.as_slice(), &cx.settings.head) {
+            Scanned::Head(n) => {
+                if let Some(next) = take_head(exchange, n, flows, shared, cx) {
+                    return Some(next);
+                }
+            }
+            Scanned::Bad(fault) => return Some(Next::Refuse(malformed(fault))),
+            Scanned::More if flows.down.end >= End::Reached => {
+                let why = "the origin closed the connection without an answer";
+                return Some(exchange.unanswered(why, flows));
+            }
+            Scanned::More => return None,
+        }
+    }
+    body(exchange, flows, cx)
+}
+
+fn body(exchange: &mut Exchange, flows: &mut Flows, cx: &Cx<'_>) -> Option<Next> {
+    let down = &mut flows.down;
+    match &mut exchange.receiving {
+        Receiving::Head { .. } => return None,
+        Receiving::Nothing => return Some(Next::Finished),
+        Receiving::Length if down.gate == Gate::Pass(0) => return Some(Next::Finished),
+        Receiving::Length => {}
+        Receiving::Chunked(relay) => match relay.advance(down, &cx.settings.head) {
+            Ok(Relayed::Done) => return Some(Next::Finished),
+            Ok(Relayed::More) => {}
+            Err(_) => {
+                return Some(Next::Truncated(
+                    "the response's chunked framing is malformed".into(),
+                ));
+            }
+        },
+        Receiving::UntilClose if down.end == End::Passed => return Some(Next::Ended),
+        Receiving::UntilClose => return None,
+    }
+    let stuck = down.end >= End::Reached && !down.has_unsent();
+    stuck.then(|| Next::Truncated("the origin closed the connection before its response ended".into()))
+}
+
+fn take_head(
+    exchange: &mut Exchange,
+    head_bytes: usize,
+    flows: &mut Flows,
+    shared: &Shared,
+    cx: &mut Cx<'_>,
+) -> Option<Next> {
+    exchange.reused = false;
+    let limits = cx.settings.head;
+    let Flow { rx, tx, .. } = &mut flows.down;
+    let bytes = rx.as_slice().get(..head_bytes).unwrap_or_default();
+    let taken = head::with_response(bytes, &limits, |parsed| {
+        let head = parsed.map_err(malformed)?;
+        read_head(exchange, &head, shared, tx.writer())
+    });
+    rx.consume(head_bytes);
+    match taken {
+        Err(refusal) => Some(Next::Refuse(refusal)),
+        Ok(Taken::Interim) => next_head(exchange),
+        Ok(Taken::Switching) => {
+            exchange.logged = true;
+            cx.actions.push(Action::Log(exchange.request.record.clone()));
+            Some(Next::Upgraded)
+        }
+        Ok(Taken::Final(body)) => {
+            (exchange.receiving, flows.down.gate) = match body {
+                Body::None | Body::Length(0) => (Receiving::Nothing, Gate::Pass(0)),
+                Body::Length(n) => (Receiving::Length, Gate::Pass(n)),
+                Body::Chunked => {
+                    let framed = exchange
+                        .http()
+                        .is_some_and(|http| http.version == Version::Http11);
+                    (Receiving::Chunked(Relay::new(framed)), Gate::Hold)
+                }
+                Body::UntilClose => (Receiving::UntilClose, Gate::Open),
+            };
+            exchange.logged = true;
+            cx.actions.push(Action::Log(exchange.request.record.clone()));
+            None
+        }
+    }
+}
+
+fn next_head(exchange: &mut Exchange) -> Option<Next> {
+    let Receiving::Head { interims, .. } = exchange.receiving else {
+        return None;
+    };
+    if interims >= INTERIM_MAX {
+        return Some(Next::Refuse(Refusal::ResponseMalformed(
+            "too many interim responses",
+        )));
+    }
+    exchange.receiving = Receiving::Head {
+        scan: Scan::response(),
+        interims: interims + 1,
+    };
+    None
+}
+
+fn read_head(
+    exchange: &mut Exchange,
+    head: &ResponseHead<'_>,
+    shared: &Shared,
+    out: &mut Vec<u8>,
+) -> Result<Taken, Refusal> {
+    let Some(http) = exchange.http() else {
+        return Err(Refusal::ResponseMalformed("unexpected"));
+    };
+    let (version, head_only, asks_upgrade) = (http.version, http.manner.head_only, http.asks_upgrade);
+    let body = framing::response_body(head, head_only, false).map_err(malformed)?;
+    let sent = matches!(exchange.sending, Sending::Done);
+    match head.status {
+        101 if asks_upgrade && sent => {}
+        101 => {
+            return Err(Refusal::ResponseMalformed(
+                "101 to a request that asked for no upgrade",
+            ));
+        }
+        100 if exchange.continuing == Continuing::ByUs => return Ok(Taken::Interim),
+        100..=199 => {
+            if head.status == 100 {
+                exchange.continuing = Continuing::Settled;
+            }
+            // RFC 9110 section 15.2: an HTTP/1.0 client knows no interim responses.
+            if version == Version::Http11 {
+                rewrite::interim(head, out);
+            }
+            return Ok(Taken::Interim);
+        }
+        _ => {}
+    }
+    let switching = head.status == 101;
+    let framed = body != Body::UntilClose && (version == Version::Http11 || body != Body::Chunked);
+    exchange.continuing = Continuing::Settled;
+    exchange.origin_persists = !switching && joint::response_persists(head, body);
+    exchange.client_persists &= framed && sent && !shared.draining && !switching;
+    exchange.private |=
+        head.status == 401 && rewrite::field(head.fields, "www-authenticate").any(is_connection_based);
+    if let Body::Length(n) = body {
+        exchange.record().content_length = Some(n);
+    }
+    let plan = ResponsePlan {
+        version_client: version,
+        body,
+        request_is_head: head_only,
+        client_persists: exchange.client_persists,
+        upgrade: switching,
+    };
+    rewrite::response(head, &plan, out);
+    Ok(if switching {
+        Taken::Switching
+    } else {
+        Taken::Final(body)
+    })
+}
+
+fn malformed(fault: Fault) -> Refusal {
+    match fault {
+        Fault::Malformed(reason) | Fault::TooLarge(reason) => Refusal::ResponseMalformed(reason),
+    }
+}

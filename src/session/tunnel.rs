@@ -1,0 +1,126 @@
+//! State: a tunnel. Both gates stand open, the pump does the work; here is only noticed how it ends.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::flow::{End, Flow, Flows, Gate};
+use crate::net::{IoFail, IoFailKind, Side};
+
+use super::outcome::{Record, TunnelEnd};
+use super::reply::Closing;
+use super::{Action, Close, Cx, Input, Settings, State};
+
+/// A half-closed tunnel in which nothing moves ends after this long, if not after the idle timeout.
+const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A tunnel.
+#[derive(Debug)]
+pub struct Tunnel {
+    /// Becomes the close line.
+    record: Box<Record>,
+    began: Instant,
+    /// Bytes that earlier requests on the client's connection moved, (up, down).
+    moved_before_bytes: (u64, u64),
+    /// The origin reset the connection while we wrote to it, without having ended its own half before.
+    reset_by_origin: bool,
+}
+
+/// Answers a CONNECT whose dial succeeded.
+pub(super) fn accept(record: Box<Record>, flows: &mut Flows, cx: &mut Cx<'_>) -> State {
+    flows.down.tx.push(b"HTTP/1.1 200 Connection established\r\n\r\n");
+    cx.actions.push(Action::Log(record.clone()));
+    open(record, flows, cx)
+}
+
+/// Opens both gates. What the client sent ahead is in `up.rx` and leaves first.
+pub(super) fn open(record: Box<Record>, flows: &mut Flows, cx: &mut Cx<'_>) -> State {
+    for flow in [&mut flows.up, &mut flows.down] {
+        flow.gate = Gate::Open;
+        flow.touched = cx.now;
+    }
+    let moved_before_bytes = (flows.up.moved_bytes, flows.down.moved_bytes);
+    State::Tunnel(Tunnel {
+        record,
+        began: cx.now,
+        moved_before_bytes,
+        reset_by_origin: false,
+    })
+}
+
+impl Tunnel {
+    pub(super) fn deadline(&self, flows: &Flows, settings: &Settings) -> Option<Instant> {
+        let idle = settings.idle_timeout;
+        let half_closed = [&flows.up, &flows.down].iter().any(|flow| flow.is_over());
+        let limit = match half_closed {
+            true if idle.is_zero() => HALF_CLOSED_TIMEOUT,
+            true => idle.min(HALF_CLOSED_TIMEOUT),
+            false if idle.is_zero() => return None,
+            false => idle,
+        };
+        Some(flows.touched() + limit)
+    }
+
+    pub(super) fn advance(mut self, input: Input<'_>, flows: &mut Flows, cx: &mut Cx<'_>) -> State {
+        match input {
+            // The origin takes nothing any more, but what it sent before is still to be delivered.
+            Input::Unwritable(Side::Origin, fail) => {
+                self.reset_by_origin = fail.kind == IoFailKind::Reset && flows.down.end == End::Open;
+                self.record.note_error(&fail.text);
+                flows.up.kill();
+            }
+            Input::Broken(_, fail) | Input::Unwritable(_, fail) => return self.broken(&fail, flows, cx),
+            Input::Expired if super::lookup::is_due(self.deadline(flows, cx.settings), cx.now) => {
+                self.log("idle timeout", false, flows, cx);
+                return State::close(Close::Orderly, cx);
+            }
+            Input::Terminate => {
+                self.log("", true, flows, cx);
+                return State::close(Close::Orderly, cx);
+            }
+            _ => {}
+        }
+        if !flows.up.is_over() || !flows.down.is_over() {
+            return State::Tunnel(self);
+        }
+        let (dead, reset) = (flows.up.dead, self.reset_by_origin);
+        self.log("", false, flows, cx);
+        match (dead, reset) {
+            (true, true) => State::close(Close::Abort, cx),
+            (true, false) => Closing::linger(flows, cx),
+            (false, _) => State::close(Close::Orderly, cx),
+        }
+    }
+
+    /// A reset travels as a reset: nobody may take what he got for complete.
+    fn broken(self, fail: &IoFail, flows: &Flows, cx: &mut Cx<'_>) -> State {
+        let reset = fail.kind == IoFailKind::Reset;
+        self.log(
+            if reset {
+                "connection reset by peer"
+            } else {
+                &fail.text
+            },
+            false,
+            flows,
+            cx,
+        );
+        State::close(Close::Abort, cx)
+    }
+
+    fn log(mut self, error: &str, active_at_termination: bool, flows: &Flows, cx: &mut Cx<'_>) {
+        if !error.is_empty() {
+            self.record.note_error(error);
+        }
+        let (up_before, down_before) = self.moved_before_bytes;
+        let since = |flow: &Flow| cx.now.saturating_duration_since(flow.touched);
+        let quiet = since(&flows.up).min(since(&flows.down));
+        self.record.end = Some(Box::new(TunnelEnd {
+            bytes_in: flows.down.moved_bytes - down_before,
+            bytes_out: flows.up.moved_bytes - up_before,
+            duration: cx.now.saturating_duration_since(self.began),
+            end_time: cx.wall,
+            last_activity: cx.wall.checked_sub(quiet).unwrap_or(SystemTime::UNIX_EPOCH),
+            active_at_termination,
+        }));
+        cx.actions.push(Action::Log(self.record));
+    }
+}
