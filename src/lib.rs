@@ -19,3 +19,4 @@ pub mod net;
 pub mod policy;
 pub mod server;
 pub mod session;
+pub mod start;

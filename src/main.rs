@@ -1,3 +1,46 @@
-//! The program: flags to configuration to server to exit code.
+//! The program: flags to configuration to policy to server to exit code.
 
-fn main() {}
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use smokescreen::config::{self, Start};
+use smokescreen::start;
+
+/// How long the last log lines get to be written.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let config = match config::from_process(&args, &|name| std::env::var_os(name)) {
+        Ok(Start::Run(config)) => config,
+        Ok(Start::Print(text)) => {
+            // Nobody is left to be told that nobody reads.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => return fail(&error.to_string(), 2),
+    };
+    match start::start(&config) {
+        Err(error) => fail(&error.text, error.exit_code),
+        Ok((server, logger)) => {
+            let ended = server.run();
+            if let Err(error) = &ended {
+                log::error!("The event loop failed: {error}");
+            }
+            logger.flush(FLUSH_TIMEOUT);
+            if ended.is_ok() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+/// One line for a person.
+fn fail(text: &str, exit_code: u8) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "smokescreen: {text}");
+    ExitCode::from(exit_code)
+}

@@ -1,1 +1,331 @@
-//! stub
+//! The event loop: poll, read the clock, note what happened, run what can run, accept last. Single-threaded;
+//! nothing in it waits but the poll.
+
+pub mod conn;
+pub mod core;
+mod lifecycle;
+pub mod pool;
+pub mod turn;
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll, Waker};
+
+use crate::io::arena::Arena;
+use crate::io::deadlines::Deadlines;
+use crate::io::listener::{AcceptError, Acceptor};
+use crate::io::signal::Signals;
+use crate::io::token::{ConnId, Source};
+use crate::io::wire::{Ready, Transport};
+use crate::io::wires::Owner;
+use crate::net::Side;
+use crate::policy::Policy;
+
+use self::conn::{After, Conn};
+use self::core::Core;
+
+/// Events taken from the kernel at a time.
+const EVENTS_MAX: usize = 1024;
+
+/// Connections accepted in one turn of the loop, so that a flood of them can't starve those that are there.
+const ACCEPTS_PER_TURN: usize = 128;
+
+/// How long accepting pauses when descriptors ran out and none of ours was closed meanwhile.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+
+/// How the server ends and how many clients it takes.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Client connections at a time; further ones wait in the kernel's queue.
+    pub connections_max: usize,
+    /// Between the signal and closing the listener.
+    pub drain_delay: Duration,
+    /// From then on what is still there may go on for so long.
+    pub exit_timeout: Duration,
+}
+
+/// Makes the next policy; the error says why the present one stays.
+pub type Reload = Box<dyn FnMut(&Policy) -> Result<Policy, String>>;
+
+/// Whether and how far the server is on its way out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    Serving,
+    /// Told to end; still accepting until then.
+    Delaying(Instant),
+    /// The listener is closed; what is left ends by then.
+    Draining(Instant),
+}
+
+/// The loop with everything it owns.
+pub struct Server {
+    poll: Poll,
+    acceptor: Option<Acceptor>,
+    signals: Signals,
+    conns: Arena<Box<Conn>>,
+    core: Core,
+    deadlines: Deadlines<ConnId>,
+    run_queue: VecDeque<ConnId>,
+    limits: Limits,
+    reload: Reload,
+    phase: Phase,
+    /// There may be connections to accept.
+    acceptable: bool,
+    /// No descriptor was left: accept again then.
+    exhausted_until: Option<Instant>,
+}
+
+impl Server {
+    /// Puts a server together; nothing happens before [`Server::run`].
+    ///
+    /// # Errors
+    /// The poll's, when the listener can't be registered.
+    pub fn new(
+        poll: Poll,
+        mut acceptor: Acceptor,
+        core: Core,
+        limits: Limits,
+        reload: Reload,
+    ) -> io::Result<Server> {
+        acceptor.register(poll.registry(), Source::Listener(0).token())?;
+        let signals = Signals::new(poll.registry())?;
+        Ok(Server {
+            poll,
+            acceptor: Some(acceptor),
+            signals,
+            conns: Arena::default(),
+            core,
+            deadlines: Deadlines::new(Instant::now()),
+            run_queue: VecDeque::new(),
+            limits,
+            reload,
+            phase: Phase::Serving,
+            acceptable: true,
+            exhausted_until: None,
+        })
+    }
+
+    /// The waker for other threads.
+    ///
+    /// # Errors
+    /// The poll's.
+    pub fn waker(poll: &Poll) -> io::Result<Arc<Waker>> {
+        Ok(Arc::new(Waker::new(poll.registry(), Source::Waker.token())?))
+    }
+
+    /// Serves until told to end.
+    ///
+    /// # Errors
+    /// The poll's; anything else is a matter of one connection.
+    pub fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS_MAX);
+        while self.phase_goes_on() {
+            let timeout = self.timeout();
+            match self.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            self.core.world.tick();
+            self.note(&events);
+            self.deliver_answers();
+            self.expire();
+            self.run_queued();
+            self.accept();
+        }
+        self.terminate();
+        Ok(())
+    }
+
+    /// How long the poll may wait: not at all while something can run.
+    fn timeout(&mut self) -> Option<Duration> {
+        if !self.run_queue.is_empty() || (self.acceptable && self.may_accept()) {
+            return Some(Duration::ZERO);
+        }
+        let phase = match self.phase {
+            Phase::Serving => None,
+            Phase::Delaying(until) | Phase::Draining(until) => Some(until),
+        };
+        let paused = self.exhausted_until.filter(|_| self.acceptable);
+        let others = [
+            self.core.resolver.deadline(),
+            self.core.pool.deadline(),
+            paused,
+            phase,
+        ];
+        let next = others.into_iter().flatten().chain(self.deadlines.next()).min()?;
+        Some(next.saturating_duration_since(Instant::now()))
+    }
+
+    /// Events set flags and queue their owners; nothing is done yet.
+    fn note(&mut self, events: &Events) {
+        for event in events {
+            match Source::of(event.token()) {
+                Some(Source::Waker) => self.core.resolver.on_wake(self.core.world.now),
+                Some(Source::Signals) => self.take_signals(),
+                Some(Source::Listener(_)) => self.acceptable = true,
+                Some(Source::Resolver(slot)) => self.core.resolver.on_event(slot, self.core.world.now),
+                Some(Source::Wire(wire)) => match self.core.wires.note(wire, event) {
+                    Some(Owner::Conn(conn, _) | Owner::Race(conn)) => self.enqueue(conn),
+                    Some(Owner::Pool)
+                        if event.is_readable() || event.is_read_closed() || event.is_error() =>
+                    {
+                        self.core.pool.drop_wire(wire);
+                        self.core.wires.close(wire);
+                    }
+                    Some(Owner::Pool) | None => {}
+                },
+                None => {}
+            }
+        }
+    }
+
+    fn deliver_answers(&mut self) {
+        let now = self.core.world.now;
+        if self.core.resolver.deadline().is_some_and(|at| at <= now) {
+            self.core.resolver.on_deadline(now);
+        }
+        let answers: Vec<_> = self.core.resolver.answers().collect();
+        for (ticket, answer) in answers {
+            if let Some(conn) = self.conns.get_mut(ticket.conn) {
+                conn.resolved(ticket.seq, &answer, &mut self.core);
+                self.enqueue(ticket.conn);
+            }
+        }
+    }
+
+    fn expire(&mut self) {
+        let now = self.core.world.now;
+        while let Some(wire) = self.core.pool.pop_expired(now) {
+            self.core.wires.close(wire);
+        }
+        while let Some(id) = self.deadlines.pop_due(now, &mut self.conns, |conns, id| {
+            Some(&mut conns.get_mut(id)?.filed)
+        }) {
+            if let Some(conn) = self.conns.get_mut(id) {
+                conn.expired(&mut self.core);
+                self.enqueue(id);
+            }
+        }
+        match self.phase {
+            Phase::Delaying(until) if until <= now => self.drain(),
+            _ => {}
+        }
+    }
+
+    /// One turn for each connection that is queued now; those that have more to do queue up behind.
+    fn run_queued(&mut self) {
+        for _ in 0..self.run_queue.len() {
+            let Some(id) = self.run_queue.pop_front() else {
+                break;
+            };
+            let Some(conn) = self.conns.get_mut(id) else {
+                continue;
+            };
+            conn.queued = false;
+            match conn.turn(&mut self.core) {
+                After::Over => {
+                    self.forget(id);
+                    continue;
+                }
+                After::Again => {
+                    conn.queued = true;
+                    self.run_queue.push_back(id);
+                }
+                After::Rests => {}
+            }
+            let deadline = conn.deadline(&self.core);
+            self.deadlines.set(&mut conn.filed, id, deadline);
+        }
+    }
+
+    fn forget(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.remove(id) {
+            self.deadlines.release(conn.filed);
+            self.exhausted_until = None;
+        }
+    }
+
+    fn enqueue(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.get_mut(id)
+            && !conn.queued
+        {
+            conn.queued = true;
+            self.run_queue.push_back(id);
+        }
+    }
+
+    fn may_accept(&self) -> bool {
+        self.acceptor.is_some()
+            && self.conns.len() < self.limits.connections_max
+            && self
+                .exhausted_until
+                .is_none_or(|until| until <= self.core.world.now)
+    }
+
+    /// Takes new clients, last in the turn: those that are there come first.
+    fn accept(&mut self) {
+        if !self.acceptable {
+            return;
+        }
+        for _ in 0..ACCEPTS_PER_TURN {
+            if !self.may_accept() {
+                return;
+            }
+            let Some(acceptor) = &mut self.acceptor else {
+                return;
+            };
+            match acceptor.accept() {
+                Ok(Some((stream, peer))) => self.admit(stream, peer),
+                Ok(None) => {
+                    self.acceptable = false;
+                    return;
+                }
+                Err(error) => return self.pause_accepting(&error),
+            }
+        }
+    }
+
+    /// Those that are there go on; a descriptor will come free.
+    fn pause_accepting(&mut self, error: &AcceptError) {
+        if self.exhausted_until.is_none() {
+            log::warn!(
+                "Accepting is paused with {} connections open: {error:?}",
+                self.conns.len()
+            );
+        }
+        self.exhausted_until = Some(self.core.world.now + EXHAUSTED_PAUSE);
+    }
+
+    fn admit(&mut self, stream: mio::net::TcpStream, peer: SocketAddr) {
+        let now = self.core.world.now;
+        let core = &mut self.core;
+        let made = self.conns.try_insert_with(|id: ConnId| {
+            let owner = Owner::Conn(id, Side::Client);
+            let client = core
+                .wires
+                .insert(Transport::Tcp(stream), Ready::default(), owner)?;
+            Ok::<_, io::Error>(Box::new(Conn::new(id, client, peer, now)))
+        });
+        match made {
+            Some(Ok(id)) => {
+                if let Some(conn) = self.conns.get_mut(id) {
+                    let deadline = conn.deadline(&self.core);
+                    self.deadlines.set(&mut conn.filed, id, deadline);
+                }
+            }
+            Some(Err(error)) => log::warn!("Failed to take a connection from {peer}: {error}"),
+            None => log::warn!("Failed to take a connection from {peer}: there are too many"),
+        }
+    }
+
+    fn phase_goes_on(&self) -> bool {
+        match self.phase {
+            Phase::Draining(until) => !self.conns.is_empty() && self.core.world.now < until,
+            _ => true,
+        }
+    }
+}

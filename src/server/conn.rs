@@ -1,0 +1,348 @@
+//! One client connection as the server keeps it: the only place that sees session and io. Runs turns, and
+//! carries out what the session wants.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use crate::flow::Flows;
+use crate::io::deadlines::Filed;
+use crate::io::dialer::{self, Race, Standing};
+use crate::io::resolver::{Answer, Asked};
+use crate::io::token::{ConnId, Ticket, WireId};
+use crate::io::wire::{Ready, Transport, Wire};
+use crate::io::wires::{Owner, Wires};
+use crate::net::Side;
+use crate::session::{Action, Close, DialFail, Dialled, Input, LookupFail, LookupFailKind, PoolKey, Session};
+
+use super::core::Core;
+use super::pool::Taken;
+use super::turn::{self, Ends, Means, Turn};
+
+/// One client connection.
+#[derive(Debug)]
+pub struct Conn {
+    id: ConnId,
+    client: WireId,
+    /// The origin's connection, with where it leads.
+    origin: Option<Taken>,
+    race: Option<(u32, Race)>,
+    looking_up: Option<Ticket>,
+    flows: Flows,
+    session: Session,
+    charged: [u32; 2],
+    /// Parked a connection that only this client may use.
+    has_private: bool,
+    /// The server's note of this connection's deadline.
+    pub filed: Filed,
+    /// It waits in the run queue.
+    pub queued: bool,
+}
+
+/// How a connection came out of its turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum After {
+    /// It waits for an event.
+    Rests,
+    /// It has more to do.
+    Again,
+    /// It is over.
+    Over,
+}
+
+/// A connection's wires, found one at a time.
+struct Sockets<'a> {
+    wires: &'a mut Wires,
+    client: WireId,
+    origin: Option<WireId>,
+}
+
+impl Ends for Sockets<'_> {
+    type Wire = Transport;
+
+    fn end(&mut self, side: Side) -> Option<(&mut Transport, &mut Ready)> {
+        let id = match side {
+            Side::Client => self.client,
+            Side::Origin => self.origin?,
+        };
+        self.wires
+            .get_mut(id)
+            .map(|entry| (&mut entry.transport, &mut entry.ready))
+    }
+}
+
+impl Conn {
+    /// A client that was just accepted.
+    pub fn new(id: ConnId, client: WireId, peer: SocketAddr, now: Instant) -> Conn {
+        Conn {
+            id,
+            client,
+            origin: None,
+            race: None,
+            looking_up: None,
+            flows: Flows::new(now),
+            session: Session::new(peer, now),
+            charged: [0; 2],
+            has_private: false,
+            filed: Filed::default(),
+            queued: false,
+        }
+    }
+
+    /// Is it a tunnel?
+    pub fn is_tunnel(&self) -> bool {
+        self.session.is_tunnel()
+    }
+
+    /// Runs until nothing moves, the allowance is spent, or it is over.
+    pub fn turn(&mut self, core: &mut Core) -> After {
+        let mut allowance_bytes = turn::TURN_BYTES;
+        self.look_at_race(core);
+        loop {
+            if self.carry_out(core) {
+                return After::Over;
+            }
+            let mut sockets = Sockets {
+                wires: &mut core.wires,
+                client: self.client,
+                origin: self.origin.map(|origin| origin.wire),
+            };
+            let mut means = Means {
+                scratch: &mut core.scratch,
+                budget: &mut core.budget,
+                charged: &mut self.charged,
+                allowance_bytes,
+            };
+            let cx = &mut core.world.cx();
+            let ended = turn::run(&mut sockets, &mut self.flows, &mut self.session, cx, &mut means);
+            allowance_bytes = means.allowance_bytes;
+            match ended {
+                Turn::Acts => {}
+                Turn::Rest => return After::Rests,
+                Turn::Spent => return After::Again,
+            }
+        }
+    }
+
+    /// Feeds the session something that did not come from a wire; a turn must follow.
+    pub fn feed(&mut self, input: Input<'_>, core: &mut Core) {
+        self.session.advance(input, &mut self.flows, &mut core.world.cx());
+        self.carry_out(core);
+    }
+
+    /// No further requests: but one that is waiting in the socket already, perhaps since before we accepted it,
+    /// is read first.
+    pub fn drain(&mut self, core: &mut Core) {
+        if let Some(entry) = core.wires.get_mut(self.client) {
+            entry.ready.readable = true;
+        }
+        if self.turn(core) != After::Over {
+            self.feed(Input::Drain, core);
+        }
+    }
+
+    /// A lookup ended.
+    pub fn resolved(&mut self, seq: u32, answer: &Answer, core: &mut Core) {
+        self.looking_up = None;
+        self.feed(resolved(seq, answer), core);
+    }
+
+    /// Its deadline may have passed: the session's or the race's.
+    pub fn expired(&mut self, core: &mut Core) {
+        let due = self.session.deadline(&self.flows, &core.world.settings);
+        if due.is_some_and(|at| at <= core.world.now) {
+            self.feed(Input::Expired, core);
+        }
+    }
+
+    /// When it wants to be looked at though nothing happened.
+    pub fn deadline(&self, core: &Core) -> Option<Instant> {
+        let session = self.session.deadline(&self.flows, &core.world.settings);
+        let race = self.race.as_ref().and_then(|(_, race)| race.deadline());
+        [session, race].into_iter().flatten().min()
+    }
+
+    /// Closes whatever is left.
+    pub fn close(&mut self, how: Close, core: &mut Core) {
+        self.cancel(core);
+        let wires = [Some(self.client), self.origin.take().map(|origin| origin.wire)];
+        for wire in wires.into_iter().flatten() {
+            match how {
+                Close::Orderly => core.wires.close(wire),
+                Close::Abort => core.wires.abort(wire),
+            }
+        }
+        for charged in std::mem::take(&mut self.charged) {
+            core.budget.release(charged);
+        }
+        if self.has_private {
+            for wire in core.pool.drop_private(self.id) {
+                core.wires.close(wire);
+            }
+        }
+    }
+
+    /// Carries out what the session asked for, in order; answers that are there at once are fed back. Is the
+    /// connection over?
+    fn carry_out(&mut self, core: &mut Core) -> bool {
+        loop {
+            let mut actions = std::mem::take(&mut core.world.actions);
+            if actions.is_empty() {
+                core.world.actions = actions;
+                return self.session.is_done();
+            }
+            for action in actions.drain(..) {
+                self.act(action, core);
+            }
+            // The session may have acted anew meanwhile; the larger buffer is kept for both.
+            if core.world.actions.is_empty() {
+                core.world.actions = actions;
+            }
+        }
+    }
+
+    fn act(&mut self, action: Action, core: &mut Core) {
+        match action {
+            Action::Resolve(seq, name) => {
+                let ticket = Ticket { conn: self.id, seq };
+                let asker = self.session.client().ip();
+                match core.resolver.ask(ticket, &name, asker, core.world.now) {
+                    Asked::Pending => self.looking_up = Some(ticket),
+                    Asked::Answered(answer) => self.tell(resolved(seq, &answer), core),
+                    Asked::Full => {
+                        let fail = LookupFail {
+                            kind: LookupFailKind::Overloaded,
+                            text: Box::default(),
+                        };
+                        self.tell(Input::Resolved(seq, Err(fail)), core);
+                    }
+                }
+            }
+            Action::Dial(seq, addresses, key) => {
+                let pooled = key.and_then(|key| core.pool.take(&key, &addresses, self.id));
+                if let Some(taken) = pooled {
+                    self.adopt(taken, core);
+                    let Taken { remote, local, .. } = taken;
+                    self.tell(
+                        Input::Dialled(
+                            seq,
+                            Ok(Dialled {
+                                remote,
+                                local,
+                                reused: true,
+                            }),
+                        ),
+                        core,
+                    );
+                    return;
+                }
+                let timeout = core.world.settings.connect_timeout;
+                let (race, standing) =
+                    dialer::dial(self.id, addresses, timeout, &mut core.wires, core.world.now);
+                self.race = Some((seq, race));
+                self.settle_race(standing, core);
+            }
+            Action::Cancel => self.cancel(core),
+            Action::Hangup(side) => {
+                if let Some(entry) = self.wire(side).and_then(|wire| core.wires.get_mut(wire)) {
+                    // A peer that is gone can't be told; reading finds that out.
+                    let _ = entry.transport.hangup();
+                }
+            }
+            Action::DropOrigin => {
+                if let Some(origin) = self.origin.take() {
+                    core.wires.close(origin.wire);
+                }
+            }
+            Action::Park { key, private } => self.park(key, private, core),
+            Action::Log(record) => core.log(&record),
+            Action::Close(how) => self.close(how, core),
+        }
+    }
+
+    fn tell(&mut self, input: Input<'_>, core: &mut Core) {
+        self.session.advance(input, &mut self.flows, &mut core.world.cx());
+    }
+
+    fn look_at_race(&mut self, core: &mut Core) {
+        if let Some((_, race)) = &mut self.race {
+            let standing = race.advance(&mut core.wires, core.world.now);
+            self.settle_race(standing, core);
+        }
+    }
+
+    fn settle_race(&mut self, standing: Standing, core: &mut Core) {
+        if let Standing::Running = standing {
+            return;
+        }
+        let Some((seq, _)) = self.race.take() else { return };
+        let result = match standing {
+            Standing::Running => return,
+            Standing::Won { wire, remote, local } => {
+                self.adopt(Taken { wire, remote, local }, core);
+                Ok(Dialled {
+                    remote,
+                    local,
+                    reused: false,
+                })
+            }
+            Standing::Lost(address, fail) => Err(DialFail { address, fail }),
+        };
+        self.tell(Input::Dialled(seq, result), core);
+    }
+
+    fn adopt(&mut self, taken: Taken, core: &mut Core) {
+        core.wires
+            .hand_over(taken.wire, Owner::Conn(self.id, Side::Origin));
+        self.origin = Some(taken);
+    }
+
+    /// Gives the origin's connection to the pool, unless something is to be read from it: that would belong to
+    /// no request.
+    fn park(&mut self, key: PoolKey, private: bool, core: &mut Core) {
+        let Some(origin) = self.origin.take() else { return };
+        let ready = core.wires.get_mut(origin.wire).map(|entry| entry.ready);
+        if core.draining || ready.is_none_or(|ready| ready.readable || ready.read_closed || ready.failed) {
+            return core.wires.close(origin.wire);
+        }
+        core.wires.hand_over(origin.wire, Owner::Pool);
+        self.has_private |= private;
+        let owner = private.then_some(self.id);
+        for surplus in core.pool.park(key, origin, owner, core.world.now) {
+            core.wires.close(surplus);
+        }
+    }
+
+    fn cancel(&mut self, core: &mut Core) {
+        if let Some((_, mut race)) = self.race.take() {
+            race.close(&mut core.wires);
+        }
+        if let Some(ticket) = self.looking_up.take() {
+            core.resolver.cancel(ticket);
+        }
+    }
+
+    fn wire(&self, side: Side) -> Option<WireId> {
+        match side {
+            Side::Client => Some(self.client),
+            Side::Origin => self.origin.map(|origin| origin.wire),
+        }
+    }
+}
+
+fn resolved(seq: u32, answer: &Answer) -> Input<'_> {
+    let answer = match answer {
+        Ok(addresses) => Ok(&addresses[..]),
+        Err(fail) => {
+            let kind = if fail.timed_out {
+                LookupFailKind::TimedOut
+            } else {
+                LookupFailKind::Failed
+            };
+            Err(LookupFail {
+                kind,
+                text: fail.text.as_ref().into(),
+            })
+        }
+    };
+    Input::Resolved(seq, answer)
+}

@@ -1,0 +1,88 @@
+//! What all connections of a loop share: the world as sessions see it, wires, resolver, pool, log.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use crate::io::budget::Budget;
+use crate::io::local;
+use crate::io::resolver::Resolver;
+use crate::io::wires::Wires;
+use crate::log::Logger;
+use crate::policy::Policy;
+use crate::session::id::Ids;
+use crate::session::outcome::{ROLE_UNKNOWN, Record};
+use crate::session::{Action, Cx, Settings};
+
+use super::pool::Pool;
+
+/// Everything sessions see of the world.
+pub struct World {
+    /// Read once per turn of the loop.
+    pub now: Instant,
+    /// Likewise.
+    pub wall: SystemTime,
+    /// Replaced as a whole on reload.
+    pub policy: Arc<Policy>,
+    /// Fixed at start.
+    pub settings: Settings,
+    /// Makes request ids.
+    pub ids: Ids,
+    /// What the session that is at work wants done.
+    pub actions: Vec<Action>,
+}
+
+impl World {
+    /// The view a session gets.
+    pub fn cx(&mut self) -> Cx<'_> {
+        Cx {
+            now: self.now,
+            wall: self.wall,
+            policy: &self.policy,
+            settings: &self.settings,
+            ids: &mut self.ids,
+            local_addresses: &local::addresses,
+            actions: &mut self.actions,
+        }
+    }
+
+    /// Reads the clocks.
+    pub fn tick(&mut self) {
+        self.now = Instant::now();
+        self.wall = SystemTime::now();
+    }
+}
+
+/// What all connections of a loop share.
+pub struct Core {
+    /// As sessions see it.
+    pub world: World,
+    /// All sockets that carry traffic.
+    pub wires: Wires,
+    /// Names to addresses.
+    pub resolver: Resolver,
+    /// Idle upstream connections.
+    pub pool: Pool,
+    /// Lent to one direction at a time.
+    pub scratch: Vec<u8>,
+    /// The bytes all connections may hold.
+    pub budget: Budget,
+    /// No connection is kept for later any more.
+    pub draining: bool,
+    /// Turns records into lines.
+    pub logger: Logger,
+}
+
+impl Core {
+    /// Writes a record's lines: the canonical one, and one more where a lookup or dial failed or no role was
+    /// found.
+    pub fn log(&mut self, record: &Record) {
+        let wall = self.world.wall;
+        self.logger.record(record, wall);
+        if record.decision_reason == ROLE_UNKNOWN {
+            self.logger.role_failure(record.id, record.client, wall);
+        }
+        if let (Some(error), Some(status_code)) = (&record.error, record.status_code) {
+            self.logger.failure(record.id, error, status_code, wall);
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! From a configuration to a server that is ready to run: everything that can fail at start fails here, with
+//! one line that says what and why.
+
+use std::fmt::Display;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use mio::Poll;
+
+use crate::config::{AclSource, Config, LogFormat, Network};
+use crate::http::HeadLimits;
+use crate::io::budget::Budget;
+use crate::io::listener::{self, Acceptor};
+use crate::io::resolver::{self, Resolver};
+use crate::io::wires::Wires;
+use crate::log::{Format, Logger};
+use crate::policy::acl::{self, Acl, Action};
+use crate::policy::auth::Password;
+use crate::policy::ranges::{Ranges, Rule};
+use crate::policy::{self, Policy, PolicyParts};
+use crate::server::core::{Core, World};
+use crate::server::pool::Pool;
+use crate::server::{Limits, Reload, Server};
+use crate::session::Settings;
+use crate::session::id::Ids;
+
+/// Lent to one direction at a time; also how much is read at once.
+const SCRATCH_BYTES: usize = 64 * 1024;
+
+/// What all connections may hold beyond 4 KiB a direction.
+const BUDGET_BYTES: usize = 32 * 1024 * 1024;
+
+/// Threads for lookups by the system's resolver.
+const RESOLVER_WORKERS: usize = 8;
+
+/// Lookups waiting or under way at most.
+const LOOKUPS_MAX: usize = 1024;
+
+/// Descriptors that are no client's: log, poll, listener, lookups, files read on reload, idle upstreams.
+const RESERVED_DESCRIPTORS_MAX: u64 = 256;
+
+/// More connections than this are not derived from a descriptor limit, however high.
+const CONNECTIONS_DERIVED_MAX: u64 = 1_000_000;
+
+/// Why the program does not start.
+#[derive(Debug)]
+pub struct StartError {
+    /// One line for a person.
+    pub text: String,
+    /// 2: the configuration; 1: this machine.
+    pub exit_code: u8,
+}
+
+impl StartError {
+    fn config(text: impl Display) -> StartError {
+        StartError {
+            text: text.to_string(),
+            exit_code: 2,
+        }
+    }
+
+    fn machine(what: &str, error: &io::Error) -> StartError {
+        StartError {
+            text: format!("{what}: {error}"),
+            exit_code: 1,
+        }
+    }
+}
+
+/// Builds the server and binds its address.
+///
+/// # Errors
+/// A configuration that can't be served (the ACL is read here), or an address that can't be bound.
+pub fn start(config: &Config) -> Result<(Server, Logger), StartError> {
+    let actions = disabled_actions(config)?;
+    let acl = read_acl(config, &actions)?;
+    let ranges = ranges(config)?;
+    let descriptors = listener::raise_nofile();
+    let connections_max = connections_max(config, descriptors);
+
+    let bound = listener::bind(config.listen_ip.as_deref(), config.listen_port)
+        .map_err(|error| StartError::machine("The proxy's address can't be bound", &error))?;
+    let acceptor =
+        Acceptor::new(bound).map_err(|error| StartError::machine("The listener is unusable", &error))?;
+    let logger = crate::log::init(log_format(config), config.log_level)
+        .map_err(|error| StartError::machine("The log can't be started", &error))?;
+
+    let address = acceptor.local_addr();
+    say_start(config, address, acl.as_ref(), descriptors, connections_max);
+    let policy = policy(config, acl, ranges, address.port());
+    let server = assemble(config, acceptor, policy, actions, connections_max, logger.clone())
+        .map_err(|error| StartError::machine("The event loop can't be set up", &error))?;
+    Ok((server, logger))
+}
+
+fn assemble(
+    config: &Config,
+    acceptor: Acceptor,
+    policy: Policy,
+    actions: Vec<Action>,
+    connections_max: usize,
+    logger: Logger,
+) -> io::Result<Server> {
+    let poll = Poll::new()?;
+    let waker = Server::waker(&poll)?;
+    let core = Core {
+        world: World {
+            now: Instant::now(),
+            wall: SystemTime::now(),
+            policy: Arc::new(policy),
+            settings: settings(config),
+            ids: ids(),
+            actions: Vec::new(),
+        },
+        wires: Wires::new(poll.registry().try_clone()?),
+        resolver: Resolver::new(resolver_settings(config), poll.registry(), waker)?,
+        pool: Pool::new(
+            config.transport_max_idle_conns,
+            config.transport_max_idle_conns_per_host,
+        ),
+        scratch: Vec::with_capacity(SCRATCH_BYTES),
+        budget: Budget::new(BUDGET_BYTES),
+        draining: false,
+        logger,
+    };
+    let limits = Limits {
+        connections_max,
+        drain_delay: config.drain_delay,
+        exit_timeout: config.exit_timeout,
+    };
+    Server::new(poll, acceptor, core, limits, reload(&config.acl, actions))
+}
+
+fn disabled_actions(config: &Config) -> Result<Vec<Action>, StartError> {
+    let parse = |action: &String| {
+        action
+            .parse()
+            .map_err(|error: String| StartError::config(format_args!("--disable-acl-policy-action: {error}")))
+    };
+    config.disable_acl_policy_actions.iter().map(parse).collect()
+}
+
+/// The ACL in force at start: the file's, the built-in one where there is a password, or none.
+fn read_acl(config: &Config, disabled: &[Action]) -> Result<Option<Acl>, StartError> {
+    match &config.acl {
+        AclSource::File(path) => read_acl_file(path, disabled)
+            .map(Some)
+            .map_err(StartError::config),
+        AclSource::BuiltIn => Acl::parse(acl::BUILT_IN, disabled)
+            .map(Some)
+            .map_err(|error| StartError::config(format_args!("the built-in ACL: {error}"))),
+        AclSource::Absent => Ok(None),
+    }
+}
+
+fn read_acl_file(path: &Path, disabled: &[Action]) -> Result<Acl, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Acl::parse(&text, disabled).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn ranges(config: &Config) -> Result<Ranges, StartError> {
+    let rules = |option: &str, range: &[String], addresses: &[String]| {
+        let ranges = range
+            .iter()
+            .map(|text| Rule::range(text).map_err(|e| format!("--{option}-range: {e}")));
+        let addresses = addresses
+            .iter()
+            .map(|text| Rule::address(text).map_err(|e| format!("--{option}-address: {e}")));
+        ranges
+            .chain(addresses)
+            .collect::<Result<Vec<Rule>, String>>()
+            .map_err(StartError::config)
+    };
+    let allow = rules("allow", &config.allow_ranges, &config.allow_addresses)?;
+    let deny = rules("deny", &config.deny_ranges, &config.deny_addresses)?;
+    Ok(Ranges::new(
+        allow,
+        deny,
+        config.unsafe_allow_private_ranges,
+        Vec::new(),
+    ))
+}
+
+fn policy(config: &Config, acl: Option<Acl>, mut ranges: Ranges, own_port: u16) -> Policy {
+    for warning in ranges.shadowed() {
+        log::warn!("{warning}");
+    }
+    ranges.set_own_ports(vec![own_port]);
+    Policy::new(PolicyParts {
+        acl,
+        ranges,
+        password: config
+            .password
+            .as_ref()
+            .and_then(|password| Password::new(password.as_str())),
+        allow_missing_role: config.allow_missing_role,
+        network: match config.network {
+            Network::Ip => policy::Network::Any,
+            Network::Ip4 => policy::Network::V4,
+            Network::Ip6 => policy::Network::V6,
+        },
+    })
+}
+
+/// Reads the ACL file again: a valid one is swapped in and the difference logged.
+fn reload(acl: &AclSource, disabled: Vec<Action>) -> Reload {
+    let acl_file: Option<PathBuf> = match acl {
+        AclSource::File(path) => Some(path.clone()),
+        AclSource::BuiltIn | AclSource::Absent => None,
+    };
+    Box::new(move |present| {
+        let Some(path) = &acl_file else {
+            return Err("no --egress-acl-file is set".into());
+        };
+        let next = read_acl_file(path, &disabled)?;
+        let difference = present.acl().map(|old| old.difference(&next)).unwrap_or_default();
+        log::info!(
+            "The egress ACL was reloaded from {}: {} changes",
+            path.display(),
+            difference.len()
+        );
+        for sentence in difference {
+            log::info!("The egress ACL changed: {sentence}");
+        }
+        Ok(present.with_acl(next))
+    })
+}
+
+fn connections_max(config: &Config, descriptors: u64) -> usize {
+    let derived = (descriptors.saturating_sub(reserved(descriptors)) / 2).clamp(1, CONNECTIONS_DERIVED_MAX);
+    let max = if config.max_connections == 0 {
+        derived
+    } else {
+        config.max_connections
+    };
+    usize::try_from(max).unwrap_or(usize::MAX)
+}
+
+fn reserved(descriptors: u64) -> u64 {
+    (descriptors / 4).min(RESERVED_DESCRIPTORS_MAX)
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        head: HeadLimits {
+            head_bytes_max: config.head_bytes_max,
+            head_fields_max: config.head_fields_max,
+        },
+        read_header_timeout: config.read_header_timeout,
+        dns_timeout: config.dns_timeout,
+        connect_timeout: config.connect_timeout,
+        idle_timeout: config.idle_timeout,
+        read_timeout: config.read_timeout,
+        write_timeout: config.write_timeout,
+        deny_status: config.deny_status,
+        deny_message_extra: config.deny_message_extra.clone(),
+    }
+}
+
+fn resolver_settings(config: &Config) -> resolver::Settings {
+    resolver::Settings {
+        servers: config.resolver_addresses.clone(),
+        network: match config.network {
+            Network::Ip => resolver::Network::Any,
+            Network::Ip4 => resolver::Network::V4,
+            Network::Ip6 => resolver::Network::V6,
+        },
+        cache_ttl: config.dns_cache_ttl,
+        timeout: config.dns_timeout,
+        workers: RESOLVER_WORKERS,
+        queue_max: LOOKUPS_MAX,
+    }
+}
+
+/// Ids need not be secret, only different from other processes': randomness stands in for xid's machine id.
+fn ids() -> Ids {
+    let mut seed = [0_u8; 8];
+    // Without randomness the process number and the time still tell ids apart.
+    let _ = rustix::rand::getrandom(&mut seed, rustix::rand::GetRandomFlags::NONBLOCK);
+    let [a, b, c, d, e, f, ..] = seed;
+    let [process_high, process_low] = (std::process::id() & 0xffff).to_be_bytes()[2..] else {
+        return Ids::new([a, b, c], 0, 0);
+    };
+    let process = u16::from_be_bytes([process_high, process_low]);
+    Ids::new([a, b, c], process, u32::from_be_bytes([0, d, e, f]))
+}
+
+fn log_format(config: &Config) -> Format {
+    match config.log_format {
+        LogFormat::Text => Format::Text,
+        LogFormat::Json => Format::Json,
+    }
+}
+
+fn say_start(
+    config: &Config,
+    address: SocketAddr,
+    acl: Option<&Acl>,
+    descriptors: u64,
+    connections_max: usize,
+) {
+    let acl_source = match &config.acl {
+        AclSource::File(path) => path.display().to_string(),
+        AclSource::BuiltIn => "built-in".to_owned(),
+        AclSource::Absent => "none".to_owned(),
+    };
+    let identification = match (&config.password, config.allow_missing_role) {
+        (Some(_), false) => "password",
+        (Some(_), true) => "password or none",
+        (None, _) => "none",
+    };
+    log::info!(
+        "smokescreen {} listens on {address}, egress ACL: {acl_source}, identification: {identification}, \
+         descriptors: {descriptors}, connections: {connections_max} at most, each tunnel takes two \
+         descriptors, buffers: {} MiB at most beside 8 KiB a connection",
+        env!("CARGO_PKG_VERSION"),
+        BUDGET_BYTES >> 20,
+    );
+    if acl.is_none() {
+        log::warn!("No egress ACL is configured: every host is allowed, only addresses are judged");
+    }
+    if config.allow_missing_role && config.password.is_none() {
+        log::warn!("Clients are not identified (--allow-missing-role): whoever reaches the port may use it");
+    }
+    if config.exit_timeout < Duration::from_secs(1) {
+        log::warn!("--exit-timeout is below one second: tunnels are cut almost at once on shutdown");
+    }
+}
