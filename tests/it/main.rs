@@ -1,0 +1,113 @@
+//! Drives the real binary with raw sockets and real programs, inside a network namespace of its own: nothing
+//! that a case does can leave the machine, and "public" addresses are aliases on that namespace's loopback.
+//!
+//! `cargo test --test it -- NAME` runs the cases whose name contains NAME. A case that lacks its means (a
+//! namespace, a program) is skipped with the reason; with `CI=true` it fails instead, so that a green run in CI
+//! means that everything ran.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test says what it expects by failing"
+)]
+
+mod acl;
+mod address;
+mod auth;
+mod connect;
+mod forward;
+mod forward_bodies;
+mod forward_connections;
+mod harness;
+mod limits;
+mod log;
+mod names;
+mod programs;
+mod refuse;
+mod relay;
+mod signals;
+mod smuggling;
+mod smuggling_responses;
+mod startup;
+mod support;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+use support::case::{Case, Verdict};
+use support::namespace::{self, Isolation};
+
+/// Most cases wait for a timer or a peer rather than for the processor.
+const THREADS_PER_CORE: usize = 4;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    let isolation = if arguments.list {
+        Isolation::Inside
+    } else {
+        namespace::enter()
+    };
+    let strict = std::env::var("CI").is_ok_and(|value| value == "true");
+    if arguments.test_threads.is_none() {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        arguments.test_threads = Some((cores * THREADS_PER_CORE).min(16));
+    }
+    let denied = match isolation {
+        Isolation::Inside => None,
+        Isolation::Denied(reason) => Some(reason),
+    };
+    let trials = all_cases()
+        .into_iter()
+        .map(|case| trial(case, denied.clone(), strict))
+        .collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn all_cases() -> Vec<Case> {
+    [
+        harness::cases(),
+        startup::cases(),
+        auth::cases(),
+        acl::cases(),
+        address::cases(),
+        names::cases(),
+        connect::cases(),
+        relay::cases(),
+        forward::cases(),
+        forward_bodies::cases(),
+        forward_connections::cases(),
+        smuggling::cases(),
+        smuggling_responses::cases(),
+        refuse::cases(),
+        log::cases(),
+        signals::cases(),
+        limits::cases(),
+        programs::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn trial(case: Case, denied: Option<String>, strict: bool) -> Trial {
+    let name = case.name.clone();
+    Trial::ignorable_test(name, move || {
+        let verdict = match denied {
+            Some(reason) => Verdict::Skipped(reason),
+            None => (case.run)(),
+        };
+        match verdict {
+            Verdict::Passed => Ok(Completion::Completed),
+            Verdict::Skipped(reason) if strict => Err(Failed::from(format!(
+                "skipped: {reason}; with CI=true that is a failure"
+            ))),
+            Verdict::Skipped(reason) => {
+                eprintln!("skipped {}: {reason}", case.name);
+                Ok(Completion::ignored_with(format!("skipped: {reason}")))
+            }
+        }
+    })
+}

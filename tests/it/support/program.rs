@@ -1,0 +1,92 @@
+//! Other people's programs: is it there, run it with a limit, what did it say.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use super::eventually;
+
+/// What a finished program left.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    /// The exit code; `None` when a signal ended it.
+    pub(crate) code: Option<i32>,
+    /// Standard output.
+    pub(crate) stdout: Vec<u8>,
+    /// Standard error.
+    pub(crate) stderr: String,
+}
+
+impl Finished {
+    /// Standard output as text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+}
+
+/// Finds a program on the path, or says that it is missing.
+pub(crate) fn find(name: &str) -> Result<PathBuf, String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file());
+    found.ok_or_else(|| format!("no {name}"))
+}
+
+/// Runs a command to its end, with no input; panics when it doesn't end.
+pub(crate) fn run(command: &mut Command) -> Finished {
+    let mut child = spawn(command);
+    let stdout = gather(child.stdout.take());
+    let stderr = gather(child.stderr.take());
+    let status = wait(&mut child);
+    let stderr = String::from_utf8_lossy(&stderr.join().expect("its errors")).into_owned();
+    Finished {
+        code: status.code(),
+        stdout: stdout.join().expect("its output"),
+        stderr,
+    }
+}
+
+/// Starts a command with pipes.
+pub(crate) fn spawn(command: &mut Command) -> Child {
+    let piped = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    piped
+        .spawn()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"))
+}
+
+/// Waits for a child's end; kills it and panics when that doesn't come.
+pub(crate) fn wait(child: &mut Child) -> std::process::ExitStatus {
+    struct Reaper<'a>(&'a mut Child);
+    impl Drop for Reaper<'_> {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+    let reaper = Reaper(child);
+    eventually("a program to end", || reaper.0.try_wait().expect("its status"))
+}
+
+fn gather(pipe: Option<impl std::io::Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            let _ = std::io::Read::read_to_end(&mut pipe, &mut bytes);
+        }
+        bytes
+    })
+}
+
+/// A program that runs beside a case and ends with it.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,372 @@
+//! The program under test: how it is started, what it says on stderr, how it ends.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::{IpAddr, SocketAddr};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::eventually;
+use super::log_line::{self, LogLine};
+use super::program::{self, Finished};
+use super::wire::Wire;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_smokescreen");
+/// A password with everything that a careless split would stumble over.
+pub(crate) const PASSWORD: &str = "s3cr3t: pa55%word";
+
+/// A proxy to be started: arguments, environment, files.
+pub(crate) struct Setup {
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    folder: tempfile::TempDir,
+    listen_ip: &'static str,
+    descriptors: Option<u32>,
+}
+
+impl Setup {
+    /// Nothing but the listening address.
+    pub(crate) fn bare() -> Setup {
+        let folder = tempfile::tempdir().expect("a folder");
+        Setup {
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            folder,
+            listen_ip: "127.0.0.1",
+            descriptors: None,
+        }
+    }
+
+    /// Clients need not say who they are, and there is no ACL: only addresses are judged.
+    pub(crate) fn open() -> Setup {
+        Setup::bare().arg("--allow-missing-role")
+    }
+
+    /// Clients need [`PASSWORD`].
+    pub(crate) fn locked() -> Setup {
+        Setup::bare().env("PROXY_PASSWORD", PASSWORD)
+    }
+
+    /// Adds one argument.
+    pub(crate) fn arg(mut self, argument: impl Into<String>) -> Setup {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Adds an option and its value.
+    pub(crate) fn option(self, flag: &str, value: impl Into<String>) -> Setup {
+        self.arg(flag).arg(value)
+    }
+
+    /// Adds an environment variable.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Setup {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Resolves names with this server.
+    pub(crate) fn resolver(self, dns: &super::dns::Dns) -> Setup {
+        let authority = dns.authority();
+        self.option("--resolver-address", authority)
+    }
+
+    /// Writes an ACL file and names it.
+    pub(crate) fn acl(self, yaml: &str) -> Setup {
+        let path = self.file("acl.yaml", yaml);
+        self.option("--egress-acl-file", path)
+    }
+
+    /// Writes a configuration file and names it.
+    pub(crate) fn config(self, yaml: &str) -> Setup {
+        let path = self.file("config.yaml", yaml);
+        self.option("--config-file", path)
+    }
+
+    /// Writes a file into the proxy's folder and says where.
+    pub(crate) fn file(&self, name: &str, content: &str) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, content).expect("a file");
+        path.to_str().expect("a plain path").to_owned()
+    }
+
+    /// Listens elsewhere.
+    pub(crate) fn listen(mut self, ip: &'static str) -> Setup {
+        self.listen_ip = ip;
+        self
+    }
+
+    /// Limits the descriptors that the proxy may have open.
+    pub(crate) fn descriptors(mut self, limit: u32) -> Setup {
+        self.descriptors = Some(limit);
+        self
+    }
+
+    /// The command, without a listening address.
+    fn command(&self) -> Command {
+        let mut command = match self.descriptors {
+            None => Command::new(BINARY),
+            Some(limit) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\""), BINARY]);
+                shell
+            }
+        };
+        command
+            .args(&self.arguments)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs to the end exactly as set up, without a listening address; for what must not start.
+    pub(crate) fn run(&self) -> Finished {
+        program::run(&mut self.command())
+    }
+
+    /// Starts, and waits for the start line.
+    #[track_caller]
+    pub(crate) fn start(self) -> Proxy {
+        let mut command = self.command();
+        command.args(["--listen-ip", self.listen_ip, "--listen-port", "0"]);
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the proxy");
+        let log = Arc::new(Log::default());
+        let pipe = child.stderr.take().expect("its stderr");
+        let shared = Arc::clone(&log);
+        thread::spawn(move || shared.gather(pipe));
+        let mut proxy = Proxy {
+            child,
+            log,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            folder: self.folder,
+        };
+        let ip: IpAddr = self.listen_ip.parse().expect("an address");
+        let port = eventually("the start line", || {
+            let lines = proxy.log.lines();
+            if let Some(status) = proxy.child.try_wait().expect("its status") {
+                panic!("the proxy ended with {status}: {lines:#?}");
+            }
+            lines
+                .iter()
+                .find_map(|line| listening_port(line, ip, &self.arguments))
+        });
+        proxy.address = SocketAddr::new(ip, port);
+        proxy
+    }
+}
+
+/// The port in a line that names the listening address; addresses that the arguments name are others'.
+fn listening_port(line: &str, ip: IpAddr, arguments: &[String]) -> Option<u16> {
+    let words = line.split([' ', '=', '"', ',', '\'']);
+    let mut addresses = words.filter(|word| !arguments.iter().any(|argument| argument == word));
+    addresses
+        .find_map(|word| word.parse::<SocketAddr>().ok().filter(|found| found.ip() == ip))
+        .map(|found| found.port())
+}
+
+/// How the log's reader behaves; anything else is reading on.
+const PAUSE: u8 = 1;
+const CLOSE: u8 = 2;
+
+#[derive(Default)]
+struct Log {
+    lines: Mutex<Vec<String>>,
+    mode: AtomicU8,
+}
+
+impl Log {
+    fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn gather(&self, pipe: ChildStderr) {
+        let mut reader = BufReader::new(pipe);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+            let text = String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned();
+            self.lines
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(text);
+            line.clear();
+            while self.mode.load(Ordering::SeqCst) == PAUSE {
+                thread::park_timeout(std::time::Duration::from_millis(20));
+            }
+            if self.mode.load(Ordering::SeqCst) == CLOSE {
+                return;
+            }
+        }
+    }
+}
+
+/// A running proxy; dropping it kills it.
+pub(crate) struct Proxy {
+    child: Child,
+    log: Arc<Log>,
+    address: SocketAddr,
+    #[expect(dead_code, reason = "deletes the files at the end")]
+    folder: tempfile::TempDir,
+}
+
+impl Proxy {
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Connects as a client.
+    #[track_caller]
+    pub(crate) fn client(&self) -> Wire {
+        Wire::connect(self.address)
+    }
+
+    /// Sends bytes on a fresh connection and reads one response.
+    #[track_caller]
+    pub(crate) fn ask(&self, bytes: impl AsRef<[u8]>) -> super::message::Response {
+        let mut client = self.client();
+        client.send(bytes.as_ref());
+        let method = bytes
+            .as_ref()
+            .split(|byte| *byte == b' ')
+            .next()
+            .unwrap_or_default();
+        client.response_to(&String::from_utf8_lossy(method))
+    }
+
+    /// Opens a tunnel; the case fails when it is refused.
+    #[track_caller]
+    pub(crate) fn tunnel(&self, authority: &str) -> Wire {
+        let mut client = self.client();
+        client.send(super::message::connect(authority));
+        let response = client.response_to("CONNECT");
+        assert_eq!(response.status, 200, "CONNECT {authority}: {}", response.text());
+        client
+    }
+
+    /// Everything on stderr so far.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.log.lines()
+    }
+
+    /// Every line so far, parsed.
+    #[track_caller]
+    pub(crate) fn log_lines(&self) -> Vec<LogLine> {
+        self.log()
+            .iter()
+            .map(|line| log_line::parse(line).expect("a well-formed line"))
+            .collect()
+    }
+
+    /// Waits until there are so many lines with this message.
+    #[track_caller]
+    pub(crate) fn await_lines(&self, message: &str, count: usize) -> Vec<LogLine> {
+        let found = || {
+            let mut lines = self.log_lines();
+            lines.retain(|line| line.says(message));
+            (lines.len() >= count).then_some(lines)
+        };
+        eventually(message, found)
+    }
+
+    /// Waits for the line about the only request.
+    #[track_caller]
+    pub(crate) fn decision(&self) -> LogLine {
+        self.await_lines("CANONICAL-PROXY-DECISION", 1).remove(0)
+    }
+
+    /// Waits for the line about the only tunnel's end.
+    #[track_caller]
+    pub(crate) fn close_line(&self) -> LogLine {
+        self.await_lines("CANONICAL-PROXY-CN-CLOSE", 1).remove(0)
+    }
+
+    /// Stops reading its stderr, so that the pipe fills up.
+    pub(crate) fn stall_log(&self) {
+        self.log.mode.store(PAUSE, Ordering::SeqCst);
+    }
+
+    /// Closes its stderr's other end (once the next line has come).
+    pub(crate) fn close_log(&self) {
+        self.log.mode.store(CLOSE, Ordering::SeqCst);
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("kill");
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// A file of its folder in /proc.
+    fn proc(&self, name: &str) -> String {
+        let path = format!("/proc/{}/{name}", self.child.id());
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// The memory it has in use, in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = self.proc("status");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .expect("a VmRSS line");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// How many descriptors it has open.
+    pub(crate) fn open_descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id()))
+            .expect("its descriptors")
+            .count()
+    }
+
+    /// Processor time used so far, in clock ticks (hundredths of a second).
+    pub(crate) fn ticks(&self) -> u64 {
+        let stat = self.proc("stat");
+        let (_, after) = stat.rsplit_once(')').expect("a process name");
+        let numbers = after.split_whitespace().skip(11).take(2);
+        numbers
+            .map(|number| number.parse::<u64>().expect("a number"))
+            .sum()
+    }
+
+    /// Is it running?
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("its status").is_none()
+    }
+
+    /// Waits for its own end and says how it ended.
+    pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
+        program::wait(&mut self.child)
+    }
+
+    /// Fails unless an unrelated request still works.
+    #[track_caller]
+    pub(crate) fn assert_serves(&self) {
+        let origin = super::origin::Origin::fixed("still here");
+        let response = self.ask(super::message::get(&origin.url("/")));
+        assert_eq!((response.status, response.text().as_str()), (200, "still here"));
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            let lines = self.log();
+            let last = lines.len().saturating_sub(20);
+            eprintln!("the proxy's last words:\n{}", lines[last..].join("\n"));
+        }
+    }
+}
