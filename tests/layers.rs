@@ -1,0 +1,361 @@
+//! Holds the house's rules as a table: which room may name which, what the pure half may not touch, who may
+//! connect, and how long a file may get. Reads the sources as text; the compiler does the rest.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what it expects by failing"
+)]
+
+#[path = "layers/scan.rs"]
+mod scan;
+
+use std::path::{Path, PathBuf};
+
+use scan::Source;
+
+/// Each room and the rooms it may name. `session::outcome` after a name means: only that part of it.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("net", &[]),
+    ("flow", &["net"]),
+    ("policy", &["net"]),
+    ("http", &["net", "flow"]),
+    ("session", &["net", "flow", "policy", "http"]),
+    ("io", &["net", "flow", "policy::Vetted"]),
+    ("log", &["net", "session::outcome"]),
+    ("stats", &["net", "session::outcome"]),
+    ("config", &["policy", "log"]),
+    (
+        "server",
+        &[
+            "net", "flow", "policy", "http", "session", "io", "log", "stats", "config",
+        ],
+    ),
+    ("main", &["config", "server", "policy", "log"]),
+];
+
+/// The rooms that decide: they are given time, addresses and bytes, and touch nothing themselves.
+const PURE: &[&str] = &["net", "flow", "policy", "http", "session"];
+
+/// Path beginnings that a pure room may not contain.
+const IMPURE: &[&str] = &[
+    "mio",
+    "socket2",
+    "rustix",
+    "signal_hook",
+    "signal_hook_mio",
+    "dns_lookup",
+    "if_addrs",
+    "env_logger",
+    "log",
+    "std::thread",
+    "std::fs",
+    "std::env",
+    "std::process",
+    "std::os",
+    "std::io::stdin",
+    "std::io::stdout",
+    "std::io::stderr",
+    "std::net::TcpStream",
+    "std::net::TcpListener",
+    "std::net::UdpSocket",
+    "std::net::ToSocketAddrs",
+    "Instant::now",
+    "SystemTime::now",
+    "std::time::Instant::now",
+    "std::time::SystemTime::now",
+    "std::sync::mpsc",
+    "std::cell::OnceCell",
+];
+
+/// Calls that a pure room may not make: they read the clock or write somewhere.
+const IMPURE_CALLS: &[&str] = &[
+    ".elapsed(",
+    "println!",
+    "eprintln!",
+    "print!",
+    "eprint!",
+    "thread_local!",
+];
+
+/// The only files that may call connect(2): traffic, and the name servers from the configuration.
+const MAY_CONNECT: &[&str] = &["src/io/dialer", "src/io/resolver"];
+
+/// A readable file; tests inside it do not count.
+const LINES_MAX: usize = 400;
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    collect(&root.join("src"), &mut files);
+    files.sort();
+    assert!(files.len() > 5, "the sources are not where they are expected");
+    let read = |path: &PathBuf| {
+        let name = path
+            .strip_prefix(root)
+            .expect("inside")
+            .to_str()
+            .expect("a plain name")
+            .to_owned();
+        Source::new(&name, &std::fs::read_to_string(path).expect("a source"))
+    };
+    files
+        .iter()
+        .map(read)
+        .filter(|source| !source.is_test())
+        .collect()
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// Every place where a room names one that it may not.
+fn wrong_arrows(sources: &[Source]) -> Vec<String> {
+    let rooms: Vec<&str> = ARROWS.iter().map(|(room, _)| *room).collect();
+    let mut wrong = Vec::new();
+    for source in sources.iter().filter(|source| source.room() != "lib") {
+        let Some((_, allowed)) = ARROWS.iter().find(|(room, _)| *room == source.room()) else {
+            wrong.push(format!("{}: no such room in the table", source.name));
+            continue;
+        };
+        for path in source.crate_paths() {
+            let first = path.split("::").next().unwrap_or_default();
+            let known = rooms.contains(&first) && first != source.room();
+            let covered = allowed.iter().any(|arrow| {
+                path == *arrow
+                    || path.starts_with(&format!("{arrow}::"))
+                    || (!arrow.contains("::") && first == *arrow)
+            });
+            if known && !covered {
+                wrong.push(format!("{} names crate::{path}", source.name));
+            }
+        }
+    }
+    wrong
+}
+
+fn impurities(sources: &[Source]) -> Vec<String> {
+    let mut found = Vec::new();
+    for source in sources.iter().filter(|source| PURE.contains(&source.room())) {
+        for path in source.paths() {
+            if IMPURE
+                .iter()
+                .any(|impure| path == *impure || path.starts_with(&format!("{impure}::")))
+            {
+                found.push(format!("{} names {path}", source.name));
+            }
+        }
+        let calls = IMPURE_CALLS.iter().filter(|call| source.calls(call) > 0);
+        found.extend(calls.map(|call| format!("{} calls {call}", source.name)));
+    }
+    found
+}
+
+fn connects(sources: &[Source]) -> Vec<String> {
+    let calls = [
+        ".connect(",
+        "::connect(",
+        ".connect_timeout(",
+        "::connect_timeout(",
+    ];
+    let outside = sources
+        .iter()
+        .filter(|source| !MAY_CONNECT.iter().any(|prefix| source.name.starts_with(prefix)));
+    outside
+        .filter(|source| calls.iter().any(|call| source.calls(call) > 0))
+        .map(|source| source.name.clone())
+        .collect()
+}
+
+fn forged_proofs(sources: &[Source]) -> Vec<String> {
+    let outside = sources.iter().filter(|source| source.name != "src/policy/mod.rs");
+    outside
+        .filter(|source| source.constructs("Vetted", '(') || source.constructs("Allowed", '{'))
+        .map(|source| source.name.clone())
+        .collect()
+}
+
+fn call_sites(sources: &[Source], call: &str) -> Vec<String> {
+    let outside = sources.iter().filter(|source| source.room() != "policy");
+    outside
+        .flat_map(|source| std::iter::repeat_n(source.name.clone(), source.calls(call)))
+        .collect()
+}
+
+fn too_long(sources: &[Source]) -> Vec<String> {
+    let long = sources.iter().filter(|source| source.lines() > LINES_MAX);
+    long.map(|source| format!("{}: {} lines", source.name, source.lines()))
+        .collect()
+}
+
+fn undocumented(sources: &[Source]) -> Vec<String> {
+    sources
+        .iter()
+        .filter(|source| !source.begins_with_documentation())
+        .map(|source| source.name.clone())
+        .collect()
+}
+
+const NONE: [String; 0] = [];
+
+#[test]
+fn arrows_run_one_way() {
+    assert_eq!(wrong_arrows(&sources()), NONE);
+}
+
+#[test]
+fn pure_rooms_touch_nothing() {
+    assert_eq!(impurities(&sources()), NONE);
+}
+
+#[test]
+fn only_dialer_and_resolver_connect() {
+    assert_eq!(connects(&sources()), NONE);
+}
+
+#[test]
+fn only_policy_makes_proofs() {
+    assert_eq!(forged_proofs(&sources()), NONE);
+}
+
+/// A second call site is a second place where a check can be forgotten.
+#[test]
+fn policy_is_asked_in_one_place() {
+    let sources = sources();
+    for call in [".decide(", ".vet("] {
+        let sites = call_sites(&sources, call);
+        assert_eq!(sites.len(), 1, "{call} is called in {sites:?}");
+    }
+    assert!(call_sites(&sources, ".trust(").len() <= 1);
+}
+
+#[test]
+fn files_stay_readable() {
+    let sources = sources();
+    assert_eq!(too_long(&sources), NONE);
+    assert_eq!(undocumented(&sources), NONE);
+}
+
+/// A check that cannot fail is none: each of these plants a violation.
+#[test]
+fn planted_violations_are_found() {
+    let plant = |name: &str, text: &str| vec![Source::new(name, text)];
+    for text in [
+        "use crate::io::token::WireId;",
+        "use crate::{net::Name, io};",
+        "fn f(x: crate::io::X) {}",
+        "use super::io::X;",
+        "use crate::server;",
+    ] {
+        assert_eq!(wrong_arrows(&plant("src/session.rs", text)).len(), 1, "{text}");
+    }
+    assert_eq!(
+        wrong_arrows(&plant("src/session/head.rs", "use super::super::io::X;")).len(),
+        1
+    );
+    assert_eq!(
+        wrong_arrows(&plant("src/io/dialer.rs", "use crate::policy::{Vetted, Policy};")).len(),
+        1
+    );
+    assert_eq!(
+        wrong_arrows(&plant(
+            "src/log.rs",
+            "use crate::session::{outcome::Record, State};"
+        ))
+        .len(),
+        1
+    );
+    assert_eq!(
+        wrong_arrows(&plant("src/main.rs", "use smokescreen::io::Wire;")).len(),
+        1
+    );
+    assert_eq!(wrong_arrows(&plant("src/new_room.rs", "")).len(), 1);
+    for text in [
+        "use std::{collections::HashMap, thread};",
+        "fn f() { let t = Instant::now(); }",
+        "fn f() { std::fs::read(x); }",
+        "use mio::Token;",
+        "fn f(t: Instant) { t.elapsed(); }",
+        "use std::net::{IpAddr, TcpStream as T};",
+    ] {
+        assert_eq!(impurities(&plant("src/http/head.rs", text)).len(), 1, "{text}");
+    }
+    for text in [
+        "fn f() { TcpStream::connect(a); }",
+        "fn f(s: S) { s.connect (a); }",
+        "fn f() { socket.connect_timeout(a, b); }",
+    ] {
+        assert_eq!(connects(&plant("src/io/wire.rs", text)).len(), 1, "{text}");
+    }
+    for text in [
+        "fn f() { let v = Vetted(a); }",
+        "fn f() { Some(Allowed { target, decision }) }",
+        "fn f() { super::Vetted(a) }",
+    ] {
+        assert_eq!(
+            forged_proofs(&plant("src/policy/ranges.rs", text)).len(),
+            1,
+            "{text}"
+        );
+    }
+    assert_eq!(
+        call_sites(
+            &plant("src/server/conn.rs", "fn f() { p.vet(a); p\n.vet(b); }"),
+            ".vet("
+        )
+        .len(),
+        2
+    );
+    assert_eq!(
+        too_long(&plant("src/net.rs", &"fn f() {}\n".repeat(401))).len(),
+        1
+    );
+    assert_eq!(undocumented(&plant("src/net.rs", "use x;")).len(), 1);
+}
+
+/// And what only looks like a violation is none.
+#[test]
+fn comments_strings_and_tests_are_not_code() {
+    let plant = |name: &str, text: &str| vec![Source::new(name, text)];
+    let text = r##"//! crate::io
+        /* use crate::io; /* nested */ std::thread */
+        /// crate::server and Instant::now()
+        const A: &str = "use crate::io::X; \" std::fs";
+        const B: &str = r#"crate::io "quoted" std::fs"#;
+        const C: char = '"'; const D: u8 = b'\''; fn f<'a>(x: &'a str) {}
+        #[cfg(test)]
+        mod tests { use crate::io::X; fn f() { let t = std::time::Instant::now(); { } } }
+        use std::time::Instant; use std::net::{IpAddr, SocketAddr}; use crate::net::Name;
+    "##;
+    for check in [
+        wrong_arrows,
+        impurities,
+        connects,
+        forged_proofs,
+        too_long,
+        undocumented,
+    ] {
+        assert_eq!(check(&plant("src/session/head.rs", text)), NONE);
+    }
+    let proofs = "impl Allowed { } impl X for Allowed { } fn f() -> Allowed { g() } struct Allowed { } fn h(v: &Vetted) { dial(v) }";
+    assert_eq!(forged_proofs(&plant("src/session/dial.rs", proofs)), NONE);
+    assert_eq!(
+        wrong_arrows(&plant(
+            "src/io/dialer.rs",
+            "use crate::policy::Vetted; use super::token::X; use crate::io::wire;"
+        )),
+        NONE
+    );
+    assert!(
+        Source::new("src/http/head_tests.rs", "").is_test()
+            && Source::new("src/http/head/tests.rs", "").is_test()
+    );
+}
