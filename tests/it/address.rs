@@ -18,9 +18,10 @@ cases![
     every_internal_literal_is_denied_with_its_rule,
     every_internal_dns_answer_is_denied_with_its_rule,
     addresses_at_the_edges_are_public,
+    cve_2024_4032_special_purpose_ranges_are_not_all_alike,
     mapped_public_addresses_are_unmapped_and_dialled,
     issue_282_301_the_proxys_own_listener_is_denied,
-    own_listener_is_denied_on_every_local_address,
+    cve_2018_14505_own_listener_is_denied_on_every_local_address,
     allowed_answers_are_used_and_denied_ones_are_not,
     cve_2026_58442_a_second_private_answer_is_never_dialled,
     cve_2026_30858_an_alias_to_an_internal_address_is_denied,
@@ -249,6 +250,27 @@ fn addresses_at_the_edges_are_public() {
     }
 }
 
+/// Also Gitea CVE-2026-22874: tables of "global" ranges that miss a registry entry, or take one too many.
+fn cve_2024_4032_special_purpose_ranges_are_not_all_alike() {
+    let proxy = Setup::open().start();
+    for denied in [
+        "192.0.0.0",
+        "192.0.0.8",
+        "192.0.0.11",
+        "192.0.0.255",
+        "198.18.0.0",
+        "203.0.113.255",
+        "2001:1ff:ffff::1",
+        "2001:2::1",
+    ] {
+        assert_denied(&proxy.ask(connect(&format!("{}:443", host(denied)))), SPECIAL);
+    }
+    for reached in ["192.0.0.9", "192.0.0.10", "2001:20::1", "2001:2f:ffff::1"] {
+        let response = proxy.ask(connect(&format!("{}:443", host(reached))));
+        assert_eq!(response.status, 502, "{reached}: {}", response.text());
+    }
+}
+
 fn mapped_public_addresses_are_unmapped_and_dialled() {
     let (proxy, origin) = (Setup::open().start(), Origin::fixed("in"));
     for spelling in [
@@ -277,7 +299,7 @@ fn issue_282_301_the_proxys_own_listener_is_denied() {
     }
 }
 
-fn own_listener_is_denied_on_every_local_address() {
+fn cve_2018_14505_own_listener_is_denied_on_every_local_address() {
     let proxy = Setup::open().listen("::").start();
     let port = proxy.address().port();
     for host in [

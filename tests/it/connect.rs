@@ -69,9 +69,10 @@ fn early_data_behind_the_head_arrives_once() {
 
 fn cve_2025_64763_early_data_of_a_refused_connect_is_never_a_request() {
     let (proxy, origin) = (Setup::open().start(), Origin::fixed("smuggled"));
+    let refusing = Refusing::new();
     for target in [
         "127.0.0.1:1".to_owned(),
-        Refusing::new().authority(),
+        refusing.authority(),
         "0177.0.0.1:1".to_owned(),
     ] {
         let mut client = proxy.client();

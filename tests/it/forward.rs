@@ -184,6 +184,7 @@ fn nothing_is_invented() {
     let response = Origin::scripted(answer("200 OK", "X-Only: 1\r\n", b"x"), Next::Keep);
     let mut names = proxy.ask(get(&response.url("/"))).fields.names();
     names.retain(|name| name != "connection");
+    names.sort();
     assert_eq!(names, ["content-length", "x-only"]);
 }
 
@@ -337,8 +338,7 @@ fn response_fields_are_kept_in_order() {
         Date: Mon, 01 Jan 2024 00:00:00 GMT\r\nLocation: /l\r\nWWW-Authenticate: Basic realm=x\r\nVia: 1.1 x\r\n";
     let origin = Origin::scripted(answer("200 OK", lines, b"x"), Next::Keep);
     let seen = Setup::open().start().ask(get(&origin.url("/"))).fields;
-    let wanted = format!("Content-Length: 1\r\n{lines}");
-    let wanted: Vec<&str> = wanted
+    let wanted: Vec<&str> = lines
         .lines()
         .map(|line| line.split(':').next().unwrap_or_default())
         .collect();
@@ -346,7 +346,7 @@ fn response_fields_are_kept_in_order() {
         .0
         .iter()
         .map(|(name, _)| name.as_str())
-        .filter(|name| *name != "Connection")
+        .filter(|name| !["Connection", "Content-Length"].contains(name))
         .collect();
     assert_eq!(got, wanted);
     assert_eq!(seen.all("set-cookie"), ["a=1; Path=/", "b=2"]);

@@ -141,7 +141,7 @@ fn cve_2025_22870_parser_splits_are_malformed() {
     assert!(dns.questions().is_empty());
 }
 
-/// Also tinyproxy's port 65616, which overflows to 80.
+/// Also tinyproxy's port 65616, which overflows to 80 (CVE-2025-63938).
 fn ports_are_digits_from_1_to_65535() {
     let dns = Dns::start();
     let proxy = Setup::open().resolver(&dns).start();

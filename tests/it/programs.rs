@@ -26,6 +26,7 @@ cases![
     python_urllib_fetches_http_and_https,
     node_speaks_websocket_over_both_ways,
     openssl_s_client_goes_through,
+    the_readme_shows_what_happens,
 ];
 
 fn curl(proxy: &Proxy, arguments: &[&str]) -> Result<Finished, String> {
@@ -425,5 +426,29 @@ fn openssl_s_client_goes_through() -> Result<(), String> {
         finished.text().contains("Verify return code: 0 (ok)"),
         "{finished:?}"
     );
+    Ok(())
+}
+
+/// The session in README.md is this script's output; curl's own words differ between its versions.
+fn the_readme_shows_what_happens() -> Result<(), String> {
+    for tool in ["bash", "curl", "ip", "openssl", "python3", "unshare"] {
+        program::find(tool)?;
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = Command::new(root.join("tests/readme-session.sh"));
+    let finished = program::run(command.arg(env!("CARGO_BIN_EXE_smokescreen")));
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+    let readme = std::fs::read_to_string(root.join("README.md")).expect("README.md");
+    let block = readme
+        .split_once("```console\n")
+        .and_then(|(_, rest)| rest.split_once("```"));
+    let (shown, _) = block.expect("a console block");
+    let ours = |text: &str| {
+        text.lines()
+            .filter(|line| !line.starts_with("curl:"))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ours(&finished.text()), ours(shown));
     Ok(())
 }

@@ -323,8 +323,8 @@ fn head_requests_are_refused_without_a_body() {
     }
 }
 
-/// Limits are for a later version where they are refused; where they are there, they must say this.
-fn limits_say_when_to_retry() -> Result<(), String> {
+/// As long as the limit isn't built its option must be refused by name; once it is, this is what it says.
+fn limits_say_when_to_retry() {
     let setup = Setup::open().option("--max-concurrent-connect-tunnels", "1");
     let trial = Setup::open()
         .option("--max-concurrent-connect-tunnels", "1")
@@ -336,7 +336,7 @@ fn limits_say_when_to_retry() -> Result<(), String> {
             "{}",
             trial.stderr
         );
-        return Err("this version has no limits on tunnels".to_owned());
+        return;
     }
     let (proxy, echo) = (setup.start(), Origin::echo());
     let first = proxy.tunnel(&echo.authority());
@@ -355,7 +355,6 @@ fn limits_say_when_to_retry() -> Result<(), String> {
     drop(first);
     proxy.close_line();
     proxy.tunnel(&echo.authority());
-    Ok(())
 }
 
 fn a_healthcheck_path_on_another_host_is_an_ordinary_request() {

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal as Sig;
 
 use crate::support::case::cases;
+use crate::support::eventually;
 use crate::support::message::{get, ok};
 use crate::support::origin::{Next, Origin, Signal};
 use crate::support::proxy::{Proxy, Setup};
-use crate::support::{PUBLIC, eventually};
 
 cases![
     an_idle_proxy_ends_at_once_with_code_0,
@@ -249,7 +249,7 @@ fn reloading_an_invalid_acl_keeps_the_old_one_and_says_why() {
 fn reloading_without_an_acl_file_changes_nothing() {
     let mut proxy = Setup::open().start();
     let origin = Origin::fixed("ok");
-    let mut tunnel = proxy.tunnel(&Origin::fixed_at(PUBLIC, "tunnelled").authority());
+    let mut tunnel = proxy.tunnel(&origin.authority());
     proxy.signal(Sig::HUP);
     assert_eq!(proxy.ask(get(&origin.url("/"))).status, 200);
     tunnel.half_close();

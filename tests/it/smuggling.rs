@@ -19,13 +19,14 @@ cases![
     folded_lines_are_refused,
     request_lines_are_strict,
     versions_are_known_ones,
-    hosts_are_single_and_present,
+    rustsec_2024_0332_http_2_is_not_spoken,
+    several_hosts_are_refused,
     cve_2026_2835_http_1_0_with_a_transfer_coding_is_refused,
     bytes_that_are_no_http_are_refused_at_once,
     smuggled_prefixes_never_reach_the_origin,
     cve_2023_29406_hosts_with_spaces_or_slashes,
     empty_lines_before_a_request_are_tolerated,
-    nothing_is_echoed_but_the_host,
+    cve_2025_62168_nothing_is_echoed_but_the_host,
 ];
 
 /// Sends each message, followed by a request that only a confused reader would find, and expects 400 and the end.
@@ -367,14 +368,17 @@ fn versions_are_known_ones() {
             format!("GET {{URL}} {version}\r\nHost: {{HOST}}\r\n\r\n").into_bytes(),
         )
     }));
+}
+
+/// Also CVE-2023-44487 and its kin: what is not spoken cannot be flooded with resets.
+fn rustsec_2024_0332_http_2_is_not_spoken() {
     let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     assert_refused([("HTTP/2 preface".to_owned(), preface.as_bytes().to_vec())]);
 }
 
-/// RFC 9112, 3.2: none in HTTP/1.1, or several, is 400 even though the target decides.
-fn hosts_are_single_and_present() {
+/// RFC 9112, 3.2: several are refused even though the target decides. None is tolerated: nothing is ambiguous then.
+fn several_hosts_are_refused() {
     let raw = [
-        "GET {URL} HTTP/1.1\r\n\r\n",
         "GET {URL} HTTP/1.1\r\nHost: {HOST}\r\nHost: {HOST}\r\n\r\n",
         "GET {URL} HTTP/1.1\r\nHost: {HOST}\r\nhost: evil.test\r\n\r\n",
     ];
@@ -476,8 +480,8 @@ fn empty_lines_before_a_request_are_tolerated() {
     }
 }
 
-/// Squid CVE-2025-62168: the error page repeated the request's Authorization.
-fn nothing_is_echoed_but_the_host() {
+/// Squid's error page repeated the request's Authorization.
+fn cve_2025_62168_nothing_is_echoed_but_the_host() {
     let proxy = Setup::open().start();
     let secret = "hunter2-echo";
     for message in [

@@ -101,12 +101,15 @@ impl Source {
         (0..self.tokens.len()).any(made)
     }
 
-    /// Lines up to the first test module.
+    /// Lines up to the first test module that stands in the file itself.
     pub(crate) fn lines(&self) -> usize {
-        let mut lines = self.text.lines();
-        lines
-            .position(|line| line.trim() == "#[cfg(test)]")
-            .unwrap_or_else(|| self.text.lines().count())
+        let lines: Vec<&str> = self.text.lines().map(str::trim).collect();
+        let has_body = |at: usize| {
+            let item = lines[at..].iter().find(|line| !line.starts_with("#["));
+            item.is_some_and(|line| line.starts_with("mod ") && line.ends_with('{'))
+        };
+        let tests = (0..lines.len()).find(|at| lines[*at] == "#[cfg(test)]" && has_body(*at));
+        tests.unwrap_or(lines.len())
     }
 
     /// Is the first line a `//!`?

@@ -1,7 +1,6 @@
 //! Puts the test binary into user, network and mount namespaces of its own: it is root there, has no route out,
 //! and owns a loopback with public addresses on it. Needs `unshare` and `mount` (util-linux) and permission.
 
-use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -75,36 +74,36 @@ fn furnish() -> Result<(), String> {
         let address: IpAddr = text.parse().map_err(|error| format!("{text}: {error}"))?;
         netlink::add_to_loopback(address).map_err(|error| format!("address {address}: {error}"))?;
     }
-    for (path, content) in FILES {
-        replace(Path::new(path), content)?;
-    }
+    cover_files()?;
     if TcpStream::connect_timeout(&SocketAddr::from(([192, 0, 2, 1], 9)), Duration::from_secs(1)).is_ok() {
         return Err("the namespace has a way out".to_owned());
     }
     Ok(())
 }
 
-/// Covers a file by another with a bind mount, in this mount namespace only.
-fn replace(path: &Path, content: &str) -> Result<(), String> {
-    if !path.exists() {
-        return Ok(());
+/// Covers files by our own with bind mounts, in this mount namespace only. Ours live in a file system in memory that
+/// goes with the namespace: a file that was deleted could not be covered again by a program under test.
+fn cover_files() -> Result<(), String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let here = folder.path();
+    run(Command::new("mount").args(["-t", "tmpfs", "none"]).arg(here))?;
+    for (index, (path, content)) in FILES.into_iter().enumerate() {
+        let cover = here.join(index.to_string());
+        std::fs::write(&cover, content).map_err(|error| error.to_string())?;
+        if Path::new(path).exists() {
+            run(Command::new("mount").arg("--bind").arg(cover).arg(path))?;
+        }
     }
-    let mut cover = tempfile::NamedTempFile::new().map_err(|error| error.to_string())?;
-    cover
-        .write_all(content.as_bytes())
-        .map_err(|error| error.to_string())?;
-    let done = Command::new("mount")
-        .arg("--bind")
-        .arg(cover.path())
-        .arg(path)
-        .output();
-    match done {
+    run(Command::new("umount").arg("--lazy").arg(here))
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    match command.output() {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => Err(format!(
-            "mount over {}: {}",
-            path.display(),
+            "{command:?}: {}",
             String::from_utf8_lossy(&output.stderr).trim()
         )),
-        Err(error) => Err(format!("mount: {error}")),
+        Err(error) => Err(format!("{command:?}: {error}")),
     }
 }
