@@ -151,6 +151,15 @@ fn streams_are_non_blocking_and_closed_on_exec() {
 }
 
 #[test]
+fn streams_send_at_once_and_find_dead_peers() {
+    let mut acceptor = acceptor(Some("127.0.0.1"));
+    let _client = StdStream::connect(acceptor.local_addr()).unwrap();
+    let (stream, _) = accepted(&mut acceptor);
+    assert!(stream.nodelay().unwrap());
+    assert!(SockRef::from(&stream).keepalive().unwrap());
+}
+
+#[test]
 fn a_paused_acceptor_goes_on_when_it_has_its_spare_again() {
     let mut acceptor = acceptor(Some("127.0.0.1"));
     acceptor.spare = None;
