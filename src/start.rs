@@ -15,6 +15,7 @@ use crate::http::HeadLimits;
 use crate::io::budget::Budget;
 use crate::io::listener::{self, Acceptor};
 use crate::io::resolver::{self, Resolver};
+use crate::io::signal::Signals;
 use crate::io::wires::Wires;
 use crate::log::{Format, Logger};
 use crate::policy::acl::{self, Acl, Action};
@@ -81,6 +82,10 @@ pub fn start(config: &Config) -> Result<(Server, Logger), StartError> {
     let descriptors = listener::raise_nofile();
     let connections_max = connections_max(config, descriptors);
 
+    // Whoever can connect can also send a signal: it must be caught by then.
+    let unready = |error| StartError::machine("The event loop can't be set up", &error);
+    let poll = Poll::new().map_err(unready)?;
+    let signals = Signals::new(poll.registry()).map_err(unready)?;
     let bound = listener::bind(config.listen_ip.as_deref(), config.listen_port)
         .map_err(|error| StartError::machine("The proxy's address can't be bound", &error))?;
     let acceptor =
@@ -91,22 +96,29 @@ pub fn start(config: &Config) -> Result<(Server, Logger), StartError> {
     let address = acceptor.local_addr();
     say_start(config, address, acl.as_ref(), descriptors, connections_max);
     let policy = policy(config, acl, ranges, address.port());
-    let server = assemble(config, acceptor, policy, actions, connections_max, logger.clone())
-        .map_err(|error| StartError::machine("The event loop can't be set up", &error))?;
+    let limits = Limits {
+        connections_max,
+        drain_delay: config.drain_delay,
+        exit_timeout: config.exit_timeout,
+    };
+    let server = core(config, &poll, policy, logger.clone())
+        .and_then(|core| {
+            Server::new(
+                poll,
+                signals,
+                acceptor,
+                core,
+                limits,
+                reload(&config.acl, actions),
+            )
+        })
+        .map_err(unready)?;
     Ok((server, logger))
 }
 
-fn assemble(
-    config: &Config,
-    acceptor: Acceptor,
-    policy: Policy,
-    actions: Vec<Action>,
-    connections_max: usize,
-    logger: Logger,
-) -> io::Result<Server> {
-    let poll = Poll::new()?;
-    let waker = Server::waker(&poll)?;
-    let core = Core {
+fn core(config: &Config, poll: &Poll, policy: Policy, logger: Logger) -> io::Result<Core> {
+    let waker = Server::waker(poll)?;
+    Ok(Core {
         world: World {
             now: Instant::now(),
             wall: SystemTime::now(),
@@ -125,13 +137,7 @@ fn assemble(
         budget: Budget::new(BUDGET_BYTES),
         draining: false,
         logger,
-    };
-    let limits = Limits {
-        connections_max,
-        drain_delay: config.drain_delay,
-        exit_timeout: config.exit_timeout,
-    };
-    Server::new(poll, acceptor, core, limits, reload(&config.acl, actions))
+    })
 }
 
 fn disabled_actions(config: &Config) -> Result<Vec<Action>, StartError> {

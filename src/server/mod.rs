@@ -80,19 +80,19 @@ pub struct Server {
 }
 
 impl Server {
-    /// Puts a server together; nothing happens before [`Server::run`].
+    /// Puts a server together; nothing happens before [`Server::run`]. `signals` are the poll's.
     ///
     /// # Errors
     /// The poll's, when the listener can't be registered.
     pub fn new(
         poll: Poll,
+        signals: Signals,
         mut acceptor: Acceptor,
         core: Core,
         limits: Limits,
         reload: Reload,
     ) -> io::Result<Server> {
         acceptor.register(poll.registry(), Source::Listener(0).token())?;
-        let signals = Signals::new(poll.registry())?;
         Ok(Server {
             poll,
             acceptor: Some(acceptor),
