@@ -149,7 +149,9 @@ impl Server {
             Phase::Serving => None,
             Phase::Delaying(until) | Phase::Draining(until) => Some(until),
         };
-        let paused = self.exhausted_until.filter(|_| self.acceptable);
+        let paused = self
+            .exhausted_until
+            .filter(|_| self.acceptable && self.has_room());
         let others = [
             self.core.resolver.deadline(),
             self.core.pool.deadline(),
@@ -259,11 +261,15 @@ impl Server {
     }
 
     fn may_accept(&self) -> bool {
-        self.acceptor.is_some()
-            && self.conns.len() < self.limits.connections_max
+        self.has_room()
             && self
                 .exhausted_until
                 .is_none_or(|until| until <= self.core.world.now)
+    }
+
+    /// Is there a listener, and may there be one more connection?
+    fn has_room(&self) -> bool {
+        self.acceptor.is_some() && self.conns.len() < self.limits.connections_max
     }
 
     /// Takes new clients, last in the turn: those that are there come first.
