@@ -101,7 +101,8 @@ pub fn start(config: &Config) -> Result<(Server, Logger), StartError> {
         drain_delay: config.drain_delay,
         exit_timeout: config.exit_timeout,
     };
-    let server = core(config, &poll, policy, logger.clone())
+    let idle_max = idle_max(config.transport_max_idle_conns, descriptors);
+    let server = core(config, &poll, policy, idle_max, logger.clone())
         .and_then(|core| {
             Server::new(
                 poll,
@@ -116,7 +117,7 @@ pub fn start(config: &Config) -> Result<(Server, Logger), StartError> {
     Ok((server, logger))
 }
 
-fn core(config: &Config, poll: &Poll, policy: Policy, logger: Logger) -> io::Result<Core> {
+fn core(config: &Config, poll: &Poll, policy: Policy, idle_max: usize, logger: Logger) -> io::Result<Core> {
     let waker = Server::waker(poll)?;
     Ok(Core {
         world: World {
@@ -129,10 +130,7 @@ fn core(config: &Config, poll: &Poll, policy: Policy, logger: Logger) -> io::Res
         },
         wires: Wires::new(poll.registry().try_clone()?),
         resolver: Resolver::new(resolver_settings(config), poll.registry(), waker)?,
-        pool: Pool::new(
-            config.transport_max_idle_conns,
-            config.transport_max_idle_conns_per_host,
-        ),
+        pool: Pool::new(idle_max, config.transport_max_idle_conns_per_host),
         scratch: Vec::with_capacity(SCRATCH_BYTES),
         budget: Budget::new(BUDGET_BYTES),
         draining: false,
@@ -249,6 +247,19 @@ fn reserved(descriptors: u64) -> u64 {
     (descriptors / 4).min(RESERVED_DESCRIPTORS_MAX)
 }
 
+/// Idle upstream connections may not take the descriptors that clients and their dials need: where there are
+/// few, they get about half of what is reserved.
+fn idle_max(configured: usize, descriptors: u64) -> usize {
+    let room = (descriptors / 8).saturating_sub(6);
+    let room = usize::try_from(room).unwrap_or(usize::MAX);
+    if configured > room {
+        log::warn!(
+            "{room} idle upstream connections are kept at most, not {configured}: the limit is {descriptors} descriptors"
+        );
+    }
+    configured.min(room)
+}
+
 fn settings(config: &Config) -> Settings {
     Settings {
         head: HeadLimits {
@@ -333,5 +344,19 @@ fn say_start(
     }
     if config.exit_timeout < Duration::from_secs(1) {
         log::warn!("--exit-timeout is below one second: tunnels are cut almost at once on shutdown");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idle_connections_leave_descriptors_for_clients() {
+        assert_eq!(idle_max(100, 64), 2);
+        assert_eq!(idle_max(100, 16), 0);
+        assert_eq!(idle_max(100, 1024), 100);
+        assert_eq!(idle_max(8, 1024), 8);
+        assert_eq!(idle_max(1000, 1 << 20), 1000);
     }
 }

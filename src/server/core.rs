@@ -73,6 +73,15 @@ pub struct Core {
 }
 
 impl Core {
+    /// Closes the idle upstream connections; tells how many there were.
+    pub fn close_idle(&mut self) -> usize {
+        let idle = self.pool.drain();
+        for wire in &idle {
+            self.wires.close(*wire);
+        }
+        idle.len()
+    }
+
     /// Writes a record's lines: the canonical one, and one more where a lookup or dial failed or no role was
     /// found.
     pub fn log(&mut self, record: &Record) {

@@ -44,9 +44,7 @@ impl Server {
         }
         self.acceptor = None;
         self.core.draining = true;
-        for wire in self.core.pool.drain() {
-            self.core.wires.close(wire);
-        }
+        self.core.close_idle();
         self.phase = Phase::Draining(self.core.world.now + self.limits.exit_timeout);
         for id in self.conns.keys() {
             if let Some(conn) = self.conns.get_mut(id) {

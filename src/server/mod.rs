@@ -295,8 +295,11 @@ impl Server {
         }
     }
 
-    /// Those that are there go on; a descriptor will come free.
+    /// Those that are there go on; a descriptor will come free. Idle upstream connections are the first to go.
     fn pause_accepting(&mut self, error: &AcceptError) {
+        if self.core.close_idle() > 0 {
+            return;
+        }
         if self.exhausted_until.is_none() {
             log::warn!(
                 "Accepting is paused with {} connections open: {error:?}",

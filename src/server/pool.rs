@@ -164,7 +164,7 @@ impl Pool {
         self.remove(stamp).map(|idle| idle.wire)
     }
 
-    /// All of them, as the server drains.
+    /// All of them, as the server drains or their descriptors are needed.
     pub fn drain(&mut self) -> Vec<WireId> {
         self.by_key.clear();
         self.by_wire.clear();
