@@ -53,7 +53,6 @@ pub fn run<E: Ends>(
     loop {
         let mut moved = false;
         for from in [Side::Client, Side::Origin] {
-            lend(flows.from(from), means);
             while step(from, ends, flows, session, cx, means) {
                 moved = true;
                 if session.is_done() || !cx.actions.is_empty() || means.allowance_bytes == 0 {
@@ -92,6 +91,7 @@ fn step<E: Ends>(
     if session.is_done() || !cx.actions.is_empty() {
         return moved;
     }
+    lend(flows.from(from), means);
     let Some((wire, ready)) = ends.end(from) else {
         return moved;
     };
@@ -149,9 +149,15 @@ fn unread_failure(wire: &mut impl Wire, ready: &mut Ready, from: Side, flow: &Fl
 }
 
 /// An empty direction reads into the loop's own buffer; what it can't pass on at once is copied out again.
-/// With the budget spent it gets no more than the grant.
+/// With the budget spent it gets no more than the grant. Memory of its own, which is just as large as the last
+/// rest was, goes: reading into that, a direction would go on in pieces of a few bytes.
 fn lend(flow: &mut Flow, means: &mut Means<'_>) {
-    if !means.budget.is_spent() && flow.wants_bytes() {
+    let lent = means.scratch.capacity() == 0;
+    if lent || !flow.rx.is_empty() || !flow.wants_bytes() {
+        return;
+    }
+    flow.rx.release();
+    if !means.budget.is_spent() {
         flow.rx.swap_memory(means.scratch);
     }
 }
@@ -185,5 +191,43 @@ pub fn other(side: Side) -> Side {
     match side {
         Side::Client => Side::Origin,
         Side::Origin => Side::Client,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::flow::Gate;
+
+    /// Lends to a direction whose last byte of a rest has just left.
+    fn lent(budget: &mut Budget) -> (Flow, Vec<u8>) {
+        let mut flow = Flow::new(Gate::Open, Instant::now());
+        flow.rx.push(b"x");
+        flow.rx.give_back();
+        flow.rx.consume(1);
+        let (mut scratch, mut charged) = (Vec::with_capacity(65536), [0; 2]);
+        let mut means = Means {
+            scratch: &mut scratch,
+            budget,
+            charged: &mut charged,
+            allowance_bytes: TURN_BYTES,
+        };
+        lend(&mut flow, &mut means);
+        lend(&mut flow, &mut means);
+        (flow, scratch)
+    }
+
+    #[test]
+    fn the_size_of_a_rest_does_not_bound_the_reads_after_it() {
+        let (flow, scratch) = lent(&mut Budget::new(1));
+        assert_eq!((flow.rx.capacity(), scratch.capacity()), (65536, 0));
+    }
+
+    #[test]
+    fn with_the_budget_spent_memory_is_made_anew() {
+        let (flow, scratch) = lent(&mut Budget::new(0));
+        assert_eq!((flow.rx.capacity(), scratch.capacity()), (0, 65536));
     }
 }
