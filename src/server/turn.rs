@@ -103,7 +103,12 @@ fn step<E: Ends>(
     if announced {
         flows.from(from).end = End::Announced;
     }
-    moved |= tell(filled, Input::Broken, from, flows, session, cx, means);
+    // Of an origin that ended its half before, all that can be lost is what is on the way to it.
+    let failed = match from == Side::Origin && flows.from(from).end >= End::Reached {
+        true => Input::Unwritable,
+        false => Input::Broken,
+    };
+    moved |= tell(filled, failed, from, flows, session, cx, means);
     if announced && !session.is_done() {
         session.advance(Input::Moved, flows, cx);
         moved = true;
@@ -137,7 +142,7 @@ fn tell(
 /// An error on a wire that nobody is going to read: a reset must free everything even then. Bytes that wait
 /// for their receiver come first, and an origin's unread ones are read when their turn comes.
 fn unread_failure(wire: &mut impl Wire, ready: &mut Ready, from: Side, flow: &Flow) -> Option<Pumped> {
-    if !ready.failed || flow.wants_bytes() || flow.end >= End::Reached {
+    if !ready.failed || flow.wants_bytes() {
         return None;
     }
     if from == Side::Origin && flow.has_unsent() {
@@ -196,10 +201,47 @@ pub fn other(side: Side) -> Side {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
     use std::time::Instant;
 
     use super::*;
     use crate::flow::Gate;
+
+    /// A wire that was reset.
+    struct Reset;
+
+    impl Wire for Reset {
+        fn read(&mut self, _: &mut Vec<u8>) -> io::Result<usize> {
+            Err(io::ErrorKind::ConnectionReset.into())
+        }
+        fn write(&mut self, _: &[u8], _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::ConnectionReset.into())
+        }
+        fn hangup(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+        fn abort(&mut self) {}
+        fn take_error(&mut self) -> Option<io::Error> {
+            Some(io::ErrorKind::ConnectionReset.into())
+        }
+        fn short_read_means_drained(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn a_reset_behind_a_fin_is_noticed() {
+        for from in [Side::Client, Side::Origin] {
+            let mut ready = Ready {
+                failed: true,
+                ..Ready::default()
+            };
+            let mut flow = Flow::new(Gate::Open, Instant::now());
+            flow.end = End::Passed;
+            let noticed = unread_failure(&mut Reset, &mut ready, from, &flow);
+            assert!(matches!(noticed, Some(Pumped::Failed(_))) && !ready.failed);
+        }
+    }
 
     /// Lends to a direction whose last byte of a rest has just left.
     fn lent(budget: &mut Budget) -> (Flow, Vec<u8>) {
