@@ -268,14 +268,41 @@ impl Manner {
     }
 }
 
-/// NTLM and Negotiate authenticate the connection, not the request (RFC 4559 section 6).
+/// Credentials, or one of a list of challenges, by NTLM or Negotiate: these authenticate the connection, not the
+/// request (RFC 4559 section 6). Commas in quoted parameters are not minded: a false alarm costs a connection.
 pub fn is_connection_based(value: &[u8]) -> bool {
-    let scheme = value.split(|&b| b == b' ').next().unwrap_or_default();
-    scheme.eq_ignore_ascii_case(b"ntlm") || scheme.eq_ignore_ascii_case(b"negotiate")
+    value.split(|&b| b == b',').any(|challenge| {
+        let scheme = challenge
+            .trim_ascii()
+            .split(|&b| b == b' ')
+            .next()
+            .unwrap_or_default();
+        scheme.eq_ignore_ascii_case(b"ntlm") || scheme.eq_ignore_ascii_case(b"negotiate")
+    })
 }
 
 /// An authority as it can be shown: what is not UTF-8 replaced, and cut.
 fn readable(authority: &[u8]) -> Box<str> {
     let cut = authority.get(..WRITTEN_BYTES_MAX).unwrap_or(authority);
     String::from_utf8_lossy(cut).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_connection_based;
+
+    #[test]
+    fn connection_based_authentication_is_found_anywhere_in_a_list() {
+        for value in [
+            "NTLM",
+            "negotiate YII=",
+            "Basic realm=x, Negotiate",
+            "Digest a=b,ntlm abc",
+        ] {
+            assert!(is_connection_based(value.as_bytes()), "{value}");
+        }
+        for value in ["Basic bnRsbQ==", "Bearer NTLM", "", "Negotiated"] {
+            assert!(!is_connection_based(value.as_bytes()), "{value}");
+        }
+    }
 }
