@@ -206,10 +206,13 @@ impl Flow {
         self.gate == Gate::Open && self.end == End::Reached && !self.has_unsent()
     }
 
-    /// The destination is gone: what was meant for it is dropped.
+    /// The destination is gone: what was meant for it is dropped. What waits behind a shut gate was not: it is
+    /// the next request.
     pub fn kill(&mut self) {
         self.tx.release();
-        self.rx.clear();
+        if self.gate != Gate::Pass(0) {
+            self.rx.clear();
+        }
         self.dead = true;
     }
 

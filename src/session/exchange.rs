@@ -121,7 +121,9 @@ pub(super) fn advance(
             Some(Next::ClientLost(fail.text))
         }
         Input::Unwritable(Side::Origin, _) => {
-            exchange.sending = Sending::Failed;
+            if !matches!(exchange.sending, Sending::Done) {
+                exchange.sending = Sending::Failed;
+            }
             flows.up.kill();
             None
         }

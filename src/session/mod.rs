@@ -320,3 +320,6 @@ impl State {
         std::mem::discriminant(self)
     }
 }
+
+#[cfg(test)]
+mod tests;

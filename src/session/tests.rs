@@ -1,0 +1,131 @@
+//! One session over bare flows: no wires, a clock that stands still. What the simulation reaches by luck alone.
+
+use super::*;
+use crate::net::IoFailKind;
+use crate::policy::ranges::Ranges;
+use crate::policy::{Network, PolicyParts};
+
+const URL: &str = "http://44.1.2.3/";
+
+struct Bench {
+    session: Session,
+    flows: Flows,
+    policy: Policy,
+    settings: Settings,
+    ids: id::Ids,
+    now: Instant,
+    actions: Vec<Action>,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let now = Instant::now();
+        Bench {
+            session: Session::new(SocketAddr::from(([127, 0, 0, 1], 5)), now),
+            flows: Flows::new(now),
+            policy: Policy::new(PolicyParts {
+                acl: None,
+                ranges: Ranges::new(Vec::new(), Vec::new(), false, vec![4750]),
+                password: None,
+                allow_missing_role: true,
+                network: Network::Any,
+            }),
+            settings: Settings {
+                head: HeadLimits::default(),
+                read_header_timeout: Duration::from_secs(30),
+                dns_timeout: Duration::from_secs(5),
+                connect_timeout: Duration::from_secs(10),
+                idle_timeout: Duration::from_secs(3600),
+                read_timeout: Duration::ZERO,
+                write_timeout: Duration::ZERO,
+                deny_status: 407,
+                deny_message_extra: String::new(),
+            },
+            ids: id::Ids::new([0; 3], 0, 0),
+            now,
+            actions: Vec::new(),
+        }
+    }
+
+    fn feed(&mut self, input: Input<'_>) {
+        let cx = &mut Cx {
+            now: self.now,
+            wall: SystemTime::UNIX_EPOCH,
+            policy: &self.policy,
+            settings: &self.settings,
+            ids: &mut self.ids,
+            local_addresses: &Vec::new,
+            actions: &mut self.actions,
+        };
+        self.session.advance(input, &mut self.flows, cx);
+    }
+
+    /// Bytes arrive from that side.
+    fn arrive(&mut self, side: Side, bytes: &str) {
+        self.flows.from(side).rx.push(bytes.as_bytes());
+        self.feed(Input::Moved);
+    }
+
+    /// What may leave for that side leaves.
+    fn leave(&mut self, side: Side) -> String {
+        let flow = self.flows.to(side);
+        let mut left = String::from_utf8_lossy(flow.tx.as_slice()).into_owned();
+        flow.tx.clear();
+        let passable = flow.passable();
+        left += &String::from_utf8_lossy(flow.rx.as_slice().get(..passable).unwrap());
+        flow.rx.consume(passable);
+        flow.count_passed(passable);
+        if flow.end_is_due() {
+            flow.end = End::Passed;
+        }
+        self.feed(Input::Moved);
+        left
+    }
+
+    /// The dial that is asked for succeeds.
+    fn dialled(&mut self, reused: bool) {
+        let seq = self
+            .actions
+            .drain(..)
+            .find_map(|action| match action {
+                Action::Dial(seq, ..) => Some(seq),
+                _ => None,
+            })
+            .unwrap();
+        let remote = SocketAddr::from(([44, 1, 2, 3], 80));
+        let dialled = Dialled {
+            remote,
+            local: None,
+            reused,
+        };
+        self.feed(Input::Dialled(seq, Ok(dialled)));
+    }
+
+    fn unwritable(&mut self, side: Side) {
+        let fail = IoFail {
+            kind: IoFailKind::Reset,
+            text: "broken pipe".into(),
+        };
+        self.feed(Input::Unwritable(side, fail));
+    }
+}
+
+fn get(path: &str) -> String {
+    format!("GET {URL}{path} HTTP/1.1\r\n\r\n")
+}
+
+#[test]
+fn a_pooled_connection_that_takes_no_head_loses_no_pipelined_request() {
+    let mut bench = Bench::new();
+    bench.arrive(Side::Client, &(get("1") + &get("2")));
+    bench.dialled(true);
+    bench.unwritable(Side::Origin);
+    bench.flows.down.end = End::Reached;
+    bench.feed(Input::Moved);
+    bench.dialled(false);
+    assert!(bench.leave(Side::Origin).starts_with("GET /1 "));
+    bench.arrive(Side::Origin, "HTTP/1.1 204 No Content\r\n\r\n");
+    assert!(bench.leave(Side::Client).starts_with("HTTP/1.1 204 "));
+    bench.dialled(false);
+    assert!(bench.leave(Side::Origin).starts_with("GET /2 "));
+}
