@@ -36,9 +36,13 @@ impl Head {
         }
     }
 
-    /// For a client that was answered and kept: its next bytes are looked at again.
+    /// For a client that was answered and kept: its next bytes are looked at again, and read again as soon as
+    /// the answer has left.
     pub(super) fn next(flows: &mut Flows, now: Instant) -> State {
-        flows.up.gate = Gate::Hold;
+        flows.up.gate = match flows.down.has_unsent() {
+            true => Gate::Pass(0),
+            false => Gate::Hold,
+        };
         flows.down.gate = Gate::Pass(0);
         State::Head(Head {
             scan: Scan::request(),
@@ -84,6 +88,7 @@ impl Head {
         if flows.down.has_unsent() {
             return State::Head(self);
         }
+        flows.up.gate = Gate::Hold;
         if !flows.up.rx.is_empty() && !self.has_bytes {
             if !self.begun {
                 self.since = cx.now;

@@ -129,3 +129,15 @@ fn a_pooled_connection_that_takes_no_head_loses_no_pipelined_request() {
     bench.dialled(false);
     assert!(bench.leave(Side::Origin).starts_with("GET /2 "));
 }
+
+#[test]
+fn a_client_that_reads_no_answers_is_not_read_either() {
+    let denied = "GET http://10.0.0.1/ HTTP/1.1\r\n\r\n";
+    let mut bench = Bench::new();
+    bench.arrive(Side::Client, &denied.repeat(3));
+    assert!(!bench.flows.up.wants_bytes());
+    for _ in 0..3 {
+        assert!(bench.leave(Side::Client).starts_with("HTTP/1.1 407 "));
+    }
+    assert!(bench.flows.up.rx.is_empty() && bench.flows.up.wants_bytes());
+}
