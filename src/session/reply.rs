@@ -93,6 +93,9 @@ impl Closing {
     pub(super) fn linger(flows: &mut Flows, cx: &mut Cx<'_>) -> State {
         // Counted from now on, not from when the client was last heard of.
         flows.down.touched = cx.now;
+        // The origin gets nothing more, and the client is read whatever became of it.
+        flows.up.tx.release();
+        flows.up.dead = false;
         flows.up.gate = Gate::Hold;
         State::Closing(Closing { hung_up: None })
     }

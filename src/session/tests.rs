@@ -141,3 +141,23 @@ fn a_client_that_reads_no_answers_is_not_read_either() {
     }
     assert!(bench.flows.up.rx.is_empty() && bench.flows.up.wants_bytes());
 }
+
+#[test]
+fn what_is_left_of_a_request_is_read_behind_an_answer_that_ended_by_close() {
+    let mut bench = Bench::new();
+    let request = format!("POST {URL} HTTP/1.1\r\nContent-Length: 100\r\n\r\nabc");
+    bench.arrive(Side::Client, &request);
+    bench.dialled(false);
+    bench.leave(Side::Origin);
+    bench.arrive(Side::Client, "def");
+    bench.unwritable(Side::Origin);
+    bench.arrive(Side::Origin, "HTTP/1.1 413 Too Large\r\n\r\nno");
+    bench.flows.down.end = End::Reached;
+    assert!(bench.leave(Side::Client).ends_with("\r\n\r\nno"));
+    assert!(bench.flows.up.wants_bytes());
+    bench.arrive(Side::Client, "ghi");
+    assert!(bench.flows.up.rx.is_empty());
+    bench.flows.up.end = End::Reached;
+    bench.feed(Input::Moved);
+    assert!(bench.session.is_done());
+}
