@@ -128,9 +128,10 @@ pub(super) fn advance(
             None
         }
         Input::Broken(Side::Origin, fail) => Some(exchange.origin_broken(&fail, flows)),
-        Input::Starved => Some(Next::Refuse(Refusal::Overloaded(
-            "No memory is left to read the response's head.",
+        Input::Starved if exchange.receiving.is_pending() => Some(Next::Refuse(Refusal::Overloaded(
+            "No memory is left for the request and its response.",
         ))),
+        Input::Starved => Some(Next::Truncated("no memory is left".into())),
         Input::Terminate => Some(Next::ClientLost("the proxy shut down".into())),
         Input::Expired => exchange.expired(flows, shared, cx),
         _ => None,

@@ -161,3 +161,25 @@ fn what_is_left_of_a_request_is_read_behind_an_answer_that_ended_by_close() {
     bench.feed(Input::Moved);
     assert!(bench.session.is_done());
 }
+
+#[test]
+fn no_answer_of_ours_lands_in_the_middle_of_a_response() {
+    let mut bench = Bench::new();
+    bench.arrive(Side::Client, &get(""));
+    bench.dialled(false);
+    bench.leave(Side::Origin);
+    bench.arrive(
+        Side::Origin,
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: ",
+    );
+    let begun = bench.leave(Side::Client);
+    assert!(begun.starts_with("HTTP/1.1 200 ") && begun.ends_with("1\r\na\r\n"));
+    bench.feed(Input::Starved);
+    assert_eq!(bench.leave(Side::Client), "");
+    assert!(
+        bench
+            .actions
+            .iter()
+            .any(|action| matches!(action, Action::DropOrigin))
+    );
+}
