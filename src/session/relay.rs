@@ -80,8 +80,10 @@ impl Relay {
     fn finish(&mut self, section_bytes: usize, flow: &mut Flow, limits: &HeadLimits) -> Result<(), Fault> {
         if self.framed {
             let section = flow.rx.as_slice().get(..section_bytes).unwrap_or_default();
-            flow.tx.push(b"0\r\n");
-            rewrite_trailers(section, limits, flow.tx.writer())?;
+            // Only a well-formed section may end the body: many receivers take the last chunk alone for the end.
+            let mut end = b"0\r\n".to_vec();
+            rewrite_trailers(section, limits, &mut end)?;
+            flow.tx.push(&end);
         }
         flow.rx.consume(section_bytes);
         flow.gate = Gate::Pass(0);

@@ -183,3 +183,17 @@ fn no_answer_of_ours_lands_in_the_middle_of_a_response() {
             .any(|action| matches!(action, Action::DropOrigin))
     );
 }
+
+#[test]
+fn a_malformed_trailer_does_not_leave_the_last_chunk_behind() {
+    let mut bench = Bench::new();
+    bench.arrive(Side::Client, &get(""));
+    bench.dialled(false);
+    bench.leave(Side::Origin);
+    bench.arrive(
+        Side::Origin,
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX Y: z\r\n\r\n",
+    );
+    let begun = bench.leave(Side::Client);
+    assert!(begun.ends_with("\r\n\r\n1\r\na\r\n"), "{begun}");
+}
