@@ -197,3 +197,20 @@ fn a_malformed_trailer_does_not_leave_the_last_chunk_behind() {
     let begun = bench.leave(Side::Client);
     assert!(begun.ends_with("\r\n\r\n1\r\na\r\n"), "{begun}");
 }
+
+#[test]
+fn a_half_closed_tunnel_gets_its_time_from_the_half_close_on() {
+    let mut bench = Bench::new();
+    bench.arrive(Side::Client, "CONNECT 44.1.2.3:443 HTTP/1.1\r\n\r\n");
+    bench.dialled(false);
+    bench.leave(Side::Client);
+    bench.now += Duration::from_secs(600);
+    bench.flows.up.end = End::Passed;
+    bench.feed(Input::Moved);
+    let deadline = bench.session.deadline(&bench.flows, &bench.settings);
+    assert_eq!(deadline, Some(bench.now + Duration::from_secs(60)));
+    bench.now += Duration::from_secs(30);
+    bench.flows.down.touched = bench.now;
+    let deadline = bench.session.deadline(&bench.flows, &bench.settings);
+    assert_eq!(deadline, Some(bench.now + Duration::from_secs(60)));
+}

@@ -20,6 +20,8 @@ pub struct Tunnel {
     began: Instant,
     /// Bytes that earlier requests on the client's connection moved, (up, down).
     moved_before_bytes: (u64, u64),
+    /// When the first half was closed.
+    half_closed_at: Option<Instant>,
     /// The origin reset the connection while we wrote to it, without having ended its own half before.
     reset_by_origin: bool,
 }
@@ -42,6 +44,7 @@ pub(super) fn open(record: Box<Record>, flows: &mut Flows, cx: &mut Cx<'_>) -> S
         record,
         began: cx.now,
         moved_before_bytes,
+        half_closed_at: None,
         reset_by_origin: false,
     })
 }
@@ -49,14 +52,12 @@ pub(super) fn open(record: Box<Record>, flows: &mut Flows, cx: &mut Cx<'_>) -> S
 impl Tunnel {
     pub(super) fn deadline(&self, flows: &Flows, settings: &Settings) -> Option<Instant> {
         let idle = settings.idle_timeout;
-        let half_closed = [&flows.up, &flows.down].iter().any(|flow| flow.is_over());
-        let limit = match half_closed {
-            true if idle.is_zero() => HALF_CLOSED_TIMEOUT,
-            true => idle.min(HALF_CLOSED_TIMEOUT),
-            false if idle.is_zero() => return None,
-            false => idle,
-        };
-        Some(flows.touched() + limit)
+        match self.half_closed_at {
+            Some(at) if idle.is_zero() => Some(flows.touched().max(at) + HALF_CLOSED_TIMEOUT),
+            Some(at) => Some(flows.touched().max(at) + idle.min(HALF_CLOSED_TIMEOUT)),
+            None if idle.is_zero() => None,
+            None => Some(flows.touched() + idle),
+        }
     }
 
     pub(super) fn advance(mut self, input: Input<'_>, flows: &mut Flows, cx: &mut Cx<'_>) -> State {
@@ -79,6 +80,9 @@ impl Tunnel {
             _ => {}
         }
         if !flows.up.is_over() || !flows.down.is_over() {
+            if flows.up.is_over() || flows.down.is_over() {
+                self.half_closed_at.get_or_insert(cx.now);
+            }
             return State::Tunnel(self);
         }
         let (dead, reset) = (flows.up.dead, self.reset_by_origin);
