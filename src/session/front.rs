@@ -101,17 +101,18 @@ impl Request {
 pub fn judge(bytes: &[u8], shared: &Shared, cx: &mut Cx<'_>) -> Result<Box<Request>, Box<Refused>> {
     let record = Box::new(Record::new(cx.ids.next(cx.wall), shared.client, cx.wall));
     let limits = cx.settings.head;
+    let manner = Manner::closing(bytes);
     head::with_request(bytes, &limits, |parsed| match parsed {
         Ok(head) => Judge {
             head: &head,
             record,
-            manner: Manner::CLOSING,
+            manner,
         }
         .judge(shared, cx),
         Err(fault) => Err(Box::new(Refused {
             record,
             refusal: fault_refusal(fault),
-            manner: Manner::CLOSING,
+            manner,
         })),
     })
 }

@@ -124,6 +124,13 @@ impl Head {
 
     fn refuse(self, refusal: Refusal, flows: &mut Flows, shared: &mut Shared, cx: &mut Cx<'_>) -> State {
         let record = Box::new(Record::new(cx.ids.next(cx.wall), shared.client, cx.wall));
-        reply::refuse(record, refusal, Manner::CLOSING, flows, shared, cx)
+        let begun = flows
+            .up
+            .rx
+            .as_slice()
+            .get(self.scan.skipped()..)
+            .unwrap_or_default();
+        let manner = Manner::closing(begun);
+        reply::refuse(record, refusal, manner, flows, shared, cx)
     }
 }

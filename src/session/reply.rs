@@ -39,6 +39,14 @@ impl Manner {
         head_only: false,
         http10: false,
     };
+
+    /// Answer and close, where nothing of a head could be read but perhaps its method.
+    pub fn closing(head: &[u8]) -> Manner {
+        Manner {
+            head_only: head.starts_with(b"HEAD "),
+            ..Manner::CLOSING
+        }
+    }
 }
 
 /// Answers a request by a refusal, logs it, and keeps the connection where that is safe.

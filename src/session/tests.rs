@@ -214,3 +214,21 @@ fn a_half_closed_tunnel_gets_its_time_from_the_half_close_on() {
     let deadline = bench.session.deadline(&bench.flows, &bench.settings);
     assert_eq!(deadline, Some(bench.now + Duration::from_secs(60)));
 }
+
+#[test]
+fn a_refused_head_request_gets_no_content() {
+    for request in [
+        "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "HEAD http:/// HTTP/1.1\r\n\r\n",
+        "HEAD http://a/ HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        "HEAD http://a@b/ HTTP/1.1\r\n\r\n",
+    ] {
+        let mut bench = Bench::new();
+        bench.arrive(Side::Client, request);
+        let answer = bench.leave(Side::Client);
+        assert!(
+            answer.starts_with("HTTP/1.1 400 ") && answer.ends_with("\r\n\r\n"),
+            "{answer}"
+        );
+    }
+}
