@@ -21,7 +21,7 @@ Environment only
   PROXY_PASSWORD_FILE  file that holds it instead
   RUST_LOG             least important lines to log, where --log-level is not given
 
-Exit codes: 0 after an orderly end, 1 when a port cannot be had, 2 when the configuration is wrong.
+Exit codes: 0 after an orderly end, 1 when a port cannot be had or this machine fails us, 2 when the configuration is wrong.
 ";
 
 /// The text of `--help`.

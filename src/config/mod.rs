@@ -65,7 +65,7 @@ pub struct Config {
     pub deny_addresses: Vec<String>,
     /// Addresses to allow, each `IP` or `IP:PORT`.
     pub allow_addresses: Vec<String>,
-    /// Allow private and other special-purpose addresses.
+    /// Treat RFC 1918 and fc00::/7 as public; nothing else changes.
     pub unsafe_allow_private_ranges: bool,
     /// Where the ACL comes from.
     pub acl: AclSource,

@@ -11,7 +11,7 @@ pub(super) const DESTINATIONS: &[OptionRow] = &[
     row(
         "allow-range",
         Kind::Cidr,
-        "addresses to allow, whatever else denies them; repeatable",
+        "addresses to allow, whatever denies them but for our own listener; repeatable",
     )
     .key_is("allow_ranges")
     .repeatable(),
@@ -32,7 +32,7 @@ pub(super) const DESTINATIONS: &[OptionRow] = &[
     row(
         "unsafe-allow-private-ranges",
         Kind::Switch,
-        "allow private and other special-purpose addresses",
+        "treat private addresses (RFC 1918, fc00::/7) as public; loopback and link-local stay denied",
     )
     .default_is("false"),
     row(

@@ -27,7 +27,7 @@ pub(super) const GENERAL: &[OptionRow] = &[
     row(
         "print-config",
         Kind::Switch,
-        "check everything, print the effective configuration as YAML and exit; needs no password",
+        "check the options, print the effective configuration as YAML and exit; needs no password",
     )
     .default_is("false")
     .only(Places::FlagOnly),
