@@ -1,8 +1,11 @@
 //! YAML text as a small tree with positions. It knows YAML but no option: duplicate keys, anchors, aliases, tags and
 //! a second document are refused here, unknown keys and wrong shapes by the parent.
 
+use std::collections::HashMap;
+
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput};
 
+use crate::config::error::quoted;
 use crate::config::source::Position;
 
 /// How deep values may nest: the document, `tls`, one of its lists. What is deeper has a wrong shape anyway, so
@@ -133,7 +136,8 @@ impl<'a> Reader<'a> {
     }
 
     fn mapping(&mut self, depth: usize) -> Result<Shape, TreeError> {
-        let mut entries: Vec<Entry> = Vec::new();
+        let mut entries = Vec::new();
+        let mut first_lines = HashMap::new();
         loop {
             let (event, at) = self.next()?;
             if event == Event::MappingEnd {
@@ -144,9 +148,9 @@ impl<'a> Reader<'a> {
                 Shape::Null => "null".to_owned(),
                 Shape::List(_) | Shape::Mapping(_) => return Err(refuse(at, "a key must be a single value")),
             };
-            if let Some(first) = entries.iter().find(|entry| entry.key == key) {
-                let line = first.at.line;
-                return Err(refuse(at, format!("duplicate key {key:?}, first on line {line}")));
+            if let Some(line) = first_lines.insert(key.clone(), at.line) {
+                let key = quoted(&key);
+                return Err(refuse(at, format!("duplicate key {key}, first on line {line}")));
             }
             let (event, value_at) = self.next()?;
             let value = self.node(event, value_at, depth)?;
@@ -204,6 +208,15 @@ mod tests {
             "line 2, column 1: duplicate key \"ip\", first on line 1"
         );
         assert!(error("tls: {a: 1, \"a\": 2}\n").contains("duplicate key \"a\""));
+        let long = "a".repeat(100_000);
+        assert!(error(&format!("? {long}\n: 1\n? {long}\n: 2\n")).len() < 1000);
+    }
+
+    /// Within a second or so; comparing every key with all before it would take minutes.
+    #[test]
+    fn many_keys_are_no_trouble() {
+        let text: String = (0..80_000).map(|n| format!("key{n}: 1\n")).collect();
+        assert_eq!(parse(&text).unwrap().len(), 80_000);
     }
 
     #[test]
