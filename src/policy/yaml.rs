@@ -6,6 +6,7 @@
 
 mod shape;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use saphyr_parser::Marker;
@@ -19,6 +20,9 @@ pub const SIZE_MAX: usize = 16 << 20;
 
 /// How deep lists and mappings may be nested, the outermost mapping included.
 pub const DEPTH_MAX: usize = 16;
+
+/// Most characters of each end of an error message: it may quote a value as long as the document.
+const MESSAGE_END_CHARS_MAX: usize = 400;
 
 /// Where something stands in a text; both count from 1, columns in characters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,8 +56,10 @@ pub struct YamlError {
 }
 
 impl YamlError {
-    /// An error at a position; control characters in the message are escaped, so that it stays one line.
+    /// An error at a position; control characters in the message are escaped, so that it stays one line, and what
+    /// is very long loses its middle: a quoted value stands there, what is wrong with it at the end.
     pub fn new(at: Position, message: &str) -> YamlError {
+        let message = &without_middle(message);
         let mut clean = String::with_capacity(message.len());
         for c in message.chars() {
             if c.is_control() {
@@ -110,6 +116,18 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, YamlError> {
     serde_yaml::from_str::<IgnoredAny>(text)
         .map_err(|error| YamlError::from_serde(&error, "not valid yaml: "))?;
     serde_yaml::from_str(text).map_err(|error| YamlError::from_serde(&error, ""))
+}
+
+fn without_middle(message: &str) -> Cow<'_, str> {
+    let start = message.char_indices().nth(MESSAGE_END_CHARS_MAX);
+    let end = message.char_indices().nth_back(MESSAGE_END_CHARS_MAX - 1);
+    match (start, end) {
+        (Some((start, _)), Some((end, _))) if start < end => {
+            let (start, end) = (message.get(..start), message.get(end..));
+            format!("{} ... {}", start.unwrap_or_default(), end.unwrap_or_default()).into()
+        }
+        _ => message.into(),
+    }
 }
 
 fn without_byte_order_mark(text: &str) -> &str {
