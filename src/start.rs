@@ -2,7 +2,8 @@
 //! one line that says what and why.
 
 use std::fmt::Display;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use crate::log::{Format, Logger};
 use crate::policy::acl::{self, Acl, Action};
 use crate::policy::auth::Password;
 use crate::policy::ranges::{Ranges, Rule};
-use crate::policy::{self, Policy, PolicyParts};
+use crate::policy::{self, Policy, PolicyParts, yaml};
 use crate::server::core::{Core, World};
 use crate::server::pool::Pool;
 use crate::server::{Limits, Reload, Server};
@@ -161,7 +162,11 @@ fn read_acl(config: &Config, disabled: &[Action]) -> Result<Option<Acl>, StartEr
 }
 
 fn read_acl_file(path: &Path, disabled: &[Action]) -> Result<Acl, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let mut text = String::new();
+    // One byte more than is accepted: the parser then says that it is too much.
+    File::open(path)
+        .and_then(|file| file.take(yaml::SIZE_MAX as u64 + 1).read_to_string(&mut text))
+        .map_err(|error| format!("{}: {error}", path.display()))?;
     Acl::parse(&text, disabled).map_err(|error| format!("{}: {error}", path.display()))
 }
 
@@ -219,6 +224,10 @@ fn reload(acl: &AclSource, disabled: Vec<Action>) -> Reload {
         let Some(path) = &acl_file else {
             return Err("no --egress-acl-file is set".into());
         };
+        // At start a pipe does no harm; now everybody would wait for its writer.
+        if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(format!("{}: not a regular file", path.display()));
+        }
         let next = read_acl_file(path, &disabled)?;
         let difference = present.acl().map(|old| old.difference(&next)).unwrap_or_default();
         log::info!(
@@ -348,15 +357,5 @@ fn say_start(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn idle_connections_leave_descriptors_for_clients() {
-        assert_eq!(idle_max(100, 64), 2);
-        assert_eq!(idle_max(100, 16), 0);
-        assert_eq!(idle_max(100, 1024), 100);
-        assert_eq!(idle_max(8, 1024), 8);
-        assert_eq!(idle_max(1000, 1 << 20), 1000);
-    }
-}
+#[path = "start_tests.rs"]
+mod tests;

@@ -238,7 +238,10 @@ fn a_message_is_short_however_long_a_value_is() {
     let value = "é".repeat(100_000);
     let error = read::<File>(&format!("port: {value}\n")).unwrap_err();
     assert!(error.message.chars().count() < 1000);
-    assert!(error.message.starts_with("port: invalid type: string \"éé"), "{error}");
+    assert!(
+        error.message.starts_with("port: invalid type: string \"éé"),
+        "{error}"
+    );
     assert!(error.message.ends_with("éé\", expected u16"), "{error}");
     let error = YamlError::new(Position::START, &"x".repeat(2 * MESSAGE_END_CHARS_MAX));
     assert_eq!(error.message.len(), 2 * MESSAGE_END_CHARS_MAX);
