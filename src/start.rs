@@ -345,8 +345,14 @@ fn say_start(
         env!("CARGO_PKG_VERSION"),
         BUDGET_BYTES >> 20,
     );
-    if acl.is_none() {
-        log::warn!("No egress ACL is configured: every host is allowed, only addresses are judged");
+    match acl {
+        None => log::warn!("No egress ACL is configured: every host is allowed, only addresses are judged"),
+        Some(acl) if !acl.has_default_rule() => {
+            log::warn!(
+                "The egress ACL has no default rule: a role that no service is named after is denied everything"
+            );
+        }
+        Some(_) => {}
     }
     if config.allow_missing_role && config.password.is_none() {
         log::warn!("Clients are not identified (--allow-missing-role): whoever reaches the port may use it");
