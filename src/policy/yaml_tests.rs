@@ -90,6 +90,16 @@ fn bad_syntax_says_yaml() {
 }
 
 #[test]
+fn a_glob_without_quotes_is_told_what_it_lacks() {
+    bad(
+        "name: *.a.test\n",
+        1,
+        7,
+        &["not valid yaml", "`*`", "needs quotes"],
+    );
+}
+
+#[test]
 fn an_unknown_key_is_named_with_its_place_and_what_is_accepted() {
     bad(
         "name: a\nnmae: b\n",

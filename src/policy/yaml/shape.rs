@@ -82,9 +82,15 @@ pub(super) fn walk(text: &str, visit: Visit<'_>) -> Result<Root, YamlError> {
     };
     while let Some(event) = parser.next_event() {
         let (event, span) = event.map_err(|error| {
+            // The parser looks an alias up before we are told of it.
+            let hint = if error.info().contains("anchor") {
+                "; a value that begins with `*` or `&` needs quotes"
+            } else {
+                ""
+            };
             YamlError::new(
                 Position::of(error.marker()),
-                &format!("not valid yaml: {}", error.info()),
+                &format!("not valid yaml: {}{hint}", error.info()),
             )
         })?;
         walker
