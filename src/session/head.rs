@@ -98,6 +98,10 @@ impl Head {
         match self.scan.advance(flows.up.rx.as_slice(), &cx.settings.head) {
             Scanned::Head(n) => self.judge(n, flows, shared, cx),
             Scanned::Bad(fault) => self.refuse(front::fault_refusal(fault), flows, shared, cx),
+            // Nobody was answered on this connection, so no answer can be lost with it.
+            Scanned::More if shared.draining && self.begun && !self.has_bytes => {
+                State::close(Close::Orderly, cx)
+            }
             // What is there is no whole head, and nothing will be added, or nothing of a further one is wanted.
             Scanned::More if flows.up.end >= End::Reached || (shared.draining && !self.has_bytes) => {
                 reply::close_gracefully(flows, cx)
