@@ -20,9 +20,9 @@ const NOFILE_MAX: u64 = 1 << 20;
 
 /// Binds a listening socket: `SO_REUSEADDR`, non-blocking, closed on exec.
 ///
-/// `ip` is an address with or without brackets, or a host name, of which the first usable address is taken; this
-/// asks the system's resolver and may wait for it. `None`, `::` and `[::]` mean every address, IPv4's too, and
-/// IPv4's alone where the machine has no IPv6. Port 0 is any free one.
+/// `ip` is an address with or without brackets, or a host name, of which the first usable address is taken, IPv4
+/// before IPv6; this asks the system's resolver and may wait for it. `None`, `::` and `[::]` mean every address,
+/// IPv4's too, and IPv4's alone where the machine has no IPv6. Port 0 is any free one.
 ///
 /// # Errors
 /// Each names the address and says what is wrong, such as `address already in use`.
@@ -60,7 +60,12 @@ fn addresses(ip: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
             ErrorKind::InvalidInput,
             "neither an address nor a host name",
         )),
-        Err(_) => Ok((bare, port).to_socket_addrs()?.collect()),
+        Err(_) => {
+            // IPv4 first, as Go does it: `localhost` is 127.0.0.1 to most clients.
+            let mut addresses: Vec<SocketAddr> = (bare, port).to_socket_addrs()?.collect();
+            addresses.sort_by_key(SocketAddr::is_ipv6);
+            Ok(addresses)
+        }
     }
 }
 
