@@ -126,7 +126,7 @@ pub struct Flow {
     pub gate: Gate,
     /// The source's end.
     pub end: End,
-    /// The destination takes nothing any more: what was meant for it is dropped and the source not read.
+    /// The destination takes nothing any more: what was meant for it stays here and the source is not read.
     pub dead: bool,
     /// Bytes of `rx` that were passed on, ever; the session's own are not counted.
     pub moved_bytes: u64,
@@ -151,6 +151,7 @@ impl Flow {
     /// How many bytes of `rx` may leave now.
     pub fn passable(&self) -> usize {
         match self.gate {
+            _ if self.dead => 0,
             Gate::Hold => 0,
             Gate::Pass(n) => usize::try_from(n).unwrap_or(usize::MAX).min(self.rx.len()),
             Gate::Open => self.rx.len(),
@@ -203,16 +204,13 @@ impl Flow {
 
     /// Everything up to the source's end has left: the end itself can be passed on.
     pub fn end_is_due(&self) -> bool {
-        self.gate == Gate::Open && self.end == End::Reached && !self.has_unsent()
+        self.gate == Gate::Open && self.end == End::Reached && !self.dead && !self.has_unsent()
     }
 
-    /// The destination is gone: what was meant for it is dropped. What waits behind a shut gate was not: it is
-    /// the next request.
+    /// The destination is gone: nothing leaves any more and nothing more is read. What was read stays, for it may
+    /// belong to the next request.
     pub fn kill(&mut self) {
         self.tx.release();
-        if self.gate != Gate::Pass(0) {
-            self.rx.clear();
-        }
         self.dead = true;
     }
 

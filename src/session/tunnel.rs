@@ -67,6 +67,7 @@ impl Tunnel {
                 self.reset_by_origin = fail.kind == IoFailKind::Reset && flows.down.end == End::Open;
                 self.record.note_error(&fail.text);
                 flows.up.kill();
+                flows.up.rx.clear();
             }
             Input::Broken(_, fail) | Input::Unwritable(_, fail) => return self.broken(&fail, flows, cx),
             Input::Expired if super::lookup::is_due(self.deadline(flows, cx.settings), cx.now) => {
