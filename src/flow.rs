@@ -102,6 +102,11 @@ pub enum Gate {
     Open,
 }
 
+impl Gate {
+    /// All, but not the source's end: where the source was reset, its end is none.
+    pub const ENDLESS: Gate = Gate::Pass(u64::MAX);
+}
+
 /// What is known of the end of a source.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum End {

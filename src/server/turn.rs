@@ -99,7 +99,8 @@ fn step<E: Ends>(
         Some(failed) => failed,
         None => pump::fill(wire, ready, flows.from(from), means.budget.is_spent(), cx.now),
     };
-    let announced = ready.read_closed && flows.from(from).end == End::Open;
+    // A reset is no FIN, though the poll calls it the end of reading too.
+    let announced = ready.read_closed && !ready.failed && flows.from(from).end == End::Open;
     if announced {
         flows.from(from).end = End::Announced;
     }

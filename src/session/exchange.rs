@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::flow::{End, Flows, Gate};
 use crate::http::framing::Body;
-use crate::net::{IoFail, Side};
+use crate::net::{IoFail, IoFailKind, Side};
 use crate::policy::Vetted;
 
 use super::front::{Http, Kind, Request, fault_refusal};
@@ -36,6 +36,8 @@ pub struct Exchange {
     pub(super) client_persists: bool,
     pub(super) origin_persists: bool,
     pub(super) private: bool,
+    /// The origin reset its connection before it had ended its half.
+    pub(super) origin_reset: bool,
     began: Instant,
 }
 
@@ -104,6 +106,7 @@ pub(super) fn start(
         client_persists,
         origin_persists: false,
         private,
+        origin_reset: false,
         began: cx.now,
     }))
 }
@@ -120,11 +123,8 @@ pub(super) fn advance(
         Input::Broken(Side::Client, fail) | Input::Unwritable(Side::Client, fail) => {
             Some(Next::ClientLost(fail.text))
         }
-        Input::Unwritable(Side::Origin, _) => {
-            if !matches!(exchange.sending, Sending::Done) {
-                exchange.sending = Sending::Failed;
-            }
-            flows.up.kill();
+        Input::Unwritable(Side::Origin, fail) => {
+            exchange.origin_unwritable(&fail, flows);
             None
         }
         Input::Broken(Side::Origin, fail) => Some(exchange.origin_broken(&fail, flows)),
@@ -259,6 +259,19 @@ impl Exchange {
             ));
         }
         None
+    }
+
+    /// The origin takes nothing any more, but may have answered before. Where that was a reset and no FIN came
+    /// first, the end that will be read is the reset's.
+    fn origin_unwritable(&mut self, fail: &IoFail, flows: &mut Flows) {
+        if !matches!(self.sending, Sending::Done) {
+            self.sending = Sending::Failed;
+        }
+        flows.up.kill();
+        self.origin_reset |= fail.kind == IoFailKind::Reset && flows.down.end == End::Open;
+        if self.origin_reset && flows.down.gate == Gate::Open {
+            flows.down.gate = Gate::ENDLESS;
+        }
     }
 
     /// The origin's connection failed for reading.

@@ -107,9 +107,9 @@ fn body(exchange: &mut Exchange, flows: &mut Flows, cx: &Cx<'_>) -> Option<Next>
             }
         },
         Receiving::UntilClose if down.end == End::Passed => return Some(Next::Ended),
-        Receiving::UntilClose => return None,
+        Receiving::UntilClose => {}
     }
-    let stuck = down.end >= End::Reached && !down.has_unsent();
+    let stuck = down.end >= End::Reached && !down.has_unsent() && !down.end_is_due();
     stuck.then(|| Next::Truncated("the origin closed the connection before its response ended".into()))
 }
 
@@ -147,6 +147,7 @@ fn take_head(
                         .is_some_and(|http| http.version == Version::Http11);
                     (Receiving::Chunked(Relay::new(framed)), Gate::Hold)
                 }
+                Body::UntilClose if exchange.origin_reset => (Receiving::UntilClose, Gate::ENDLESS),
                 Body::UntilClose => (Receiving::UntilClose, Gate::Open),
             };
             exchange.logged = true;

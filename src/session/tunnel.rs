@@ -68,6 +68,9 @@ impl Tunnel {
                 self.record.note_error(&fail.text);
                 flows.up.kill();
                 flows.up.rx.clear();
+                if self.reset_by_origin {
+                    flows.down.gate = Gate::ENDLESS;
+                }
             }
             Input::Broken(_, fail) | Input::Unwritable(_, fail) => return self.broken(&fail, flows, cx),
             Input::Expired if super::lookup::is_due(self.deadline(flows, cx.settings), cx.now) => {
@@ -80,8 +83,10 @@ impl Tunnel {
             }
             _ => {}
         }
-        if !flows.up.is_over() || !flows.down.is_over() {
-            if flows.up.is_over() || flows.down.is_over() {
+        let cut = self.reset_by_origin && flows.down.end >= End::Reached && !flows.down.has_unsent();
+        let (up_over, down_over) = (flows.up.is_over(), flows.down.is_over() || cut);
+        if !up_over || !down_over {
+            if up_over || down_over {
                 self.half_closed_at.get_or_insert(cx.now);
             }
             return State::Tunnel(self);
