@@ -325,9 +325,11 @@ impl Exchange {
                 flows.forget_origin();
                 Closing::linger(flows, cx)
             }
+            // A client that ended its half, or did not want the proxy to end, may still be reading.
             Next::ClientLost(why) => {
+                let shows = self.receiving.is_pending() || self.receiving.shows_truncation();
                 self.log_error(&why, cx);
-                State::close(Close::Orderly, cx)
+                State::close(if shows { Close::Orderly } else { Close::Abort }, cx)
             }
         }
     }

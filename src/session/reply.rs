@@ -118,9 +118,9 @@ impl Closing {
     pub(super) fn advance(mut self, input: Input<'_>, flows: &mut Flows, cx: &mut Cx<'_>) -> State {
         match input {
             Input::Broken(Side::Client, _) | Input::Unwritable(Side::Client, _) | Input::Terminate => {
-                return State::close(Close::Orderly, cx);
+                return Self::give_up(flows, cx);
             }
-            Input::Expired if self.deadline(flows) <= cx.now => return State::close(Close::Orderly, cx),
+            Input::Expired if self.deadline(flows) <= cx.now => return Self::give_up(flows, cx),
             _ => {}
         }
         flows.up.rx.clear();
@@ -133,5 +133,11 @@ impl Closing {
             return State::close(Close::Orderly, cx);
         }
         State::Closing(self)
+    }
+
+    /// Ends at once. Where something was left unsaid, the end must not be taken for that of a body.
+    fn give_up(flows: &Flows, cx: &mut Cx<'_>) -> State {
+        let unsaid = flows.down.has_unsent();
+        State::close(if unsaid { Close::Abort } else { Close::Orderly }, cx)
     }
 }
