@@ -150,6 +150,7 @@ fn what_is_left_of_a_request_is_read_behind_an_answer_that_ended_by_close() {
     bench.dialled(false);
     bench.leave(Side::Origin);
     bench.arrive(Side::Client, "def");
+    bench.flows.down.end = End::Announced;
     bench.unwritable(Side::Origin);
     bench.arrive(Side::Origin, "HTTP/1.1 413 Too Large\r\n\r\nno");
     bench.flows.down.end = End::Reached;
