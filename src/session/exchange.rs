@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::flow::{End, Flows, Gate};
 use crate::http::framing::Body;
-use crate::net::{IoFail, IoFailKind, Side};
+use crate::net::{IoFail, Side};
 use crate::policy::Vetted;
 
 use super::front::{Http, Kind, Request, fault_refusal};
@@ -36,8 +36,8 @@ pub struct Exchange {
     pub(super) client_persists: bool,
     pub(super) origin_persists: bool,
     pub(super) private: bool,
-    /// The origin reset its connection before it had ended its half.
-    pub(super) origin_reset: bool,
+    /// The origin's connection broke before it had ended its half.
+    pub(super) origin_broke: bool,
     began: Instant,
 }
 
@@ -106,7 +106,7 @@ pub(super) fn start(
         client_persists,
         origin_persists: false,
         private,
-        origin_reset: false,
+        origin_broke: false,
         began: cx.now,
     }))
 }
@@ -123,8 +123,8 @@ pub(super) fn advance(
         Input::Broken(Side::Client, fail) | Input::Unwritable(Side::Client, fail) => {
             Some(Next::ClientLost(fail.text))
         }
-        Input::Unwritable(Side::Origin, fail) => {
-            exchange.origin_unwritable(&fail, flows);
+        Input::Unwritable(Side::Origin, _) => {
+            exchange.origin_unwritable(flows);
             None
         }
         Input::Broken(Side::Origin, fail) => Some(exchange.origin_broken(&fail, flows)),
@@ -261,15 +261,15 @@ impl Exchange {
         None
     }
 
-    /// The origin takes nothing any more, but may have answered before. Where that was a reset and no FIN came
-    /// first, the end that will be read is the reset's.
-    fn origin_unwritable(&mut self, fail: &IoFail, flows: &mut Flows) {
+    /// The origin takes nothing any more, but may have answered before. Where no FIN came first, the end that
+    /// will be read is the failure's.
+    fn origin_unwritable(&mut self, flows: &mut Flows) {
         if !matches!(self.sending, Sending::Done) {
             self.sending = Sending::Failed;
         }
         flows.up.kill();
-        self.origin_reset |= fail.kind == IoFailKind::Reset && flows.down.end == End::Open;
-        if self.origin_reset && flows.down.gate == Gate::Open {
+        self.origin_broke |= flows.down.end == End::Open;
+        if self.origin_broke && flows.down.gate == Gate::Open {
             flows.down.gate = Gate::ENDLESS;
         }
     }

@@ -147,7 +147,7 @@ fn take_head(
                         .is_some_and(|http| http.version == Version::Http11);
                     (Receiving::Chunked(Relay::new(framed)), Gate::Hold)
                 }
-                Body::UntilClose if exchange.origin_reset => (Receiving::UntilClose, Gate::ENDLESS),
+                Body::UntilClose if exchange.origin_broke => (Receiving::UntilClose, Gate::ENDLESS),
                 Body::UntilClose => (Receiving::UntilClose, Gate::Open),
             };
             exchange.logged = true;

@@ -22,8 +22,8 @@ pub struct Tunnel {
     moved_before_bytes: (u64, u64),
     /// When the first half was closed.
     half_closed_at: Option<Instant>,
-    /// The origin reset the connection while we wrote to it, without having ended its own half before.
-    reset_by_origin: bool,
+    /// The origin's connection broke while we wrote to it, without having ended its own half before.
+    origin_broke: bool,
 }
 
 /// Answers a CONNECT whose dial succeeded.
@@ -45,7 +45,7 @@ pub(super) fn open(record: Box<Record>, flows: &mut Flows, cx: &mut Cx<'_>) -> S
         began: cx.now,
         moved_before_bytes,
         half_closed_at: None,
-        reset_by_origin: false,
+        origin_broke: false,
     })
 }
 
@@ -64,11 +64,11 @@ impl Tunnel {
         match input {
             // The origin takes nothing any more, but what it sent before is still to be delivered.
             Input::Unwritable(Side::Origin, fail) => {
-                self.reset_by_origin = fail.kind == IoFailKind::Reset && flows.down.end == End::Open;
+                self.origin_broke = flows.down.end == End::Open;
                 self.record.note_error(&fail.text);
                 flows.up.kill();
                 flows.up.rx.clear();
-                if self.reset_by_origin {
+                if self.origin_broke {
                     flows.down.gate = Gate::ENDLESS;
                 }
             }
@@ -83,7 +83,7 @@ impl Tunnel {
             }
             _ => {}
         }
-        let cut = self.reset_by_origin && flows.down.end >= End::Reached && !flows.down.has_unsent();
+        let cut = self.origin_broke && flows.down.end >= End::Reached && !flows.down.has_unsent();
         let (up_over, down_over) = (flows.up.is_over(), flows.down.is_over() || cut);
         if !up_over || !down_over {
             if up_over || down_over {
@@ -91,7 +91,7 @@ impl Tunnel {
             }
             return State::Tunnel(self);
         }
-        let (dead, reset) = (flows.up.dead, self.reset_by_origin);
+        let (dead, reset) = (flows.up.dead, self.origin_broke);
         self.log("", false, flows, cx);
         match (dead, reset) {
             (true, true) => State::close(Close::Abort, cx),
