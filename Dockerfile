@@ -1,0 +1,24 @@
+# syntax=docker/dockerfile:1
+
+# Builds the binary. The two cache mounts keep the registry and the compiled dependencies between builds, so that a
+# change of ours compiles only ours; they are in no layer, hence the copy at the end.
+FROM rust:1.93-slim-trixie AS build
+WORKDIR /build
+COPY . .
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/build/target \
+    cargo build --release --locked --bin smokescreen \
+    && cp target/release/smokescreen /smokescreen
+
+# Runs it. The binary links glibc and asks its resolver, which loads modules at run time: Debian has them. There is
+# nothing else to install: no shell is started, no certificate is read, no file is written.
+FROM debian:trixie-slim
+COPY --from=build /smokescreen /usr/local/bin/smokescreen
+COPY acl.yaml /etc/smokescreen/acl.yaml
+# Numbers, because they need no entry in /etc/passwd and `runAsNonRoot` of Kubernetes can check them.
+USER 65532:65532
+EXPOSE 4750
+# The program drains on SIGTERM; whoever stops it must wait longer than --exit-timeout (docker stop --time 300,
+# kill_timeout of fly.toml, which cannot be above 300 s). Needs PROXY_PASSWORD.
+STOPSIGNAL SIGTERM
+CMD ["smokescreen", "--egress-acl-file", "/etc/smokescreen/acl.yaml", "--exit-timeout", "290s"]
