@@ -18,7 +18,7 @@ COPY acl.yaml /etc/smokescreen/acl.yaml
 # Numbers, because they need no entry in /etc/passwd and `runAsNonRoot` of Kubernetes can check them.
 USER 65532:65532
 EXPOSE 4750
-# The program drains on SIGTERM; whoever stops it must wait longer than --exit-timeout (docker stop --time 300,
+# The program drains on SIGTERM; whoever stops it must wait longer than --exit-timeout (docker stop -t 300,
 # kill_timeout of fly.toml, which cannot be above 300 s). Needs PROXY_PASSWORD.
 STOPSIGNAL SIGTERM
 CMD ["smokescreen", "--egress-acl-file", "/etc/smokescreen/acl.yaml", "--exit-timeout", "290s"]
