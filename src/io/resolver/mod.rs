@@ -8,6 +8,8 @@ mod back;
 mod cache;
 mod ending;
 mod front;
+#[doc(hidden)]
+pub mod fuzzing;
 mod hosts;
 mod leg;
 mod message;
