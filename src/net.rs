@@ -20,6 +20,38 @@ pub enum Side {
     Origin,
 }
 
+/// Which families of addresses are looked up and dialled (`--network`); literals count like looked-up addresses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Network {
+    /// Both.
+    #[default]
+    Any,
+    /// IPv4, IPv4-mapped IPv6 included, since that is dialled as IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Network {
+    /// The word that stands for it in files and flags.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Network::Any => "ip",
+            Network::V4 => "ip4",
+            Network::V6 => "ip6",
+        }
+    }
+
+    /// Is this address of such a family?
+    pub fn admits(self, address: IpAddr) -> bool {
+        match self {
+            Network::Any => true,
+            Network::V4 => address.to_canonical().is_ipv4(),
+            Network::V6 => address.to_canonical().is_ipv6(),
+        }
+    }
+}
+
 /// A DNS name in normalised form: UTS-46 mapped, punycode, lower case, without a trailing dot.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Name(Box<str>);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use mio::Poll;
 
-use crate::config::{AclSource, Config, LogFormat, Network};
+use crate::config::{AclSource, Config, LogFormat};
 use crate::http::HeadLimits;
 use crate::io::budget::Budget;
 use crate::io::listener::{self, Acceptor};
@@ -22,7 +22,7 @@ use crate::log::{Format, Logger};
 use crate::policy::acl::{self, Acl, Action};
 use crate::policy::auth::Password;
 use crate::policy::ranges::{Ranges, Rule};
-use crate::policy::{self, Policy, PolicyParts, yaml};
+use crate::policy::{Policy, PolicyParts, yaml};
 use crate::server::core::{Core, World};
 use crate::server::pool::Pool;
 use crate::server::{Limits, Reload, Server};
@@ -206,11 +206,7 @@ fn policy(config: &Config, acl: Option<Acl>, mut ranges: Ranges, own_port: u16) 
             .as_ref()
             .and_then(|password| Password::new(password.as_str())),
         allow_missing_role: config.allow_missing_role,
-        network: match config.network {
-            Network::Ip => policy::Network::Any,
-            Network::Ip4 => policy::Network::V4,
-            Network::Ip6 => policy::Network::V6,
-        },
+        network: config.network,
     })
 }
 
@@ -289,11 +285,7 @@ fn settings(config: &Config) -> Settings {
 fn resolver_settings(config: &Config) -> resolver::Settings {
     resolver::Settings {
         servers: config.resolver_addresses.clone(),
-        network: match config.network {
-            Network::Ip => resolver::Network::Any,
-            Network::Ip4 => resolver::Network::V4,
-            Network::Ip6 => resolver::Network::V6,
-        },
+        network: config.network,
         cache_ttl: config.dns_cache_ttl,
         timeout: config.dns_timeout,
         workers: RESOLVER_WORKERS,

@@ -9,7 +9,7 @@ fn reloading() -> (tempfile::TempDir, PathBuf, Policy, Reload) {
         ranges: Ranges::new(Vec::new(), Vec::new(), false, Vec::new()),
         password: None,
         allow_missing_role: true,
-        network: policy::Network::Any,
+        network: crate::net::Network::Any,
     });
     let reload = reload(&AclSource::File(path.clone()), Vec::new());
     (directory, path, policy, reload)

@@ -28,7 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("io", &["net", "flow", "policy::Vetted"]),
     ("log", &["net", "session::outcome"]),
     ("stats", &["net", "session::outcome"]),
-    ("config", &["policy", "log"]),
+    ("config", &["net", "policy", "log"]),
     ("server", EVERYTHING),
     // The composition root: it alone puts the house together.
     ("start", EVERYTHING),

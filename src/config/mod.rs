@@ -23,6 +23,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use crate::net::Network;
 pub use environment::Lookup;
 pub use error::ConfigError;
 pub use password::Password;
@@ -106,17 +107,6 @@ pub enum AclSource {
     BuiltIn,
     /// None: every host is allowed, only addresses are judged. Worth a warning.
     Absent,
-}
-
-/// Address families to connect to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Network {
-    /// IPv4 and IPv6.
-    Ip,
-    /// IPv4 only.
-    Ip4,
-    /// IPv6 only.
-    Ip6,
 }
 
 /// Form of the log lines.
@@ -232,9 +222,9 @@ fn build(settings: &Settings, password: Option<Password>) -> Result<Config, Conf
 
 fn network(settings: &Settings) -> Network {
     match settings.text("network") {
-        Some("ip4") => Network::Ip4,
-        Some("ip6") => Network::Ip6,
-        _ => Network::Ip,
+        Some("ip4") => Network::V4,
+        Some("ip6") => Network::V6,
+        _ => Network::Any,
     }
 }
 

@@ -103,7 +103,10 @@ fn the_defaults_are_the_contracts() {
         (config.deny_message_extra.as_str(), config.deny_status),
         ("", 407)
     );
-    assert_eq!((config.resolver_addresses, config.network), (vec![], Network::Ip));
+    assert_eq!(
+        (config.resolver_addresses, config.network),
+        (vec![], Network::Any)
+    );
     assert_eq!((config.dns_cache_ttl, config.max_connections), (seconds(5), 0));
     assert_eq!(
         (
@@ -204,7 +207,7 @@ fn words_become_their_types() {
     );
     assert_eq!(
         (config.network, config.log_format),
-        (Network::Ip6, LogFormat::Json)
+        (Network::V6, LogFormat::Json)
     );
     assert_eq!(
         (config.log_level, config.deny_status),

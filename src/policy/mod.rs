@@ -18,7 +18,8 @@ use std::sync::Arc;
 use self::acl::{Acl, Interception};
 use self::auth::Password;
 use self::ranges::Ranges;
-pub use self::words::{Ask, Credentials, Decision, Denied, Network, Refused, Role};
+pub use self::words::{Ask, Credentials, Decision, Denied, Refused, Role};
+pub use crate::net::Network;
 use crate::net::{Host, Target};
 
 /// Proof that the ACL allowed this target for this role. Only [`Policy::decide`] makes one.

@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Who is asking.
@@ -76,36 +75,5 @@ impl Refused {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(Refused::REASON)
-    }
-}
-
-/// Which families of addresses may be dialled (`--network`); literals count like looked-up addresses.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Network {
-    /// Both.
-    #[default]
-    Any,
-    /// IPv4, IPv4-mapped IPv6 included, since that is dialled as IPv4.
-    V4,
-    /// IPv6.
-    V6,
-}
-
-impl Network {
-    /// The word that stands for it in files and flags.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Network::Any => "ip",
-            Network::V4 => "ip4",
-            Network::V6 => "ip6",
-        }
-    }
-
-    pub(super) fn admits(self, address: IpAddr) -> bool {
-        match self {
-            Network::Any => true,
-            Network::V4 => address.to_canonical().is_ipv4(),
-            Network::V6 => address.to_canonical().is_ipv6(),
-        }
     }
 }

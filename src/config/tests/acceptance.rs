@@ -162,7 +162,7 @@ fn the_sample_file_is_accepted() {
     );
     assert_eq!(
         (config.network, config.dns_timeout),
-        (Network::Ip4, Duration::from_secs(3))
+        (Network::V4, Duration::from_secs(3))
     );
 }
 

@@ -45,7 +45,7 @@ impl Hosts {
         let known: Vec<IpAddr> = known
             .iter()
             .copied()
-            .filter(|address| network.wants(address))
+            .filter(|&address| network.admits(address))
             .collect();
         if !known.is_empty() || !is_localhost(name) {
             return known;
@@ -53,7 +53,7 @@ impl Hosts {
         let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
         loopback
             .into_iter()
-            .filter(|address| network.wants(address))
+            .filter(|&address| network.admits(address))
             .collect()
     }
 }

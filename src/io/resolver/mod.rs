@@ -29,17 +29,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Which families are asked for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Network {
-    /// IPv4 and IPv6.
-    #[default]
-    Any,
-    /// IPv4 only.
-    V4,
-    /// IPv6 only.
-    V6,
-}
+pub use crate::net::Network;
 
 /// How names are resolved.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -81,21 +71,12 @@ pub struct LookupFail {
     pub text: Arc<str>,
 }
 
-impl Network {
-    fn wants(self, address: &IpAddr) -> bool {
-        match self {
-            Network::Any => true,
-            Network::V4 => address.is_ipv4(),
-            Network::V6 => address.is_ipv6(),
-        }
-    }
-
-    fn kinds(self) -> &'static [Kind] {
-        match self {
-            Network::Any => &[Kind::A, Kind::Aaaa],
-            Network::V4 => &[Kind::A],
-            Network::V6 => &[Kind::Aaaa],
-        }
+/// The record types that answer for a family.
+fn kinds(network: Network) -> &'static [Kind] {
+    match network {
+        Network::Any => &[Kind::A, Kind::Aaaa],
+        Network::V4 => &[Kind::A],
+        Network::V6 => &[Kind::Aaaa],
     }
 }
 

@@ -181,7 +181,7 @@ impl Stub {
         };
         let until = question.until;
         let mut started = Vec::new();
-        for &kind in self.network.kinds() {
+        for &kind in super::kinds(self.network) {
             let slot = self.take_slot();
             let leg = Leg::new(id, kind, &name, until, Source::Resolver(slot).token());
             if let Some(place) = usize::try_from(slot)

@@ -157,7 +157,7 @@ fn look_up(name: &str, network: Network) -> Outcome {
     let mut addresses: Vec<IpAddr> = Vec::new();
     for info in found.flatten() {
         let address = info.sockaddr.ip();
-        if addresses.len() < ADDRESSES_MAX && network.wants(&address) && !addresses.contains(&address) {
+        if addresses.len() < ADDRESSES_MAX && network.admits(address) && !addresses.contains(&address) {
             addresses.push(address);
         }
     }
