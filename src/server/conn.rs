@@ -116,9 +116,11 @@ impl Conn {
             let ended = turn::run(&mut sockets, &mut self.flows, &mut self.session, cx, &mut means);
             allowance_bytes = means.allowance_bytes;
             match ended {
-                Turn::Acts => {}
+                Turn::Acts if allowance_bytes > 0 => {}
                 Turn::Rest => return After::Rests,
-                Turn::Spent => return After::Again,
+                // A client that pipelines makes its session act without end.
+                Turn::Acts | Turn::Spent if self.carry_out(core) => return After::Over,
+                Turn::Acts | Turn::Spent => return After::Again,
             }
         }
     }
