@@ -280,7 +280,13 @@ impl Conn {
         let result = match standing {
             Standing::Running => return,
             Standing::Won { wire, remote, local } => {
-                self.adopt(Taken { wire, remote, local }, core);
+                let taken = Taken {
+                    wire,
+                    remote,
+                    local,
+                    private_to: None,
+                };
+                self.adopt(taken, core);
                 Ok(Dialled {
                     remote,
                     local,

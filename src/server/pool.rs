@@ -34,6 +34,8 @@ pub struct Taken {
     pub remote: SocketAddr,
     /// Our end.
     pub local: Option<SocketAddr>,
+    /// Bound to this client by connection-based authentication, by this request or one before it.
+    pub private_to: Option<ConnId>,
 }
 
 /// All idle connections, oldest first by their stamp.
@@ -70,7 +72,8 @@ impl Pool {
         self.by_age.is_empty()
     }
 
-    /// Keeps a connection. Returns the wires to close for it: the oldest where a limit is reached.
+    /// Keeps a connection. What was private once stays so: the requests that follow an authentication on their
+    /// connection do not show it. Returns the wires to close for it: the oldest where a limit is reached.
     pub fn park(
         &mut self,
         key: PoolKey,
@@ -81,7 +84,10 @@ impl Pool {
         let key = Arc::new(key);
         let (stamp, since) = (self.next_stamp, now);
         self.next_stamp += 1;
-        let Taken { wire, remote, local } = taken;
+        let Taken {
+            wire, remote, local, ..
+        } = taken;
+        let private_to = taken.private_to.or(private_to);
         self.by_wire.insert(wire, stamp);
         self.by_key.entry(Arc::clone(&key)).or_default().push(stamp);
         self.by_age.insert(
@@ -125,6 +131,7 @@ impl Pool {
             wire: idle.wire,
             remote: idle.remote,
             local: idle.local,
+            private_to: idle.private_to,
         })
     }
 
@@ -220,6 +227,7 @@ mod tests {
             wire: wire(index),
             remote: address.parse().unwrap(),
             local: None,
+            private_to: None,
         }
     }
 
@@ -294,6 +302,17 @@ mod tests {
             Pool::new(0, 8).park(key("a.test", "r"), taken(1, "44.1.1.1:80"), None, now),
             vec![wire(1)]
         );
+    }
+
+    #[test]
+    fn a_private_connection_stays_private_behind_later_requests() {
+        let mut pool = Pool::new(10, 10);
+        let (key, addresses, now) = (key("a.test", "r"), vetted("44.1.1.1:80"), Instant::now());
+        pool.park(key.clone(), taken(1, "44.1.1.1:80"), Some(CLIENT), now);
+        let again = pool.take(&key, &addresses, CLIENT).unwrap();
+        pool.park(key.clone(), again, None, now);
+        assert_eq!(pool.take(&key, &addresses, OTHER_CLIENT), None);
+        assert!(pool.take(&key, &addresses, CLIENT).is_some());
     }
 
     #[test]

@@ -91,9 +91,9 @@ impl Tunnel {
             }
             return State::Tunnel(self);
         }
-        let (dead, reset) = (flows.up.dead, self.origin_broke);
+        let (dead, broke) = (flows.up.dead, self.origin_broke);
         self.log("", false, flows, cx);
-        match (dead, reset) {
+        match (dead, broke) {
             (true, true) => State::close(Close::Abort, cx),
             (true, false) => Closing::linger(flows, cx),
             (false, _) => State::close(Close::Orderly, cx),
