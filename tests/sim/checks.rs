@@ -1,0 +1,385 @@
+//! What must be true when all is over: for every client, every origin, every record, and for what was lent. Judges
+//! with means of its own; a rule that the code under test knows is written here once more, differently.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+use smokescreen::session::outcome::{Line, Record};
+
+use crate::client::{Client, Final, Reader};
+use crate::plan::{Exchange, Expected, Fault, How, OWN_ADDRESS, OWN_PORT, Taste};
+use crate::random::payload;
+use crate::wires::Ended;
+use crate::world::World;
+
+/// May this be dialled? By the first bits of what is not public, IANA's registries in another form.
+pub(crate) fn may_be_dialled(at: SocketAddr) -> Result<(), String> {
+    let wrong = |why: &str| Err(format!("{at} is dialled: {why}"));
+    if at.port() == OWN_PORT && OWN_ADDRESS.parse() == Ok(at.ip()) {
+        return wrong("our own listener");
+    }
+    match at.ip() {
+        IpAddr::V4(ip) => {
+            let bits = u32::from(ip);
+            let [a, b, c, d] = ip.octets();
+            let internal = matches!(
+                (a, b, c, d),
+                (0 | 10 | 127 | 224..=255, ..)
+                    | (100, 64..=127, ..)
+                    | (169, 254, ..)
+                    | (172, 16..=31, ..)
+                    | (192, 168, ..)
+                    | (192, 0, 2, _)
+                    | (192, 88, 99, _)
+                    | (198, 18..=19, ..)
+                    | (198, 51, 100, _)
+                    | (203, 0, 113, _)
+                    | (168, 63, 129, 16)
+            );
+            let protocol = bits >> 8 == 0xc0_0000 && d != 9 && d != 10;
+            if internal || protocol {
+                wrong("not public")
+            } else {
+                Ok(())
+            }
+        }
+        IpAddr::V6(ip) => {
+            let bits = u128::from(ip);
+            let top = bits >> 112;
+            let isatap = matches!(bits >> 32 & 0xffff_ffff, 0x0000_5efe | 0x0200_5efe);
+            if ip.to_ipv4_mapped().is_some() {
+                return wrong("not unmapped");
+            }
+            // Global unicast is 2000::/3; what is special in it is below.
+            let global = top >> 13 == 1;
+            let special = matches!(top, 0x2002 | 0x3ff0..=0x3fff) && top != 0x3ff1
+                || matches!(bits >> 96, 0x2001_0000 | 0x2001_0002 | 0x2001_0db8)
+                || bits >> 100 == 0x200_1001;
+            if !global || special || isatap {
+                wrong("not public")
+            } else {
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Everything that is wrong at the end.
+pub(crate) fn all(world: &World) -> Vec<String> {
+    let mut wrong = world.complaints.clone();
+    for link in &world.links {
+        wrong.extend(link.wire.complaints.iter().cloned());
+        if !link.wire.closed {
+            wrong.push("a wire is left open".into());
+        }
+    }
+    if world.budget.used_bytes() != 0 {
+        wrong.push(format!(
+            "{} bytes are left in the budget",
+            world.budget.used_bytes()
+        ));
+    }
+    for (nth, client) in world.clients.iter().enumerate() {
+        let mut found = Vec::new();
+        if !world.conns[nth].over {
+            found.push("its session is not over".into());
+        }
+        judge_client(world, nth, client, &mut found);
+        judge_records(world, nth, client, &mut found);
+        wrong.extend(found.into_iter().map(|what| format!("client {nth}: {what}")));
+    }
+    judge_origins(world, &mut wrong);
+    wrong
+}
+
+fn judge_client(world: &World, nth: usize, client: &Client, wrong: &mut Vec<String>) {
+    let taste = world.setting.taste;
+    let reader = &client.reader;
+    wrong.extend(reader.complaint.clone());
+    for (ask_nth, (end, exchange)) in reader.finals.iter().zip(&client.exchanges).enumerate() {
+        let number = exchange.ask.number;
+        let last = ask_nth >= reader.answered || end.until_close;
+        let result = if end.ours {
+            judge_refusal(end, exchange, world)
+        } else {
+            judge_answer(end, exchange, last.then_some(client.ended), world)
+        };
+        wrong.extend(result.err().map(|why| format!("response to {number}: {why}")));
+    }
+    // A refusal may come before the method was understood, and then it closes.
+    let before_method = |(end, exchange): (&Final, &Exchange)| end.ours && exchange.ask.method == "HEAD";
+    let pairs: Vec<_> = reader.finals.iter().zip(&client.exchanges).collect();
+    let tolerated = pairs.last().copied().is_some_and(before_method);
+    if reader.closed && !tolerated && !reader.rest(&client.received).is_empty() {
+        wrong.push("bytes behind the last response".into());
+    }
+    if let (Some(at), Some(exchange)) = (
+        reader.tunnel_at,
+        client.exchanges.get(reader.answered.wrapping_sub(1)),
+    ) {
+        let (_, length, _) = exchange.answer.tunnel;
+        let bytes = payload(exchange.ask.number, b'o', length);
+        if !bytes.starts_with(&client.received[at..]) {
+            wrong.push("the tunnel gave the client other bytes than the origin's".into());
+        }
+        if taste.calm && client.received.len() - at != length {
+            wrong.push(format!(
+                "{} of the origin's {length} bytes came through",
+                client.received.len() - at
+            ));
+        }
+    }
+    if taste.calm {
+        judge_calm(client, taste, wrong);
+    }
+    let _ = nth;
+}
+
+/// Where nothing goes wrong every request is answered, or it was said that no more would be.
+fn judge_calm(client: &Client, taste: Taste, wrong: &mut Vec<String>) {
+    let reader = &client.reader;
+    let last = reader.finals.last();
+    let broken = last.is_some_and(|last| last.until_close || !last.complete);
+    let answered = reader.finals.len();
+    // A client that said FIN is not kept waiting for ever, and a reset may overtake the head of what it cuts.
+    let next = client
+        .exchanges
+        .get(answered)
+        .map(|exchange| exchange.expected(taste));
+    let given_up = match next {
+        Some(Expected::Refused(504)) => client.fin_sent,
+        Some(Expected::Broken) => client.ended == Some(Ended::Reset),
+        _ => false,
+    };
+    if client.ended == Some(Ended::Reset) && !broken && !given_up {
+        wrong.push("the connection was reset".into());
+    }
+    let done = given_up
+        || reader.closed
+        || reader.tunnel_at.is_some()
+        || broken
+        || answered == client.exchanges.len();
+    if !done {
+        wrong.push(format!(
+            "{answered} of {} requests were answered",
+            client.exchanges.len()
+        ));
+    }
+    // What could be kept must be.
+    for (end, exchange) in reader.finals.iter().zip(&client.exchanges) {
+        let ask = &exchange.ask;
+        let plain = ask.how == How::Plain && ask.persists() && !ask.has_content();
+        let intact = !end.ours || !matches!(end.status, 400 | 408 | 431);
+        if plain && intact && !end.until_close && end.complete && end.closes && (end.ours || !ask.http10) {
+            wrong.push(format!("the connection was not kept after {}", ask.number));
+        }
+    }
+}
+
+fn judge_refusal(end: &Final, exchange: &Exchange, world: &World) -> Result<(), String> {
+    let taste = world.setting.taste;
+    let status = end.status;
+    let expected = exchange.expected(taste);
+    let wild = !taste.calm && matches!(status, 408 | 502 | 503 | 504);
+    // Unanswered bodies and heads that never came are refused before anybody asks where to.
+    let fits = match expected {
+        Expected::Refused(due) => status == due,
+        Expected::Broken | Expected::AnsweredOr502 => status == 502,
+        Expected::Answered | Expected::Tunnel => false,
+    };
+    if !fits && !wild {
+        return Err(format!("{status} instead of {expected:?}"));
+    }
+    if end.challenges != (status == 407 && exchange.ask.credentials != crate::plan::Credentials::Good) {
+        return Err(format!("{status} with a challenge: {}", end.challenges));
+    }
+    if !end.complete && taste.calm {
+        return Err("a refusal that breaks off".into());
+    }
+    Ok(())
+}
+
+/// `ended` is how the stream ended where the response was the last in it.
+fn judge_answer(
+    end: &Final,
+    exchange: &Exchange,
+    ended: Option<Option<Ended>>,
+    world: &World,
+) -> Result<(), String> {
+    let taste = world.setting.taste;
+    let (ask, answer) = (&exchange.ask, &exchange.answer);
+    let expected = exchange.expected(taste);
+    if let Expected::Refused(status) = expected {
+        return Err(format!("the origin's {} instead of {status}", end.status));
+    }
+    if ask.how == How::Connect {
+        return Ok(());
+    }
+    if end.answers != Some(ask.number) || end.status != answer.status {
+        return Err(format!("it is {} and answers {:?}", end.status, end.answers));
+    }
+    if end.challenges {
+        return Err("it has the origin's challenge to a proxy".into());
+    }
+    let content = exchange.content();
+    if !content.starts_with(&end.content) {
+        return Err("its content is another's".into());
+    }
+    let whole = end.content.len() == content.len();
+    // A Content-Length or a last chunk says that this was all; so does a FIN where nothing else does.
+    let looks_whole = end.complete || end.until_close && ended == Some(Some(Ended::Fin));
+    if looks_whole && !whole {
+        return Err(format!(
+            "{} of {} bytes look complete",
+            end.content.len(),
+            content.len()
+        ));
+    }
+    if looks_whole && matches!(answer.fault, Fault::Cut(..)) && !end.until_close {
+        return Err("it was cut and looks complete".into());
+    }
+    if taste.calm && expected != Expected::Broken && !looks_whole {
+        return Err(format!(
+            "only {} of {} bytes came through",
+            end.content.len(),
+            content.len()
+        ));
+    }
+    let trailed = answer.trailer >= 30 && matches!(answer.body, crate::plan::Body::Chunked(_));
+    let trailers = match trailed && end.complete && !ask.http10 && !content.is_empty() {
+        true => vec![format!("X-Trail: {}", "t".repeat(answer.trailer))],
+        false => end.trailers.clone(),
+    };
+    if end.trailers != trailers {
+        return Err(format!("its trailers are {:?}", end.trailers));
+    }
+    Ok(())
+}
+
+/// One decision for each request, one close for each tunnel, with its bytes counted.
+fn judge_records(world: &World, nth: usize, client: &Client, wrong: &mut Vec<String>) {
+    let conn = &world.conns[nth];
+    let (closes, decisions): (Vec<&Record>, Vec<&Record>) = conn
+        .records
+        .iter()
+        .partition(|record| record.line() == Line::Close);
+    let mut by_number: HashMap<u32, usize> = HashMap::new();
+    for record in &decisions {
+        if let Some(number) = number_of(record) {
+            *by_number.entry(number).or_default() += 1;
+        }
+    }
+    for (number, times) in &by_number {
+        if *times > 1 {
+            wrong.push(format!("request {number} was logged {times} times"));
+        }
+    }
+    let answered = client.reader.finals.len();
+    if decisions.len() < answered {
+        wrong.push(format!("{answered} responses and {} decisions", decisions.len()));
+    }
+    if decisions.len() > client.exchanges.len() {
+        wrong.push(format!(
+            "{} requests and {} decisions",
+            client.exchanges.len(),
+            decisions.len()
+        ));
+    }
+    for exchange in &client.exchanges {
+        let ask = &exchange.ask;
+        let reached = world
+            .origins
+            .iter()
+            .any(|origin| origin.seen.contains(&ask.number));
+        if reached && !by_number.contains_key(&ask.number) {
+            wrong.push(format!("request {} was never logged", ask.number));
+        }
+    }
+    let ids: std::collections::HashSet<_> = decisions.iter().map(|record| record.id).collect();
+    if ids.len() != decisions.len() {
+        wrong.push("two decisions have one id".into());
+    }
+    judge_tunnel(world, nth, client, &closes, wrong);
+}
+
+fn number_of(record: &Record) -> Option<u32> {
+    std::str::from_utf8(&record.trace_id).ok()?.parse().ok()
+}
+
+fn judge_tunnel(world: &World, nth: usize, client: &Client, closes: &[&Record], wrong: &mut Vec<String>) {
+    // What was written to the client, taken or not.
+    let written = &world.links[client.link].wire.written;
+    let mut reader = Reader::default();
+    reader.advance(written, &client.exchanges);
+    let upgraded = world.origins.iter().filter_map(|origin| {
+        let (number, at) = origin.tunnel?;
+        world.book.get(&number).filter(|(owner, _)| *owner == nth)?;
+        Some((origin, at))
+    });
+    let tunnels: Vec<_> = upgraded.collect();
+    let opened = reader.tunnel_at.is_some() || world.conns[nth].tunnel_origin.is_some();
+    if closes.len() != usize::from(opened) {
+        // A 101 may be on its way to a client that is gone.
+        if closes.len() > usize::from(!tunnels.is_empty()) || opened {
+            wrong.push(format!(
+                "{} tunnels and {} close records",
+                tunnels.len(),
+                closes.len()
+            ));
+        }
+    }
+    let (Some(record), Some((origin, at))) = (closes.first(), tunnels.last()) else {
+        return;
+    };
+    let Some(end) = &record.end else { return };
+    let sent = &world.links[origin.link].wire.written;
+    let bytes_out = sent.len().saturating_sub(*at) as u64;
+    let bytes_in = reader.tunnel_at.map_or(0, |at| written.len() - at) as u64;
+    if (end.bytes_in, end.bytes_out) != (bytes_in, bytes_out) {
+        wrong.push(format!(
+            "the tunnel moved {bytes_in} in and {bytes_out} out, logged are {} and {}",
+            end.bytes_in, end.bytes_out
+        ));
+    }
+}
+
+fn judge_origins(world: &World, wrong: &mut Vec<String>) {
+    let taste = world.setting.taste;
+    let mut seen: HashMap<u32, usize> = HashMap::new();
+    for origin in &world.origins {
+        wrong.extend(origin.complaints.iter().cloned());
+        for number in &origin.seen {
+            *seen.entry(*number).or_default() += 1;
+        }
+        let Some((number, at)) = origin.tunnel else {
+            continue;
+        };
+        let Some((owner, exchange)) = world.book.get(&number) else {
+            continue;
+        };
+        let (length, _, _) = exchange.answer.tunnel;
+        let bytes = payload(number, b'c', length);
+        let got = origin.received.get(at..).unwrap_or_default();
+        if !bytes.starts_with(got) {
+            wrong.push(format!(
+                "the tunnel {number} gave the origin other bytes than the client's"
+            ));
+        }
+        let complete = world.clients[*owner].has_sent_all();
+        if taste.calm && complete && got.len() != length {
+            wrong.push(format!(
+                "tunnel {number}: {} of the client's {length} bytes came through",
+                got.len()
+            ));
+        }
+    }
+    for (number, times) in seen {
+        let repeatable = world
+            .book
+            .get(&number)
+            .is_some_and(|(_, exchange)| exchange.ask.repeatable());
+        if times > if repeatable { 2 } else { 1 } {
+            wrong.push(format!("request {number} was sent {times} times"));
+        }
+    }
+}

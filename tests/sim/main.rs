@@ -1,0 +1,293 @@
+//! Seeded simulation: the real sessions and the real pump, run by the real turn over wires in memory, among clients
+//! and origins that behave as a seed draws them. `SIM_SEED=n` replays one seed with a trace, `SIM_SEEDS=n` runs so
+//! many.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    reason = "a test may stop where it stands, and says why on stdout"
+)]
+
+mod checks;
+mod client;
+mod origin;
+mod parse;
+mod plan;
+mod random;
+mod wires;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use crate::origin::Origin;
+use crate::plan::{Body, Exchange, Fault, Taste};
+use crate::random::Random;
+use crate::wires::Manner;
+use crate::world::{Setting, Spoil, World, ordinary_settings};
+
+const SEEDS: u64 = 256;
+
+/// A seed that takes longer is mentioned.
+const SLOW: Duration = Duration::from_secs(2);
+
+/// What a seed draws.
+fn setting(seed: u64) -> Setting {
+    let mut random = Random::new(seed);
+    let calm = seed.is_multiple_of(3);
+    let taste = Taste {
+        calm,
+        orderly: false,
+        fine: random.one_in(2),
+        narrow: random.one_in(4),
+        expires: random.one_in(2),
+        head_bytes_max: random.pick(&[6_000, 128 * 1024]),
+    };
+    let mut settings = ordinary_settings(taste.head_bytes_max);
+    if !calm {
+        settings.idle_timeout = Duration::from_secs(random.pick(&[3600, 20, 20, 0]));
+        settings.read_timeout = Duration::from_secs(random.pick(&[0, 5]));
+        settings.write_timeout = Duration::from_secs(random.pick(&[0, 5]));
+    }
+    let clients = draw_clients(taste, &mut random);
+    Setting {
+        seed,
+        taste,
+        clients,
+        settings,
+        budget_bytes: if calm {
+            32 << 20
+        } else {
+            random.pick(&[0, 6_000, 32 << 20, 32 << 20])
+        },
+        scratch_bytes: if taste.fine {
+            random.pick(&[64, 1_000, 65_536])
+        } else {
+            65_536
+        },
+        allowance_bytes: if taste.fine {
+            random.pick(&[1, 500, 256 * 1024])
+        } else {
+            256 * 1024
+        },
+        client_manner: None,
+        origin_manner: None,
+        spoil: Spoil::Nothing,
+        trace: false,
+    }
+}
+
+fn draw_clients(taste: Taste, random: &mut Random) -> Vec<Vec<Exchange>> {
+    let mut number = 0;
+    let mut client = |random: &mut Random| {
+        let requests = random.between(1, 6);
+        let draw = |nth: usize| {
+            number += 1;
+            Exchange::draw(number, nth + 1 == requests, taste, random)
+        };
+        (0..requests).map(draw).collect()
+    };
+    let clients = random.between(1, 3);
+    (0..clients).map(|_| client(random)).collect()
+}
+
+/// Runs a world and says what was wrong.
+fn run(setting: Setting) -> Result<World, String> {
+    let ran = catch_unwind(AssertUnwindSafe(|| {
+        let mut world = World::new(setting);
+        world.run();
+        world.tell_transcripts();
+        let wrong = checks::all(&world);
+        (world, wrong)
+    }));
+    match ran {
+        Ok((world, wrong)) if wrong.is_empty() => Ok(world),
+        Ok((_, wrong)) => Err(wrong.join("\n    ")),
+        Err(panic) => Err(panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+            .unwrap_or_default()),
+    }
+}
+
+fn number_from(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+#[test]
+fn sessions_keep_their_promises() {
+    if let Some(seed) = number_from("SIM_SEED") {
+        let mut setting = setting(seed);
+        setting.trace = true;
+        println!("{setting:#?}");
+        if let Err(wrong) = run(setting) {
+            panic!("seed {seed}:\n    {wrong}");
+        }
+        return;
+    }
+    let seeds = number_from("SIM_SEEDS").unwrap_or(SEEDS);
+    let mut failed = 0;
+    for seed in 0..seeds {
+        let began = std::time::Instant::now();
+        let ran = run(setting(seed));
+        if began.elapsed() > SLOW {
+            println!("seed {seed} took {:?}", began.elapsed());
+        }
+        if let Err(wrong) = ran {
+            println!("SIM_SEED={seed} cargo test --test sim\n    {wrong}");
+            failed += 1;
+        }
+    }
+    assert_eq!(failed, 0, "of {seeds} seeds failed");
+}
+
+/// A wire on which nothing goes wrong, in pieces of this size.
+fn smooth(piece_max: usize) -> Manner {
+    Manner {
+        piece_max,
+        again_one_in: 0,
+        capacity: 1 << 20,
+        short_read_means_drained: true,
+        announces: true,
+        break_read: None,
+        break_write: None,
+    }
+}
+
+/// However the bytes are cut, clients and origins get the same.
+#[test]
+fn the_outcome_does_not_depend_on_how_bytes_are_cut() {
+    for seed in 0..number_from("SIM_SEEDS").unwrap_or(SEEDS) / 4 {
+        let cut = |piece_max: usize, scratch_bytes: usize| {
+            let mut drawn = setting(seed);
+            let mut random = Random::new(seed);
+            drawn.taste = Taste {
+                calm: true,
+                orderly: true,
+                fine: true,
+                expires: false,
+                ..drawn.taste
+            };
+            drawn.settings = ordinary_settings(drawn.taste.head_bytes_max);
+            drawn.clients = draw_clients(drawn.taste, &mut random);
+            drawn.clients.truncate(1);
+            // What a reset overtakes depends on when it comes.
+            drawn.clients[0]
+                .retain(|exchange| !matches!(exchange.answer.fault, Fault::Cut(..) | Fault::Dies));
+            drawn.budget_bytes = 32 << 20;
+            drawn.scratch_bytes = scratch_bytes;
+            drawn.client_manner = Some(smooth(piece_max));
+            drawn.origin_manner = Some(smooth(piece_max));
+            let world =
+                run(drawn).unwrap_or_else(|wrong| panic!("seed {seed}, pieces of {piece_max}: {wrong}"));
+            let at_client: Vec<Vec<u8>> = world
+                .clients
+                .iter()
+                .map(|client| client.received.clone())
+                .collect();
+            // Whether a connection is kept may depend on what was unread; what is asked must not.
+            let mut at_origins: Vec<_> = world.origins.iter().flat_map(Origin::taken).collect();
+            at_origins.sort();
+            (at_client, at_origins)
+        };
+        let whole = cut(1 << 20, 65_536);
+        for (piece_max, scratch_bytes) in [(1, 65_536), (13, 100), (1000, 64)] {
+            let other = cut(piece_max, scratch_bytes);
+            if other != whole {
+                let same = if other.0 == whole.0 { "origins" } else { "client" };
+                panic!("seed {seed}, pieces of {piece_max}: another outcome for the {same}");
+            }
+        }
+    }
+}
+
+/// Either side's wire breaks, in either direction, at every byte.
+#[test]
+fn errors_at_every_byte() {
+    use std::io::ErrorKind as K;
+    let kinds = [K::ConnectionReset, K::BrokenPipe, K::TimedOut];
+    for seed in [1, 4, 7] {
+        let broken = |on_client: bool, on_read: bool, at: usize| {
+            let mut drawn = setting(seed);
+            drawn.taste.fine = true;
+            drawn.taste.calm = true;
+            drawn.clients = draw_clients(drawn.taste, &mut Random::new(seed));
+            drawn.clients.truncate(1);
+            drawn.clients[0].truncate(4);
+            drawn.clients[0].iter_mut().for_each(shorten);
+            drawn.taste.calm = false;
+            drawn.budget_bytes = 32 << 20;
+            let mut manner = smooth(64);
+            let fault = Some((at, kinds[at % kinds.len()]));
+            if on_read {
+                manner.break_read = fault;
+            } else {
+                manner.break_write = fault;
+            }
+            let (client, origin) = if on_client {
+                (manner, smooth(64))
+            } else {
+                (smooth(64), manner)
+            };
+            drawn.client_manner = Some(client);
+            drawn.origin_manner = Some(origin);
+            run(drawn).map(|world| world.longest_stream())
+        };
+        for (on_client, on_read) in [(true, true), (true, false), (false, true), (false, false)] {
+            let longest = broken(on_client, on_read, usize::MAX).unwrap_or_default();
+            assert!(longest > 100, "seed {seed} is no good example: {longest} bytes");
+            for at in 0..=longest {
+                if let Err(wrong) = broken(on_client, on_read, at) {
+                    panic!(
+                        "seed {seed}, the client's wire: {on_client}, reading: {on_read}, byte {at}: {wrong}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Keeps an example small enough to be broken everywhere.
+fn shorten(exchange: &mut Exchange) {
+    let cut = |body: &mut Body| match body {
+        Body::Length(n) | Body::UntilClose(n) => *n = (*n).min(70),
+        Body::Chunked(sizes) => {
+            sizes.truncate(3);
+            sizes.iter_mut().for_each(|size| *size = (*size).min(30));
+        }
+        Body::Absent => {}
+    };
+    cut(&mut exchange.ask.body);
+    cut(&mut exchange.answer.body);
+    let (client, origin, ahead) = &mut exchange.answer.tunnel;
+    (*client, *origin, *ahead) = ((*client).min(80), (*origin).min(80), (*ahead).min(30));
+    exchange.ask.padding = exchange.ask.padding.min(10);
+    exchange.answer.trailer = exchange.answer.trailer.min(50);
+}
+
+/// A check that can't fail is none.
+#[test]
+fn what_is_spoiled_is_noticed() {
+    let spoils = [
+        Spoil::ClientByte,
+        Spoil::OriginByte,
+        Spoil::LostRecord,
+        Spoil::DoubleRecord,
+        Spoil::OpenWire,
+        Spoil::Deaf,
+        Spoil::Scratch,
+    ];
+    for spoil in spoils {
+        let noticed = (0..20).filter(|&nth| {
+            let mut spoiled = setting(nth * 3);
+            spoiled.spoil = spoil;
+            run(spoiled).is_err()
+        });
+        let noticed = noticed.count();
+        let least = if spoil == Spoil::Deaf { 2 } else { 12 };
+        assert!(noticed >= least, "{spoil:?} was noticed {noticed} times");
+    }
+}

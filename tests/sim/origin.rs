@@ -1,0 +1,427 @@
+//! The scripted origin: reads requests strictly, complains of every one that is not meant for it, and answers by
+//! plan, faults included.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::parse::{self, Framing};
+use crate::plan::{Body, Exchange, Expected, Fault, How, Leave, MALFORMED_ANSWERS, Taste};
+use crate::random::{Random, payload};
+use crate::wires::{Ended, MemoryWire};
+
+/// All requests by number, and which client asks them.
+pub(crate) type Book = HashMap<u32, (usize, Exchange)>;
+
+/// What an origin does when all was sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Then {
+    Keep,
+    Fin,
+    Close,
+    Reset,
+    Nothing,
+}
+
+#[derive(Clone, Debug)]
+enum Phase {
+    /// A request head is awaited.
+    Head,
+    /// A head was read: its body is, or the response is on the way, or both.
+    Request {
+        number: u32,
+        body_at: usize,
+        framing: Framing,
+        body_read: bool,
+        answering: bool,
+    },
+    /// A tunnel since this byte.
+    Tunnel,
+    /// It says nothing more.
+    Over,
+}
+
+/// One connection to an origin.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    pub(crate) link: usize,
+    pub(crate) remote: SocketAddr,
+    pub(crate) received: Vec<u8>,
+    at: usize,
+    phase: Phase,
+    out: Vec<u8>,
+    sent: usize,
+    then: Option<Then>,
+    ended: Option<Ended>,
+    fin_sent: bool,
+    gone: bool,
+    served: usize,
+    /// The client that bound it to itself.
+    private_to: Option<usize>,
+    /// Numbers of the requests whose heads arrived.
+    pub(crate) seen: Vec<u32>,
+    /// The complete ones.
+    requests: Vec<(u32, Vec<u8>)>,
+    /// The tunnel, and where in `received` its bytes begin.
+    pub(crate) tunnel: Option<(u32, usize)>,
+    pub(crate) complaints: Vec<String>,
+}
+
+impl Origin {
+    pub(crate) fn new(link: usize, remote: SocketAddr) -> Origin {
+        Origin {
+            link,
+            remote,
+            received: Vec::new(),
+            at: 0,
+            phase: Phase::Head,
+            out: Vec::new(),
+            sent: 0,
+            then: None,
+            ended: None,
+            fin_sent: false,
+            gone: false,
+            served: 0,
+            private_to: None,
+            seen: Vec::new(),
+            requests: Vec::new(),
+            tunnel: None,
+            complaints: Vec::new(),
+        }
+    }
+
+    /// Every complete request, and the tunnel's bytes, with their numbers.
+    pub(crate) fn taken(&self) -> Vec<(u32, Vec<u8>)> {
+        let tunnel = self
+            .tunnel
+            .map(|(number, at)| (number, self.received[at..].to_vec()));
+        self.requests.iter().cloned().chain(tunnel).collect()
+    }
+
+    /// This connection is a tunnel from its first byte.
+    pub(crate) fn become_tunnel(&mut self, number: u32, exchange: &Exchange) {
+        self.open_tunnel(number, 0, exchange);
+    }
+
+    /// Does it take bytes, and are there any?
+    pub(crate) fn can_take(&self, wire: &MemoryWire) -> bool {
+        !self.gone && self.ended.is_none() && wire.peer_has_news()
+    }
+
+    /// Takes a piece and looks at it.
+    pub(crate) fn take(&mut self, wire: &mut MemoryWire, book: &Book, taste: Taste, random: &mut Random) {
+        let most = if random.one_in(2) {
+            65_536
+        } else {
+            random.between(1, 200)
+        };
+        match wire.peer_take(most) {
+            Ok(bytes) => self.received.extend_from_slice(bytes),
+            Err(ended) => {
+                self.ended = Some(ended);
+                // Nobody listens any more.
+                if !matches!(self.phase, Phase::Tunnel) {
+                    self.out.clear();
+                    self.sent = 0;
+                    self.then = Some(Then::Close);
+                } else if ended == Ended::Reset {
+                    self.gone = true;
+                }
+            }
+        }
+        while self.look(book, taste) {}
+    }
+
+    /// Can it send or end something now?
+    pub(crate) fn can_act(&self) -> bool {
+        !self.gone && !self.fin_sent && (self.sent < self.out.len() || self.can_finish())
+    }
+
+    fn can_finish(&self) -> bool {
+        match (&self.phase, self.then) {
+            (Phase::Tunnel, Some(Then::Nothing)) => self.ended.is_some(),
+            (_, Some(Then::Nothing) | None) => false,
+            // The request is read to its end before the next.
+            (Phase::Request { body_read, .. }, Some(Then::Keep)) => *body_read,
+            _ => true,
+        }
+    }
+
+    /// Sends a piece, or does what comes then.
+    pub(crate) fn act(&mut self, wire: &mut MemoryWire, random: &mut Random) {
+        let rest = &self.out[self.sent..];
+        if !rest.is_empty() {
+            let n = random.between(1, rest.len());
+            match wire.peer_send(&rest[..n]) {
+                true => self.sent += n,
+                false => self.gone = true,
+            }
+            return;
+        }
+        let then = self.then.take();
+        match then {
+            Some(Then::Keep) => self.next_request(),
+            Some(Then::Fin | Then::Nothing) => {
+                self.fin_sent = true;
+                wire.peer_fin();
+                if !matches!(self.phase, Phase::Tunnel) {
+                    self.phase = Phase::Over;
+                }
+            }
+            Some(Then::Close) => {
+                self.gone = true;
+                wire.peer_close();
+            }
+            Some(Then::Reset) => {
+                self.gone = true;
+                wire.peer_reset(std::io::ErrorKind::ConnectionReset);
+            }
+            None => {}
+        }
+    }
+
+    fn next_request(&mut self) {
+        self.then = None;
+        self.phase = Phase::Head;
+        self.served += 1;
+    }
+
+    /// An idle connection is closed by its origin.
+    pub(crate) fn can_expire(&self) -> bool {
+        matches!(self.phase, Phase::Head) && !self.gone && !self.fin_sent && self.served > 0
+    }
+
+    pub(crate) fn expire(&mut self, wire: &mut MemoryWire) {
+        self.gone = true;
+        wire.peer_close();
+    }
+
+    /// One step of reading; false when more bytes are needed.
+    fn look(&mut self, book: &Book, taste: Taste) -> bool {
+        match self.phase.clone() {
+            Phase::Head => self.look_at_head(book, taste),
+            Phase::Request {
+                number,
+                body_at,
+                framing,
+                body_read,
+                answering,
+            } => {
+                let Some((_, exchange)) = book.get(&number) else {
+                    return false;
+                };
+                if body_read {
+                    if self.then == Some(Then::Keep) && self.sent == self.out.len() {
+                        self.next_request();
+                        return true;
+                    }
+                    if self.received.len() > self.at {
+                        self.complain(format!("bytes behind request {number} before it is answered"));
+                        self.phase = Phase::Over;
+                    }
+                    return false;
+                }
+                let read = self.look_at_body(exchange, body_at, framing);
+                if read || exchange.answer.early && !answering {
+                    self.phase = Phase::Request {
+                        number,
+                        body_at,
+                        framing,
+                        body_read: read,
+                        answering: true,
+                    };
+                    if !answering {
+                        self.answer(number, exchange);
+                    }
+                }
+                read
+            }
+            Phase::Tunnel | Phase::Over => false,
+        }
+    }
+
+    fn look_at_head(&mut self, book: &Book, taste: Taste) -> bool {
+        let Some(head) = parse::head(&self.received[self.at..]) else {
+            return false;
+        };
+        match head.and_then(|head| self.judge_head(head, book, taste)) {
+            Ok((number, framing, bytes)) => {
+                self.seen.push(number);
+                self.phase = Phase::Request {
+                    number,
+                    body_at: self.at + bytes,
+                    framing,
+                    body_read: false,
+                    answering: false,
+                };
+                true
+            }
+            Err(why) => {
+                self.complain(why);
+                self.phase = Phase::Over;
+                false
+            }
+        }
+    }
+
+    fn judge_head(
+        &mut self,
+        head: parse::Head,
+        book: &Book,
+        taste: Taste,
+    ) -> Result<(u32, Framing, usize), String> {
+        let number: u32 = head
+            .value("x-asked")
+            .and_then(|n| n.parse().ok())
+            .ok_or(format!("a request of nobody: {head:?}"))?;
+        let (client, exchange) = book.get(&number).ok_or("an unknown request")?;
+        let ask = &exchange.ask;
+        let line = format!("{} /r/{number} HTTP/1.1", ask.method);
+        if head.start != line {
+            return Err(format!("{:?} instead of {line:?}", head.start));
+        }
+        if let Expected::Refused(status @ (400 | 407 | 431)) = exchange.expected(taste) {
+            return Err(format!(
+                "request {number} came through and should have got {status}"
+            ));
+        }
+        let canonical = |address: &&str| address.parse::<IpAddr>().map(|ip| ip.to_canonical());
+        let places: Vec<IpAddr> = ask.site.addresses.iter().flat_map(canonical).collect();
+        if !places.contains(&self.remote.ip()) || self.remote.port() != ask.port() {
+            return Err(format!("request {number} for {:?} at {}", ask.site, self.remote));
+        }
+        if head.count("host") != 1 || head.value("host") != Some(&ask.host_field()) {
+            return Err(format!("Host of request {number}: {:?}", head.fields));
+        }
+        let strange = |name: &str| {
+            name.starts_with("proxy")
+                || name.starts_with("x-smokescreen")
+                || name == "x-hop"
+                || name == "keep-alive"
+        };
+        if let Some((name, _)) = head.fields.iter().find(|(name, _)| strange(name)) {
+            return Err(format!("request {number} has {name}"));
+        }
+        if head.connection("upgrade") != (ask.how == How::Upgrade) {
+            return Err(format!("Connection of request {number}"));
+        }
+        if head.count("expect") != usize::from(ask.expect && !ask.http10) {
+            return Err(format!("Expect of request {number}"));
+        }
+        let framing = head.framing()?;
+        let meant = match &ask.body {
+            Body::Length(n) => Framing::Length(*n),
+            Body::Chunked(_) => Framing::Chunked,
+            Body::Absent | Body::UntilClose(_) => Framing::Absent,
+        };
+        if framing != meant {
+            return Err(format!(
+                "request {number} is framed as {framing:?}, not {meant:?}"
+            ));
+        }
+        if self.private_to.is_some_and(|owner| owner != *client) {
+            return Err(format!(
+                "request {number} on another client's authenticated connection"
+            ));
+        }
+        if ask.ntlm {
+            self.private_to = Some(*client);
+        }
+        Ok((number, framing, head.bytes))
+    }
+
+    /// Is the whole body there, and is it the one that was asked?
+    fn look_at_body(&mut self, exchange: &Exchange, body_at: usize, framing: Framing) -> bool {
+        let ask = &exchange.ask;
+        let read = match parse::body(&self.received[body_at..], framing) {
+            Ok(read) => read,
+            Err(why) => {
+                self.complain(format!("body of request {}: {why}", ask.number));
+                self.phase = Phase::Over;
+                return false;
+            }
+        };
+        let content = payload(ask.number, b'q', ask.body.length());
+        if !content.starts_with(&read.content) {
+            self.complain(format!("body of request {} is another", ask.number));
+        }
+        let Some(end) = read.end else { return false };
+        if read.content.len() != content.len() {
+            self.complain(format!(
+                "body of request {} is short and looks complete",
+                ask.number
+            ));
+        }
+        let trails = framing == Framing::Chunked && ask.trailer;
+        let trailers: Vec<&str> = if trails { vec!["X-Trail: asked"] } else { vec![] };
+        if read.trailers != trailers {
+            self.complain(format!("trailers of request {}: {:?}", ask.number, read.trailers));
+        }
+        let request = self.received[self.at..body_at + end].to_vec();
+        self.requests.push((ask.number, request));
+        self.at = body_at + end;
+        true
+    }
+
+    fn answer(&mut self, number: u32, exchange: &Exchange) {
+        let answer = &exchange.answer;
+        if answer.status == 101 {
+            self.out = answer.bytes(&exchange.ask, &[]);
+            self.sent = 0;
+            if self.received.len() > self.at {
+                self.complain(format!("bytes behind request {number} before 101"));
+            }
+            return self.open_tunnel(number, self.at, exchange);
+        }
+        let content = exchange.content();
+        self.out = answer.bytes(&exchange.ask, &content);
+        self.sent = 0;
+        let ordinary = if answer.persists() { Then::Keep } else { Then::Fin };
+        self.then = Some(match answer.fault {
+            Fault::Malformed(nth) => {
+                self.out = MALFORMED_ANSWERS[nth].to_vec();
+                Then::Fin
+            }
+            Fault::Cut(at, reset) => {
+                // One byte at least is missing.
+                self.out.truncate(at.min(self.out.len() - 1));
+                if reset { Then::Reset } else { Then::Fin }
+            }
+            Fault::Silent => {
+                self.out.clear();
+                Then::Nothing
+            }
+            Fault::Babbles if answer.persists() => {
+                self.out
+                    .extend_from_slice(b"HTTP/1.1 200 OK\r\nX-Answers: 0\r\nContent-Length: 4\r\n\r\nevil");
+                Then::Fin
+            }
+            Fault::Dies if self.served > 0 => {
+                self.out.clear();
+                if number.is_multiple_of(2) {
+                    Then::Close
+                } else {
+                    Then::Reset
+                }
+            }
+            _ => ordinary,
+        });
+    }
+
+    fn open_tunnel(&mut self, number: u32, at: usize, exchange: &Exchange) {
+        let answer = &exchange.answer;
+        self.phase = Phase::Tunnel;
+        self.tunnel = Some((number, at));
+        self.out.extend(payload(number, b'o', answer.tunnel.1));
+        self.then = match answer.leave.1 {
+            Leave::Fin => Some(Then::Fin),
+            Leave::AfterOther => Some(Then::Nothing),
+            Leave::Close => Some(Then::Close),
+            Leave::Reset => Some(Then::Reset),
+            Leave::Never => None,
+        };
+    }
+
+    fn complain(&mut self, why: String) {
+        self.complaints.push(format!("origin {}: {why}", self.remote));
+    }
+}
