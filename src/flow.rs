@@ -21,6 +21,12 @@ pub struct Buf {
     start: usize,
 }
 
+impl From<Vec<u8>> for Buf {
+    fn from(bytes: Vec<u8>) -> Buf {
+        Buf { bytes, start: 0 }
+    }
+}
+
 impl Buf {
     /// What is queued.
     pub fn as_slice(&self) -> &[u8] {

@@ -6,7 +6,7 @@
 //! [`server`] is the event loop that lets the two halves meet. [`config`] turns flags, environment and file
 //! into a policy and a server; [`log`] turns a [`session::outcome::Record`] into a line.
 //!
-//! Life of a request: accept (`server/listener`), parse (`session/head`, `http/head`), authenticate and decide
+//! Life of a request: accept (`io/listener`), parse (`session/head`, `http/head`), authenticate and decide
 //! ([`policy`]), resolve (`io/resolver`), vet (`policy/ranges`), dial (`io/dialer`), relay ([`flow::Gate`] and
 //! `io/pump`), record (`session/outcome`, [`log`]).
 

@@ -227,7 +227,7 @@ fn reload(acl: &AclSource, disabled: Vec<Action>) -> Reload {
         let next = read_acl_file(path, &disabled)?;
         let difference = present.acl().map(|old| old.difference(&next)).unwrap_or_default();
         log::info!(
-            "The egress ACL was reloaded from {}: {} changes",
+            "The egress ACL was reloaded from {}, changes: {}",
             path.display(),
             difference.len()
         );

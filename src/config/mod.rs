@@ -56,7 +56,7 @@ pub struct Config {
     pub write_timeout: Duration,
     /// Largest head of a message, in bytes, 1 KiB to 16 MiB.
     pub head_bytes_max: usize,
-    /// Most header fields of a message, 1 to 4096.
+    /// Most header fields of a message, 1 to 1024.
     pub head_fields_max: usize,
     /// Ranges to deny, each a valid CIDR.
     pub deny_ranges: Vec<String>,

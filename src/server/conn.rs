@@ -25,7 +25,8 @@ pub struct Conn {
     client: WireId,
     /// The origin's connection, with where it leads.
     origin: Option<Taken>,
-    race: Option<(u32, Race)>,
+    /// A dial under way; few connections have one.
+    dialling: Option<Box<Dialling>>,
     looking_up: Option<Ticket>,
     flows: Flows,
     session: Session,
@@ -36,6 +37,13 @@ pub struct Conn {
     pub filed: Filed,
     /// It waits in the run queue.
     pub queued: bool,
+}
+
+/// A race, and the number of the question it answers.
+#[derive(Debug)]
+struct Dialling {
+    seq: u32,
+    race: Race,
 }
 
 /// How a connection came out of its turn.
@@ -77,7 +85,7 @@ impl Conn {
             id,
             client,
             origin: None,
-            race: None,
+            dialling: None,
             looking_up: None,
             flows: Flows::new(now),
             session: Session::new(peer, now),
@@ -159,7 +167,10 @@ impl Conn {
     /// When it wants to be looked at though nothing happened.
     pub fn deadline(&self, core: &Core) -> Option<Instant> {
         let session = self.session.deadline(&self.flows, &core.world.settings);
-        let race = self.race.as_ref().and_then(|(_, race)| race.deadline());
+        let race = self
+            .dialling
+            .as_ref()
+            .and_then(|dialling| dialling.race.deadline());
         [session, race].into_iter().flatten().min()
     }
 
@@ -240,7 +251,7 @@ impl Conn {
                 let timeout = core.world.settings.connect_timeout;
                 let (race, standing) =
                     dialer::dial(self.id, addresses, timeout, &mut core.wires, core.world.now);
-                self.race = Some((seq, race));
+                self.dialling = Some(Box::new(Dialling { seq, race }));
                 self.settle_race(standing, core);
             }
             Action::Cancel => self.cancel(core),
@@ -266,7 +277,7 @@ impl Conn {
     }
 
     fn look_at_race(&mut self, core: &mut Core) {
-        if let Some((_, race)) = &mut self.race {
+        if let Some(Dialling { race, .. }) = self.dialling.as_deref_mut() {
             let standing = race.advance(&mut core.wires, core.world.now);
             self.settle_race(standing, core);
         }
@@ -276,7 +287,9 @@ impl Conn {
         if let Standing::Running = standing {
             return;
         }
-        let Some((seq, _)) = self.race.take() else { return };
+        let Some(Dialling { seq, .. }) = self.dialling.take().map(|boxed| *boxed) else {
+            return;
+        };
         let result = match standing {
             Standing::Running => return,
             Standing::Won { wire, remote, local } => {
@@ -321,8 +334,8 @@ impl Conn {
     }
 
     fn cancel(&mut self, core: &mut Core) {
-        if let Some((_, mut race)) = self.race.take() {
-            race.close(&mut core.wires);
+        if let Some(mut dialling) = self.dialling.take() {
+            dialling.race.close(&mut core.wires);
         }
         if let Some(ticket) = self.looking_up.take() {
             core.resolver.cancel(ticket);

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::flow::Flows;
+use crate::flow::{Flows, GRANTED_BYTES};
 use crate::net::{IoFailKind, Side};
 use crate::policy::Vetted;
 
@@ -33,11 +33,14 @@ pub(super) fn start(
     request: Box<Request>,
     addresses: Vec<Vetted>,
     reuse: Reuse,
+    flows: &Flows,
     shared: &mut Shared,
     cx: &mut Cx<'_>,
 ) -> State {
     let seq = shared.next_seq();
-    let pooled = reuse == Reuse::IfIdle && matches!(request.kind, Kind::Http(_));
+    // On an idle connection a head may have to be sent twice, and a large one is not kept for that.
+    let is_small = flows.up.tx.len() <= GRANTED_BYTES;
+    let pooled = reuse == Reuse::IfIdle && is_small && matches!(request.kind, Kind::Http(_));
     let key = pooled.then(|| request.pool_key());
     cx.actions.push(Action::Dial(seq, addresses.clone(), key));
     State::Dial(Dial {

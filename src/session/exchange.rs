@@ -63,18 +63,20 @@ pub(super) enum Continuing {
     ByUs,
 }
 
-/// Sends the head and lets the body follow.
+/// Lets the head go, which waits in the flow, and the body follow.
 pub(super) fn start(
-    request: Box<Request>,
+    mut request: Box<Request>,
     addresses: Vec<Vetted>,
     reused: bool,
     flows: &mut Flows,
     cx: &mut Cx<'_>,
 ) -> State {
-    let Kind::Http(http) = &request.kind else {
+    let Kind::Http(http) = &mut request.kind else {
         return State::close(Close::Abort, cx);
     };
-    flows.up.tx.push(&http.head);
+    if reused && http.is_repeatable() {
+        http.head = flows.up.tx.as_slice().to_vec();
+    }
     let sending = match http.body {
         Body::Length(n) if n > 0 => {
             flows.up.gate = Gate::Pass(n);
@@ -285,10 +287,8 @@ impl Exchange {
     /// No response came, and none will. RFC 9112 section 9.3.1: a request that may be repeated is, once, when
     /// the connection had been kept and closed under it.
     pub(super) fn unanswered(&self, why: &str, flows: &Flows) -> Next {
-        let bodiless = self
-            .http()
-            .is_some_and(|http| http.idempotent && !http.manner.body_left);
-        if self.reused && bodiless && flows.down.rx.is_empty() {
+        let repeatable = self.http().is_some_and(Http::is_repeatable);
+        if self.reused && repeatable && flows.down.rx.is_empty() {
             return Next::Again;
         }
         let remote = self.request.record.outbound_remote;
@@ -296,7 +296,7 @@ impl Exchange {
         Next::Refuse(Refusal::DialFailed(format!("{address}: {why}").into()))
     }
 
-    fn leave(self, next: Next, flows: &mut Flows, shared: &mut Shared, cx: &mut Cx<'_>) -> State {
+    fn leave(mut self, next: Next, flows: &mut Flows, shared: &mut Shared, cx: &mut Cx<'_>) -> State {
         match next {
             Next::Finished => self.finish(flows, shared, cx),
             Next::Ended => Closing::linger(flows, cx),
@@ -304,7 +304,17 @@ impl Exchange {
             Next::Again => {
                 cx.actions.push(Action::DropOrigin);
                 flows.forget_origin();
-                dial::start(self.request, self.addresses, dial::Reuse::Never, shared, cx)
+                if let Kind::Http(http) = &mut self.request.kind {
+                    flows.up.tx = std::mem::take(&mut http.head).into();
+                }
+                dial::start(
+                    self.request,
+                    self.addresses,
+                    dial::Reuse::Never,
+                    flows,
+                    shared,
+                    cx,
+                )
             }
             Next::Refuse(refusal) => {
                 let mut manner = self.request.manner();

@@ -18,6 +18,9 @@ use super::{Cx, PoolKey, Shared};
 /// Longest part of an unreadable host that is kept for log and answer, in bytes.
 const WRITTEN_BYTES_MAX: usize = 1024;
 
+/// Longest trace id that is kept, in bytes.
+const TRACE_ID_BYTES_MAX: usize = 4096;
+
 /// A request that the ACL allowed.
 #[derive(Debug)]
 pub struct Request {
@@ -59,8 +62,15 @@ pub struct Http {
     pub asks_upgrade: bool,
     /// It carries connection-based authentication: its connection is never shared.
     pub private: bool,
-    /// The head to send to the origin.
+    /// The head to send to the origin, until it waits in the flow to it; then, where it may be sent twice, a copy.
     pub head: Vec<u8>,
+}
+
+impl Http {
+    /// May it be sent once more? Only where nothing of it is lost with the first attempt.
+    pub fn is_repeatable(&self) -> bool {
+        self.idempotent && !self.manner.body_left
+    }
 }
 
 /// A request that is answered by us.
@@ -152,7 +162,8 @@ impl Judge<'_> {
     fn walk(&mut self, shared: &Shared, cx: &mut Cx<'_>) -> Result<(Allowed, Role, Kind), Refusal> {
         let head = self.head;
         if let Some(trace_id) = rewrite::field(head.fields, "x-smokescreen-trace-id").next() {
-            self.record.trace_id = trace_id.into();
+            // The log shows no more of it, and a tunnel keeps it for as long as it lasts.
+            self.record.trace_id = trace_id.get(..TRACE_ID_BYTES_MAX).unwrap_or(trace_id).into();
         }
         let form = target::form(head).map_err(fault_refusal)?;
         let body = framing::request_body(head).map_err(fault_refusal)?;

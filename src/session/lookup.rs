@@ -17,8 +17,17 @@ pub struct Lookup {
     since: Instant,
 }
 
-/// Asks for the addresses of an allowed request's host.
-pub(super) fn start(request: Box<Request>, flows: &mut Flows, shared: &mut Shared, cx: &mut Cx<'_>) -> State {
+/// Asks for the addresses of an allowed request's host. The head to send waits in the flow to the origin already,
+/// where the byte budget counts it.
+pub(super) fn start(
+    mut request: Box<Request>,
+    flows: &mut Flows,
+    shared: &mut Shared,
+    cx: &mut Cx<'_>,
+) -> State {
+    if let Kind::Http(http) = &mut request.kind {
+        flows.up.tx = std::mem::take(&mut http.head).into();
+    }
     match &request.allowed.target().host {
         Host::Addr(address) => {
             let found = [*address];
@@ -44,7 +53,7 @@ fn vet(
     cx: &mut Cx<'_>,
 ) -> State {
     match cx.policy.vet(&request.allowed, found, cx.local_addresses) {
-        Ok(addresses) => dial::start(request, addresses, dial::Reuse::IfIdle, shared, cx),
+        Ok(addresses) => dial::start(request, addresses, dial::Reuse::IfIdle, flows, shared, cx),
         Err(denied) => {
             request.record.note_decision(&denied.decision, false);
             let manner = request.manner();

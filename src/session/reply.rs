@@ -74,6 +74,8 @@ pub(super) fn refuse(
     reply(&answer, flows.down.tx.writer());
     record.note_refusal(&refusal, status);
     cx.actions.push(Action::Log(record));
+    // The head that no origin got.
+    flows.up.tx.release();
     if keep {
         Head::next(flows, cx.now)
     } else {

@@ -63,7 +63,7 @@ pub(crate) fn in_pieces<R>(bytes: &[u8], seed: u8, mut take: impl FnMut(&[u8]) -
             return None;
         }
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let size = 1 + (state >> 24) as usize % if seed % 2 == 0 { 3 } else { 40 };
+        let size = 1 + (state >> 24) as usize % if seed.is_multiple_of(2) { 3 } else { 40 };
         end = bytes.len().min(end + size);
     }
 }

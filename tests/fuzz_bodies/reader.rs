@@ -58,8 +58,11 @@ fn trimmed(bytes: &[u8]) -> &[u8] {
     &bytes[start..end]
 }
 
+/// Field lines, and where they end.
+type Fields = (Vec<(String, Vec<u8>)>, usize);
+
 /// Reads field lines and the empty line behind them from `at` on; returns where they end.
-fn fields(bytes: &[u8], mut at: usize) -> Result<Option<(Vec<(String, Vec<u8>)>, usize)>, Bad> {
+fn fields(bytes: &[u8], mut at: usize) -> Result<Option<Fields>, Bad> {
     let mut fields = Vec::new();
     while let Some(text) = line(&bytes[at..])? {
         at += text.len() + 2;

@@ -48,7 +48,7 @@ pub(super) const LIMITS: &[OptionRow] = &[
     .default_is("128KiB"),
     row(
         "head-fields-max",
-        Kind::Count { min: 1, max: 4096 },
+        Kind::Count { min: 1, max: 1024 },
         "most header fields of a message",
     )
     .default_is("256"),
