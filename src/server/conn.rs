@@ -18,6 +18,10 @@ use super::core::Core;
 use super::pool::Taken;
 use super::turn::{self, Ends, Means, Turn};
 
+/// What the session does costs time as bytes do: a client that pipelines requests which we refuse makes it act
+/// without end.
+const ACT_BYTES: usize = 4096;
+
 /// One client connection.
 #[derive(Debug)]
 pub struct Conn {
@@ -124,11 +128,15 @@ impl Conn {
             let ended = turn::run(&mut sockets, &mut self.flows, &mut self.session, cx, &mut means);
             allowance_bytes = means.allowance_bytes;
             match ended {
-                Turn::Acts if allowance_bytes > 0 => {}
                 Turn::Rest => return After::Rests,
-                // A client that pipelines makes its session act without end.
-                Turn::Acts | Turn::Spent if self.carry_out(core) => return After::Over,
-                Turn::Acts | Turn::Spent => return After::Again,
+                Turn::Acts => allowance_bytes = allowance_bytes.saturating_sub(ACT_BYTES),
+                Turn::Spent => {}
+            }
+            if allowance_bytes == 0 {
+                return match self.carry_out(core) {
+                    true => After::Over,
+                    false => After::Again,
+                };
             }
         }
     }
