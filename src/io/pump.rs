@@ -105,6 +105,9 @@ pub fn drain(destination: &mut impl Wire, ready: &mut Ready, flow: &mut Flow, no
             ready.writable = false;
             Pumped::Idle
         }
-        Err(error) => Pumped::Failed(io_fail(&error)),
+        Err(error) => {
+            ready.writable = false;
+            Pumped::Failed(io_fail(&error))
+        }
     }
 }

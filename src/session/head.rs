@@ -77,6 +77,7 @@ impl Head {
                 let why = "No memory is left to read the request's head.";
                 return self.refuse(Refusal::Overloaded(why), flows, shared, cx);
             }
+            Input::Expired if cx.now < self.deadline(cx.settings) => {}
             Input::Expired if self.has_bytes => {
                 return self.refuse(Refusal::RequestTimedOut, flows, shared, cx);
             }
