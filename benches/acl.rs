@@ -1,0 +1,138 @@
+//! Measures what the ACL's decision on one request costs with 10, 10,000 and 100,000 domains, for a host that is
+//! listed, one that lies below a `*.` entry, and one that no entry matches; and how long such an ACL takes to read,
+//! which the event loop waits for on a reload.
+//!
+//! Does not measure parsing the host (that is `ranges`) or credentials. The hosts asked for take turns, so that a
+//! large list doesn't shine by one entry that stays in the processor's cache. Every decision is compared, inside the
+//! measured time; making the target and dropping it are outside.
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a bench says what it expects by failing"
+)]
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{BatchSize, Criterion, Throughput};
+use smokescreen::net::Target;
+use smokescreen::policy::acl::Acl;
+use smokescreen::policy::ranges::Ranges;
+use smokescreen::policy::{Ask, Network, Policy, PolicyParts, Role};
+
+/// How many domains the rule lists: every other one is `*.` and a name.
+const LENGTHS: [usize; 3] = [10, 10_000, 100_000];
+/// How many different hosts are asked for.
+const HOSTS: usize = 64;
+
+const LISTED: &str = "host matched allowed domain in rule";
+const ENFORCED: &str = "rule has enforce policy";
+
+/// The ACL's text.
+fn text(length: usize) -> String {
+    let mut text = "version: v1\nservices:\n- name: authed\n  project: users\n  action: enforce\n  \
+        allowed_domains:\n"
+        .to_owned();
+    for n in 0..length {
+        let glob = if n % 2 == 0 { "" } else { "*." };
+        writeln!(text, "  - '{glob}{}'", domain(n)).expect("a String takes everything");
+    }
+    text
+}
+
+fn domain(n: usize) -> String {
+    format!("service-{n}.customer-{}.example.com", n % 977)
+}
+
+fn policy(length: usize) -> Policy {
+    Policy::new(PolicyParts {
+        acl: Some(Acl::parse(&text(length), &[]).expect("an ACL")),
+        ranges: Ranges::new(Vec::new(), Vec::new(), false, Vec::new()),
+        password: None,
+        allow_missing_role: false,
+        network: Network::Any,
+    })
+}
+
+/// Targets spread over the whole list; `first` is 0 for names that are listed and 1 for those behind a `*.`.
+fn targets(length: usize, first: usize, name: impl Fn(&str) -> String) -> Vec<Target> {
+    let pairs = length / 2;
+    (0..HOSTS)
+        .map(|n| 2 * (n * pairs / HOSTS) + first)
+        .map(|n| Target::parse(name(&domain(n)).as_bytes(), Some(443)).expect("a target"))
+        .collect()
+}
+
+fn decide(criterion: &mut Criterion) {
+    let role = Role::Named("authed".into());
+    let ask = Ask {
+        tunnel: true,
+        external_proxy: None,
+    };
+    let mut group = criterion.benchmark_group("acl/decide");
+    for length in LENGTHS {
+        let policy = policy(length);
+        let cases = [
+            ("exact", targets(length, 0, str::to_owned), true, LISTED),
+            (
+                "wildcard",
+                targets(length, 1, |name| format!("a.b.{name}")),
+                true,
+                LISTED,
+            ),
+            (
+                "miss",
+                targets(length, 0, |name| format!("not-{name}")),
+                false,
+                ENFORCED,
+            ),
+        ];
+        for (name, targets, allow, reason) in cases {
+            let mut turns = targets.iter().cycle();
+            group.bench_function(format!("{name}/{length}"), |bencher| {
+                bencher.iter_batched(
+                    || turns.next().expect("a target").clone(),
+                    |target| {
+                        let answer = policy.decide(&role, black_box(target), ask);
+                        let (allowed, decision) = match &answer {
+                            Ok(allowed) => (true, allowed.decision()),
+                            Err(denied) => (false, &denied.decision),
+                        };
+                        assert_eq!((allowed, &*decision.reason), (allow, reason));
+                        answer
+                    },
+                    BatchSize::SmallInput,
+                );
+            });
+        }
+    }
+    group.finish();
+}
+
+fn read(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("acl/read");
+    group.sample_size(10);
+    for length in LENGTHS {
+        let text = text(length);
+        group.throughput(Throughput::Bytes(text.len() as u64));
+        group.bench_function(length.to_string(), |bencher| {
+            bencher.iter(|| {
+                let acl = Acl::parse(black_box(&text), &[]).expect("an ACL");
+                assert!(acl.names("authed") && !acl.has_default_rule());
+                acl
+            });
+        });
+    }
+    group.finish();
+}
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_millis(700))
+        .configure_from_args();
+    decide(&mut criterion);
+    read(&mut criterion);
+    criterion.final_summary();
+}
