@@ -29,6 +29,7 @@ mod refuse;
 mod relay;
 mod signals;
 mod smuggling;
+mod smuggling_origins;
 mod smuggling_responses;
 mod startup;
 mod support;
@@ -80,6 +81,7 @@ fn all_cases() -> Vec<Case> {
         forward_bodies::cases(),
         forward_connections::cases(),
         smuggling::cases(),
+        smuggling_origins::cases(),
         smuggling_responses::cases(),
         refuse::cases(),
         log::cases(),
