@@ -16,6 +16,7 @@
 mod acl;
 mod address;
 mod auth;
+mod clients;
 mod connect;
 mod forward;
 mod forward_bodies;
@@ -88,6 +89,7 @@ fn all_cases() -> Vec<Case> {
         signals::cases(),
         limits::cases(),
         programs::cases(),
+        clients::cases(),
     ]
     .into_iter()
     .flatten()

@@ -194,6 +194,7 @@ fn the_verdict_notices() {
         requests: vec![(one.clone(), May::Pass), (two.clone(), May::Either)],
         end: End::Malformed,
         end_refused: false,
+        begun: None,
     };
     let whole = || {
         heard(vec![

@@ -17,6 +17,8 @@ function answer(request, response) {
     const space = Buffer.from(" ");
     response.setHeader("X-Seen", Buffer.concat([words[0], space, words[1], space, words[2]]).toString("hex"));
     response.setHeader("Content-Length", request.method === "HEAD" ? 0 : 2);
+    // Node goes silent when a malformed request follows on a connection that it was asked to upgrade and did not.
+    if (request.headers.upgrade) response.setHeader("Connection", "close");
     response.end(request.method === "HEAD" ? "" : "ok");
   });
 }

@@ -51,6 +51,9 @@ pub(super) struct Reading {
     pub(super) end: End,
     /// What comes behind them is not for the origin at all.
     pub(super) end_refused: bool,
+    /// The last request's head, if that may pass but is odd, and its content bad or cut: the origin may see the
+    /// head, never the whole.
+    pub(super) begun: Option<Request>,
 }
 
 /// Reads all requests of a connection to a proxy; `authority` is the only origin there is.
@@ -58,10 +61,11 @@ pub(super) fn read(bytes: &[u8], authority: &str) -> Reading {
     let mut rest = Rest {
         bytes,
         may: May::Pass,
+        begun: None,
     };
     let mut requests = Vec::new();
     loop {
-        rest.may = May::Pass;
+        (rest.may, rest.begun) = (May::Pass, None);
         let read = if rest.bytes.is_empty() {
             Err(End::Clean)
         } else {
@@ -75,6 +79,7 @@ pub(super) fn read(bytes: &[u8], authority: &str) -> Reading {
                     requests,
                     end,
                     end_refused,
+                    begun: rest.begun,
                 };
             }
         }
@@ -85,6 +90,7 @@ pub(super) fn read(bytes: &[u8], authority: &str) -> Reading {
 struct Rest<'a> {
     bytes: &'a [u8],
     may: May,
+    begun: Option<Request>,
 }
 
 impl<'a> Rest<'a> {
@@ -188,11 +194,20 @@ fn request(rest: &mut Rest<'_>, authority: &str) -> Result<Request, End> {
             target.to_vec()
         }
     };
-    let body = match framing(&fields, old, rest)? {
+    let framing = framing(&fields, old, rest)?;
+    let method = method.to_vec();
+    // Bad content of a request with a plain head is nothing that an origin may object to: it may not get there.
+    if rest.may == May::Either {
+        rest.begun = Some(Request {
+            method: method.clone(),
+            target: target.clone(),
+            body: Vec::new(),
+        });
+    }
+    let body = match framing {
         Framing::Length(length) => rest.take(length)?.to_vec(),
         Framing::Chunked => chunks(rest)?,
     };
-    let method = method.to_vec();
     Ok(Request { method, target, body })
 }
 

@@ -64,18 +64,23 @@ pub(super) fn judge(cases: &[Tried], said: Said, tally: &mut Tally) -> Vec<Strin
 
 /// Does the origin object to a request that a client may have meant, but that an origin may refuse as well?
 fn excused(complaint: &str, cases: &[Tried]) -> bool {
-    let requests = cases.iter().flat_map(|case| &case.reading.requests);
-    requests
-        .filter(|(_, may)| *may == May::Either)
-        .any(|(request, _)| {
-            let ascii = request
-                .target
-                .iter()
-                .position(|byte| !byte.is_ascii())
-                .unwrap_or(request.target.len());
-            let line = [&request.method[..], &request.target[..ascii]].join(&b' ');
-            complaint.contains(String::from_utf8_lossy(&line).as_ref())
-        })
+    let odd = cases.iter().flat_map(|case| {
+        let whole = case.reading.requests.iter();
+        let whole = whole
+            .filter(|(_, may)| *may == May::Either)
+            .map(|(request, _)| request);
+        whole.chain(&case.reading.begun)
+    });
+    let first_line = |request: &Request| {
+        let ascii = request
+            .target
+            .iter()
+            .take_while(|byte| byte.is_ascii())
+            .copied()
+            .collect::<Vec<_>>();
+        String::from_utf8_lossy(&[&request.method[..], &ascii].join(&b' ')).into_owned()
+    };
+    odd.map(first_line).any(|line| complaint.contains(&line))
 }
 
 /// Compares what a client may have meant, what it heard, and what the origin saw.
