@@ -2,7 +2,7 @@
 //! the response says, and how its body ends, put together. Pure functions; when to close is the session's.
 
 use super::Version;
-use super::fields::lists_token;
+use super::fields::{field, lists_token};
 use super::framing::Body;
 use super::head::{RequestHead, ResponseHead};
 
@@ -60,9 +60,15 @@ pub fn response_persists(head: &ResponseHead<'_>, body: Body) -> bool {
     let says = |option| lists_token(head.fields, "connection", option);
     match head.version {
         _ if body == Body::UntilClose || head.status == 101 || says("close") => false,
+        _ if head.status == 204 && announces_content(head) => false,
         Version::Http11 => true,
         Version::Http10 => says("keep-alive"),
     }
+}
+
+fn announces_content(head: &ResponseHead<'_>) -> bool {
+    field(head.fields, "transfer-encoding").next().is_some()
+        || field(head.fields, "content-length").any(|length| length != b"0")
 }
 
 #[cfg(test)]

@@ -74,6 +74,23 @@ fn responses_persist() {
 }
 
 #[test]
+fn a_204_that_announces_content_is_the_last_of_its_connection() {
+    for (lines, want) in [
+        (&[][..], true),
+        (&["Content-Length: 0"], true),
+        (&["Content-Length: 5"], false),
+        (&["Transfer-Encoding: chunked"], false),
+    ] {
+        let no_content = with_lines("HTTP/1.1 204 No Content", lines);
+        let got = response(no_content, |head| response_persists(head, Body::None));
+        assert_eq!(got, Ok(want), "{lines:?}");
+        let unmodified = with_lines("HTTP/1.1 304 Not Modified", lines);
+        let got = response(unmodified, |head| response_persists(head, Body::None));
+        assert_eq!(got, Ok(true), "a 304 says what a 200 would have had: {lines:?}");
+    }
+}
+
+#[test]
 fn joint_table() {
     use Body::{Chunked, Length, None, UntilClose};
     use Version::{Http10, Http11};
