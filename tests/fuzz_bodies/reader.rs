@@ -1,13 +1,16 @@
 //! A reader of HTTP/1.1 messages, written for the tests alone and slow on purpose: lines first, then meaning. It is
 //! stricter than any origin, for what the proxy sends must be readable by the strictest.
 
+/// Names in lower case, and values.
+type Fields = Vec<(String, Vec<u8>)>;
+
 /// A message head.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Head {
     /// The start line.
     pub(crate) start: Vec<u8>,
     /// Names in lower case, and values without the white space around them.
-    pub(crate) fields: Vec<(String, Vec<u8>)>,
+    pub(crate) fields: Fields,
     /// Bytes of it, the empty line included.
     pub(crate) length: usize,
 }
@@ -58,11 +61,8 @@ fn trimmed(bytes: &[u8]) -> &[u8] {
     &bytes[start..end]
 }
 
-/// Field lines, and where they end.
-type Fields = (Vec<(String, Vec<u8>)>, usize);
-
 /// Reads field lines and the empty line behind them from `at` on; returns where they end.
-fn fields(bytes: &[u8], mut at: usize) -> Result<Option<Fields>, Bad> {
+fn fields(bytes: &[u8], mut at: usize) -> Result<Option<(Fields, usize)>, Bad> {
     let mut fields = Vec::new();
     while let Some(text) = line(&bytes[at..])? {
         at += text.len() + 2;

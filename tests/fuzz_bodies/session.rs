@@ -10,6 +10,7 @@ mod world;
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use smokescreen::http::HeadLimits;
@@ -29,8 +30,11 @@ const ACL: &str = "version: v1\nservices:\n- {name: authed, project: users, acti
 /// Steps after which an input is cut off.
 const STEPS_MAX: usize = 400;
 
-/// Deadlines that may pass before a session that is left alone is over.
-const DEADLINES_MAX: usize = 50;
+/// Deadlines that may pass before a session that is left alone is over, beside two for each request that waits.
+const DEADLINES_MAX: usize = 20;
+
+/// No request is shorter.
+const REQUEST_BYTES_MIN: usize = 16;
 
 /// What clients send, in parts.
 const ASKED: [&[u8]; 24] = [
@@ -148,13 +152,18 @@ fn settings(script: &mut Script<'_>) -> Settings {
 }
 
 fn policy() -> Policy {
-    Policy::new(PolicyParts {
-        acl: Some(Acl::parse(ACL, &[]).expect("the test's ACL is valid")),
-        ranges: Ranges::new(Vec::new(), Vec::new(), false, vec![4750]),
-        password: Password::new("secret"),
-        allow_missing_role: false,
-        network: Network::Any,
-    })
+    let made = || {
+        Policy::new(PolicyParts {
+            acl: Some(Acl::parse(ACL, &[]).expect("the test's ACL is valid")),
+            ranges: Ranges::new(Vec::new(), Vec::new(), false, vec![4750]),
+            password: Password::new("secret"),
+            allow_missing_role: false,
+            network: Network::Any,
+        })
+    };
+    // Reading the ACL would take longer than all the rest.
+    static POLICY: OnceLock<Policy> = OnceLock::new();
+    POLICY.get_or_init(made).clone()
 }
 
 /// One thing happens.
@@ -269,7 +278,8 @@ fn pass(world: &mut World, time: Duration) {
 
 /// Nothing happens any more but deadlines: the session must come to its end.
 fn leave_alone(world: &mut World) {
-    for _ in 0..DEADLINES_MAX {
+    let requests_max = world.client.wire.sent.len() / REQUEST_BYTES_MIN;
+    for _ in 0..DEADLINES_MAX + 2 * requests_max {
         if world.is_over() {
             return;
         }
