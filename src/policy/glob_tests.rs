@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn host(text: &str) -> Host {
@@ -191,4 +193,30 @@ fn a_map_gives_the_exact_value_first_then_the_longest() {
     assert_eq!(found("z.b.c"), [2, 1]);
     assert_eq!(found("b.c"), [1]);
     assert!(found("c").is_empty());
+}
+
+proptest! {
+    /// Few labels, so that names and globs meet.
+    #[test]
+    fn a_set_matches_what_its_globs_say(
+        globs in proptest::collection::vec("([*][.])?[ab]([.][ab]){0,3}", 0..8),
+        name in "[ab]([.][ab]){0,4}",
+    ) {
+        let matches = |glob: &String| match glob.strip_prefix('*') {
+            Some(below) => name.ends_with(below),
+            None => *glob == name,
+        };
+        let all: Vec<_> = globs.iter().map(String::as_str).collect();
+        prop_assert_eq!(set(&all).contains(&host(&name)), globs.iter().any(matches), "{:?} {}", globs, name);
+    }
+
+    #[test]
+    fn any_text_is_a_glob_in_normal_form_or_refused(text in "\\PC{0,24}|[*a-zA-Z0-9.:_-]{0,24}") {
+        match Glob::parse(&text) {
+            Ok(Glob::Name(name)) => prop_assert_eq!(&*name, &text[..]),
+            Ok(Glob::Below(name)) => prop_assert_eq!(format!("*.{name}"), text),
+            Ok(Glob::Address(address)) => prop_assert_eq!(address, address.to_canonical()),
+            Err(reason) => prop_assert!(!reason.is_empty()),
+        }
+    }
 }

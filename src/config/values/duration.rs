@@ -147,4 +147,25 @@ mod tests {
         let longest = parse("876000h").unwrap();
         assert!(std::time::Instant::now().checked_add(longest).is_some());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn the_terms_add_up(terms in proptest::collection::vec((0..1000_u64, 0..6_usize), 1..6)) {
+            const UNITS: [(&str, u64); 6] = [
+                ("ns", 1), ("us", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000), ("m", 60_000_000_000),
+                ("h", 3_600_000_000_000),
+            ];
+            let text: String = terms.iter().map(|(n, unit)| format!("{n}{}", UNITS[*unit].0)).collect();
+            let nanoseconds = terms.iter().map(|(n, unit)| n * UNITS[*unit].1).sum();
+            proptest::prop_assert_eq!(parse(&text), Some(Duration::from_nanos(nanoseconds)));
+        }
+
+        #[test]
+        fn any_text_is_survived(text in "\\PC{0,20}|[+.0-9nuµmsh]{0,40}") {
+            if let Some(duration) = parse(&text) {
+                proptest::prop_assert!(duration <= LONGEST);
+                proptest::prop_assert_eq!(parse(&format!("+{}", text.trim_start_matches('+'))), Some(duration));
+            }
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! The framing table, for requests and responses alike, and the advisories about it.
 
+use proptest::prelude::*;
+
 use super::super::testing::{get, ok, request, response, with_lines};
 use super::*;
 
@@ -247,4 +249,35 @@ fn get_with_a_body() {
         of_request("HTTP/1.1", &["Transfer-Encoding: chunked"]),
         Ok(Body::Chunked)
     );
+}
+
+proptest! {
+    #[test]
+    fn a_length_is_digits_up_to_two_to_the_63(n in any::<u64>(), zeros in 0..4_usize) {
+        let value = format!("{}{n}", "0".repeat(zeros));
+        let want = match i64::try_from(n) {
+            Ok(_) if value.len() <= 19 => Ok(Body::Length(n)),
+            _ => Err(BAD_LENGTH),
+        };
+        let line = format!("Content-Length: {value}");
+        prop_assert_eq!(of_request("HTTP/1.1", &[&line]), want);
+        prop_assert_eq!(of_response("HTTP/1.0", &[&line]), want);
+    }
+
+    /// Whatever stands there, it is read in one way or not at all.
+    #[test]
+    fn any_values_say_one_thing(
+        lengths in proptest::collection::vec("[0-9]{1,3}|[ -~]{0,6}", 0..3),
+        codings in proptest::collection::vec("[cC]hunked|[ -~]{0,9}", 0..3),
+    ) {
+        let lengths = lengths.iter().map(|value| format!("Content-Length: {value}"));
+        let codings = codings.iter().map(|value| format!("Transfer-Encoding: {value}"));
+        let lines: Vec<_> = lengths.chain(codings).collect();
+        let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+        match of_request("HTTP/1.1", &lines) {
+            Ok(Body::None) => prop_assert!(lines.is_empty()),
+            Ok(_) => prop_assert_eq!(lines.len(), 1),
+            Err(_) => prop_assert!(!lines.is_empty()),
+        }
+    }
 }

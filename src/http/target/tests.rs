@@ -1,5 +1,7 @@
 //! The four forms, and URIs that other parsers split differently.
 
+use proptest::prelude::*;
+
 use super::super::Version;
 use super::*;
 
@@ -177,4 +179,20 @@ fn connect_takes_an_authority_only() {
             ..
         })
     ));
+}
+
+proptest! {
+    /// What comes out are the parts of what went in: nothing is decoded, moved or left out but the fragment.
+    #[test]
+    fn the_parts_are_the_whole(text in "[hH]ttps?://[a-z0-9.:@\\[\\]%]{0,9}[/?#]?[!-~]{0,12}|[!-~]{0,24}") {
+        if let Ok(Form::Absolute { scheme: Scheme::Http | Scheme::Https, authority, path_and_query }) =
+            of("GET", text.as_bytes())
+        {
+            let scheme = text.split("://").next().unwrap();
+            let whole = [scheme.as_bytes(), b"://", authority, path_and_query].concat();
+            prop_assert_eq!(&whole[..], text.split('#').next().unwrap().as_bytes());
+            prop_assert!(!authority.is_empty() && !authority.iter().any(|byte| b"/?#".contains(byte)));
+            prop_assert!(path_and_query.is_empty() || b"/?".contains(&path_and_query[0]));
+        }
+    }
 }
