@@ -1,5 +1,5 @@
 //! Replays the fuzz targets' seeds, and mutations of them that a seed of our own draws, without libFuzzer: a few
-//! seconds on the stable toolchain. `SMOKE_ROUNDS=n` mutates each seed so many times; what libFuzzer does beyond
+//! seconds on the stable toolchain. `SMOKE_ROUNDS=n` makes so many mutations for each target; what libFuzzer does beyond
 //! that is said in `fuzz/README.md`.
 #![allow(
     clippy::unwrap_used,
@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use fuzz_bodies::{Body, TARGETS};
 
-/// Mutations of each seed, unless the environment says otherwise.
-const ROUNDS: u64 = 150;
+/// Mutated inputs for each target, unless the environment says otherwise.
+const ROUNDS: usize = 6_000;
 
 /// An input that takes longer is a finding: the limits are there to prevent that.
 const INPUT_TIME_MAX: Duration = Duration::from_secs(5);
@@ -113,13 +113,11 @@ fn replay(target: &str) {
         .and_then(|text| text.parse().ok())
         .unwrap_or(ROUNDS);
     let mut random = Random(0x5eed_0f00_d5eb_a51c);
-    for (path, seed) in &seeds {
-        for _ in 0..rounds {
-            let mut input = seed.clone();
-            let other = random.below(seeds.len());
-            mutate(&mut input, &seeds[other].1, &mut random);
-            check(target, *body, &input, path);
-        }
+    for (path, seed) in seeds.iter().cycle().take(rounds) {
+        let mut input = seed.clone();
+        let other = random.below(seeds.len());
+        mutate(&mut input, &seeds[other].1, &mut random);
+        check(target, *body, &input, path);
     }
 }
 
