@@ -183,6 +183,7 @@ fn judge_refusal(end: &Final, exchange: &Exchange, world: &World) -> Result<(), 
     let wild = !taste.calm && matches!(status, 408 | 502 | 503 | 504);
     // Unanswered bodies and heads that never came are refused before anybody asks where to.
     let fits = match expected {
+        Expected::Refused(504) if status == 502 => taste.expires && !exchange.ask.repeatable(),
         Expected::Refused(due) => status == due,
         Expected::Broken | Expected::AnsweredOr502 => status == 502,
         Expected::Answered | Expected::Tunnel => false,
@@ -310,7 +311,7 @@ fn judge_tunnel(world: &World, nth: usize, client: &Client, closes: &[&Record], 
     // What was written to the client, taken or not.
     let written = &world.links[client.link].wire.written;
     let mut reader = Reader::default();
-    reader.advance(written, &client.exchanges);
+    reader.read_on(written, &client.exchanges);
     let upgraded = world.origins.iter().filter_map(|origin| {
         let (number, at) = origin.tunnel?;
         world.book.get(&number).filter(|(owner, _)| *owner == nth)?;

@@ -50,6 +50,8 @@ pub(crate) struct Final {
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     at: usize,
+    /// Reading on makes no sense before so many bytes are there.
+    needs: usize,
     pub(crate) finals: Vec<Final>,
     /// How many requests were answered completely.
     pub(crate) answered: usize,
@@ -65,6 +67,14 @@ pub(crate) struct Reader {
 impl Reader {
     /// Reads on in what was received so far.
     pub(crate) fn advance(&mut self, received: &[u8], exchanges: &[Exchange]) {
+        if received.len() < self.needs {
+            return;
+        }
+        self.read_on(received, exchanges);
+    }
+
+    /// Reads on though the end of a response can't be there.
+    pub(crate) fn read_on(&mut self, received: &[u8], exchanges: &[Exchange]) {
         while self.complaint.is_none() && !self.closed && self.tunnel_at.is_none() {
             // A response that was incomplete is read again.
             self.finals.truncate(self.answered);
@@ -136,7 +146,10 @@ impl Reader {
             closes: closes && !tunnel,
             trailers: read.trailers,
         });
-        let Some(end) = read.end else { return Ok(false) };
+        let Some(end) = read.end else {
+            self.needs = (self.at + head.bytes).saturating_add(read.needs);
+            return Ok(false);
+        };
         self.at += head.bytes + end;
         self.answered += 1;
         self.closed = closes && !tunnel;
@@ -197,6 +210,12 @@ impl Client {
             stubborn: random.one_in(3),
             fin_sent: false,
         }
+    }
+
+    /// It sends everything without waiting and never takes a byte.
+    pub(crate) fn flood(&mut self) {
+        (self.takes_bytes_max, self.sends_bytes_max) = (0, usize::MAX);
+        self.steps.iter_mut().for_each(|(wait, _)| *wait = Wait::Nothing);
     }
 
     /// Can it send something now?
@@ -290,6 +309,11 @@ impl Client {
             Err(ended) => self.ended = Some(ended),
         }
         self.reader.advance(&self.received, &self.exchanges);
+    }
+
+    /// Looks at the rest.
+    pub(crate) fn finish(&mut self) {
+        self.reader.read_on(&self.received, &self.exchanges);
     }
 
     /// Has it sent the whole of request `nth`, and all before it?

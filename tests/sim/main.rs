@@ -23,7 +23,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::origin::Origin;
-use crate::plan::{Body, Exchange, Fault, Taste};
+use crate::plan::{Body, Exchange, Fate, Fault, SITES, Taste};
 use crate::random::Random;
 use crate::wires::Manner;
 use crate::world::{Setting, Spoil, World, ordinary_settings};
@@ -290,4 +290,34 @@ fn what_is_spoiled_is_noticed() {
         let least = if spoil == Spoil::Deaf { 2 } else { 12 };
         assert!(noticed >= least, "{spoil:?} was noticed {noticed} times");
     }
+}
+
+/// A client that sends requests and takes no answers is not read for ever.
+#[test]
+fn unread_answers_stop_the_reading() {
+    let mut flood = setting(3);
+    flood.taste = Taste {
+        calm: true,
+        orderly: false,
+        ..flood.taste
+    };
+    let mut exchange = Exchange::draw(1, false, flood.taste, &mut Random::new(3));
+    exchange.ask.site = SITES.iter().find(|site| site.fate == Fate::Denied).unwrap();
+    exchange.ask.method = "GET";
+    (exchange.ask.http10, exchange.ask.close) = (false, false);
+    exchange.ask.body = Body::Absent;
+    let refused = std::iter::repeat_n(exchange, 2_000);
+    let numbered = refused.zip(1..).map(|(mut exchange, number)| {
+        exchange.ask.number = number;
+        exchange
+    });
+    flood.clients = vec![numbered.collect()];
+    flood.client_manner = Some(Manner {
+        capacity: 50,
+        ..smooth(1 << 20)
+    });
+    let mut world = World::new(flood);
+    world.clients[0].flood();
+    world.run();
+    assert_eq!(world.complaints, Vec::<String>::new());
 }

@@ -47,6 +47,8 @@ pub(crate) struct Origin {
     pub(crate) remote: SocketAddr,
     pub(crate) received: Vec<u8>,
     at: usize,
+    /// A body need not be looked at before so many bytes are there.
+    needs: usize,
     phase: Phase,
     out: Vec<u8>,
     sent: usize,
@@ -73,6 +75,7 @@ impl Origin {
             remote,
             received: Vec::new(),
             at: 0,
+            needs: 0,
             phase: Phase::Head,
             out: Vec::new(),
             sent: 0,
@@ -129,6 +132,12 @@ impl Origin {
             }
         }
         while self.look(book, taste) {}
+    }
+
+    /// Looks at the rest.
+    pub(crate) fn finish(&mut self, book: &Book, taste: Taste) {
+        self.needs = 0;
+        self.look(book, taste);
     }
 
     /// Can it send or end something now?
@@ -331,6 +340,9 @@ impl Origin {
 
     /// Is the whole body there, and is it the one that was asked?
     fn look_at_body(&mut self, exchange: &Exchange, body_at: usize, framing: Framing) -> bool {
+        if self.received.len() < self.needs {
+            return false;
+        }
         let ask = &exchange.ask;
         let read = match parse::body(&self.received[body_at..], framing) {
             Ok(read) => read,
@@ -344,7 +356,10 @@ impl Origin {
         if !content.starts_with(&read.content) {
             self.complain(format!("body of request {} is another", ask.number));
         }
-        let Some(end) = read.end else { return false };
+        let Some(end) = read.end else {
+            self.needs = body_at + read.needs;
+            return false;
+        };
         if read.content.len() != content.len() {
             self.complain(format!(
                 "body of request {} is short and looks complete",

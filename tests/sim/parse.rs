@@ -27,6 +27,8 @@ pub(crate) struct Read {
     pub(crate) content: Vec<u8>,
     /// Where it ends, if its end is there.
     pub(crate) end: Option<usize>,
+    /// Bytes below which its end can't be there; it need not be read again before.
+    pub(crate) needs: usize,
     /// Trailer lines.
     pub(crate) trailers: Vec<String>,
 }
@@ -113,11 +115,13 @@ pub(crate) fn body(bytes: &[u8], framing: Framing) -> Result<Read, String> {
         Framing::Absent => Ok(Read {
             content: Vec::new(),
             end: Some(0),
+            needs: 0,
             trailers,
         }),
         Framing::Length(n) => Ok(Read {
             content: bytes[..n.min(bytes.len())].to_vec(),
             end: (bytes.len() >= n).then_some(n),
+            needs: n,
             trailers,
         }),
         Framing::Chunked => chunked(bytes),
@@ -128,6 +132,7 @@ fn chunked(bytes: &[u8]) -> Result<Read, String> {
     let mut read = Read {
         content: Vec::new(),
         end: None,
+        needs: bytes.len() + 1,
         trailers: Vec::new(),
     };
     let mut at = 0;
@@ -150,6 +155,7 @@ fn chunked(bytes: &[u8]) -> Result<Read, String> {
         at += there;
         let tail = &bytes[at..bytes.len().min(at + 2)];
         if there < size || tail.len() < 2 {
+            read.needs = at - there + size + "\r\n0\r\n\r\n".len();
             return Ok(read);
         }
         if tail != b"\r\n" {

@@ -611,7 +611,7 @@ fn random_of<T, const N: usize>(random: &mut Random, of: [T; N]) -> T {
 /// Mostly small, sometimes beyond a buffer.
 fn size(taste: Taste, random: &mut Random) -> usize {
     match random.below(40) {
-        0..=2 if taste.fine => random.below(9_000),
+        0..=2 if taste.fine => random.below(20_000),
         0 => random.below(300_000),
         1..=2 => random.below(40_000),
         3..=8 => random.below(6_000),

@@ -369,6 +369,11 @@ impl World {
             let event = self.random.pick(&events);
             self.happen(event);
         }
+        self.clients.iter_mut().for_each(Client::finish);
+        let (book, taste) = (&self.book, self.setting.taste);
+        self.origins
+            .iter_mut()
+            .for_each(|origin| origin.finish(book, taste));
         self.draining = true;
         for wire in self.pool.drain() {
             self.close_link(wire.index as usize);
@@ -655,6 +660,12 @@ impl World {
                 "the scratch buffer has a capacity of {capacity} after a turn"
             ));
             self.scratch = Vec::with_capacity(self.setting.scratch_bytes);
+        }
+        let head_bytes_max = self.setting.taste.head_bytes_max;
+        let flows = &self.conns[nth].flows;
+        let held = flows.up.rx.len().max(flows.down.rx.len());
+        if held > self.scratch.capacity().max(4096) + head_bytes_max {
+            self.complain(format!("conn {nth} holds {held} bytes of one side"));
         }
         self.spoil_wires();
     }
