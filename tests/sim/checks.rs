@@ -1,68 +1,14 @@
-//! What must be true when all is over: for every client, every origin, every record, and for what was lent. Judges
-//! with means of its own; a rule that the code under test knows is written here once more, differently.
+//! What must be true when all is over: for every client, every origin, and for what was lent. Records are judged in
+//! `records`, addresses in `public`.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
 
-use smokescreen::session::outcome::{Line, Record};
-
-use crate::client::{Client, Final, Reader};
-use crate::plan::{Exchange, Expected, Fault, How, OWN_ADDRESS, OWN_PORT, Taste};
+use crate::client::{Client, Final};
+use crate::plan::{Exchange, Expected, Fault, How, Taste};
 use crate::random::payload;
+use crate::records::judge_records;
 use crate::wires::Ended;
 use crate::world::World;
-
-/// May this be dialled? By the first bits of what is not public, IANA's registries in another form.
-pub(crate) fn may_be_dialled(at: SocketAddr) -> Result<(), String> {
-    let wrong = |why: &str| Err(format!("{at} is dialled: {why}"));
-    if at.port() == OWN_PORT && OWN_ADDRESS.parse() == Ok(at.ip()) {
-        return wrong("our own listener");
-    }
-    match at.ip() {
-        IpAddr::V4(ip) => {
-            let bits = u32::from(ip);
-            let [a, b, c, d] = ip.octets();
-            let internal = matches!(
-                (a, b, c, d),
-                (0 | 10 | 127 | 224..=255, ..)
-                    | (100, 64..=127, ..)
-                    | (169, 254, ..)
-                    | (172, 16..=31, ..)
-                    | (192, 168, ..)
-                    | (192, 0, 2, _)
-                    | (192, 88, 99, _)
-                    | (198, 18..=19, ..)
-                    | (198, 51, 100, _)
-                    | (203, 0, 113, _)
-                    | (168, 63, 129, 16)
-            );
-            let protocol = bits >> 8 == 0xc0_0000 && d != 9 && d != 10;
-            if internal || protocol {
-                wrong("not public")
-            } else {
-                Ok(())
-            }
-        }
-        IpAddr::V6(ip) => {
-            let bits = u128::from(ip);
-            let top = bits >> 112;
-            let isatap = matches!(bits >> 32 & 0xffff_ffff, 0x0000_5efe | 0x0200_5efe);
-            if ip.to_ipv4_mapped().is_some() {
-                return wrong("not unmapped");
-            }
-            // Global unicast is 2000::/3; what is special in it is below.
-            let global = top >> 13 == 1;
-            let special = matches!(top, 0x2002 | 0x3ff0..=0x3fff) && top != 0x3ff1
-                || matches!(bits >> 96, 0x2001_0000 | 0x2001_0002 | 0x2001_0db8)
-                || bits >> 100 == 0x200_1001;
-            if !global || special || isatap {
-                wrong("not public")
-            } else {
-                Ok(())
-            }
-        }
-    }
-}
 
 /// Everything that is wrong at the end.
 pub(crate) fn all(world: &World) -> Vec<String> {
@@ -255,93 +201,6 @@ fn judge_answer(
         return Err(format!("its trailers are {:?}", end.trailers));
     }
     Ok(())
-}
-
-/// One decision for each request, one close for each tunnel, with its bytes counted.
-fn judge_records(world: &World, nth: usize, client: &Client, wrong: &mut Vec<String>) {
-    let conn = &world.conns[nth];
-    let (closes, decisions): (Vec<&Record>, Vec<&Record>) = conn
-        .records
-        .iter()
-        .partition(|record| record.line() == Line::Close);
-    let mut by_number: HashMap<u32, usize> = HashMap::new();
-    for record in &decisions {
-        if let Some(number) = number_of(record) {
-            *by_number.entry(number).or_default() += 1;
-        }
-    }
-    for (number, times) in &by_number {
-        if *times > 1 {
-            wrong.push(format!("request {number} was logged {times} times"));
-        }
-    }
-    let answered = client.reader.finals.len();
-    if decisions.len() < answered {
-        wrong.push(format!("{answered} responses and {} decisions", decisions.len()));
-    }
-    if decisions.len() > client.exchanges.len() {
-        wrong.push(format!(
-            "{} requests and {} decisions",
-            client.exchanges.len(),
-            decisions.len()
-        ));
-    }
-    for exchange in &client.exchanges {
-        let ask = &exchange.ask;
-        let reached = world
-            .origins
-            .iter()
-            .any(|origin| origin.seen.contains(&ask.number));
-        if reached && !by_number.contains_key(&ask.number) {
-            wrong.push(format!("request {} was never logged", ask.number));
-        }
-    }
-    let ids: std::collections::HashSet<_> = decisions.iter().map(|record| record.id).collect();
-    if ids.len() != decisions.len() {
-        wrong.push("two decisions have one id".into());
-    }
-    judge_tunnel(world, nth, client, &closes, wrong);
-}
-
-fn number_of(record: &Record) -> Option<u32> {
-    std::str::from_utf8(&record.trace_id).ok()?.parse().ok()
-}
-
-fn judge_tunnel(world: &World, nth: usize, client: &Client, closes: &[&Record], wrong: &mut Vec<String>) {
-    // What was written to the client, taken or not.
-    let written = &world.links[client.link].wire.written;
-    let mut reader = Reader::default();
-    reader.read_on(written, &client.exchanges);
-    let upgraded = world.origins.iter().filter_map(|origin| {
-        let (number, at) = origin.tunnel?;
-        world.book.get(&number).filter(|(owner, _)| *owner == nth)?;
-        Some((origin, at))
-    });
-    let tunnels: Vec<_> = upgraded.collect();
-    let opened = reader.tunnel_at.is_some() || world.conns[nth].tunnel_origin.is_some();
-    if closes.len() != usize::from(opened) {
-        // A 101 may be on its way to a client that is gone.
-        if closes.len() > usize::from(!tunnels.is_empty()) || opened {
-            wrong.push(format!(
-                "{} tunnels and {} close records",
-                tunnels.len(),
-                closes.len()
-            ));
-        }
-    }
-    let (Some(record), Some((origin, at))) = (closes.first(), tunnels.last()) else {
-        return;
-    };
-    let Some(end) = &record.end else { return };
-    let sent = &world.links[origin.link].wire.written;
-    let bytes_out = sent.len().saturating_sub(*at) as u64;
-    let bytes_in = reader.tunnel_at.map_or(0, |at| written.len() - at) as u64;
-    if (end.bytes_in, end.bytes_out) != (bytes_in, bytes_out) {
-        wrong.push(format!(
-            "the tunnel moved {bytes_in} in and {bytes_out} out, logged are {} and {}",
-            end.bytes_in, end.bytes_out
-        ));
-    }
 }
 
 fn judge_origins(world: &World, wrong: &mut Vec<String>) {

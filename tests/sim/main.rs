@@ -15,7 +15,9 @@ mod client;
 mod origin;
 mod parse;
 mod plan;
+mod public;
 mod random;
+mod records;
 mod wires;
 mod world;
 

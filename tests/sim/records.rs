@@ -1,0 +1,96 @@
+//! What must be true of the records of a connection: one decision for each request, one close for each tunnel, and
+//! the bytes that moved.
+
+use std::collections::{HashMap, HashSet};
+
+use smokescreen::session::outcome::{Line, Record};
+
+use crate::client::{Client, Reader};
+use crate::world::World;
+
+/// One decision for each request, one close for each tunnel, with its bytes counted.
+pub(crate) fn judge_records(world: &World, nth: usize, client: &Client, wrong: &mut Vec<String>) {
+    let conn = &world.conns[nth];
+    let (closes, decisions): (Vec<&Record>, Vec<&Record>) = conn
+        .records
+        .iter()
+        .partition(|record| record.line() == Line::Close);
+    let mut by_number: HashMap<u32, usize> = HashMap::new();
+    for record in &decisions {
+        if let Some(number) = number_of(record) {
+            *by_number.entry(number).or_default() += 1;
+        }
+    }
+    for (number, times) in &by_number {
+        if *times > 1 {
+            wrong.push(format!("request {number} was logged {times} times"));
+        }
+    }
+    let answered = client.reader.finals.len();
+    if decisions.len() < answered {
+        wrong.push(format!("{answered} responses and {} decisions", decisions.len()));
+    }
+    if decisions.len() > client.exchanges.len() {
+        wrong.push(format!(
+            "{} requests and {} decisions",
+            client.exchanges.len(),
+            decisions.len()
+        ));
+    }
+    for exchange in &client.exchanges {
+        let ask = &exchange.ask;
+        let reached = world
+            .origins
+            .iter()
+            .any(|origin| origin.seen.contains(&ask.number));
+        if reached && !by_number.contains_key(&ask.number) {
+            wrong.push(format!("request {} was never logged", ask.number));
+        }
+    }
+    let ids: HashSet<_> = decisions.iter().map(|record| record.id).collect();
+    if ids.len() != decisions.len() {
+        wrong.push("two decisions have one id".into());
+    }
+    judge_tunnel(world, nth, client, &closes, wrong);
+}
+
+fn number_of(record: &Record) -> Option<u32> {
+    std::str::from_utf8(&record.trace_id).ok()?.parse().ok()
+}
+
+fn judge_tunnel(world: &World, nth: usize, client: &Client, closes: &[&Record], wrong: &mut Vec<String>) {
+    // What was written to the client, taken or not.
+    let written = &world.links[client.link].wire.written;
+    let mut reader = Reader::default();
+    reader.read_on(written, &client.exchanges);
+    let upgraded = world.origins.iter().filter_map(|origin| {
+        let (number, at) = origin.tunnel?;
+        world.book.get(&number).filter(|(owner, _)| *owner == nth)?;
+        Some((origin, at))
+    });
+    let tunnels: Vec<_> = upgraded.collect();
+    let opened = reader.tunnel_at.is_some() || world.conns[nth].tunnel_origin.is_some();
+    if closes.len() != usize::from(opened) {
+        // A 101 may be on its way to a client that is gone.
+        if closes.len() > usize::from(!tunnels.is_empty()) || opened {
+            wrong.push(format!(
+                "{} tunnels and {} close records",
+                tunnels.len(),
+                closes.len()
+            ));
+        }
+    }
+    let (Some(record), Some((origin, at))) = (closes.first(), tunnels.last()) else {
+        return;
+    };
+    let Some(end) = &record.end else { return };
+    let sent = &world.links[origin.link].wire.written;
+    let bytes_out = sent.len().saturating_sub(*at) as u64;
+    let bytes_in = reader.tunnel_at.map_or(0, |at| written.len() - at) as u64;
+    if (end.bytes_in, end.bytes_out) != (bytes_in, bytes_out) {
+        wrong.push(format!(
+            "the tunnel moved {bytes_in} in and {bytes_out} out, logged are {} and {}",
+            end.bytes_in, end.bytes_out
+        ));
+    }
+}

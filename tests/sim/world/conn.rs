@@ -1,0 +1,297 @@
+//! What `server/conn` does, over the wires in memory: turns, actions, ends; with what must hold after every turn.
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use smokescreen::io::wire::{Ready, Wire};
+use smokescreen::net::Side;
+use smokescreen::server::pool::Taken;
+use smokescreen::server::turn::{self, Ends, Means, Turn};
+use smokescreen::session::{Action, Close, Cx, Input};
+
+use super::answers::dialled;
+use super::{Link, Spoil, World, conn_id, link_of};
+use crate::plan::OWN_ADDRESS;
+use crate::public::may_be_dialled;
+use crate::wires::MemoryWire;
+
+/// A turn that looks at its wires more often than this makes no progress.
+const LOOKS_PER_TURN_MAX: usize = 2_000_000;
+
+/// The two wires of a connection, counting how often they are looked at.
+struct Sockets<'a> {
+    links: &'a mut [Link],
+    client: usize,
+    origin: Option<usize>,
+    looks: usize,
+}
+
+impl Ends for Sockets<'_> {
+    type Wire = MemoryWire;
+
+    fn end(&mut self, side: Side) -> Option<(&mut MemoryWire, &mut Ready)> {
+        self.looks += 1;
+        assert!(self.looks < LOOKS_PER_TURN_MAX, "a turn makes no progress");
+        let link = match side {
+            Side::Client => self.client,
+            Side::Origin => self.origin?,
+        };
+        let link = &mut self.links[link];
+        Some((&mut link.wire, &mut link.ready))
+    }
+}
+
+impl World {
+    pub(super) fn turn(&mut self, nth: usize) {
+        self.conns[nth].queued = false;
+        let mut allowance_bytes = self.setting.allowance_bytes;
+        loop {
+            if self.carry_out(nth) {
+                return;
+            }
+            let conn = &mut self.conns[nth];
+            let mut sockets = Sockets {
+                links: &mut self.links,
+                client: conn.client,
+                origin: conn.origin.as_ref().map(link_of),
+                looks: 0,
+            };
+            let mut means = Means {
+                scratch: &mut self.scratch,
+                budget: &mut self.budget,
+                charged: &mut conn.charged,
+                allowance_bytes,
+            };
+            let mut cx = Cx {
+                now: self.now,
+                wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000),
+                policy: &self.policy,
+                settings: &self.setting.settings,
+                ids: &mut self.ids,
+                local_addresses: &own_addresses,
+                actions: &mut self.actions,
+            };
+            let ended = turn::run(
+                &mut sockets,
+                &mut conn.flows,
+                &mut conn.session,
+                &mut cx,
+                &mut means,
+            );
+            allowance_bytes = means.allowance_bytes;
+            self.judge_turn(nth, ended);
+            match ended {
+                Turn::Acts => {}
+                Turn::Rest => return self.judge_rest(nth),
+                Turn::Spent => {
+                    self.conns[nth].queued = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// What must hold after every turn.
+    pub(super) fn judge_turn(&mut self, nth: usize, ended: Turn) {
+        let flows = &self.conns[nth].flows;
+        self.say(|| {
+            format!(
+                "    {ended:?} up {:?}/{}+{} {:?} down {:?}/{}+{} {:?}",
+                flows.up.gate,
+                flows.up.tx.len(),
+                flows.up.rx.len(),
+                flows.up.end,
+                flows.down.gate,
+                flows.down.tx.len(),
+                flows.down.rx.len(),
+                flows.down.end
+            )
+        });
+        if self.setting.spoil == Spoil::Scratch {
+            self.scratch = Vec::new();
+        }
+        if !self.scratch.is_empty() || self.scratch.capacity() < self.setting.scratch_bytes {
+            let capacity = self.scratch.capacity();
+            self.complain(format!(
+                "the scratch buffer has a capacity of {capacity} after a turn"
+            ));
+            self.scratch = Vec::with_capacity(self.setting.scratch_bytes);
+        }
+        let head_bytes_max = self.setting.taste.head_bytes_max;
+        let flows = &self.conns[nth].flows;
+        let held = flows.up.rx.len().max(flows.down.rx.len());
+        if held > self.scratch.capacity().max(4096) + head_bytes_max {
+            self.complain(format!("conn {nth} holds {held} bytes of one side"));
+        }
+        self.spoil_wires();
+    }
+
+    /// What must hold when a connection waits.
+    pub(super) fn judge_rest(&mut self, nth: usize) {
+        let conn = &mut self.conns[nth];
+        let settings = &self.setting.settings;
+        let deadline = conn.session.deadline(&conn.flows, settings);
+        if deadline.is_none() && !settings.idle_timeout.is_zero() {
+            self.complain(format!("conn {nth} has no deadline"));
+        } else if let Some(expired_at) = conn.expired_at.take()
+            && deadline.is_some_and(|at| at <= expired_at)
+        {
+            self.complain(format!("conn {nth} expired and its deadline is still due"));
+        }
+    }
+
+    pub(super) fn spoil_wires(&mut self) {
+        let byte = |wire: &mut MemoryWire| match wire.written.last_mut() {
+            Some(byte) => {
+                *byte ^= 0x15;
+                true
+            }
+            None => false,
+        };
+        self.spoiled |= match self.setting.spoil {
+            _ if self.spoiled => true,
+            Spoil::ClientByte => byte(&mut self.links[0].wire),
+            Spoil::OriginByte => self
+                .links
+                .get_mut(self.clients.len())
+                .is_some_and(|link| byte(&mut link.wire)),
+            _ => false,
+        };
+    }
+
+    pub(super) fn feed(&mut self, nth: usize, input: Input<'_>) {
+        self.tell(nth, input);
+        self.carry_out(nth);
+    }
+
+    pub(super) fn tell(&mut self, nth: usize, input: Input<'_>) {
+        self.say(|| format!("    conn {nth} <- {input:?}"));
+        let conn = &mut self.conns[nth];
+        let mut cx = Cx {
+            now: self.now,
+            wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000),
+            policy: &self.policy,
+            settings: &self.setting.settings,
+            ids: &mut self.ids,
+            local_addresses: &own_addresses,
+            actions: &mut self.actions,
+        };
+        conn.session.advance(input, &mut conn.flows, &mut cx);
+    }
+
+    pub(super) fn carry_out(&mut self, nth: usize) -> bool {
+        while !self.actions.is_empty() {
+            for action in std::mem::take(&mut self.actions) {
+                self.act(nth, action);
+            }
+        }
+        self.conns[nth].session.is_done()
+    }
+
+    pub(super) fn act(&mut self, nth: usize, action: Action) {
+        self.say(|| format!("    conn {nth} -> {action:?}"));
+        if self.conns[nth].over {
+            self.complain(format!("conn {nth} acts behind its end: {action:?}"));
+        }
+        match action {
+            Action::Resolve(seq, name) => self.resolve(nth, seq, name.as_str()),
+            Action::Dial(seq, addresses, key) => {
+                for address in &addresses {
+                    if let Err(why) = may_be_dialled(address.address()) {
+                        self.complain(why);
+                    }
+                }
+                if addresses.is_empty() || self.conns[nth].origin.is_some() {
+                    self.complain(format!(
+                        "conn {nth} dials {addresses:?} beside {:?}",
+                        self.conns[nth].origin
+                    ));
+                }
+                match key.and_then(|key| self.pool.take(&key, &addresses, conn_id(nth))) {
+                    Some(taken) => {
+                        let remote = taken.remote;
+                        self.adopt(nth, taken);
+                        self.tell(nth, Input::Dialled(seq, Ok(dialled(remote, true))));
+                    }
+                    None => self.dial(nth, seq, addresses.iter().map(|a| a.address()).collect()),
+                }
+            }
+            Action::Cancel => self.cancel(nth),
+            Action::Hangup(side) => {
+                let link = match side {
+                    Side::Client => Some(self.conns[nth].client),
+                    Side::Origin => self.conns[nth].origin.as_ref().map(link_of),
+                };
+                if let Some(link) = link {
+                    let _ = self.links[link].wire.hangup();
+                }
+            }
+            Action::DropOrigin => {
+                if let Some(origin) = self.conns[nth].origin.take() {
+                    self.close_link(link_of(&origin));
+                }
+            }
+            Action::Park { key, private } => {
+                let Some(origin) = self.conns[nth].origin.take() else {
+                    return self.complain("parks what is not there".into());
+                };
+                let link = link_of(&origin);
+                let ready = self.links[link].ready;
+                if self.draining || ready.readable || ready.read_closed || ready.failed {
+                    return self.close_link(link);
+                }
+                self.links[link].owner = None;
+                let owner = private.then(|| conn_id(nth));
+                for surplus in self.pool.park(key, origin, owner, self.now) {
+                    self.close_link(surplus.index as usize);
+                }
+            }
+            Action::Log(record) => match self.setting.spoil {
+                Spoil::LostRecord => {}
+                Spoil::DoubleRecord => self.conns[nth].records.extend([(*record).clone(), *record]),
+                _ => self.conns[nth].records.push(*record),
+            },
+            Action::Close(how) => self.close(nth, how),
+        }
+    }
+
+    pub(super) fn adopt(&mut self, nth: usize, taken: Taken) {
+        self.links[link_of(&taken)].owner = Some(nth);
+        self.conns[nth].origin = Some(taken);
+    }
+
+    pub(super) fn cancel(&mut self, nth: usize) {
+        self.conns[nth].dialling = None;
+        self.conns[nth].looking_up = None;
+    }
+
+    pub(super) fn close(&mut self, nth: usize, how: Close) {
+        self.cancel(nth);
+        let conn = &mut self.conns[nth];
+        conn.over = true;
+        let links = [Some(conn.client), conn.origin.take().as_ref().map(link_of)];
+        for charged in std::mem::take(&mut conn.charged) {
+            self.budget.release(charged);
+        }
+        for link in links.into_iter().flatten() {
+            if how == Close::Abort {
+                self.links[link].wire.abort();
+            }
+            self.close_link(link);
+        }
+        for wire in self.pool.drop_private(conn_id(nth)) {
+            self.close_link(wire.index as usize);
+        }
+    }
+
+    pub(super) fn close_link(&mut self, link: usize) {
+        self.say(|| format!("    close {link}"));
+        if self.setting.spoil != Spoil::OpenWire {
+            self.links[link].wire.close();
+        }
+    }
+}
+
+fn own_addresses() -> Vec<IpAddr> {
+    OWN_ADDRESS.parse().into_iter().collect()
+}
