@@ -178,6 +178,7 @@ fn size_line(dice: &mut Dice, n: usize) -> Vec<u8> {
         format!("{n:x}; a = b\r\n"),
         format!("{n:x};{}\r\n", "e".repeat(300)),
         format!("{n:x}\n"),
+        format!("{n:x};a\n"),
         format!("{n:x}\r"),
         format!("{n:x}\r\r\n"),
         format!("{n:x}\n\r"),
