@@ -29,7 +29,7 @@ const V6: &str = "2606:2800:21f:cb07:6820:80da:af6b:8b2c";
 /// `count` deny rules, of either family as many; none of them names a tested address.
 fn rules(count: usize, v4_lengths: &[u8], v6_lengths: &[u8]) -> Vec<Rule> {
     let rule = |n: usize| {
-        let (n, is_v4) = (n / 2, n % 2 == 0);
+        let (n, is_v4) = (n / 2, n.is_multiple_of(2));
         let lengths = if is_v4 { v4_lengths } else { v6_lengths };
         let (block, length) = (n / lengths.len(), lengths[n % lengths.len()]);
         let network = if is_v4 {
