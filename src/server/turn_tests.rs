@@ -1,0 +1,198 @@
+//! What one turn owes to the other direction and to the loop. How sessions fare in many turns is `tests/sim`.
+
+use std::io;
+use std::time::{Instant, SystemTime};
+
+use super::*;
+use crate::flow::Gate;
+use crate::http::HeadLimits;
+use crate::policy::ranges::Ranges;
+use crate::policy::{Network, Policy, PolicyParts};
+use crate::session::id::Ids;
+use crate::session::{Action, Dialled, Settings};
+
+/// Gives and takes for ever.
+struct Endless {
+    given: usize,
+    taken: usize,
+}
+
+impl Wire for Endless {
+    fn read(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
+        let room = into.capacity() - into.len();
+        into.resize(into.capacity(), b'x');
+        self.given += room;
+        Ok(room)
+    }
+    fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+        self.taken += first.len() + second.len();
+        Ok(first.len() + second.len())
+    }
+    fn hangup(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+    fn abort(&mut self) {}
+    fn take_error(&mut self) -> Option<io::Error> {
+        None
+    }
+    fn short_read_means_drained(&self) -> bool {
+        true
+    }
+}
+
+struct Pair([(Endless, Ready); 2]);
+
+impl Ends for Pair {
+    type Wire = Endless;
+    fn end(&mut self, side: Side) -> Option<(&mut Endless, &mut Ready)> {
+        let [(client, client_ready), (origin, origin_ready)] = &mut self.0;
+        Some(match side {
+            Side::Client => (client, client_ready),
+            Side::Origin => (origin, origin_ready),
+        })
+    }
+}
+
+fn endless() -> (Endless, Ready) {
+    let ready = Ready {
+        readable: true,
+        writable: true,
+        ..Ready::default()
+    };
+    (Endless { given: 0, taken: 0 }, ready)
+}
+
+fn settings() -> Settings {
+    Settings {
+        head: HeadLimits::default(),
+        read_header_timeout: Default::default(),
+        dns_timeout: Default::default(),
+        connect_timeout: Default::default(),
+        idle_timeout: Default::default(),
+        read_timeout: Default::default(),
+        write_timeout: Default::default(),
+        deny_status: 407,
+        deny_message_extra: String::new(),
+    }
+}
+
+#[test]
+fn a_direction_that_never_rests_does_not_starve_the_other() {
+    let now = Instant::now();
+    let policy = Policy::new(PolicyParts {
+        acl: None,
+        ranges: Ranges::new(Vec::new(), Vec::new(), false, Vec::new()),
+        password: None,
+        allow_missing_role: true,
+        network: Network::Any,
+    });
+    let (settings, mut ids, mut actions) = (settings(), Ids::new([0; 3], 0, 0), Vec::new());
+    let mut cx = Cx {
+        now,
+        wall: SystemTime::UNIX_EPOCH,
+        policy: &policy,
+        settings: &settings,
+        ids: &mut ids,
+        local_addresses: &Vec::new,
+        actions: &mut actions,
+    };
+    let mut flows = Flows::new(now);
+    let mut session = Session::new(([172, 16, 0, 1], 9).into(), now);
+    flows.up.rx.push(b"CONNECT 8.8.8.8:443 HTTP/1.1\r\n\r\n");
+    session.advance(Input::Moved, &mut flows, &mut cx);
+    let Some(Action::Dial(seq, ..)) = cx.actions.pop() else {
+        panic!("no dial");
+    };
+    let dialled = Dialled {
+        remote: ([8, 8, 8, 8], 443).into(),
+        local: None,
+        reused: false,
+    };
+    session.advance(Input::Dialled(seq, Ok(dialled)), &mut flows, &mut cx);
+    cx.actions.clear();
+
+    let mut pair = Pair([endless(), endless()]);
+    let (mut scratch, mut budget, mut charged) = (Vec::with_capacity(4096), Budget::new(1 << 20), [0; 2]);
+    let mut means = Means {
+        scratch: &mut scratch,
+        budget: &mut budget,
+        charged: &mut charged,
+        allowance_bytes: TURN_BYTES,
+    };
+    let ended = run(&mut pair, &mut flows, &mut session, &mut cx, &mut means);
+    assert_eq!(ended, Turn::Spent);
+    let [(client, _), (origin, _)] = &pair.0;
+    assert!(
+        client.taken > TURN_BYTES / 16 && origin.taken > TURN_BYTES / 16,
+        "{} and {}",
+        client.taken,
+        origin.taken
+    );
+    assert_eq!((scratch.len(), scratch.capacity()), (0, 4096));
+}
+
+/// A wire that was reset.
+struct Reset;
+
+impl Wire for Reset {
+    fn read(&mut self, _: &mut Vec<u8>) -> io::Result<usize> {
+        Err(io::ErrorKind::ConnectionReset.into())
+    }
+    fn write(&mut self, _: &[u8], _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::ConnectionReset.into())
+    }
+    fn hangup(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+    fn abort(&mut self) {}
+    fn take_error(&mut self) -> Option<io::Error> {
+        Some(io::ErrorKind::ConnectionReset.into())
+    }
+    fn short_read_means_drained(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_reset_behind_a_fin_is_noticed() {
+    for from in [Side::Client, Side::Origin] {
+        let mut ready = Ready {
+            failed: true,
+            ..Ready::default()
+        };
+        let mut flow = Flow::new(Gate::Open, Instant::now());
+        flow.end = End::Passed;
+        let noticed = unread_failure(&mut Reset, &mut ready, from, &flow);
+        assert!(matches!(noticed, Some(Pumped::Failed(_))) && !ready.failed);
+    }
+}
+
+/// Lends to a direction whose last byte of a rest has just left.
+fn lent(budget: &mut Budget) -> (Flow, Vec<u8>) {
+    let mut flow = Flow::new(Gate::Open, Instant::now());
+    flow.rx.push(b"x");
+    flow.rx.give_back();
+    flow.rx.consume(1);
+    let (mut scratch, mut charged) = (Vec::with_capacity(65536), [0; 2]);
+    let mut means = Means {
+        scratch: &mut scratch,
+        budget,
+        charged: &mut charged,
+        allowance_bytes: TURN_BYTES,
+    };
+    lend(&mut flow, &mut means);
+    lend(&mut flow, &mut means);
+    (flow, scratch)
+}
+
+#[test]
+fn the_size_of_a_rest_does_not_bound_the_reads_after_it() {
+    let (flow, scratch) = lent(&mut Budget::new(1));
+    assert_eq!((flow.rx.capacity(), scratch.capacity()), (65536, 0));
+}
+
+#[test]
+fn with_the_budget_spent_memory_is_made_anew() {
+    let (flow, scratch) = lent(&mut Budget::new(0));
+    assert_eq!((flow.rx.capacity(), scratch.capacity()), (0, 65536));
+}
