@@ -15,6 +15,9 @@ use crate::plan::OWN_ADDRESS;
 use crate::public::may_be_dialled;
 use crate::wires::MemoryWire;
 
+/// What an action costs of a turn's allowance, as in the server.
+const ACT_BYTES: usize = 4096;
+
 /// A turn that looks at its wires more often than this makes no progress.
 const LOOKS_PER_TURN_MAX: usize = 2_000_000;
 
@@ -81,12 +84,13 @@ impl World {
             allowance_bytes = means.allowance_bytes;
             self.judge_turn(nth, ended);
             match ended {
-                Turn::Acts => {}
                 Turn::Rest => return self.judge_rest(nth),
-                Turn::Spent => {
-                    self.conns[nth].queued = true;
-                    return;
-                }
+                Turn::Acts => allowance_bytes = allowance_bytes.saturating_sub(ACT_BYTES),
+                Turn::Spent => {}
+            }
+            if allowance_bytes == 0 {
+                self.conns[nth].queued = !self.carry_out(nth);
+                return;
             }
         }
     }
