@@ -87,6 +87,14 @@ fn judge_tunnel(world: &World, nth: usize, client: &Client, closes: &[&Record], 
     let sent = &world.links[origin.link].wire.written;
     let bytes_out = sent.len().saturating_sub(*at) as u64;
     let bytes_in = reader.tunnel_at.map_or(0, |at| written.len() - at) as u64;
+    let exchange = client.exchanges.last().map(|exchange| exchange.answer.tunnel);
+    if let (None, false, Some((up, down, _))) = (&record.error, end.active_at_termination, exchange)
+        && (bytes_in, bytes_out) != (down as u64, up as u64)
+    {
+        wrong.push(format!(
+            "a tunnel of {up} and {down} bytes ended without error after {bytes_out} and {bytes_in}"
+        ));
+    }
     if (end.bytes_in, end.bytes_out) != (bytes_in, bytes_out) {
         wrong.push(format!(
             "the tunnel moved {bytes_in} in and {bytes_out} out, logged are {} and {}",
