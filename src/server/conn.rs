@@ -100,11 +100,6 @@ impl Conn {
         }
     }
 
-    /// Is it a tunnel?
-    pub fn is_tunnel(&self) -> bool {
-        self.session.is_tunnel()
-    }
-
     /// Runs until nothing moves, the allowance is spent, or it is over.
     pub fn turn(&mut self, core: &mut Core) -> After {
         let mut allowance_bytes = turn::TURN_BYTES;

@@ -4,8 +4,9 @@
 use crate::flow::{End, Flow, Flows, Gate};
 use crate::http::framing::{self, Body};
 use crate::http::head::{self, ResponseHead, Scan, Scanned};
+use crate::http::joint::{self, Persistence};
 use crate::http::rewrite::{self, ResponsePlan};
-use crate::http::{Fault, Version, joint};
+use crate::http::{Fault, Version};
 
 use super::exchange::{Continuing, Exchange, Next, Sending};
 use super::front::is_connection_based;
@@ -206,10 +207,12 @@ fn read_head(
         _ => {}
     }
     let switching = head.status == 101;
-    let framed = body != Body::UntilClose && (version == Version::Http11 || body != Body::Chunked);
     exchange.continuing = Continuing::Settled;
-    exchange.origin_persists = !switching && joint::response_persists(head, body);
-    exchange.client_persists &= framed && sent && !shared.draining && !switching;
+    let client_persists = exchange.client_persists && sent && !shared.draining && !switching;
+    let response_persists = joint::response_persists(head, body);
+    let persistence = Persistence::of(version, client_persists, response_persists, body);
+    exchange.client_persists = persistence.client;
+    exchange.origin_persists = persistence.origin;
     exchange.private |=
         head.status == 401 && rewrite::field(head.fields, "www-authenticate").any(is_connection_based);
     if let Body::Length(n) = body {
