@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use criterion::{Criterion, Throughput};
 use smokescreen::log::Format;
 use smokescreen::log::canonical::canonical;
-use smokescreen::session::outcome::{Id, ProxyType, Record, TunnelEnd};
+use smokescreen::session::outcome::{Extent, Id, ProxyType, Record, TunnelEnd};
 
 const DECISION_TEXT: &str = "time=\"2026-11-22T17:30:33Z\" level=info msg=CANONICAL-PROXY-DECISION allow=true \
     conn_establish_time_ms=12 decision_reason=\"host matched allowed domain in rule\" dns_lookup_time_ms=3 \
@@ -88,7 +88,7 @@ fn close() -> Record {
         active_at_termination: false,
     };
     Record {
-        end: Some(Box::new(end)),
+        extent: Extent::Tunnel(Box::new(end)),
         ..decision()
     }
 }

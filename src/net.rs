@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 mod host;
 #[cfg(test)]
@@ -54,7 +55,7 @@ impl Network {
 
 /// A DNS name in normalised form: UTS-46 mapped, punycode, lower case, without a trailing dot.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Name(Box<str>);
+pub struct Name(Arc<str>);
 
 impl Name {
     /// Parses and normalises a DNS name, of one label or more. Addresses are not names.
@@ -125,7 +126,7 @@ pub struct Target {
     /// The port, 1 to 65535.
     pub port: u16,
     /// The authority as the request spelled it, with its port if it had one; for messages and logs.
-    pub written: Box<str>,
+    pub written: Arc<str>,
 }
 
 impl Target {

@@ -28,6 +28,7 @@ use crate::server::pool::Pool;
 use crate::server::{Limits, Reload, Server};
 use crate::session::Settings;
 use crate::session::id::Ids;
+use crate::session::spares::Spares;
 
 /// Lent to one direction at a time; also how much is read at once.
 const SCRATCH_BYTES: usize = 64 * 1024;
@@ -127,6 +128,7 @@ fn core(config: &Config, poll: &Poll, policy: Policy, idle_max: usize, logger: L
             policy: Arc::new(policy),
             settings: settings(config),
             ids: ids(),
+            spares: Spares::default(),
             actions: Vec::new(),
         },
         wires: Wires::new(poll.registry().try_clone()?),

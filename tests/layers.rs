@@ -25,7 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("policy", &["net"]),
     ("http", &["net", "flow"]),
     ("session", &["net", "flow", "policy", "http"]),
-    ("io", &["net", "flow", "policy::Vetted"]),
+    ("io", &["net", "flow", "policy::Vetted", "policy::VettedList"]),
     ("log", &["net", "session::outcome"]),
     ("stats", &["net", "session::outcome"]),
     ("config", &["net", "policy", "log"]),

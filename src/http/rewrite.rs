@@ -2,6 +2,9 @@
 //! and byte for byte, what concerns one hop only is dropped and, where needed, said anew (RFC 9110, 7.6).
 //! Invents no field. Which requests are forwarded, and where to, is decided elsewhere.
 
+use std::fmt::Display;
+use std::io::Write;
+
 use httparse::Header;
 
 use super::fields::{Named, stays_here};
@@ -28,7 +31,7 @@ pub fn method_is_idempotent(method: &str) -> bool {
 /// the client sent as Host is dropped. The version is HTTP/1.1 whatever the client's was. Framing is written anew,
 /// last and in one form; the caller has asked [`framing::request_body`] before and refused the request if that
 /// failed.
-pub fn request(head: &RequestHead<'_>, path_and_query: &[u8], host: &str, out: &mut Vec<u8>) {
+pub fn request(head: &RequestHead<'_>, path_and_query: &[u8], host: impl Display, out: &mut Vec<u8>) {
     out.extend_from_slice(head.method.as_bytes());
     out.push(b' ');
     match path_and_query {
@@ -42,7 +45,8 @@ pub fn request(head: &RequestHead<'_>, path_and_query: &[u8], host: &str, out: &
         }
     }
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    emit::field(out, "Host", host.as_bytes());
+    // Writing to a Vec can't fail.
+    let _ = write!(out, "Host: {host}\r\n");
     // An HTTP/1.0 client never sees the interim response it would wait for (RFC 9110, 10.1.1).
     let expects_nothing = head.version == Version::Http10;
     end_to_end(head.fields, out, |name| {

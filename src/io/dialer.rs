@@ -12,7 +12,7 @@ use super::token::{ConnId, WireId};
 use super::wire::{Ready, Transport, Wire, io_fail};
 use super::wires::{Owner, Wires};
 use crate::net::IoFail;
-use crate::policy::Vetted;
+use crate::policy::{Vetted, VettedList};
 
 /// RFC 8305 section 8: the Connection Attempt Delay.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -48,7 +48,7 @@ struct Attempt {
 #[derive(Debug)]
 pub struct Race {
     conn: ConnId,
-    addresses: Vec<Vetted>,
+    addresses: VettedList,
     next: usize,
     attempts: Vec<Attempt>,
     /// How long an attempt may hold its place while further addresses wait.
@@ -80,7 +80,7 @@ pub enum Standing {
 /// tells how long an attempt may keep a later address waiting.
 pub fn dial(
     conn: ConnId,
-    addresses: Vec<Vetted>,
+    addresses: VettedList,
     timeout: Duration,
     wires: &mut Wires,
     now: Instant,
@@ -235,7 +235,7 @@ mod tests {
     };
 
     /// Loopback addresses, vetted by a policy that allows them.
-    fn vetted(addresses: &[&str], port: u16) -> Vec<Vetted> {
+    fn vetted(addresses: &[&str], port: u16) -> VettedList {
         let allow = vec![Rule::range("127.0.0.0/8").unwrap()];
         let ranges = Ranges::new(allow, Vec::new(), false, Vec::new());
         let policy = Policy::new(PolicyParts {
@@ -256,7 +256,7 @@ mod tests {
     }
 
     /// Runs a race to its end: which address won, or what failed.
-    fn run(addresses: Vec<Vetted>, timeout: Duration) -> Result<SocketAddr, (SocketAddr, IoFail)> {
+    fn run(addresses: VettedList, timeout: Duration) -> Result<SocketAddr, (SocketAddr, IoFail)> {
         let mut poll = Poll::new().unwrap();
         let mut wires = Wires::new(poll.registry().try_clone().unwrap());
         let mut events = Events::with_capacity(16);

@@ -9,7 +9,7 @@ use ::log::Level;
 use super::Format;
 use super::escape::cut;
 use super::line::{Line, Value, line};
-use crate::session::outcome::{Id, ProxyType, Record, TunnelEnd};
+use crate::session::outcome::{Extent, Id, ProxyType, Record, TunnelEnd};
 
 /// Requested host and trace id together are cut to this many bytes, before escaping.
 pub const HOST_AND_TRACE_LENGTH_MAX: usize = 4096;
@@ -21,7 +21,7 @@ const TEXT_LENGTH_MAX: usize = 1024;
 /// The level of a record's line: denied is a warning, failed an error. A tunnel's end is always information, as
 /// in the reference: a peer's reset says nothing of our health.
 pub fn level(record: &Record) -> Level {
-    match (&record.end, record.allow, &record.error) {
+    match (record.end(), record.allow, &record.error) {
         (Some(_), _, _) | (None, true, None) => Level::Info,
         (None, false, _) => Level::Warn,
         (None, true, Some(_)) => Level::Error,
@@ -30,7 +30,7 @@ pub fn level(record: &Record) -> Level {
 
 /// Appends the record's canonical line, without its line feed. Allocates nothing but the room in `out`.
 pub fn canonical(record: &Record, format: Format, now: SystemTime, out: &mut String) {
-    match &record.end {
+    match record.end() {
         None => decision(
             record,
             Line::begin(out, format, now, level(record), "CANONICAL-PROXY-DECISION"),
@@ -83,7 +83,7 @@ fn decision(record: &Record, mut line: Line<'_>) {
     if let Some(time) = record.establish_time {
         line.field("conn_establish_time_ms", milliseconds(Some(time)));
     }
-    if let Some(length) = record.content_length {
+    if let Extent::Content(length) = record.extent {
         line.field("content_length", Value::Number(length));
     }
     line.field("decision_reason", text(&record.decision_reason));

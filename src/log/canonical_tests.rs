@@ -35,8 +35,7 @@ fn refused() -> Record {
         establish_time: None,
         outbound_remote: None,
         outbound_local: None,
-        content_length: None,
-        end: None,
+        extent: Extent::Unknown,
     }
 }
 
@@ -55,7 +54,7 @@ fn allowed() -> Record {
         establish_time: Some(Duration::from_millis(12)),
         outbound_remote: Some(SocketAddr::from(([44, 1, 2, 3], 443))),
         outbound_local: Some(SocketAddr::from(([10, 0, 0, 9], 50000))),
-        content_length: Some(321),
+        extent: Extent::Content(321),
         ..refused()
     }
 }
@@ -70,7 +69,7 @@ fn ended() -> Record {
         active_at_termination: false,
     };
     Record {
-        end: Some(Box::new(end)),
+        extent: Extent::Tunnel(Box::new(end)),
         ..allowed()
     }
 }
@@ -307,7 +306,11 @@ prop_compose! {
             status_code: flags[0].then_some(502), dns_lookup_time: flags[1].then_some(Duration::MAX),
             establish_time: flags[2].then_some(Duration::from_nanos(second)),
             outbound_remote: flags[3].then_some(address), outbound_local: flags[4].then_some(address),
-            content_length: flags[5].then_some(third), end: flags[0].then(|| Box::new(end)),
+            extent: match (flags[0], flags[5]) {
+                (true, _) => Extent::Tunnel(Box::new(end)),
+                (false, true) => Extent::Content(third),
+                (false, false) => Extent::Unknown,
+            },
         }
     }
 }

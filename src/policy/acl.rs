@@ -230,7 +230,7 @@ fn no_rule() -> Answer {
     Answer {
         allow: false,
         decision: Decision {
-            project: Arc::from(""),
+            project: Arc::default(),
             reason: "no rule matched".into(),
             enforce_would_deny: true,
             default_rule: false,

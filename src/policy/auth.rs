@@ -9,6 +9,9 @@ use base64::engine::general_purpose::STANDARD;
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
+/// Credentials up to this length are decoded without allocating.
+const ON_STACK_BYTES_MAX: usize = 192;
+
 /// The one password of this proxy. Never printed, wiped from memory when dropped.
 pub struct Password(Zeroizing<Vec<u8>>);
 
@@ -23,10 +26,28 @@ impl Password {
     /// empty, but the colon after it must be there. The scheme's name is case-insensitive (RFC 9110, 11.1),
     /// base64 is read strictly: standard alphabet, canonical padding, nothing behind it.
     pub fn accepts(&self, field: &[u8]) -> bool {
-        let Some(credentials) = decode(field) else {
+        let Some(encoded) = basic(field) else {
             return false;
         };
-        let mut parts = credentials.splitn(2, |&byte| byte == b':');
+        // Room for all of it at once: a buffer that grows would leave copies behind. It may hold the password, so it
+        // is wiped.
+        let bytes = base64::decoded_len_estimate(encoded.len());
+        if bytes <= ON_STACK_BYTES_MAX {
+            self.is_in(encoded, &mut *Zeroizing::new([0; ON_STACK_BYTES_MAX]))
+        } else {
+            self.is_in(encoded, &mut Zeroizing::new(vec![0; bytes]))
+        }
+    }
+
+    /// Do these base64 credentials hold it? `decoded` has room for them.
+    fn is_in(&self, encoded: &[u8], decoded: &mut [u8]) -> bool {
+        let Ok(length) = STANDARD.decode_slice(encoded, decoded) else {
+            return false;
+        };
+        let mut parts = decoded
+            .get(..length)
+            .unwrap_or_default()
+            .splitn(2, |&byte| byte == b':');
         match (parts.next(), parts.next()) {
             (Some(_user), Some(password)) => self.equals(password),
             _ => false,
@@ -47,18 +68,10 @@ impl fmt::Debug for Password {
     }
 }
 
-/// The decoded credentials of a `Basic` field value; they may hold the password, so they are wiped too.
-fn decode(field: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+/// The base64 part of a `Basic` field value.
+fn basic(field: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = trim(field, b" \t").split_at_checked(5)?;
-    if !scheme.eq_ignore_ascii_case(b"basic") || !rest.starts_with(b" ") {
-        return None;
-    }
-    let encoded = trim(rest, b" ");
-    // Room for all of it at once: a buffer that grows would leave copies behind.
-    let mut decoded = Zeroizing::new(vec![0; base64::decoded_len_estimate(encoded.len())]);
-    let length = STANDARD.decode_slice(encoded, &mut decoded).ok()?;
-    decoded.truncate(length);
-    Some(decoded)
+    (scheme.eq_ignore_ascii_case(b"basic") && rest.starts_with(b" ")).then(|| trim(rest, b" "))
 }
 
 fn trim<'a>(mut text: &'a [u8], blanks: &[u8]) -> &'a [u8] {

@@ -10,6 +10,7 @@ pub mod ranges;
 mod words;
 pub mod yaml;
 
+use arrayvec::ArrayVec;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::net::{IpAddr, SocketAddr};
@@ -83,6 +84,9 @@ impl Vetted {
 
 /// At most this many addresses of one name are dialled.
 pub const VETTED_MAX: usize = 8;
+
+/// Addresses that may be dialled, in the order they are to be tried.
+pub type VettedList = ArrayVec<Vetted, VETTED_MAX>;
 
 /// The role of a client that gave the proxy password.
 const AUTHED: &str = "authed";
@@ -177,7 +181,7 @@ impl Policy {
         let external_proxy = ask.external_proxy_url().is_some();
         let Some(acl) = &self.acl else {
             let decision = Decision {
-                project: Arc::from(""),
+                project: Arc::default(),
                 reason: "Egress ACL is not configured".into(),
                 enforce_would_deny: false,
                 default_rule: false,
@@ -218,7 +222,7 @@ impl Policy {
         allowed: &Allowed,
         found: &[IpAddr],
         local: &dyn Fn() -> Vec<IpAddr>,
-    ) -> Result<Vec<Vetted>, Denied> {
+    ) -> Result<VettedList, Denied> {
         let Fixed { ranges, network, .. } = &*self.fixed;
         let candidates = match &allowed.target.host {
             Host::Addr(address) => std::slice::from_ref(address),
@@ -226,7 +230,7 @@ impl Policy {
         };
         let asked_once = OnceCell::new();
         let local = || asked_once.get_or_init(local).clone();
-        let (mut vetted, mut first_denied) = (Vec::new(), None);
+        let (mut vetted, mut first_denied) = (VettedList::new(), None);
         for &address in candidates.iter().filter(|&&address| network.admits(address)) {
             let (at, verdict) = ranges.judge(SocketAddr::new(address, allowed.target.port), &local);
             if !verdict.allows() {
@@ -234,7 +238,7 @@ impl Policy {
             } else if !vetted.contains(&Vetted(at)) {
                 vetted.push(Vetted(at));
             }
-            if vetted.len() == VETTED_MAX {
+            if vetted.is_full() {
                 break;
             }
         }

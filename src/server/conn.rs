@@ -27,11 +27,12 @@ const ACT_BYTES: usize = 4096;
 pub struct Conn {
     id: ConnId,
     client: WireId,
-    /// The origin's connection, with where it leads.
-    origin: Option<Taken>,
+    /// The origin's connection.
+    origin: Option<WireId>,
     /// A dial under way; few connections have one.
     dialling: Option<Box<Dialling>>,
-    looking_up: Option<Ticket>,
+    /// The number of the question whose answer is awaited.
+    looking_up: Option<u32>,
     flows: Flows,
     session: Session,
     charged: [u32; 2],
@@ -111,7 +112,7 @@ impl Conn {
             let mut sockets = Sockets {
                 wires: &mut core.wires,
                 client: self.client,
-                origin: self.origin.map(|origin| origin.wire),
+                origin: self.origin,
             };
             let mut means = Means {
                 scratch: &mut core.scratch,
@@ -180,7 +181,7 @@ impl Conn {
     /// Closes whatever is left.
     pub fn close(&mut self, how: Close, core: &mut Core) {
         self.cancel(core);
-        let wires = [Some(self.client), self.origin.take().map(|origin| origin.wire)];
+        let wires = [Some(self.client), self.origin.take()];
         for wire in wires.into_iter().flatten() {
             match how {
                 Close::Orderly => core.wires.close(wire),
@@ -222,7 +223,7 @@ impl Conn {
                 let ticket = Ticket { conn: self.id, seq };
                 let asker = self.session.client().ip();
                 match core.resolver.ask(ticket, &name, asker, core.world.now) {
-                    Asked::Pending => self.looking_up = Some(ticket),
+                    Asked::Pending => self.looking_up = Some(seq),
                     Asked::Answered(answer) => self.tell(resolved(seq, &answer), core),
                     Asked::Full => {
                         let fail = LookupFail {
@@ -236,20 +237,14 @@ impl Conn {
             Action::Dial(seq, addresses, key) => {
                 let pooled = key.and_then(|key| core.pool.take(&key, &addresses, self.id));
                 if let Some(taken) = pooled {
-                    self.adopt(taken, core);
-                    let Taken { remote, local, .. } = taken;
-                    self.tell(
-                        Input::Dialled(
-                            seq,
-                            Ok(Dialled {
-                                remote,
-                                local,
-                                reused: true,
-                            }),
-                        ),
-                        core,
-                    );
-                    return;
+                    self.adopt(taken.wire, core);
+                    let dialled = Dialled {
+                        remote: taken.remote,
+                        local: taken.local,
+                        reused: true,
+                        private: taken.private_to.is_some(),
+                    };
+                    return self.tell(Input::Dialled(seq, Ok(dialled)), core);
                 }
                 let timeout = core.world.settings.connect_timeout;
                 let (race, standing) =
@@ -266,11 +261,11 @@ impl Conn {
             }
             Action::DropOrigin => {
                 if let Some(origin) = self.origin.take() {
-                    core.wires.close(origin.wire);
+                    core.wires.close(origin);
                 }
             }
-            Action::Park { key, private } => self.park(key, private, core),
-            Action::Log(record) => core.log(&record),
+            Action::Park(key, dialled) => self.park(key, dialled, core),
+            Action::Log(record) => core.log(record),
             Action::Close(how) => self.close(how, core),
         }
     }
@@ -296,17 +291,12 @@ impl Conn {
         let result = match standing {
             Standing::Running => return,
             Standing::Won { wire, remote, local } => {
-                let taken = Taken {
-                    wire,
-                    remote,
-                    local,
-                    private_to: None,
-                };
-                self.adopt(taken, core);
+                self.adopt(wire, core);
                 Ok(Dialled {
                     remote,
                     local,
                     reused: false,
+                    private: false,
                 })
             }
             Standing::Lost(address, fail) => Err(DialFail { address, fail }),
@@ -314,24 +304,28 @@ impl Conn {
         self.tell(Input::Dialled(seq, result), core);
     }
 
-    fn adopt(&mut self, taken: Taken, core: &mut Core) {
-        core.wires
-            .hand_over(taken.wire, Owner::Conn(self.id, Side::Origin));
-        self.origin = Some(taken);
+    fn adopt(&mut self, wire: WireId, core: &mut Core) {
+        core.wires.hand_over(wire, Owner::Conn(self.id, Side::Origin));
+        self.origin = Some(wire);
     }
 
     /// Gives the origin's connection to the pool, unless something is to be read from it: that would belong to
     /// no request.
-    fn park(&mut self, key: PoolKey, private: bool, core: &mut Core) {
-        let Some(origin) = self.origin.take() else { return };
-        let ready = core.wires.get_mut(origin.wire).map(|entry| entry.ready);
+    fn park(&mut self, key: PoolKey, dialled: Dialled, core: &mut Core) {
+        let Some(wire) = self.origin.take() else { return };
+        let ready = core.wires.get_mut(wire).map(|entry| entry.ready);
         if core.draining || ready.is_none_or(|ready| ready.readable || ready.read_closed || ready.failed) {
-            return core.wires.close(origin.wire);
+            return core.wires.close(wire);
         }
-        core.wires.hand_over(origin.wire, Owner::Pool);
-        self.has_private |= private;
-        let owner = private.then_some(self.id);
-        for surplus in core.pool.park(key, origin, owner, core.world.now) {
+        core.wires.hand_over(wire, Owner::Pool);
+        self.has_private |= dialled.private;
+        let parked = Taken {
+            wire,
+            remote: dialled.remote,
+            local: dialled.local,
+            private_to: dialled.private.then_some(self.id),
+        };
+        for surplus in core.pool.park(key, parked, None, core.world.now) {
             core.wires.close(surplus);
         }
     }
@@ -340,15 +334,15 @@ impl Conn {
         if let Some(mut dialling) = self.dialling.take() {
             dialling.race.close(&mut core.wires);
         }
-        if let Some(ticket) = self.looking_up.take() {
-            core.resolver.cancel(ticket);
+        if let Some(seq) = self.looking_up.take() {
+            core.resolver.cancel(Ticket { conn: self.id, seq });
         }
     }
 
     fn wire(&self, side: Side) -> Option<WireId> {
         match side {
             Side::Client => Some(self.client),
-            Side::Origin => self.origin.map(|origin| origin.wire),
+            Side::Origin => self.origin,
         }
     }
 }

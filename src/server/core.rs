@@ -11,6 +11,7 @@ use crate::log::Logger;
 use crate::policy::Policy;
 use crate::session::id::Ids;
 use crate::session::outcome::{ROLE_UNKNOWN, Record};
+use crate::session::spares::Spares;
 use crate::session::{Action, Cx, Settings};
 
 use super::pool::Pool;
@@ -27,6 +28,8 @@ pub struct World {
     pub settings: Settings,
     /// Makes request ids.
     pub ids: Ids,
+    /// Memory that sessions use again.
+    pub spares: Spares,
     /// What the session that is at work wants done.
     pub actions: Vec<Action>,
 }
@@ -40,6 +43,7 @@ impl World {
             policy: &self.policy,
             settings: &self.settings,
             ids: &mut self.ids,
+            spares: &mut self.spares,
             local_addresses: &local::addresses,
             actions: &mut self.actions,
         }
@@ -84,14 +88,15 @@ impl Core {
 
     /// Writes a record's lines: the canonical one, and one more where a lookup or dial failed or no role was
     /// found.
-    pub fn log(&mut self, record: &Record) {
+    pub fn log(&mut self, record: Box<Record>) {
         let wall = self.world.wall;
-        self.logger.record(record, wall);
+        self.logger.record(&record, wall);
         if record.decision_reason == ROLE_UNKNOWN {
             self.logger.role_failure(record.id, record.client, wall);
         }
         if let (Some(error), Some(status_code)) = (&record.error, record.status_code) {
             self.logger.failure(record.id, error, status_code, wall);
         }
+        self.world.spares.records.put_back(record);
     }
 }

@@ -231,7 +231,7 @@ mod tests {
         }
     }
 
-    fn vetted(address: &str) -> Vec<Vetted> {
+    fn vetted(address: &str) -> crate::policy::VettedList {
         let policy = Policy::new(PolicyParts {
             acl: None,
             ranges: Ranges::new(Vec::new(), Vec::new(), false, Vec::new()),

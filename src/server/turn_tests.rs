@@ -9,6 +9,7 @@ use crate::http::HeadLimits;
 use crate::policy::ranges::Ranges;
 use crate::policy::{Network, Policy, PolicyParts};
 use crate::session::id::Ids;
+use crate::session::spares::Spares;
 use crate::session::{Action, Dialled, Settings};
 
 /// Gives and takes for ever.
@@ -93,6 +94,7 @@ fn a_direction_that_never_rests_does_not_starve_the_other() {
         policy: &policy,
         settings: &settings,
         ids: &mut ids,
+        spares: &mut Spares::default(),
         local_addresses: &Vec::new,
         actions: &mut actions,
     };
@@ -107,6 +109,7 @@ fn a_direction_that_never_rests_does_not_starve_the_other() {
         remote: ([8, 8, 8, 8], 443).into(),
         local: None,
         reused: false,
+        private: false,
     };
     session.advance(Input::Dialled(seq, Ok(dialled)), &mut flows, &mut cx);
     cx.actions.clear();

@@ -4,18 +4,17 @@ use std::time::Instant;
 
 use crate::flow::{Flows, GRANTED_BYTES};
 use crate::net::{IoFailKind, Side};
-use crate::policy::Vetted;
 
 use super::front::{Kind, Request};
 use super::lookup::{abandon, earliest, half_close_deadline, is_due};
-use super::outcome::Refusal;
+use super::outcome::{Record, Refusal};
 use super::{Action, Cx, DialFail, Dialled, Input, Settings, Shared, State, exchange, reply, tunnel};
 
 /// Waiting for a connection.
 #[derive(Debug)]
 pub struct Dial {
     request: Box<Request>,
-    addresses: Vec<Vetted>,
+    record: Box<Record>,
     since: Instant,
 }
 
@@ -31,7 +30,7 @@ pub(super) enum Reuse {
 /// Dials.
 pub(super) fn start(
     request: Box<Request>,
-    addresses: Vec<Vetted>,
+    record: Box<Record>,
     reuse: Reuse,
     flows: &Flows,
     shared: &mut Shared,
@@ -42,10 +41,10 @@ pub(super) fn start(
     let is_small = flows.up.tx.len() <= GRANTED_BYTES;
     let pooled = reuse == Reuse::IfIdle && is_small && matches!(request.kind, Kind::Http(_));
     let key = pooled.then(|| request.pool_key());
-    cx.actions.push(Action::Dial(seq, addresses.clone(), key));
+    cx.actions.push(Action::Dial(seq, request.addresses.clone(), key));
     State::Dial(Dial {
         request,
-        addresses,
+        record,
         since: cx.now,
     })
 }
@@ -73,11 +72,12 @@ impl Dial {
             Input::Dialled(_, Ok(dialled)) => self.go_on(dialled, flows, cx),
             Input::Dialled(_, Err(fail)) => self.refuse(dial_refusal(&fail), flows, shared, cx),
             Input::Expired if is_due(half_close_deadline(&self.request, shared), cx.now) => {
-                abandon(self.request, "the client closed its connection", cx)
+                abandon(self.record, "the client closed its connection", cx)
             }
             Input::Expired if is_due(self.own_deadline(cx.settings), cx.now) => {
                 cx.actions.push(Action::Cancel);
                 let address = self
+                    .request
                     .addresses
                     .first()
                     .map(|a| a.address().to_string())
@@ -88,26 +88,28 @@ impl Dial {
                 );
                 self.refuse(Refusal::DialTimedOut(text.into()), flows, shared, cx)
             }
-            Input::Broken(Side::Client, fail) => abandon(self.request, &fail.text, cx),
-            Input::Terminate => abandon(self.request, "the proxy shut down", cx),
+            Input::Broken(Side::Client, fail) => abandon(self.record, &fail.text, cx),
+            Input::Terminate => abandon(self.record, "the proxy shut down", cx),
             _ => State::Dial(self),
         }
     }
 
     fn go_on(mut self, dialled: Dialled, flows: &mut Flows, cx: &mut Cx<'_>) -> State {
-        let record = &mut self.request.record;
+        let record = &mut self.record;
         record.outbound_remote = Some(dialled.remote);
         record.outbound_local = dialled.local;
         record.establish_time = Some(cx.now.duration_since(self.since));
         match self.request.kind {
-            Kind::Connect => tunnel::accept(self.request.record, flows, cx),
-            Kind::Http(_) => exchange::start(self.request, self.addresses, dialled.reused, flows, cx),
+            Kind::Connect => {
+                cx.spares.put_back(self.request);
+                tunnel::accept(self.record, flows, cx)
+            }
+            Kind::Http(_) => exchange::start(self.request, self.record, dialled, flows, cx),
         }
     }
 
     fn refuse(self, refusal: Refusal, flows: &mut Flows, shared: &mut Shared, cx: &mut Cx<'_>) -> State {
-        let manner = self.request.manner();
-        reply::refuse(self.request.record, refusal, manner, flows, shared, cx)
+        reply::refuse(self.record, refusal, self.request.manner(), flows, shared, cx)
     }
 }
 

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use crate::flow::{End, Flows, Gate};
 use crate::http::framing::Body;
 use crate::net::{IoFail, Side};
-use crate::policy::Vetted;
 
 use super::front::{Http, Kind, Request, fault_refusal};
 use super::head::Head;
@@ -15,7 +14,7 @@ use super::outcome::{Record, Refusal};
 use super::relay::{Relay, Relayed};
 use super::reply::{self, Closing};
 use super::response::{self, Receiving};
-use super::{Action, Close, Cx, Input, Settings, Shared, State, dial};
+use super::{Action, Close, Cx, Dialled, Input, Settings, Shared, State, dial, tunnel};
 
 /// RFC 9110 section 10.1.1 leaves to us how long an origin may keep a waiting client waiting.
 const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -24,11 +23,10 @@ const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Exchange {
     pub(super) request: Box<Request>,
-    /// The record was logged; there is nothing more to say of it.
-    pub(super) logged: bool,
-    addresses: Vec<Vetted>,
-    /// The connection was idle in the pool and has not proven alive yet.
-    pub(super) reused: bool,
+    /// What is to be said of it; none once it was logged.
+    pub(super) record: Option<Box<Record>>,
+    /// The origin's connection. `reused` goes when it has proven alive.
+    pub(super) origin: Dialled,
     pub(super) sending: Sending,
     pub(super) receiving: Receiving,
     pub(super) continuing: Continuing,
@@ -66,16 +64,16 @@ pub(super) enum Continuing {
 /// Lets the head go, which waits in the flow, and the body follow.
 pub(super) fn start(
     mut request: Box<Request>,
-    addresses: Vec<Vetted>,
-    reused: bool,
+    record: Box<Record>,
+    origin: Dialled,
     flows: &mut Flows,
     cx: &mut Cx<'_>,
 ) -> State {
     let Kind::Http(http) = &mut request.kind else {
         return State::close(Close::Abort, cx);
     };
-    if reused && http.is_repeatable() {
-        http.head = flows.up.tx.as_slice().to_vec();
+    if origin.reused && http.is_repeatable() {
+        http.head_copy = cx.spares.copy_of(flows.up.tx.as_slice());
     }
     let sending = match http.body {
         Body::Length(n) if n > 0 => {
@@ -96,12 +94,11 @@ pub(super) fn start(
         true => Continuing::Awaited(cx.now + CONTINUE_TIMEOUT),
         false => Continuing::Settled,
     };
-    let (client_persists, private) = (http.manner.persists, http.private);
-    State::Exchange(Box::new(Exchange {
+    let (client_persists, private) = (http.manner.persists, http.private || origin.private);
+    State::Exchange(cx.spares.exchange(Exchange {
         request,
-        logged: false,
-        addresses,
-        reused,
+        record: Some(record),
+        origin,
         sending,
         receiving: Receiving::head(),
         continuing,
@@ -173,10 +170,6 @@ impl Exchange {
             Kind::Http(http) => Some(http),
             Kind::Connect => None,
         }
-    }
-
-    pub(super) fn record(&mut self) -> &mut Record {
-        &mut self.request.record
     }
 
     pub(super) fn deadline(&self, flows: &Flows, shared: &Shared, settings: &Settings) -> Option<Instant> {
@@ -288,46 +281,48 @@ impl Exchange {
     /// the connection had been kept and closed under it.
     pub(super) fn unanswered(&self, why: &str, flows: &Flows) -> Next {
         let repeatable = self.http().is_some_and(Http::is_repeatable);
-        if self.reused && repeatable && flows.down.rx.is_empty() {
+        if self.origin.reused && repeatable && flows.down.rx.is_empty() {
             return Next::Again;
         }
-        let remote = self.request.record.outbound_remote;
-        let address = remote.map(|remote| remote.to_string()).unwrap_or_default();
-        Next::Refuse(Refusal::DialFailed(format!("{address}: {why}").into()))
+        Next::Refuse(Refusal::DialFailed(
+            format!("{}: {why}", self.origin.remote).into(),
+        ))
     }
 
-    fn leave(mut self, next: Next, flows: &mut Flows, shared: &mut Shared, cx: &mut Cx<'_>) -> State {
-        match next {
-            Next::Finished => self.finish(flows, shared, cx),
-            Next::Ended => Closing::linger(flows, cx),
-            Next::Upgraded => super::tunnel::open(self.request.record, flows, cx),
-            Next::Again => {
+    fn leave(
+        mut self: Box<Self>,
+        next: Next,
+        flows: &mut Flows,
+        shared: &mut Shared,
+        cx: &mut Cx<'_>,
+    ) -> State {
+        match (next, self.record.take()) {
+            (Next::Finished, _) => self.finish(flows, shared, cx),
+            (Next::Ended, _) => Closing::linger(flows, cx),
+            (Next::Upgraded, Some(record)) => {
+                tunnel::log_opening(&record, cx);
+                tunnel::open(record, flows, cx)
+            }
+            (Next::Again, Some(record)) => {
                 cx.actions.push(Action::DropOrigin);
                 flows.forget_origin();
-                if let Kind::Http(http) = &mut self.request.kind {
-                    flows.up.tx = std::mem::take(&mut http.head).into();
-                }
-                dial::start(
-                    self.request,
-                    self.addresses,
-                    dial::Reuse::Never,
-                    flows,
-                    shared,
-                    cx,
-                )
+                flows.up.tx = self.request.take_copy().into();
+                dial::start(self.request, record, dial::Reuse::Never, flows, shared, cx)
             }
-            Next::Refuse(refusal) => {
+            (Next::Refuse(refusal), Some(record)) => {
                 let mut manner = self.request.manner();
                 manner.persists &= self.client_persists && matches!(self.sending, Sending::Done);
                 manner.body_left = !matches!(self.sending, Sending::Done);
                 cx.actions.push(Action::DropOrigin);
                 flows.forget_origin();
-                reply::refuse(self.request.record, refusal, manner, flows, shared, cx)
+                reply::refuse(record, refusal, manner, flows, shared, cx)
             }
+            // These three come before the response, and with it the record's line.
+            (Next::Upgraded | Next::Again | Next::Refuse(_), None) => State::close(Close::Abort, cx),
             // Where the framing does not show that the end is missing, a reset does.
-            Next::Truncated(why) => {
+            (Next::Truncated(why), record) => {
                 let shows = self.receiving.shows_truncation();
-                self.log_error(&why, cx);
+                log_error(record, &why, cx);
                 if !shows {
                     return State::close(Close::Abort, cx);
                 }
@@ -336,39 +331,47 @@ impl Exchange {
                 Closing::linger(flows, cx)
             }
             // A client that ended its half, or did not want the proxy to end, may still be reading.
-            Next::ClientLost(why) => {
+            (Next::ClientLost(why), record) => {
                 let shows = self.receiving.is_pending() || self.receiving.shows_truncation();
-                self.log_error(&why, cx);
+                log_error(record, &why, cx);
                 State::close(if shows { Close::Orderly } else { Close::Abort }, cx)
             }
         }
     }
 
     /// Parks or drops the origin's connection, and goes on with the client or ends.
-    fn finish(self, flows: &mut Flows, shared: &Shared, cx: &mut Cx<'_>) -> State {
+    fn finish(self: Box<Self>, flows: &mut Flows, shared: &Shared, cx: &mut Cx<'_>) -> State {
         let sent = matches!(self.sending, Sending::Done);
         // Bytes behind the response, or an end, make the connection useless: they belong to no request.
         let clean = flows.up.tx.is_empty() && flows.down.rx.is_empty() && flows.down.end == End::Open;
         if self.origin_persists && sent && clean && !flows.up.dead {
-            cx.actions.push(Action::Park {
-                key: self.request.pool_key(),
-                private: self.private,
-            });
+            let private = self.private;
+            let key = self.request.pool_key();
+            cx.actions.push(Action::Park(
+                key,
+                Dialled {
+                    private,
+                    ..self.origin
+                },
+            ));
         } else {
             cx.actions.push(Action::DropOrigin);
         }
         flows.forget_origin();
-        if self.client_persists && sent && !shared.draining {
+        let client_persists = self.client_persists && sent && !shared.draining;
+        cx.spares.put_back_exchange(self);
+        if client_persists {
             Head::next(flows, cx.now)
         } else {
             Closing::linger(flows, cx)
         }
     }
+}
 
-    fn log_error(mut self, why: &str, cx: &mut Cx<'_>) {
-        if !self.logged {
-            self.request.record.note_error(why);
-            cx.actions.push(Action::Log(self.request.record));
-        }
+/// Logs what was not logged yet.
+fn log_error(record: Option<Box<Record>>, why: &str, cx: &mut Cx<'_>) {
+    if let Some(mut record) = record {
+        record.note_error(why);
+        cx.actions.push(Action::Log(record));
     }
 }

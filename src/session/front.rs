@@ -1,6 +1,7 @@
 //! What a complete request head asks for, judged in one go: target, framing, credentials, ACL. Out comes a
 //! request that may go on, or a refusal. Looks nothing up and moves nothing.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::http::framing::{self, Body};
@@ -8,11 +9,12 @@ use crate::http::head::{self, RequestHead};
 use crate::http::rewrite;
 use crate::http::target::{self, Form, Scheme};
 use crate::http::{Fault, Version, joint};
-use crate::net::Target;
-use crate::policy::{Allowed, Ask, Credentials, Role};
+use crate::net::{Target, TargetError};
+use crate::policy::{Allowed, Ask, Credentials, Role, VettedList};
 
 use super::outcome::{ProxyType, Record, Refusal};
 use super::reply::Manner;
+use super::spares::HTTP_PORT;
 use super::{Cx, PoolKey, Shared};
 
 /// Longest part of an unreadable host that is kept for log and answer, in bytes.
@@ -21,11 +23,9 @@ const WRITTEN_BYTES_MAX: usize = 1024;
 /// Longest trace id that is kept, in bytes.
 const TRACE_ID_BYTES_MAX: usize = 4096;
 
-/// A request that the ACL allowed.
+/// A request that the ACL allowed. What is to be said of it in the log is in the [`Record`] beside it.
 #[derive(Debug)]
 pub struct Request {
-    /// What is known of it so far.
-    pub record: Box<Record>,
     /// The ACL's permission.
     pub allowed: Allowed,
     /// Who asks.
@@ -34,6 +34,8 @@ pub struct Request {
     pub kind: Kind,
     /// When its head was complete.
     pub began: Instant,
+    /// Where it may be dialled; none before its host was looked up.
+    pub addresses: VettedList,
 }
 
 /// The two ways of asking.
@@ -62,8 +64,8 @@ pub struct Http {
     pub asks_upgrade: bool,
     /// It carries connection-based authentication: its connection is never shared.
     pub private: bool,
-    /// The head to send to the origin, until it waits in the flow to it; then, where it may be sent twice, a copy.
-    pub head: Vec<u8>,
+    /// A copy of the head that was sent to the origin, where it may have to be sent twice.
+    pub head_copy: Vec<u8>,
 }
 
 impl Http {
@@ -72,6 +74,9 @@ impl Http {
         self.idempotent && !self.manner.body_left
     }
 }
+
+/// An allowed request, and what is known of it so far.
+pub type Judged = (Box<Request>, Box<Record>);
 
 /// A request that is answered by us.
 #[derive(Debug)]
@@ -85,6 +90,14 @@ pub struct Refused {
 }
 
 impl Request {
+    /// The copy of its head, if there is one, for the last time.
+    pub(super) fn take_copy(&mut self) -> Vec<u8> {
+        match &mut self.kind {
+            Kind::Http(http) => std::mem::take(&mut http.head_copy),
+            Kind::Connect => Vec::new(),
+        }
+    }
+
     /// How to answer it ourselves. After a CONNECT nothing but a close makes sense.
     pub fn manner(&self) -> Manner {
         match &self.kind {
@@ -104,12 +117,12 @@ impl Request {
     }
 }
 
-/// Judges a complete head.
+/// Judges a complete head. Appends the head to send to the origin to `out`, where there is one.
 ///
 /// # Errors
 /// The refusal to answer with.
-pub fn judge(bytes: &[u8], shared: &Shared, cx: &mut Cx<'_>) -> Result<Box<Request>, Box<Refused>> {
-    let record = Box::new(Record::new(cx.ids.next(cx.wall), shared.client, cx.wall));
+pub fn judge(bytes: &[u8], out: &mut Vec<u8>, shared: &Shared, cx: &mut Cx<'_>) -> Result<Judged, Refused> {
+    let record = new_record(shared, cx);
     let limits = cx.settings.head;
     let manner = Manner::closing(bytes);
     head::with_request(bytes, &limits, |parsed| match parsed {
@@ -118,13 +131,19 @@ pub fn judge(bytes: &[u8], shared: &Shared, cx: &mut Cx<'_>) -> Result<Box<Reque
             record,
             manner,
         }
-        .judge(shared, cx),
-        Err(fault) => Err(Box::new(Refused {
+        .judge(out, shared, cx),
+        Err(fault) => Err(Refused {
             record,
             refusal: fault_refusal(fault),
             manner,
-        })),
+        }),
     })
+}
+
+/// The record of a request that was noticed now.
+pub fn new_record(shared: &Shared, cx: &mut Cx<'_>) -> Box<Record> {
+    let id = cx.ids.next(cx.wall);
+    cx.spares.records.fill(Record::new(id, shared.client, cx.wall))
 }
 
 /// What a fault in a request is answered with.
@@ -142,24 +161,18 @@ struct Judge<'h> {
 }
 
 impl Judge<'_> {
-    fn judge(mut self, shared: &Shared, cx: &mut Cx<'_>) -> Result<Box<Request>, Box<Refused>> {
-        match self.walk(shared, cx) {
-            Ok((allowed, role, kind)) => Ok(Box::new(Request {
-                record: self.record,
-                allowed,
-                role,
-                kind,
-                began: cx.now,
-            })),
-            Err(refusal) => Err(Box::new(Refused {
+    fn judge(mut self, out: &mut Vec<u8>, shared: &Shared, cx: &mut Cx<'_>) -> Result<Judged, Refused> {
+        match self.walk(out, shared, cx) {
+            Ok(request) => Ok((cx.spares.requests.fill(request), self.record)),
+            Err(refusal) => Err(Refused {
                 record: self.record,
                 refusal,
                 manner: self.manner,
-            })),
+            }),
         }
     }
 
-    fn walk(&mut self, shared: &Shared, cx: &mut Cx<'_>) -> Result<(Allowed, Role, Kind), Refusal> {
+    fn walk(&mut self, out: &mut Vec<u8>, shared: &Shared, cx: &mut Cx<'_>) -> Result<Request, Refusal> {
         let head = self.head;
         if let Some(trace_id) = rewrite::field(head.fields, "x-smokescreen-trace-id").next() {
             // The log shows no more of it, and a tunnel keeps it for as long as it lasts.
@@ -170,43 +183,57 @@ impl Judge<'_> {
         if let Form::Absolute { .. } = form {
             self.manner = Manner::of(head, body, shared);
         }
-        let (target, path) = self.target(form, body)?;
+        let (target, path) = self.target(form, body, cx)?;
         let role = self.authenticate(cx)?;
         let allowed = self.decide(&role, target, path.is_none(), cx)?;
         let kind = match path {
             None => Kind::Connect,
-            Some(path) => Kind::Http(self.http(&allowed, body, path)),
+            Some(path) => Kind::Http(self.http(&allowed, body, path, out)),
         };
-        Ok((allowed, role, kind))
+        Ok(Request {
+            allowed,
+            role,
+            kind,
+            began: cx.now,
+            addresses: VettedList::new(),
+        })
     }
 
     /// Where to: the target, and the path of a plain request.
-    fn target<'f>(&mut self, form: Form<'f>, body: Body) -> Result<(Target, Option<&'f [u8]>), Refusal> {
-        let (authority, default_port, path) = match form {
+    fn target<'f>(
+        &mut self,
+        form: Form<'f>,
+        body: Body,
+        cx: &mut Cx<'_>,
+    ) -> Result<(Target, Option<&'f [u8]>), Refusal> {
+        let (authority, parsed, path) = match form {
             Form::Connect { authority } => {
                 self.record.proxy_type = ProxyType::Connect;
-                (authority, None, None)
+                let parsed = match body {
+                    Body::None | Body::Length(0) => malformed(Target::parse(authority, None)),
+                    _ => Err(Refusal::Malformed("a CONNECT request has no content")),
+                };
+                (authority, parsed, None)
             }
             Form::Absolute {
                 scheme,
                 authority,
                 path_and_query,
             } => {
-                self.record.requested_host = readable(authority);
-                match scheme {
-                    Scheme::Http => (authority, Some(80), Some(path_and_query)),
-                    Scheme::Https => return Err(Refusal::UseConnect),
-                    Scheme::Other => return Err(Refusal::SchemeUnknown),
-                }
+                let parsed = match scheme {
+                    Scheme::Http => malformed(cx.spares.targets.parse(authority)),
+                    Scheme::Https => Err(Refusal::UseConnect),
+                    Scheme::Other => Err(Refusal::SchemeUnknown),
+                };
+                (authority, parsed, Some(path_and_query))
             }
             Form::Origin | Form::Asterisk => return Err(Refusal::NotProxyRequest),
         };
-        self.record.requested_host = readable(authority);
-        if path.is_none() && !matches!(body, Body::None | Body::Length(0)) {
-            return Err(Refusal::Malformed("a CONNECT request has no content"));
-        }
-        let target = Target::parse(authority, default_port).map_err(|e| Refusal::Malformed(e.0))?;
-        Ok((target, path))
+        self.record.requested_host = match &parsed {
+            Ok(target) => Arc::clone(&target.written),
+            Err(_) => readable(authority),
+        };
+        Ok((parsed?, path))
     }
 
     fn authenticate(&mut self, cx: &Cx<'_>) -> Result<Role, Refusal> {
@@ -251,10 +278,9 @@ impl Judge<'_> {
         }
     }
 
-    fn http(&self, allowed: &Allowed, body: Body, path: &[u8]) -> Http {
+    fn http(&self, allowed: &Allowed, body: Body, path: &[u8], out: &mut Vec<u8>) -> Http {
         let head = self.head;
-        let mut out = Vec::with_capacity(512);
-        rewrite::request(head, path, &allowed.target().host_field(80).to_string(), &mut out);
+        rewrite::request(head, path, allowed.target().host_field(HTTP_PORT), out);
         Http {
             version: head.version,
             body,
@@ -263,7 +289,7 @@ impl Judge<'_> {
             expects_continue: rewrite::lists_token(head.fields, "expect", "100-continue"),
             asks_upgrade: rewrite::asks_upgrade(head),
             private: rewrite::field(head.fields, "authorization").any(is_connection_based),
-            head: out,
+            head_copy: Vec::new(),
         }
     }
 }
@@ -293,8 +319,12 @@ pub fn is_connection_based(value: &[u8]) -> bool {
     })
 }
 
+fn malformed(parsed: Result<Target, TargetError>) -> Result<Target, Refusal> {
+    parsed.map_err(|error| Refusal::Malformed(error.0))
+}
+
 /// An authority as it can be shown: what is not UTF-8 replaced, and cut.
-fn readable(authority: &[u8]) -> Box<str> {
+fn readable(authority: &[u8]) -> Arc<str> {
     let cut = authority.get(..WRITTEN_BYTES_MAX).unwrap_or(authority);
     String::from_utf8_lossy(cut).into()
 }

@@ -6,7 +6,7 @@ use crate::flow::{End, Flows, Gate};
 use crate::http::head::{Scan, Scanned};
 use crate::net::Side;
 
-use super::outcome::{Record, Refusal};
+use super::outcome::Refusal;
 use super::reply::{self, Manner};
 use super::{Close, Cx, Input, Settings, Shared, State, front, lookup};
 
@@ -118,17 +118,18 @@ impl Head {
             .as_slice()
             .get(self.scan.skipped()..head_bytes)
             .unwrap_or_default();
-        let judged = front::judge(head, shared, cx);
+        // The head to send waits in the flow to the origin, where the byte budget counts it.
+        let judged = front::judge(head, flows.up.tx.writer(), shared, cx);
         flows.up.rx.consume(head_bytes);
         flows.up.gate = Gate::Pass(0);
         match judged {
-            Ok(request) => lookup::start(request, flows, shared, cx),
+            Ok((request, record)) => lookup::start(request, record, flows, shared, cx),
             Err(refused) => reply::refuse(refused.record, refused.refusal, refused.manner, flows, shared, cx),
         }
     }
 
     fn refuse(self, refusal: Refusal, flows: &mut Flows, shared: &mut Shared, cx: &mut Cx<'_>) -> State {
-        let record = Box::new(Record::new(cx.ids.next(cx.wall), shared.client, cx.wall));
+        let record = front::new_record(shared, cx);
         let begun = flows
             .up
             .rx

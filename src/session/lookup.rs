@@ -7,37 +7,36 @@ use crate::flow::Flows;
 use crate::net::{Host, Side};
 
 use super::front::{Kind, Request};
-use super::outcome::Refusal;
+use super::outcome::{Record, Refusal};
 use super::{Action, Close, Cx, Input, LookupFail, LookupFailKind, Settings, Shared, State, dial, reply};
 
 /// Waiting for addresses.
 #[derive(Debug)]
 pub struct Lookup {
     request: Box<Request>,
+    record: Box<Record>,
     since: Instant,
 }
 
-/// Asks for the addresses of an allowed request's host. The head to send waits in the flow to the origin already,
-/// where the byte budget counts it.
+/// Asks for the addresses of an allowed request's host.
 pub(super) fn start(
-    mut request: Box<Request>,
+    request: Box<Request>,
+    record: Box<Record>,
     flows: &mut Flows,
     shared: &mut Shared,
     cx: &mut Cx<'_>,
 ) -> State {
-    if let Kind::Http(http) = &mut request.kind {
-        flows.up.tx = std::mem::take(&mut http.head).into();
-    }
     match &request.allowed.target().host {
         Host::Addr(address) => {
             let found = [*address];
-            vet(request, &found, flows, shared, cx)
+            vet(request, record, &found, flows, shared, cx)
         }
         Host::Name(name) => {
             let seq = shared.next_seq();
             cx.actions.push(Action::Resolve(seq, name.clone()));
             State::Lookup(Lookup {
                 request,
+                record,
                 since: cx.now,
             })
         }
@@ -47,24 +46,21 @@ pub(super) fn start(
 /// The only place where addresses are vetted.
 fn vet(
     mut request: Box<Request>,
+    mut record: Box<Record>,
     found: &[IpAddr],
     flows: &mut Flows,
     shared: &mut Shared,
     cx: &mut Cx<'_>,
 ) -> State {
     match cx.policy.vet(&request.allowed, found, cx.local_addresses) {
-        Ok(addresses) => dial::start(request, addresses, dial::Reuse::IfIdle, flows, shared, cx),
+        Ok(addresses) => {
+            request.addresses = addresses;
+            dial::start(request, record, dial::Reuse::IfIdle, flows, shared, cx)
+        }
         Err(denied) => {
-            request.record.note_decision(&denied.decision, false);
-            let manner = request.manner();
-            reply::refuse(
-                request.record,
-                Refusal::Denied(denied.decision.reason),
-                manner,
-                flows,
-                shared,
-                cx,
-            )
+            record.note_decision(&denied.decision, false);
+            let refusal = Refusal::Denied(denied.decision.reason);
+            reply::refuse(record, refusal, request.manner(), flows, shared, cx)
         }
     }
 }
@@ -86,31 +82,30 @@ impl Lookup {
     ) -> State {
         match input {
             Input::Resolved(_, answer) => {
-                self.request.record.dns_lookup_time = Some(cx.now.duration_since(self.since));
+                self.record.dns_lookup_time = Some(cx.now.duration_since(self.since));
                 match answer {
-                    Ok(found) => vet(self.request, found, flows, shared, cx),
+                    Ok(found) => vet(self.request, self.record, found, flows, shared, cx),
                     Err(fail) => self.refuse(lookup_refusal(fail), flows, shared, cx),
                 }
             }
             Input::Expired if is_due(half_close_deadline(&self.request, shared), cx.now) => {
-                abandon(self.request, "the client closed its connection", cx)
+                abandon(self.record, "the client closed its connection", cx)
             }
             Input::Expired if is_due(self.deadline(shared, cx.settings), cx.now) => {
                 cx.actions.push(Action::Cancel);
-                self.request.record.dns_lookup_time = Some(cx.now.duration_since(self.since));
+                self.record.dns_lookup_time = Some(cx.now.duration_since(self.since));
                 let name = self.request.allowed.target().host.to_string();
                 let text = format!("lookup {name}: no answer within {:?}", cx.settings.dns_timeout);
                 self.refuse(Refusal::LookupTimedOut(text.into()), flows, shared, cx)
             }
-            Input::Broken(Side::Client, fail) => abandon(self.request, &fail.text, cx),
-            Input::Terminate => abandon(self.request, "the proxy shut down", cx),
+            Input::Broken(Side::Client, fail) => abandon(self.record, &fail.text, cx),
+            Input::Terminate => abandon(self.record, "the proxy shut down", cx),
             _ => State::Lookup(self),
         }
     }
 
     fn refuse(self, refusal: Refusal, flows: &mut Flows, shared: &mut Shared, cx: &mut Cx<'_>) -> State {
-        let manner = self.request.manner();
-        reply::refuse(self.request.record, refusal, manner, flows, shared, cx)
+        reply::refuse(self.record, refusal, self.request.manner(), flows, shared, cx)
     }
 }
 
@@ -124,10 +119,10 @@ pub(super) fn half_close_deadline(request: &Request, shared: &Shared) -> Option<
 }
 
 /// Ends a request whose client is gone, or must go: nobody is there to be answered.
-pub(super) fn abandon(mut request: Box<Request>, why: &str, cx: &mut Cx<'_>) -> State {
+pub(super) fn abandon(mut record: Box<Record>, why: &str, cx: &mut Cx<'_>) -> State {
     cx.actions.push(Action::Cancel);
-    request.record.note_error(why);
-    cx.actions.push(Action::Log(request.record));
+    record.note_error(why);
+    cx.actions.push(Action::Log(record));
     State::close(Close::Orderly, cx)
 }
 

@@ -15,6 +15,7 @@ pub mod outcome;
 pub mod relay;
 pub mod reply;
 pub mod response;
+pub mod spares;
 pub mod tunnel;
 
 use std::net::{IpAddr, SocketAddr};
@@ -23,13 +24,14 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::flow::{End, Flows};
 use crate::http::HeadLimits;
 use crate::net::{Host, IoFail, Name, Side};
-use crate::policy::{Policy, Role, Vetted};
+use crate::policy::{Policy, Role, VettedList};
 use dial::Dial;
 use exchange::Exchange;
 use head::Head;
 use lookup::Lookup;
 use outcome::Record;
 use reply::Closing;
+use spares::Spares;
 use tunnel::Tunnel;
 
 /// What a session may take and how long: from the configuration, the same for all sessions of a loop.
@@ -107,6 +109,8 @@ pub struct Dialled {
     pub local: Option<SocketAddr>,
     /// It was idle in the pool: it may turn out to be closed.
     pub reused: bool,
+    /// Connection-based authentication bound it to this client before.
+    pub private: bool,
 }
 
 /// Why there is no connection: the address tried, and what the kernel said.
@@ -136,20 +140,15 @@ pub enum Action {
     /// Look a name up.
     Resolve(u32, Name),
     /// Connect to one of these addresses; with a key, an idle connection to one of them will do.
-    Dial(u32, Vec<Vetted>, Option<PoolKey>),
+    Dial(u32, VettedList, Option<PoolKey>),
     /// The lookup or dial under way is of no interest any more.
     Cancel,
     /// Half-close that side; everything for it was written.
     Hangup(Side),
     /// Close the origin's connection.
     DropOrigin,
-    /// Keep the origin's connection for later requests; `private` ones only for this client.
-    Park {
-        /// Who may use it.
-        key: PoolKey,
-        /// It is bound to its client by connection-based authentication.
-        private: bool,
-    },
+    /// Keep the origin's connection for later requests with this key; a private one only for this client's.
+    Park(PoolKey, Dialled),
     /// Write the record's line.
     Log(Box<Record>),
     /// The session is over: close what is left.
@@ -177,6 +176,8 @@ pub struct Cx<'a> {
     pub settings: &'a Settings,
     /// Makes request ids.
     pub ids: &'a mut id::Ids,
+    /// Memory to be used again.
+    pub spares: &'a mut Spares,
     /// This machine's addresses, read afresh when asked; empty if they can't be had.
     pub local_addresses: &'a dyn Fn() -> Vec<IpAddr>,
     /// What is to be done, in order.

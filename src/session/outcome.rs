@@ -40,7 +40,7 @@ pub struct Record {
     /// CONNECT or plain.
     pub proxy_type: ProxyType,
     /// The host as the request spelled it; empty where the request had none that could be read.
-    pub requested_host: Box<str>,
+    pub requested_host: Arc<str>,
     /// `X-Smokescreen-Trace-ID`, raw, cut by the log.
     pub trace_id: Box<[u8]>,
     /// The role's name; empty when missing or refused.
@@ -69,10 +69,20 @@ pub struct Record {
     pub outbound_remote: Option<SocketAddr>,
     /// Our end of that connection.
     pub outbound_local: Option<SocketAddr>,
+    /// How much it was.
+    pub extent: Extent,
+}
+
+/// How much a response or a tunnel brought.
+#[derive(Clone, Debug, Default)]
+pub enum Extent {
+    /// It is not known, or there was nothing.
+    #[default]
+    Unknown,
     /// The `Content-Length` of the origin's response.
-    pub content_length: Option<u64>,
-    /// Only in close lines: how the tunnel ended.
-    pub end: Option<Box<TunnelEnd>>,
+    Content(u64),
+    /// Only in close lines: what the tunnel moved, and how it ended.
+    Tunnel(Box<TunnelEnd>),
 }
 
 /// The part of a [`Record`] that only a tunnel's close line has.
@@ -98,7 +108,7 @@ impl Record {
         Record {
             id,
             proxy_type: ProxyType::Http,
-            requested_host: Box::default(),
+            requested_host: Arc::default(),
             trace_id: Box::default(),
             role: None,
             project: None,
@@ -113,8 +123,7 @@ impl Record {
             establish_time: None,
             outbound_remote: None,
             outbound_local: None,
-            content_length: None,
-            end: None,
+            extent: Extent::Unknown,
         }
     }
 
@@ -144,12 +153,19 @@ impl Record {
         self.error.get_or_insert_with(|| error.into());
     }
 
+    /// How the tunnel ended; only in close lines.
+    pub fn end(&self) -> Option<&TunnelEnd> {
+        match &self.extent {
+            Extent::Tunnel(end) => Some(end),
+            Extent::Unknown | Extent::Content(_) => None,
+        }
+    }
+
     /// Which canonical line this record becomes.
     pub fn line(&self) -> Line {
-        if self.end.is_some() {
-            Line::Close
-        } else {
-            Line::Decision
+        match self.extent {
+            Extent::Tunnel(_) => Line::Close,
+            Extent::Unknown | Extent::Content(_) => Line::Decision,
         }
     }
 }

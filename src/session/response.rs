@@ -10,7 +10,7 @@ use crate::http::{Fault, Version};
 
 use super::exchange::{Continuing, Exchange, Next, Sending};
 use super::front::is_connection_based;
-use super::outcome::Refusal;
+use super::outcome::{Extent, Refusal};
 use super::relay::{Relay, Relayed};
 use super::{Action, Cx, Shared};
 
@@ -121,7 +121,7 @@ fn take_head(
     shared: &Shared,
     cx: &mut Cx<'_>,
 ) -> Option<Next> {
-    exchange.reused = false;
+    exchange.origin.reused = false;
     let limits = cx.settings.head;
     let Flow { rx, tx, .. } = &mut flows.down;
     let bytes = rx.as_slice().get(..head_bytes).unwrap_or_default();
@@ -133,11 +133,7 @@ fn take_head(
     match taken {
         Err(refusal) => Some(Next::Refuse(refusal)),
         Ok(Taken::Interim) => next_head(exchange),
-        Ok(Taken::Switching) => {
-            exchange.logged = true;
-            cx.actions.push(Action::Log(exchange.request.record.clone()));
-            Some(Next::Upgraded)
-        }
+        Ok(Taken::Switching) => Some(Next::Upgraded),
         Ok(Taken::Final(body)) => {
             (exchange.receiving, flows.down.gate) = match body {
                 Body::None | Body::Length(0) => (Receiving::Nothing, Gate::Pass(0)),
@@ -151,8 +147,7 @@ fn take_head(
                 Body::UntilClose if exchange.origin_broke => (Receiving::UntilClose, Gate::ENDLESS),
                 Body::UntilClose => (Receiving::UntilClose, Gate::Open),
             };
-            exchange.logged = true;
-            cx.actions.push(Action::Log(exchange.request.record.clone()));
+            cx.actions.extend(exchange.record.take().map(Action::Log));
             None
         }
     }
@@ -215,8 +210,8 @@ fn read_head(
     exchange.origin_persists = persistence.origin;
     exchange.private |=
         head.status == 401 && rewrite::field(head.fields, "www-authenticate").any(is_connection_based);
-    if let Body::Length(n) = body {
-        exchange.record().content_length = Some(n);
+    if let (Body::Length(n), Some(record)) = (body, &mut exchange.record) {
+        record.extent = Extent::Content(n);
     }
     let plan = ResponsePlan {
         version_client: version,

@@ -13,6 +13,7 @@ struct Bench {
     policy: Policy,
     settings: Settings,
     ids: id::Ids,
+    spares: Spares,
     now: Instant,
     actions: Vec<Action>,
 }
@@ -42,6 +43,7 @@ impl Bench {
                 deny_message_extra: String::new(),
             },
             ids: id::Ids::new([0; 3], 0, 0),
+            spares: Spares::default(),
             now,
             actions: Vec::new(),
         }
@@ -54,6 +56,7 @@ impl Bench {
             policy: &self.policy,
             settings: &self.settings,
             ids: &mut self.ids,
+            spares: &mut self.spares,
             local_addresses: &Vec::new,
             actions: &mut self.actions,
         };
@@ -97,6 +100,7 @@ impl Bench {
             remote,
             local: None,
             reused,
+            private: false,
         };
         self.feed(Input::Dialled(seq, Ok(dialled)));
     }

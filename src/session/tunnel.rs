@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::flow::{End, Flow, Flows, Gate};
 use crate::net::{IoFail, IoFailKind, Side};
 
-use super::outcome::{Record, TunnelEnd};
+use super::outcome::{Extent, Record, TunnelEnd};
 use super::reply::Closing;
 use super::{Action, Close, Cx, Input, Settings, State};
 
@@ -29,8 +29,14 @@ pub struct Tunnel {
 /// Answers a CONNECT whose dial succeeded.
 pub(super) fn accept(record: Box<Record>, flows: &mut Flows, cx: &mut Cx<'_>) -> State {
     flows.down.tx.push(b"HTTP/1.1 200 Connection established\r\n\r\n");
-    cx.actions.push(Action::Log(record.clone()));
+    log_opening(&record, cx);
     open(record, flows, cx)
+}
+
+/// The decision line; the record goes on and becomes the close line.
+pub(super) fn log_opening(record: &Record, cx: &mut Cx<'_>) {
+    let copy = cx.spares.records.fill(record.clone());
+    cx.actions.push(Action::Log(copy));
 }
 
 /// Opens both gates. What the client sent ahead is in `up.rx` and leaves first.
@@ -123,7 +129,7 @@ impl Tunnel {
         let (up_before, down_before) = self.moved_before_bytes;
         let since = |flow: &Flow| cx.now.saturating_duration_since(flow.touched);
         let quiet = since(&flows.up).min(since(&flows.down));
-        self.record.end = Some(Box::new(TunnelEnd {
+        self.record.extent = Extent::Tunnel(Box::new(TunnelEnd {
             bytes_in: flows.down.moved_bytes - down_before,
             bytes_out: flows.up.moved_bytes - up_before,
             duration: cx.now.saturating_duration_since(self.began),

@@ -264,6 +264,7 @@ fn stray(world: &mut World, script: &mut Script<'_>) {
         remote: SocketAddr::from(([127, 0, 0, 1], 80)),
         local: None,
         reused: false,
+        private: false,
     };
     world.feed(Input::Dialled(seq, Ok(dialled)));
 }

@@ -83,7 +83,7 @@ fn judge_tunnel(world: &World, nth: usize, client: &Client, closes: &[&Record], 
     let (Some(record), Some((origin, at))) = (closes.first(), tunnels.last()) else {
         return;
     };
-    let Some(end) = &record.end else { return };
+    let Some(end) = record.end() else { return };
     let sent = &world.links[origin.link].wire.written;
     let bytes_out = sent.len().saturating_sub(*at) as u64;
     let bytes_in = reader.tunnel_at.map_or(0, |at| written.len() - at) as u64;

@@ -21,6 +21,7 @@ use smokescreen::policy::{Network, Policy, PolicyParts};
 use smokescreen::server::pool::{Pool, Taken};
 use smokescreen::session::id::Ids;
 use smokescreen::session::outcome::Record;
+use smokescreen::session::spares::Spares;
 use smokescreen::session::{Action, Session, Settings};
 
 use self::answers::Pending;
@@ -115,6 +116,7 @@ pub(crate) struct World {
     scratch: Vec<u8>,
     actions: Vec<Action>,
     ids: Ids,
+    spares: Spares,
     policy: Policy,
     draining: bool,
     pub(crate) terminated: bool,
@@ -161,6 +163,7 @@ impl World {
             scratch: Vec::with_capacity(setting.scratch_bytes),
             actions: Vec::new(),
             ids: Ids::new([1, 2, 3], 4, 5),
+            spares: Spares::default(),
             policy: policy(),
             draining: false,
             terminated: false,

@@ -12,6 +12,7 @@ use smokescreen::policy::{Policy, Vetted};
 use smokescreen::server::turn::{self, Ends, Means, Turn};
 use smokescreen::session::id::Ids;
 use smokescreen::session::outcome::{Line, Record};
+use smokescreen::session::spares::Spares;
 use smokescreen::session::{Action, Cx, DialFail, Dialled, Input, LookupFail, PoolKey, Session, Settings};
 
 use super::pipe::{Memory, Pipe};
@@ -58,6 +59,7 @@ pub(super) struct World {
     charged: [u32; 2],
     actions: Vec<Action>,
     ids: Ids,
+    spares: Spares,
 }
 
 struct Sockets<'w> {
@@ -95,6 +97,7 @@ impl World {
             budget: Budget::new(manner.budget_bytes),
             scratch: Vec::with_capacity(SCRATCH_BYTES),
             ids: Ids::new([1, 2, 3], 4, 5),
+            spares: Spares::default(),
             origins: Vec::new(),
             remotes: Vec::new(),
             current: None,
@@ -140,6 +143,7 @@ impl World {
             policy: &self.policy,
             settings: &self.settings,
             ids: &mut self.ids,
+            spares: &mut self.spares,
             local_addresses: &own_addresses,
             actions: &mut self.actions,
         };
@@ -197,6 +201,7 @@ impl World {
             policy: &self.policy,
             settings: &self.settings,
             ids: &mut self.ids,
+            spares: &mut self.spares,
             local_addresses: &own_addresses,
             actions: &mut self.actions,
         };
@@ -249,7 +254,7 @@ impl World {
                 }
             }
             Action::DropOrigin => self.drop_origin(),
-            Action::Park { key, .. } => self.park(key),
+            Action::Park(key, _) => self.park(key),
             Action::Log(record) => self.log(*record),
             Action::Close(_) => self.close(),
         }
@@ -368,5 +373,6 @@ fn dialled(remote: SocketAddr, reused: bool) -> Dialled {
         remote,
         local: None,
         reused,
+        private: false,
     }
 }

@@ -189,6 +189,7 @@ pub(super) fn dialled(remote: SocketAddr, reused: bool) -> Dialled {
         remote,
         local: None,
         reused,
+        private: false,
     }
 }
 

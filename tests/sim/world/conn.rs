@@ -7,7 +7,7 @@ use smokescreen::io::wire::{Ready, Wire};
 use smokescreen::net::Side;
 use smokescreen::server::pool::Taken;
 use smokescreen::server::turn::{self, Ends, Means, Turn};
-use smokescreen::session::{Action, Close, Cx, Input};
+use smokescreen::session::{Action, Close, Cx, Dialled, Input};
 
 use super::answers::dialled;
 use super::{Link, Spoil, World, conn_id, link_of};
@@ -71,6 +71,7 @@ impl World {
                 policy: &self.policy,
                 settings: &self.setting.settings,
                 ids: &mut self.ids,
+                spares: &mut self.spares,
                 local_addresses: &own_addresses,
                 actions: &mut self.actions,
             };
@@ -177,6 +178,7 @@ impl World {
             policy: &self.policy,
             settings: &self.setting.settings,
             ids: &mut self.ids,
+            spares: &mut self.spares,
             local_addresses: &own_addresses,
             actions: &mut self.actions,
         };
@@ -213,9 +215,12 @@ impl World {
                 }
                 match key.and_then(|key| self.pool.take(&key, &addresses, conn_id(nth))) {
                     Some(taken) => {
-                        let remote = taken.remote;
+                        let dialled = Dialled {
+                            private: taken.private_to.is_some(),
+                            ..dialled(taken.remote, true)
+                        };
                         self.adopt(nth, taken);
-                        self.tell(nth, Input::Dialled(seq, Ok(dialled(remote, true))));
+                        self.tell(nth, Input::Dialled(seq, Ok(dialled)));
                     }
                     None => self.dial(nth, seq, addresses.iter().map(|a| a.address()).collect()),
                 }
@@ -235,7 +240,7 @@ impl World {
                     self.close_link(link_of(&origin));
                 }
             }
-            Action::Park { key, private } => {
+            Action::Park(key, dialled) => {
                 let Some(origin) = self.conns[nth].origin.take() else {
                     return self.complain("parks what is not there".into());
                 };
@@ -245,7 +250,7 @@ impl World {
                     return self.close_link(link);
                 }
                 self.links[link].owner = None;
-                let owner = private.then(|| conn_id(nth));
+                let owner = dialled.private.then(|| conn_id(nth));
                 for surplus in self.pool.park(key, origin, owner, self.now) {
                     self.close_link(surplus.index as usize);
                 }

@@ -1,0 +1,164 @@
+//! What requests leave behind for those that follow, so that on a kept-alive connection nothing is allocated:
+//! the memory of their boxes, and the targets that were asked for lately. Holds nothing that decides: a target is
+//! what its spelling says, whoever asks, and is judged anew each time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::net::{Target, TargetError};
+
+use super::exchange::Exchange;
+use super::front::Request;
+use super::outcome::Record;
+
+/// Boxes of a kind that are kept; more are in use at a time only while as many requests are.
+const BOXES_MAX: usize = 256;
+
+/// Heads that are kept; each has 4 KiB at most ([`crate::flow::GRANTED_BYTES`]).
+const HEADS_MAX: usize = 64;
+
+/// Targets that are remembered, each with a few hundred bytes.
+const TARGETS_MAX: usize = 512;
+
+/// The default port of `http` URIs (RFC 9110, section 4.2.1).
+pub(super) const HTTP_PORT: u16 = 80;
+
+/// One set for all connections of a loop.
+#[derive(Debug, Default)]
+pub struct Spares {
+    /// Of requests whose line was written.
+    pub records: Boxes<Record>,
+    pub(super) requests: Boxes<Request>,
+    exchanges: Boxes<Exchange>,
+    pub(super) targets: Targets,
+    heads: Vec<Vec<u8>>,
+}
+
+impl Spares {
+    /// A copy of a head.
+    pub(super) fn copy_of(&mut self, head: &[u8]) -> Vec<u8> {
+        let mut copy = self.heads.pop().unwrap_or_default();
+        copy.extend_from_slice(head);
+        copy
+    }
+
+    /// An exchange in a box.
+    pub(super) fn exchange(&mut self, exchange: Exchange) -> Box<Exchange> {
+        let Some(mut used) = self.exchanges.0.pop() else {
+            return Box::new(exchange);
+        };
+        let before = std::mem::replace(&mut *used, exchange);
+        self.put_back(before.request);
+        used
+    }
+
+    /// Takes an exchange's box back, and later that of its request.
+    pub(super) fn put_back_exchange(&mut self, mut exchange: Box<Exchange>) {
+        self.keep_copy(&mut exchange.request);
+        self.exchanges.put_back(exchange);
+    }
+
+    /// Takes a request's box back, and the copy of its head.
+    pub(super) fn put_back(&mut self, mut request: Box<Request>) {
+        self.keep_copy(&mut request);
+        self.requests.put_back(request);
+    }
+
+    fn keep_copy(&mut self, request: &mut Request) {
+        let mut head = request.take_copy();
+        if head.capacity() > 0 && self.heads.len() < HEADS_MAX {
+            head.clear();
+            self.heads.push(head);
+        }
+    }
+}
+
+/// Boxes to be used again. What was in one goes when the next value comes: for a while it holds a few short strings.
+#[derive(Debug)]
+pub struct Boxes<T>(Vec<Box<T>>);
+
+impl<T> Default for Boxes<T> {
+    fn default() -> Self {
+        Boxes(Vec::new())
+    }
+}
+
+impl<T> Boxes<T> {
+    /// The value in a box.
+    pub fn fill(&mut self, value: T) -> Box<T> {
+        match self.0.pop() {
+            Some(mut used) => {
+                *used = value;
+                used
+            }
+            None => Box::new(value),
+        }
+    }
+
+    /// Takes a box that nobody needs.
+    pub fn put_back(&mut self, used: Box<T>) {
+        if self.0.len() < BOXES_MAX {
+            self.0.push(used);
+        }
+    }
+}
+
+/// Targets by the authority of an `http` URI as it was written: most clients ask for few hosts.
+#[derive(Debug, Default)]
+pub(super) struct Targets(HashMap<Arc<str>, Target>);
+
+impl Targets {
+    /// As [`Target::parse`], with the default port of the scheme.
+    pub(super) fn parse(&mut self, authority: &[u8]) -> Result<Target, TargetError> {
+        let known = str::from_utf8(authority).ok().and_then(|text| self.0.get(text));
+        if let Some(target) = known {
+            return Ok(target.clone());
+        }
+        let target = Target::parse(authority, Some(HTTP_PORT))?;
+        // All go at once when there are too many: who asks for that many hosts gains nothing here anyway.
+        if self.0.len() >= TARGETS_MAX {
+            self.0.clear();
+        }
+        self.0.insert(Arc::clone(&target.written), target.clone());
+        Ok(target)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_box_is_used_again() {
+        let mut boxes = Boxes::default();
+        let first = boxes.fill(1);
+        let place: *const i32 = &raw const *first;
+        boxes.put_back(first);
+        let second = boxes.fill(2);
+        assert_eq!((&raw const *second, *second), (place, 2));
+    }
+
+    #[test]
+    fn boxes_and_targets_are_bounded() {
+        let mut boxes = Boxes::default();
+        (0..2 * BOXES_MAX).for_each(|n| boxes.put_back(Box::new(n)));
+        assert_eq!(boxes.0.len(), BOXES_MAX);
+        let mut targets = Targets::default();
+        for n in 0..2 * TARGETS_MAX {
+            let target = targets.parse(format!("h{n}.test").as_bytes()).unwrap();
+            assert_eq!(&*target.written, format!("h{n}.test"));
+            assert!(targets.0.len() <= TARGETS_MAX);
+        }
+    }
+
+    #[test]
+    fn a_target_is_remembered_as_it_was_parsed_and_an_error_is_not() {
+        let mut targets = Targets::default();
+        for _ in 0..2 {
+            let target = targets.parse(b"A.Test").unwrap();
+            assert_eq!(Ok(target), Target::parse(b"A.Test", Some(HTTP_PORT)));
+            assert!(targets.parse(b"0177.0.0.1").is_err());
+        }
+        assert_eq!(targets.0.len(), 1);
+    }
+}
