@@ -94,11 +94,10 @@ fn requests(origin: &Pipe, is_tunnel: bool, asked: &[Asked], sent: &[u8]) {
     }
     let (mut at, mut next) = (0, 0);
     while at < received.len() {
-        if is_tunnel
-            && let Some(upgraded) = asked.get(next.max(1) - 1)
-            && upgraded.head.lists("connection", "upgrade")
-            && tunnelled(upgraded, &received[at..])
-        {
+        // Of requests that look the same, any may be the one that this origin got.
+        let upgraded =
+            |asked: &Asked| asked.head.lists("connection", "upgrade") && tunnelled(asked, &received[at..]);
+        if is_tunnel && at > 0 && asked[next.min(asked.len()).max(1) - 1..].iter().any(upgraded) {
             return;
         }
         let read = reader::head(&received[at..], 0).expect("an origin can read what it gets");
