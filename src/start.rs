@@ -136,6 +136,7 @@ fn core(config: &Config, poll: &Poll, policy: Policy, idle_max: usize, logger: L
         pool: Pool::new(idle_max, config.transport_max_idle_conns_per_host),
         scratch: Vec::with_capacity(SCRATCH_BYTES),
         budget: Budget::new(BUDGET_BYTES),
+        actions_done: Vec::new(),
         draining: false,
         logger,
     })

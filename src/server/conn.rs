@@ -201,20 +201,16 @@ impl Conn {
     /// Carries out what the session asked for, in order; answers that are there at once are fed back. Is the
     /// connection over?
     fn carry_out(&mut self, core: &mut Core) -> bool {
-        loop {
-            let mut actions = std::mem::take(&mut core.world.actions);
-            if actions.is_empty() {
-                core.world.actions = actions;
-                return self.session.is_done();
-            }
+        while !core.world.actions.is_empty() {
+            // The session may act anew meanwhile: into the other list.
+            let other = std::mem::take(&mut core.actions_done);
+            let mut actions = std::mem::replace(&mut core.world.actions, other);
             for action in actions.drain(..) {
                 self.act(action, core);
             }
-            // The session may have acted anew meanwhile; the larger buffer is kept for both.
-            if core.world.actions.is_empty() {
-                core.world.actions = actions;
-            }
+            core.actions_done = actions;
         }
+        self.session.is_done()
     }
 
     fn act(&mut self, action: Action, core: &mut Core) {

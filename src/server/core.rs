@@ -70,6 +70,8 @@ pub struct Core {
     pub scratch: Vec<u8>,
     /// The bytes all connections may hold.
     pub budget: Budget,
+    /// An empty list that takes turns with `world.actions`.
+    pub actions_done: Vec<Action>,
     /// No connection is kept for later any more.
     pub draining: bool,
     /// Turns records into lines.
