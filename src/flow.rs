@@ -139,7 +139,7 @@ pub struct Flow {
     pub end: End,
     /// The destination takes nothing any more: what was meant for it stays here and the source is not read.
     pub dead: bool,
-    /// Bytes of `rx` that were passed on, ever; the session's own are not counted.
+    /// Bytes of `rx` that were passed on, by a tunnel since it began; the session's own are not counted.
     pub moved_bytes: u64,
     /// When a byte last moved.
     pub touched: Instant,

@@ -18,8 +18,6 @@ pub struct Tunnel {
     /// Becomes the close line.
     record: Box<Record>,
     began: Instant,
-    /// Bytes that earlier requests on the client's connection moved, (up, down).
-    moved_before_bytes: (u64, u64),
     /// When the first half was closed.
     half_closed_at: Option<Instant>,
     /// The origin's connection broke while we wrote to it, without having ended its own half before.
@@ -39,17 +37,16 @@ pub(super) fn log_opening(record: &Record, cx: &mut Cx<'_>) {
     cx.actions.push(Action::Log(copy));
 }
 
-/// Opens both gates. What the client sent ahead is in `up.rx` and leaves first.
+/// Opens both gates and begins to count. What the client sent ahead is in `up.rx` and leaves first.
 pub(super) fn open(record: Box<Record>, flows: &mut Flows, cx: &mut Cx<'_>) -> State {
     for flow in [&mut flows.up, &mut flows.down] {
         flow.gate = Gate::Open;
         flow.touched = cx.now;
+        flow.moved_bytes = 0;
     }
-    let moved_before_bytes = (flows.up.moved_bytes, flows.down.moved_bytes);
     State::Tunnel(Tunnel {
         record,
         began: cx.now,
-        moved_before_bytes,
         half_closed_at: None,
         origin_broke: false,
     })
@@ -126,12 +123,11 @@ impl Tunnel {
         if !error.is_empty() {
             self.record.note_error(error);
         }
-        let (up_before, down_before) = self.moved_before_bytes;
         let since = |flow: &Flow| cx.now.saturating_duration_since(flow.touched);
         let quiet = since(&flows.up).min(since(&flows.down));
         self.record.extent = Extent::Tunnel(Box::new(TunnelEnd {
-            bytes_in: flows.down.moved_bytes - down_before,
-            bytes_out: flows.up.moved_bytes - up_before,
+            bytes_in: flows.down.moved_bytes,
+            bytes_out: flows.up.moved_bytes,
             duration: cx.now.saturating_duration_since(self.began),
             end_time: cx.wall,
             last_activity: cx.wall.checked_sub(quiet).unwrap_or(SystemTime::UNIX_EPOCH),
