@@ -8,6 +8,9 @@ use std::time::Duration;
 /// Nothing here takes so long unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// `user:secret`. A proxy without a password doesn't mind.
+const CREDENTIALS: &str = "Proxy-Authorization: Basic dXNlcjpzZWNyZXQ=\r\n";
+
 /// How to reach the origin.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Way {
@@ -44,7 +47,7 @@ impl Way {
     pub(crate) fn tunnel(self, origin: SocketAddr) -> TcpStream {
         let mut stream = self.connect(origin);
         if let Way::Through(_) = self {
-            let head = format!("CONNECT {origin} HTTP/1.1\r\nHost: {origin}\r\n\r\n");
+            let head = format!("CONNECT {origin} HTTP/1.1\r\nHost: {origin}\r\n{CREDENTIALS}\r\n");
             stream.write_all(head.as_bytes()).expect("to ask");
             let mut answer = [0; 1024];
             let mut filled = 0;
@@ -64,11 +67,13 @@ impl Way {
 
     /// The head of a request for the origin's 1 KiB.
     pub(crate) fn get(self, origin: SocketAddr) -> String {
-        let target = match self {
-            Way::Direct => "/1k".to_owned(),
-            Way::Through(_) => format!("http://{origin}/1k"),
+        let (target, credentials) = match self {
+            Way::Direct => ("/1k".to_owned(), ""),
+            Way::Through(_) => (format!("http://{origin}/1k"), CREDENTIALS),
         };
-        format!("GET {target} HTTP/1.1\r\nHost: {origin}\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n")
+        format!(
+            "GET {target} HTTP/1.1\r\nHost: {origin}\r\nUser-Agent: bench\r\nAccept: */*\r\n{credentials}\r\n"
+        )
     }
 }
 

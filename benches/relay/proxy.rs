@@ -6,6 +6,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_smokescreen");
+
 /// A running proxy; dropping it kills it.
 pub(crate) struct Proxy {
     child: Child,
@@ -19,11 +23,35 @@ impl Proxy {
     /// Starts it on a free port of 127.0.0.1 and waits for its start line. All further lines are read, so that it
     /// never waits for us, and forgotten.
     pub(crate) fn start(arguments: &[&str]) -> Proxy {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_smokescreen"));
+        let mut command = Command::new(PROGRAM);
+        command.env_clear();
+        Proxy::spawn(command, arguments)
+    }
+
+    /// The same, started by another program such as valgrind, and with the password that [`super::client`] gives.
+    #[allow(dead_code, reason = "one bench needs it")]
+    pub(crate) fn start_under(starter: &[&str], arguments: &[&str]) -> Proxy {
+        let mut command = Command::new(starter[0]);
+        command
+            .args(&starter[1..])
+            .arg(PROGRAM)
+            .env("PROXY_PASSWORD", "secret");
+        Proxy::spawn(command, arguments)
+    }
+
+    /// Lets it end in good order.
+    #[allow(dead_code, reason = "one bench needs it")]
+    pub(crate) fn terminate(mut self) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::TERM).expect("to send a signal");
+        let status = self.child.wait().expect("an end");
+        assert!(status.success(), "{status}");
+    }
+
+    fn spawn(mut command: Command, arguments: &[&str]) -> Proxy {
         command
             .args(["--listen-ip", "127.0.0.1", "--listen-port", "0"])
             .args(arguments)
-            .env_clear()
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());

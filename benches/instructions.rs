@@ -1,0 +1,123 @@
+//! Counts the instructions that the program itself (not the kernel) spends on a request and on a tunnel, with valgrind's
+//! callgrind, and holds them against `benches/instructions.txt`. Unlike times these figures don't depend on what else
+//! the machine does; they do depend on the compiler, so a new one may need a new baseline.
+//!
+//! Run by hand: `cargo bench --bench instructions`. It fails when a figure is more than 3 % above the baseline;
+//! `INSTRUCTIONS_WRITE=1` writes the baseline anew, and CHANGELOG says why it changed.
+#![allow(
+    clippy::panic,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a bench says what it expects by failing"
+)]
+
+#[allow(dead_code, reason = "shared with the relay bench")]
+#[path = "relay/client.rs"]
+mod client;
+#[allow(dead_code, reason = "shared with the relay bench")]
+#[path = "relay/origin.rs"]
+mod origin;
+#[allow(dead_code, reason = "shared with the relay bench")]
+#[path = "relay/proxy.rs"]
+mod proxy;
+
+use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::Shutdown;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+use client::Way;
+use proxy::Proxy;
+
+/// The difference between two runs is what this many more units cost: start and end cancel out.
+const UNITS: [u64; 2] = [500, 2500];
+
+/// Above the baseline by more than this is a failure.
+const EXCESS_MAX: f64 = 0.03;
+
+const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.txt");
+
+/// Full log, password, loopback allowed.
+const ARGUMENTS: [&str; 2] = ["--allow-range", "127.0.0.0/8"];
+
+/// A GET of 1 KiB on a kept-alive connection.
+fn requests(way: Way, count: u64) {
+    let origin = origin::spawn(origin::http);
+    let (mut stream, head) = (way.connect(origin), way.get(origin));
+    let expected = client::first_response(&mut stream, &head, &origin::body());
+    let mut response = vec![0; expected.len()];
+    for _ in 0..count {
+        stream.write_all(head.as_bytes()).expect("to ask");
+        stream.read_exact(&mut response).expect("a response");
+        assert!(response == expected, "the response differs");
+    }
+}
+
+/// CONNECT, 1 KiB there and back, close.
+fn tunnels(way: Way, count: u64) {
+    let origin = origin::spawn(origin::echo);
+    let message = &origin::pattern()[..1024];
+    for _ in 0..count {
+        let mut stream = way.tunnel(origin);
+        stream.write_all(message).expect("to send");
+        stream.shutdown(Shutdown::Write).expect("to half-close");
+        let mut echo = Vec::with_capacity(message.len() + 1);
+        stream.read_to_end(&mut echo).expect("the echo");
+        assert!(echo == message, "the echo differs: {} bytes", echo.len());
+    }
+}
+
+/// Instructions of a whole run.
+fn count(folder: &Path, work: fn(Way, u64), units: u64) -> u64 {
+    let log = folder.join("log");
+    let output = format!("--callgrind-out-file={}", folder.join("out").display());
+    let log_file = format!("--log-file={}", log.display());
+    let proxy = Proxy::start_under(&["valgrind", "--tool=callgrind", &output, &log_file], &ARGUMENTS);
+    work(Way::Through(proxy.address), units);
+    proxy.terminate();
+    let text = std::fs::read_to_string(&log).expect("valgrind's log");
+    let (_, collected) = text.split_once("Collected : ").expect("a sum");
+    let digits: String = collected.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().expect("a number")
+}
+
+fn per_unit(folder: &Path, work: fn(Way, u64)) -> u64 {
+    let [few, many] = UNITS;
+    (count(folder, work, many) - count(folder, work, few)) / (many - few)
+}
+
+fn baseline(name: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(BASELINE).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.trim().parse().ok()
+}
+
+fn main() -> ExitCode {
+    let there = Command::new("valgrind")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status();
+    if !there.is_ok_and(|status| status.success()) {
+        println!("skipped: no valgrind");
+        return ExitCode::SUCCESS;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut written, mut worse) = (String::new(), false);
+    println!("| unit | instructions | baseline |\n|---|---|---|");
+    for (name, work) in [("request", requests as fn(Way, u64)), ("tunnel", tunnels)] {
+        let now = per_unit(folder.path(), work);
+        let before = baseline(name);
+        let shown = before.map_or_else(|| "none".to_owned(), |before| before.to_string());
+        println!("| {name} | {now} | {shown} |");
+        #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+        let exceeds = |before: u64| now as f64 > before as f64 * (1.0 + EXCESS_MAX);
+        worse |= before.is_some_and(exceeds);
+        writeln!(written, "{name} {now}").expect("a String takes everything");
+    }
+    if std::env::var_os("INSTRUCTIONS_WRITE").is_some() {
+        std::fs::write(BASELINE, written).expect("the baseline");
+        return ExitCode::SUCCESS;
+    }
+    ExitCode::from(u8::from(worse))
+}
