@@ -1,6 +1,6 @@
 //! Slots with generations: an id that outlived its entry finds nothing, never somebody else's entry.
 
-use super::token::GENERATION_MASK;
+use super::token::{ConnId, GENERATION_MASK, WireId};
 
 /// A key of an [`Arena`]: slot and generation.
 pub trait Key: Copy {
@@ -12,29 +12,24 @@ pub trait Key: Copy {
     fn generation(self) -> u32;
 }
 
-impl Key for super::token::ConnId {
-    fn new(index: u32, generation: u32) -> Self {
-        Self { index, generation }
-    }
-    fn index(self) -> u32 {
-        self.index
-    }
-    fn generation(self) -> u32 {
-        self.generation
-    }
+/// Lets a struct of `index` and `generation` be a key.
+macro_rules! key {
+    ($($id:ty),+) => {$(
+        impl $crate::io::arena::Key for $id {
+            fn new(index: u32, generation: u32) -> Self {
+                Self { index, generation }
+            }
+            fn index(self) -> u32 {
+                self.index
+            }
+            fn generation(self) -> u32 {
+                self.generation
+            }
+        }
+    )+};
 }
 
-impl Key for super::token::WireId {
-    fn new(index: u32, generation: u32) -> Self {
-        Self { index, generation }
-    }
-    fn index(self) -> u32 {
-        self.index
-    }
-    fn generation(self) -> u32 {
-        self.generation
-    }
-}
+key!(ConnId, WireId);
 
 #[derive(Debug)]
 struct Slot<T> {
@@ -130,7 +125,6 @@ impl<T> Arena<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::token::WireId;
     use super::*;
 
     fn insert(arena: &mut Arena<&'static str>, entry: &'static str) -> WireId {
