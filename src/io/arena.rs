@@ -1,6 +1,8 @@
 //! Slots with generations: an id that outlived its entry finds nothing, never somebody else's entry.
 
-use super::token::{ConnId, GENERATION_MASK, WireId};
+use std::convert::Infallible;
+
+use super::token::{ConnId, GENERATION_MASK, IdleId, WireId};
 
 /// A key of an [`Arena`]: slot and generation.
 pub trait Key: Copy {
@@ -29,7 +31,7 @@ macro_rules! key {
     )+};
 }
 
-key!(ConnId, WireId);
+key!(ConnId, WireId, IdleId);
 
 #[derive(Debug)]
 struct Slot<T> {
@@ -64,6 +66,11 @@ impl<T> Arena<T> {
         self.len() == 0
     }
 
+    /// Puts in an entry. `None`, and the entry is dropped, when 2^32 are there already.
+    pub fn insert<K: Key>(&mut self, entry: T) -> Option<K> {
+        self.try_insert_with(|_| Ok::<T, Infallible>(entry))?.ok()
+    }
+
     /// Puts in what `make` builds from the key it will have; nothing is put in where `make` fails. `None`
     /// also when 2^32 entries are there already.
     pub fn try_insert_with<K: Key, E>(
@@ -91,13 +98,20 @@ impl<T> Arena<T> {
     }
 
     /// The entry under this key, if it is still there.
+    pub fn get<K: Key>(&self, key: K) -> Option<&T> {
+        let slot = self.slots.get(key.index() as usize)?;
+        slot.entry
+            .as_ref()
+            .filter(|_| slot.generation == key.generation())
+    }
+
+    /// Likewise, to be changed.
     pub fn get_mut<K: Key>(&mut self, key: K) -> Option<&mut T> {
         let slot = self.slots.get_mut(key.index() as usize)?;
-        if slot.generation == key.generation() {
-            slot.entry.as_mut()
-        } else {
-            None
-        }
+        let slot_generation = slot.generation;
+        slot.entry
+            .as_mut()
+            .filter(|_| slot_generation == key.generation())
     }
 
     /// Takes the entry out; the slot is used again under another generation.

@@ -20,6 +20,15 @@ pub struct WireId {
     pub generation: u32,
 }
 
+/// One idle upstream connection of the loop's pool.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct IdleId {
+    /// Slot in the pool.
+    pub index: u32,
+    /// How often the slot was used before.
+    pub generation: u32,
+}
+
 /// A question that a connection asked, to be named in the answer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Ticket {

@@ -7,7 +7,7 @@ use std::io;
 use mio::{Interest, Registry};
 
 use super::arena::Arena;
-use super::token::{ConnId, Source, WireId};
+use super::token::{ConnId, IdleId, Source, WireId};
 use super::wire::{Ready, Transport};
 use crate::net::Side;
 
@@ -18,8 +18,8 @@ pub enum Owner {
     Conn(ConnId, Side),
     /// An attempt of a connection's dial.
     Race(ConnId),
-    /// Idle in the upstream pool: any event means that it is of no use any more.
-    Pool,
+    /// Idle in the upstream pool, as this entry: any event means that it is of no use any more.
+    Pool(IdleId),
 }
 
 /// A socket, what is known of its readiness, and whose it is.

@@ -313,15 +313,18 @@ impl Conn {
         if core.draining || ready.is_none_or(|ready| ready.readable || ready.read_closed || ready.failed) {
             return core.wires.close(wire);
         }
-        core.wires.hand_over(wire, Owner::Pool);
         self.has_private |= dialled.private;
-        let parked = Taken {
+        let taken = Taken {
             wire,
             remote: dialled.remote,
             local: dialled.local,
             private_to: dialled.private.then_some(self.id),
         };
-        for surplus in core.pool.park(key, parked, None, core.world.now) {
+        let parked = core.pool.park(key, taken, core.world.now);
+        if let Some(id) = parked.id {
+            core.wires.hand_over(wire, Owner::Pool(id));
+        }
+        if let Some(surplus) = parked.surplus {
             core.wires.close(surplus);
         }
     }

@@ -81,11 +81,11 @@ pub struct Core {
 impl Core {
     /// Closes the idle upstream connections; tells how many there were.
     pub fn close_idle(&mut self) -> usize {
-        let idle = self.pool.drain();
-        for wire in &idle {
-            self.wires.close(*wire);
+        let idle = self.pool.len();
+        while let Some(wire) = self.pool.pop_oldest() {
+            self.wires.close(wire);
         }
-        idle.len()
+        idle
     }
 
     /// Writes a record's lines: the canonical one, and one more where a lookup or dial failed or no role was

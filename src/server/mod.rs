@@ -172,13 +172,13 @@ impl Server {
                 Some(Source::Resolver(slot)) => self.core.resolver.on_event(slot, self.core.world.now),
                 Some(Source::Wire(wire)) => match self.core.wires.note(wire, event) {
                     Some(Owner::Conn(conn, _) | Owner::Race(conn)) => self.enqueue(conn),
-                    Some(Owner::Pool)
+                    Some(Owner::Pool(idle))
                         if event.is_readable() || event.is_read_closed() || event.is_error() =>
                     {
-                        self.core.pool.drop_wire(wire);
+                        self.core.pool.drop_idle(idle);
                         self.core.wires.close(wire);
                     }
-                    Some(Owner::Pool) | None => {}
+                    Some(Owner::Pool(_)) | None => {}
                 },
                 None => {}
             }

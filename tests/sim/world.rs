@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use smokescreen::flow::Flows;
 use smokescreen::http::HeadLimits;
 use smokescreen::io::budget::Budget;
-use smokescreen::io::token::{ConnId, WireId};
+use smokescreen::io::token::{ConnId, IdleId, WireId};
 use smokescreen::io::wire::Ready;
 use smokescreen::policy::acl::Acl;
 use smokescreen::policy::auth::Password;
@@ -78,6 +78,8 @@ pub(crate) struct Link {
     pub(crate) ready: Ready,
     /// Which connection hears of it; `None`: the pool.
     owner: Option<usize>,
+    /// As what the pool knows it.
+    idle: Option<IdleId>,
 }
 
 /// A connection as the server keeps it.
@@ -245,7 +247,12 @@ impl World {
 
     fn open(&mut self, manner: Manner, owner: Option<usize>, ready: Ready) -> usize {
         let wire = MemoryWire::new(manner, self.random.fork());
-        self.links.push(Link { wire, ready, owner });
+        self.links.push(Link {
+            wire,
+            ready,
+            owner,
+            idle: None,
+        });
         self.links.len() - 1
     }
 

@@ -250,8 +250,13 @@ impl World {
                     return self.close_link(link);
                 }
                 self.links[link].owner = None;
-                let owner = dialled.private.then(|| conn_id(nth));
-                for surplus in self.pool.park(key, origin, owner, self.now) {
+                let parked = Taken {
+                    private_to: dialled.private.then(|| conn_id(nth)),
+                    ..origin
+                };
+                let parked = self.pool.park(key, parked, self.now);
+                self.links[link].idle = parked.id;
+                if let Some(surplus) = parked.surplus {
                     self.close_link(surplus.index as usize);
                 }
             }

@@ -9,7 +9,7 @@ use smokescreen::session::{Close, Input};
 use super::World;
 use super::answers::{dialled, refused};
 use crate::client::Client;
-use crate::world::{Spoil, wire_id};
+use crate::world::Spoil;
 
 /// Things that may happen in one seed.
 const STEPS_MAX: usize = 300_000;
@@ -61,7 +61,7 @@ impl World {
             .iter_mut()
             .for_each(|origin| origin.finish(book, taste));
         self.draining = true;
-        for wire in self.pool.drain() {
+        while let Some(wire) = self.pool.pop_oldest() {
             self.close_link(wire.index as usize);
         }
     }
@@ -121,7 +121,8 @@ impl World {
                     Some(conn) => self.conns[conn].queued = true,
                     None => {
                         let happened = ready.readable || ready.read_closed || ready.failed;
-                        if happened && self.pool.drop_wire(wire_id(nth)) {
+                        let idle = self.links[nth].idle.filter(|_| happened);
+                        if idle.is_some_and(|idle| self.pool.drop_idle(idle)) {
                             self.close_link(nth);
                         }
                     }
@@ -249,7 +250,7 @@ impl World {
             return;
         }
         self.say(|| "drain".into());
-        for wire in self.pool.drain() {
+        while let Some(wire) = self.pool.pop_oldest() {
             self.close_link(wire.index as usize);
         }
         for nth in 0..self.conns.len() {
