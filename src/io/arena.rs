@@ -1,5 +1,8 @@
-//! Slots with generations: an id that outlived its entry finds nothing, never somebody else's entry.
+//! Slots with generations: an id that outlived its entry finds nothing, never somebody else's entry. The table
+//! gives its memory back after a crowd.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::convert::Infallible;
 
 use super::token::{ConnId, GENERATION_MASK, IdleId, WireId};
@@ -33,6 +36,9 @@ macro_rules! key {
 
 key!(ConnId, WireId, IdleId);
 
+/// A table of so few slots is not worth shrinking.
+const SHRINK_MIN: usize = 1024;
+
 #[derive(Debug)]
 struct Slot<T> {
     generation: u32,
@@ -42,15 +48,22 @@ struct Slot<T> {
 /// Entries under keys that never name two of them at once.
 #[derive(Debug)]
 pub struct Arena<T> {
+    /// The last one always has an entry.
     slots: Vec<Slot<T>>,
-    free: Vec<u32>,
+    /// The others without one, lowest first: so the end of the table comes free. Numbers beyond it mean nothing.
+    free: BinaryHeap<Reverse<u32>>,
+    len: usize,
+    /// The next entry's. Counts for all slots, so that slots can go without their past being lost.
+    generation: u32,
 }
 
 impl<T> Default for Arena<T> {
     fn default() -> Self {
         Arena {
             slots: Vec::new(),
-            free: Vec::new(),
+            free: BinaryHeap::new(),
+            len: 0,
+            generation: 0,
         }
     }
 }
@@ -58,7 +71,7 @@ impl<T> Default for Arena<T> {
 impl<T> Arena<T> {
     /// How many entries there are.
     pub fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.len
     }
 
     /// Are there none?
@@ -77,23 +90,29 @@ impl<T> Arena<T> {
         &mut self,
         make: impl FnOnce(K) -> Result<T, E>,
     ) -> Option<Result<K, E>> {
-        let index = match self.free.last() {
-            Some(&index) => index,
-            None => u32::try_from(self.slots.len()).ok()?,
+        let index = match self.free.peek() {
+            Some(&Reverse(index)) if (index as usize) < self.slots.len() => index,
+            _ => u32::try_from(self.slots.len()).ok()?,
         };
-        let generation = self.slots.get(index as usize).map_or(0, |slot| slot.generation);
+        let generation = self.generation;
         let key = K::new(index, generation);
         let entry = match make(key) {
             Ok(entry) => Some(entry),
             Err(error) => return Some(Err(error)),
         };
+        self.generation = (generation + 1) & GENERATION_MASK;
+        let slot = Slot { generation, entry };
         match self.slots.get_mut(index as usize) {
-            Some(slot) => {
-                slot.entry = entry;
+            Some(free) => {
+                *free = slot;
                 self.free.pop();
             }
-            None => self.slots.push(Slot { generation, entry }),
+            None => {
+                self.free.clear();
+                self.slots.push(slot);
+            }
         }
+        self.len += 1;
         Some(Ok(key))
     }
 
@@ -114,16 +133,31 @@ impl<T> Arena<T> {
             .filter(|_| slot_generation == key.generation())
     }
 
-    /// Takes the entry out; the slot is used again under another generation.
+    /// Takes the entry out; its slot is used again under another generation.
     pub fn remove<K: Key>(&mut self, key: K) -> Option<T> {
         let slot = self.slots.get_mut(key.index() as usize)?;
         if slot.generation != key.generation() {
             return None;
         }
         let entry = slot.entry.take()?;
-        slot.generation = (slot.generation + 1) & GENERATION_MASK;
-        self.free.push(key.index());
+        self.len -= 1;
+        if key.index() as usize + 1 < self.slots.len() {
+            self.free.push(Reverse(key.index()));
+        } else {
+            while self.slots.pop_if(|last| last.entry.is_none()).is_some() {}
+            self.shrink();
+        }
         Some(entry)
+    }
+
+    /// Gives back the memory behind the last entry, when that is most of it.
+    fn shrink(&mut self) {
+        let (slots, room) = (self.slots.len(), self.slots.capacity());
+        if room >= SHRINK_MIN && slots < room / 4 {
+            self.slots.shrink_to(2 * slots);
+            self.free.retain(|Reverse(index)| (*index as usize) < slots);
+            self.free.shrink_to(2 * slots);
+        }
     }
 
     /// The keys of all entries, in the order of their slots.
@@ -163,6 +197,34 @@ mod tests {
         let mut arena: Arena<u8> = Arena::default();
         assert_eq!(arena.try_insert_with(|_: WireId| Err("no")), Some(Err("no")));
         assert!(arena.is_empty());
+    }
+
+    #[test]
+    fn after_a_crowd_the_memory_is_given_back() {
+        let mut arena = Arena::default();
+        let stays = insert(&mut arena, "stays");
+        let mut crowd: Vec<WireId> = (0..8 * SHRINK_MIN).map(|_| insert(&mut arena, "goes")).collect();
+        let last = crowd.pop().unwrap();
+        for id in crowd {
+            assert_eq!(arena.remove(id), Some("goes"));
+        }
+        assert_eq!((arena.len(), arena.get(last)), (2, Some(&"goes")));
+        assert_eq!(
+            insert(&mut arena, "new").index,
+            1,
+            "the slots in front are used first"
+        );
+        assert_eq!(insert(&mut arena, "new").index, 2);
+        assert_eq!(arena.remove(last), Some("goes"));
+        for id in arena.keys::<WireId>().into_iter().filter(|id| *id != stays) {
+            assert_eq!(arena.remove(id), Some("new"));
+        }
+        assert!(arena.slots.capacity() < SHRINK_MIN && arena.free.capacity() < SHRINK_MIN);
+        assert_eq!((arena.len(), arena.get(stays)), (1, Some(&"stays")));
+        for _ in 0..8 * SHRINK_MIN {
+            let id = insert(&mut arena, "another");
+            assert!(id != last && arena.get(last).is_none());
+        }
     }
 
     #[test]

@@ -193,6 +193,7 @@ fn the_lists_stay_whole_whatever_happens() {
     for turn in 0..20_000u32 {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let (choice, host) = (state >> 60, state >> 40 & 7);
+        let nth = usize::try_from(host).unwrap();
         let (asker, private_to) = match state >> 50 & 3 {
             0 => (CLIENT, Some(CLIENT)),
             1 => (OTHER_CLIENT, None),
@@ -228,7 +229,7 @@ fn the_lists_stay_whole_whatever_happens() {
                 model.remove(|entry| Some(entry.1) == expected);
             }
             13 => {
-                if let Some(entry) = model.0.get(host as usize) {
+                if let Some(entry) = model.0.get(nth) {
                     let id = entry.3;
                     assert!(pool.drop_idle(id));
                     model.remove(|entry| entry.3 == id);
