@@ -200,14 +200,14 @@ impl Race {
 /// Has this attempt ended, and how? With our end's address where it has connected.
 fn outcome(wire: WireId, wires: &mut Wires) -> Option<std::io::Result<Option<SocketAddr>>> {
     let entry = wires.get_mut(wire)?;
-    if !entry.ready.writable && !entry.ready.failed {
-        return None;
+    if entry.ready.failed
+        && let Some(error) = entry.transport.take_error()
+    {
+        return Some(Err(error));
     }
-    match entry.transport.take_error() {
-        Some(error) => Some(Err(error)),
-        None if entry.ready.writable => Some(Ok(entry.transport.tcp().local_addr().ok())),
-        None => None,
-    }
+    // No error was announced with it: it needn't be asked for.
+    let writable = entry.ready.writable;
+    writable.then(|| Ok(entry.transport.tcp().local_addr().ok()))
 }
 
 fn connect(vetted: Vetted, conn: ConnId, wires: &mut Wires) -> std::io::Result<WireId> {

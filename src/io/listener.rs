@@ -6,7 +6,8 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use mio::net::{TcpListener, TcpStream};
-use mio::{Interest, Registry, Token};
+use mio::{Registry, Token};
+use rustix::event::epoll;
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -112,7 +113,7 @@ fn named(ip: &str, port: u16, error: &io::Error) -> io::Error {
 #[derive(Debug)]
 pub enum AcceptError {
     /// Descriptors or memory ran out. What waits goes on waiting; try again when a connection has closed, or after
-    /// a while. Edges don't come again for connections that are already there.
+    /// a while.
     Exhausted(io::Error),
     /// The socket itself is unusable. It will not get better.
     Broken(io::Error),
@@ -147,14 +148,27 @@ impl Acceptor {
         self.address
     }
 
-    /// Registers the socket with a poll, edge-triggered: after an event, accept until there is nothing more.
-    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        registry.register(&mut self.listener, token, Interest::READABLE)
+    /// Registers the socket with a poll, level-triggered: every poll tells while a connection waits, so one may be
+    /// accepted per event. To see an edge again one would have to accept until there is nothing more, and an
+    /// accept(2) that finds nothing costs as much as one that finds something. mio knows edges only.
+    ///
+    /// # Errors
+    /// The poll's.
+    pub fn register(&self, registry: &Registry, token: Token) -> io::Result<()> {
+        Ok(epoll::add(
+            registry,
+            &self.listener,
+            epoll::EventData::new_u64(token.0 as u64),
+            epoll::EventFlags::IN,
+        )?)
     }
 
-    /// Takes the socket from its poll; dropping the acceptor then closes it.
-    pub fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        registry.deregister(&mut self.listener)
+    /// Takes the socket from its poll, which says nothing more of connections that wait.
+    ///
+    /// # Errors
+    /// The poll's.
+    pub fn deregister(&self, registry: &Registry) -> io::Result<()> {
+        Ok(epoll::delete(registry, &self.listener)?)
     }
 
     /// The next connection that waits, with its peer's address (IPv4 as IPv4, also on a dual-stack socket), or

@@ -108,28 +108,44 @@ fn a_port_can_be_bound_again_right_after_its_connections_closed() {
     assert!(bind(Some("127.0.0.1"), address.port()).is_ok());
 }
 
-#[test]
-fn an_event_then_all_that_wait() {
-    let mut poll = Poll::new().unwrap();
+/// Does the poll tell of a client that waits?
+fn told(poll: &mut Poll, timeout: Duration) -> bool {
     let mut events = Events::with_capacity(8);
+    poll.poll(&mut events, Some(timeout)).unwrap();
+    events
+        .iter()
+        .any(|event| event.token() == Token(7) && event.is_readable())
+}
+
+#[test]
+fn the_poll_tells_as_long_as_one_waits() {
+    let mut poll = Poll::new().unwrap();
     let mut acceptor = acceptor(Some("127.0.0.1"));
     acceptor.register(poll.registry(), Token(7)).unwrap();
     assert!(acceptor.accept().unwrap().is_none());
     let clients: Vec<StdStream> = (0..5)
         .map(|_| StdStream::connect(acceptor.local_addr()).unwrap())
         .collect();
-    poll.poll(&mut events, Some(Duration::from_secs(10))).unwrap();
-    assert!(
-        events
-            .iter()
-            .any(|event| event.token() == Token(7) && event.is_readable())
-    );
     for client in &clients {
+        assert!(told(&mut poll, Duration::from_secs(10)));
         assert_eq!(accepted(&mut acceptor).1, client.local_addr().unwrap());
     }
+    assert!(!told(&mut poll, Duration::ZERO));
     assert!(acceptor.accept().unwrap().is_none());
     assert!(!acceptor.is_paused());
+}
+
+#[test]
+fn out_of_the_poll_nothing_is_told_and_back_in_it_what_waits_is() {
+    let mut poll = Poll::new().unwrap();
+    let acceptor = acceptor(Some("127.0.0.1"));
+    acceptor.register(poll.registry(), Token(7)).unwrap();
+    let _client = StdStream::connect(acceptor.local_addr()).unwrap();
+    assert!(told(&mut poll, Duration::from_secs(10)));
     acceptor.deregister(poll.registry()).unwrap();
+    assert!(!told(&mut poll, Duration::ZERO));
+    acceptor.register(poll.registry(), Token(7)).unwrap();
+    assert!(told(&mut poll, Duration::from_secs(10)));
 }
 
 #[test]

@@ -11,6 +11,8 @@ use super::token::{ConnId, IdleId, Source, WireId};
 use super::wire::{Ready, Transport};
 use crate::net::Side;
 
+const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
 /// Whose wire it is: who is told when something happens on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Owner {
@@ -31,6 +33,8 @@ pub struct WireEntry {
     pub ready: Ready,
     /// Whose it is.
     pub owner: Owner,
+    /// The poll tells when it takes bytes again.
+    pub tells_writable: bool,
 }
 
 /// All wires of a loop.
@@ -49,19 +53,21 @@ impl Wires {
         }
     }
 
-    /// Registers a socket once and for all, edge-triggered, for both directions.
+    /// Registers a socket, edge-triggered. One that is known to take bytes is registered for reading alone until
+    /// it takes no more: most never come to that, and each would raise an event at once that says nothing new.
     ///
     /// # Errors
     /// What the kernel answers to the registration; the socket is closed then.
     pub fn insert(&mut self, mut transport: Transport, ready: Ready, owner: Owner) -> io::Result<WireId> {
         let registry = &self.registry;
         let made = self.arena.try_insert_with(|id: WireId| {
-            let interest = Interest::READABLE | Interest::WRITABLE;
+            let interest = if ready.writable { Interest::READABLE } else { BOTH };
             registry.register(transport.tcp(), Source::Wire(id).token(), interest)?;
             Ok(WireEntry {
                 transport,
                 ready,
                 owner,
+                tells_writable: !ready.writable,
             })
         });
         made.unwrap_or_else(|| Err(io::Error::from(io::ErrorKind::OutOfMemory)))
@@ -77,6 +83,20 @@ impl Wires {
         let entry = self.arena.get_mut(id)?;
         entry.ready.note(event);
         Some(entry.owner)
+    }
+
+    /// To be called after writing: of a socket that took no more bytes, the poll tells from now on when it does.
+    pub fn watch(&mut self, id: WireId) {
+        let Some(entry) = self.arena.get_mut(id) else {
+            return;
+        };
+        if entry.ready.writable || entry.tells_writable {
+            return;
+        }
+        let token = Source::Wire(id).token();
+        let watched = self.registry.reregister(entry.transport.tcp(), token, BOTH);
+        // There is nothing that the kernel could lack for it. If it did, deadlines would end the connection.
+        entry.tells_writable = watched.is_ok();
     }
 
     /// Gives a wire to somebody else.
@@ -106,5 +126,61 @@ impl Wires {
     /// Are there none?
     pub fn is_empty(&self) -> bool {
         self.arena.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::net::{TcpListener, TcpStream};
+    use std::time::Duration;
+
+    use mio::{Events, Poll};
+
+    use super::super::wire::Wire as _;
+    use super::*;
+
+    const OWNER: Owner = Owner::Race(ConnId {
+        index: 0,
+        generation: 0,
+    });
+
+    /// What the poll says of the only wire.
+    fn note(poll: &mut Poll, wires: &mut Wires, id: WireId, timeout: Duration) -> bool {
+        let mut events = Events::with_capacity(8);
+        poll.poll(&mut events, Some(timeout)).unwrap();
+        for event in &events {
+            wires.note(id, event);
+        }
+        !events.is_empty()
+    }
+
+    #[test]
+    fn a_wire_that_took_no_more_is_told_of_when_it_does_and_no_sooner() {
+        let mut poll = Poll::new().unwrap();
+        let mut wires = Wires::new(poll.registry().try_clone().unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let ready = Ready {
+            writable: true,
+            ..Ready::default()
+        };
+        let transport = Transport::Tcp(mio::net::TcpStream::from_std(stream));
+        let id = wires.insert(transport, ready, OWNER).unwrap();
+        wires.watch(id);
+        assert!(!note(&mut poll, &mut wires, id, Duration::ZERO));
+
+        let chunk = [0; 65536];
+        while wires.get_mut(id).unwrap().transport.write(&chunk, &[]).is_ok() {}
+        wires.get_mut(id).unwrap().ready.writable = false;
+        wires.watch(id);
+        peer.set_nonblocking(true).unwrap();
+        let mut room = vec![0; 1 << 20];
+        while !wires.get_mut(id).unwrap().ready.writable {
+            let _ = peer.read(&mut room);
+            note(&mut poll, &mut wires, id, Duration::from_millis(10));
+        }
     }
 }

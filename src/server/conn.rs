@@ -124,7 +124,10 @@ impl Conn {
             let ended = turn::run(&mut sockets, &mut self.flows, &mut self.session, cx, &mut means);
             allowance_bytes = means.allowance_bytes;
             match ended {
-                Turn::Rest => return After::Rests,
+                Turn::Rest => {
+                    core.wires.watch(self.client);
+                    return After::Rests;
+                }
                 Turn::Acts => allowance_bytes = allowance_bytes.saturating_sub(ACT_BYTES),
                 Turn::Spent => {}
             }

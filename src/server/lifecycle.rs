@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::io::signal::Signal;
 use crate::session::{Close, Input};
 
-use super::{ACCEPTS_PER_TURN, ConnId, Phase, Server};
+use super::{ConnId, Phase, Server};
 
 /// Connections taken from the kernel's queue when the listener is about to close.
 const ACCEPTS_ON_DRAIN: usize = 4096;
@@ -38,10 +38,7 @@ impl Server {
 
     /// Takes what is queued, closes the listener, and lets what is there come to its end.
     pub(super) fn drain(&mut self) {
-        self.acceptable = true;
-        for _ in 0..ACCEPTS_ON_DRAIN / ACCEPTS_PER_TURN {
-            self.accept();
-        }
+        self.take_clients(ACCEPTS_ON_DRAIN);
         self.acceptor = None;
         self.core.draining = true;
         self.core.close_idle();

@@ -1,5 +1,5 @@
-//! The event loop: poll, read the clock, note what happened, run what can run, accept last. Single-threaded;
-//! nothing in it waits but the poll.
+//! The event loop: poll, read the clock, note what happened, accept, run what can run. Single-threaded; nothing
+//! in it waits but the poll.
 
 pub mod conn;
 pub mod core;
@@ -73,8 +73,12 @@ pub struct Server {
     limits: Limits,
     reload: Reload,
     phase: Phase,
-    /// There may be connections to accept.
+    /// The poll tells of clients that wait.
+    listening: bool,
+    /// It told of one.
     acceptable: bool,
+    /// How many to take then.
+    accepts: usize,
     /// No descriptor was left: accept again then.
     exhausted_until: Option<Instant>,
 }
@@ -87,7 +91,7 @@ impl Server {
     pub fn new(
         poll: Poll,
         signals: Signals,
-        mut acceptor: Acceptor,
+        acceptor: Acceptor,
         core: Core,
         limits: Limits,
         reload: Reload,
@@ -104,7 +108,9 @@ impl Server {
             limits,
             reload,
             phase: Phase::Serving,
-            acceptable: true,
+            listening: true,
+            acceptable: false,
+            accepts: 1,
             exhausted_until: None,
         })
     }
@@ -133,8 +139,9 @@ impl Server {
             self.note(&events);
             self.deliver_answers();
             self.expire();
-            self.run_queued();
             self.accept();
+            self.run_queued();
+            self.listen();
         }
         self.terminate();
         Ok(())
@@ -142,7 +149,7 @@ impl Server {
 
     /// How long the poll may wait: not at all while something can run.
     fn timeout(&mut self) -> Option<Duration> {
-        if !self.run_queue.is_empty() || (self.acceptable && self.may_accept()) {
+        if !self.run_queue.is_empty() {
             return Some(Duration::ZERO);
         }
         let phase = match self.phase {
@@ -151,7 +158,7 @@ impl Server {
         };
         let paused = self
             .exhausted_until
-            .filter(|_| self.acceptable && self.has_room());
+            .filter(|_| !self.listening && self.has_room());
         let others = [
             self.core.resolver.deadline(),
             self.core.pool.deadline(),
@@ -272,26 +279,54 @@ impl Server {
         self.acceptor.is_some() && self.conns.len() < self.limits.connections_max
     }
 
-    /// Takes new clients, last in the turn: those that are there come first.
+    /// Takes new clients: one of them, and twice as many each time more were waiting in the turn before.
     fn accept(&mut self) {
-        if !self.acceptable {
+        if !std::mem::take(&mut self.acceptable) {
+            self.accepts = 1;
             return;
         }
-        for _ in 0..ACCEPTS_PER_TURN {
+        self.accepts = match self.take_clients(self.accepts) {
+            true => ACCEPTS_PER_TURN.min(2 * self.accepts),
+            false => 1,
+        };
+    }
+
+    /// Takes as many clients; tells whether there were.
+    fn take_clients(&mut self, count: usize) -> bool {
+        for _ in 0..count {
             if !self.may_accept() {
-                return;
+                return false;
             }
             let Some(acceptor) = &mut self.acceptor else {
-                return;
+                return false;
             };
             match acceptor.accept() {
                 Ok(Some((stream, peer))) => self.admit(stream, peer),
-                Ok(None) => {
-                    self.acceptable = false;
-                    return;
+                Ok(None) => return false,
+                Err(error) => {
+                    self.pause_accepting(&error);
+                    return false;
                 }
-                Err(error) => return self.pause_accepting(&error),
             }
+        }
+        true
+    }
+
+    /// Lets the poll tell of clients that wait as long as one may be taken, and only then: it would tell without
+    /// end.
+    fn listen(&mut self) {
+        let wanted = self.may_accept();
+        let Some(acceptor) = self.acceptor.as_ref().filter(|_| wanted != self.listening) else {
+            return;
+        };
+        let registry = self.poll.registry();
+        let changed = match wanted {
+            true => acceptor.register(registry, Source::Listener(0).token()),
+            false => acceptor.deregister(registry),
+        };
+        match changed {
+            Ok(()) => self.listening = wanted,
+            Err(error) => self.pause_accepting(&AcceptError::Exhausted(error)),
         }
     }
 
@@ -314,18 +349,17 @@ impl Server {
         let core = &mut self.core;
         let made = self.conns.try_insert_with(|id: ConnId| {
             let owner = Owner::Conn(id, Side::Client);
-            let client = core
-                .wires
-                .insert(Transport::Tcp(stream), Ready::default(), owner)?;
+            // Most clients have sent something by now; trying costs less than being told.
+            let ready = Ready {
+                readable: true,
+                writable: true,
+                ..Ready::default()
+            };
+            let client = core.wires.insert(Transport::Tcp(stream), ready, owner)?;
             Ok::<_, io::Error>(Box::new(Conn::new(id, client, peer, now)))
         });
         match made {
-            Some(Ok(id)) => {
-                if let Some(conn) = self.conns.get_mut(id) {
-                    let deadline = conn.deadline(&self.core);
-                    self.deadlines.set(&mut conn.filed, id, deadline);
-                }
-            }
+            Some(Ok(id)) => self.enqueue(id),
             Some(Err(error)) => log::warn!("Failed to take a connection from {peer}: {error}"),
             None => log::warn!("Failed to take a connection from {peer}: there are too many"),
         }
