@@ -2,6 +2,8 @@
 
 use super::servers::{A, Build, Server, honest};
 use super::*;
+use crate::io::resolver::back::Found;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 #[test]
 fn answers_are_kept_for_their_ttl_but_no_longer_than_configured() {
@@ -14,6 +16,41 @@ fn answers_are_kept_for_their_ttl_but_no_longer_than_configured() {
         bench.pass(Duration::from_millis(500));
         assert_eq!(bench.ask(2, "a.test"), Asked::Pending);
     }
+}
+
+#[test]
+fn ten_thousand_requests_for_a_name_cost_one_lookup_per_ttl() {
+    let server = Server::start(|heard| honest(heard, 3, "192.0.2.1").act());
+    let mut bench = Bench::new(Settings {
+        network: Network::V4,
+        ..settings(&[server.address])
+    });
+    let ttls = bench.ask_all_the_time("a.test").as_secs() / 3;
+    let asked = server.heard().len() as u64;
+    assert!(
+        (4..=ttls + 1).contains(&asked),
+        "asked {asked} times in {ttls} TTLs"
+    );
+}
+
+#[test]
+fn ten_thousand_requests_for_a_name_cost_the_system_one_lookup_per_cache_ttl() {
+    let asked = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&asked);
+    let lookup: Lookup = Arc::new(move |_| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Outcome::Found(Found {
+            addresses: addresses(&["192.0.2.1"]),
+            ttl: None,
+        })
+    });
+    let mut bench = Bench::with_lookup(settings(&[]), lookup);
+    let ttls = bench.ask_all_the_time("a.test").as_secs() / 5;
+    let asked = asked.load(Ordering::Relaxed);
+    assert!(
+        (2..=ttls + 1).contains(&asked),
+        "asked {asked} times in {ttls} TTLs"
+    );
 }
 
 #[test]
