@@ -1,6 +1,7 @@
 //! The event loop: poll, read the clock, note what happened, accept, run what can run. Single-threaded; nothing
 //! in it waits but the poll.
 
+mod accept;
 pub mod conn;
 pub mod core;
 mod lifecycle;
@@ -9,7 +10,6 @@ pub mod turn;
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,12 +17,10 @@ use mio::{Events, Poll, Waker};
 
 use crate::io::arena::Arena;
 use crate::io::deadlines::Deadlines;
-use crate::io::listener::{AcceptError, Acceptor};
+use crate::io::listener::Acceptor;
 use crate::io::signal::Signals;
 use crate::io::token::{ConnId, Source};
-use crate::io::wire::{Ready, Transport};
 use crate::io::wires::Owner;
-use crate::net::Side;
 use crate::policy::Policy;
 
 use self::conn::{After, Conn};
@@ -30,12 +28,6 @@ use self::core::Core;
 
 /// Events taken from the kernel at a time.
 const EVENTS_MAX: usize = 1024;
-
-/// Connections accepted in one turn of the loop, so that a flood of them can't starve those that are there.
-const ACCEPTS_PER_TURN: usize = 128;
-
-/// How long accepting pauses when descriptors ran out and none of ours was closed meanwhile.
-const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
 /// How the server ends and how many clients it takes.
 #[derive(Clone, Debug)]
@@ -264,104 +256,6 @@ impl Server {
         {
             conn.queued = true;
             self.run_queue.push_back(id);
-        }
-    }
-
-    fn may_accept(&self) -> bool {
-        self.has_room()
-            && self
-                .exhausted_until
-                .is_none_or(|until| until <= self.core.world.now)
-    }
-
-    /// Is there a listener, and may there be one more connection?
-    fn has_room(&self) -> bool {
-        self.acceptor.is_some() && self.conns.len() < self.limits.connections_max
-    }
-
-    /// Takes new clients: one of them, and twice as many each time more were waiting in the turn before.
-    fn accept(&mut self) {
-        if !std::mem::take(&mut self.acceptable) {
-            self.accepts = 1;
-            return;
-        }
-        self.accepts = match self.take_clients(self.accepts) {
-            true => ACCEPTS_PER_TURN.min(2 * self.accepts),
-            false => 1,
-        };
-    }
-
-    /// Takes as many clients; tells whether there were.
-    fn take_clients(&mut self, count: usize) -> bool {
-        for _ in 0..count {
-            if !self.may_accept() {
-                return false;
-            }
-            let Some(acceptor) = &mut self.acceptor else {
-                return false;
-            };
-            match acceptor.accept() {
-                Ok(Some((stream, peer))) => self.admit(stream, peer),
-                Ok(None) => return false,
-                Err(error) => {
-                    self.pause_accepting(&error);
-                    return false;
-                }
-            }
-        }
-        true
-    }
-
-    /// Lets the poll tell of clients that wait as long as one may be taken, and only then: it would tell without
-    /// end.
-    fn listen(&mut self) {
-        let wanted = self.may_accept();
-        let Some(acceptor) = self.acceptor.as_ref().filter(|_| wanted != self.listening) else {
-            return;
-        };
-        let registry = self.poll.registry();
-        let changed = match wanted {
-            true => acceptor.register(registry, Source::Listener(0).token()),
-            false => acceptor.deregister(registry),
-        };
-        match changed {
-            Ok(()) => self.listening = wanted,
-            Err(error) => self.pause_accepting(&AcceptError::Exhausted(error)),
-        }
-    }
-
-    /// Those that are there go on; a descriptor will come free. Idle upstream connections are the first to go.
-    fn pause_accepting(&mut self, error: &AcceptError) {
-        if self.core.close_idle() > 0 {
-            return;
-        }
-        if self.exhausted_until.is_none() {
-            log::warn!(
-                "Accepting is paused with {} connections open: {error:?}",
-                self.conns.len()
-            );
-        }
-        self.exhausted_until = Some(self.core.world.now + EXHAUSTED_PAUSE);
-    }
-
-    fn admit(&mut self, stream: mio::net::TcpStream, peer: SocketAddr) {
-        let now = self.core.world.now;
-        let core = &mut self.core;
-        let made = self.conns.try_insert_with(|id: ConnId| {
-            let owner = Owner::Conn(id, Side::Client);
-            // Most clients have sent something by now; trying costs less than being told.
-            let ready = Ready {
-                readable: true,
-                writable: true,
-                ..Ready::default()
-            };
-            let client = core.wires.insert(Transport::Tcp(stream), ready, owner)?;
-            Ok::<_, io::Error>(Box::new(Conn::new(id, client, peer, now)))
-        });
-        match made {
-            Some(Ok(id)) => self.enqueue(id),
-            Some(Err(error)) => log::warn!("Failed to take a connection from {peer}: {error}"),
-            None => log::warn!("Failed to take a connection from {peer}: there are too many"),
         }
     }
 

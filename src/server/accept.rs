@@ -1,0 +1,122 @@
+//! How clients come in: when the listener is in the poll, how many are taken at a time, and what happens when
+//! descriptors run out.
+
+use std::fmt::Debug;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mio::net::TcpStream;
+
+use crate::io::token::{ConnId, Source};
+use crate::io::wire::{Ready, Transport};
+use crate::io::wires::Owner;
+use crate::net::Side;
+
+use super::Server;
+use super::conn::Conn;
+
+/// Connections accepted in one turn of the loop, so that a flood of them can't starve those that are there.
+const ACCEPTS_PER_TURN: usize = 128;
+
+/// How long accepting pauses when descriptors ran out and none of ours was closed meanwhile.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+
+impl Server {
+    fn may_accept(&self) -> bool {
+        self.has_room()
+            && self
+                .exhausted_until
+                .is_none_or(|until| until <= self.core.world.now)
+    }
+
+    /// Is there a listener, and may there be one more connection?
+    pub(super) fn has_room(&self) -> bool {
+        self.acceptor.is_some() && self.conns.len() < self.limits.connections_max
+    }
+
+    /// Takes new clients: one of them, and twice as many each time more were waiting in the turn before.
+    pub(super) fn accept(&mut self) {
+        if !std::mem::take(&mut self.acceptable) {
+            self.accepts = 1;
+            return;
+        }
+        self.accepts = match self.take_clients(self.accepts) {
+            true => ACCEPTS_PER_TURN.min(2 * self.accepts),
+            false => 1,
+        };
+    }
+
+    /// Takes as many clients; tells whether there were.
+    pub(super) fn take_clients(&mut self, count: usize) -> bool {
+        for _ in 0..count {
+            if !self.may_accept() {
+                return false;
+            }
+            let Some(acceptor) = &mut self.acceptor else {
+                return false;
+            };
+            match acceptor.accept() {
+                Ok(Some((stream, peer))) => self.admit(stream, peer),
+                Ok(None) => return false,
+                // Idle upstream connections are the first to go.
+                Err(_) if self.core.close_idle() > 0 => return false,
+                Err(error) => {
+                    self.pause_accepting(&error);
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Lets the poll tell of clients that wait as long as one may be taken, and only then: it would tell without
+    /// end.
+    pub(super) fn listen(&mut self) {
+        let wanted = self.may_accept();
+        let Some(acceptor) = self.acceptor.as_ref().filter(|_| wanted != self.listening) else {
+            return;
+        };
+        let registry = self.poll.registry();
+        let changed = match wanted {
+            true => acceptor.register(registry, Source::Listener(0).token()),
+            false => acceptor.deregister(registry),
+        };
+        match changed {
+            Ok(()) => self.listening = wanted,
+            Err(error) => self.pause_accepting(&error),
+        }
+    }
+
+    /// Those that are there go on; a descriptor will come free.
+    fn pause_accepting(&mut self, error: &dyn Debug) {
+        if self.exhausted_until.is_none() {
+            log::warn!(
+                "Accepting is paused with {} connections open: {error:?}",
+                self.conns.len()
+            );
+        }
+        self.exhausted_until = Some(self.core.world.now + EXHAUSTED_PAUSE);
+    }
+
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+        let now = self.core.world.now;
+        let core = &mut self.core;
+        let made = self.conns.try_insert_with(|id: ConnId| {
+            let owner = Owner::Conn(id, Side::Client);
+            // Most clients have sent something by now; trying costs less than being told.
+            let ready = Ready {
+                readable: true,
+                writable: true,
+                ..Ready::default()
+            };
+            let client = core.wires.insert(Transport::Tcp(stream), ready, owner)?;
+            Ok::<_, io::Error>(Box::new(Conn::new(id, client, peer, now)))
+        });
+        match made {
+            Some(Ok(id)) => self.enqueue(id),
+            Some(Err(error)) => log::warn!("Failed to take a connection from {peer}: {error}"),
+            None => log::warn!("Failed to take a connection from {peer}: there are too many"),
+        }
+    }
+}
