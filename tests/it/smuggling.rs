@@ -506,6 +506,7 @@ fn cve_2025_62168_nothing_is_echoed_but_the_host() {
             "{message:?}: {text}"
         );
     }
+    proxy.settle_log();
     let log = proxy.log().join("\n");
     assert!(!log.contains(secret), "{log}");
 }

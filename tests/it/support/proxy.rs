@@ -276,6 +276,16 @@ impl Proxy {
         eventually(message, found)
     }
 
+    /// Waits until the lines of the start and of all answers so far are there: lines come in order, but gather for
+    /// some milliseconds first. Adds a refused request of its own.
+    #[track_caller]
+    pub(crate) fn settle_log(&self) {
+        let marker = "10.255.255.254:9";
+        self.ask(super::message::connect(marker));
+        let there = || self.log().iter().any(|line| line.contains(marker)).then_some(());
+        eventually("the marker's line", there);
+    }
+
     /// Waits for the line about the only request.
     #[track_caller]
     pub(crate) fn decision(&self) -> LogLine {
