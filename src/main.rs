@@ -3,13 +3,10 @@
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use smokescreen::config::{self, Start};
+use smokescreen::log::FLUSH_TIMEOUT;
 use smokescreen::start;
-
-/// How long the last log lines get to be written.
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();

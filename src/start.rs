@@ -18,7 +18,7 @@ use crate::io::listener::{self, Acceptor};
 use crate::io::resolver::{self, Resolver};
 use crate::io::signal::Signals;
 use crate::io::wires::Wires;
-use crate::log::{Format, Logger};
+use crate::log::{FLUSH_TIMEOUT, Format, Logger};
 use crate::policy::acl::{self, Acl, Action};
 use crate::policy::auth::Password;
 use crate::policy::ranges::{Ranges, Rule};
@@ -115,7 +115,11 @@ pub fn start(config: &Config) -> Result<(Server, Logger), StartError> {
                 reload(&config.acl, actions),
             )
         })
-        .map_err(unready)?;
+        .map_err(|error| {
+            // The process ends now, and its first lines may still be waiting.
+            logger.flush(FLUSH_TIMEOUT);
+            unready(error)
+        })?;
     Ok((server, logger))
 }
 

@@ -8,7 +8,7 @@ use ::log::Level;
 
 use super::Format;
 use super::escape::cut;
-use super::line::{Line, Value, line};
+use super::line::{Line, Value, key, line};
 use crate::session::outcome::{Extent, Id, ProxyType, Record, TunnelEnd};
 
 /// Requested host and trace id together are cut to this many bytes, before escaping.
@@ -29,7 +29,7 @@ pub fn level(record: &Record) -> Level {
 }
 
 /// Appends the record's canonical line, without its line feed. Allocates nothing but the room in `out`.
-pub fn canonical(record: &Record, format: Format, now: SystemTime, out: &mut String) {
+pub fn canonical(record: &Record, format: Format, now: SystemTime, out: &mut Vec<u8>) {
     match record.end() {
         None => decision(
             record,
@@ -51,7 +51,7 @@ pub fn failure_line(
     status_code: u16,
     format: Format,
     now: SystemTime,
-    out: &mut String,
+    out: &mut Vec<u8>,
 ) {
     let mut fields = [
         ("id", Value::Id(id)),
@@ -61,7 +61,7 @@ pub fn failure_line(
 }
 
 /// Appends the extra line of a client that didn't say who it is, or not truthfully.
-pub fn role_failure_line(id: Id, client: SocketAddr, format: Format, now: SystemTime, out: &mut String) {
+pub fn role_failure_line(id: Id, client: SocketAddr, format: Format, now: SystemTime, out: &mut Vec<u8>) {
     let mut fields = [
         ("error", Value::Text("Client role cannot be determined")),
         ("id", Value::Id(id)),
@@ -79,61 +79,70 @@ pub fn role_failure_line(id: Id, client: SocketAddr, format: Format, now: System
 
 /// The fields of a decision: those that every one has, and those known by then.
 fn decision(record: &Record, mut line: Line<'_>) {
-    line.field("allow", Value::Truth(record.allow));
+    line.field(key!("allow"), Value::Truth(record.allow));
     if let Some(time) = record.establish_time {
-        line.field("conn_establish_time_ms", milliseconds(Some(time)));
+        line.field(key!("conn_establish_time_ms"), milliseconds(Some(time)));
     }
     if let Extent::Content(length) = record.extent {
-        line.field("content_length", Value::Number(length));
+        line.field(key!("content_length"), Value::Number(length));
     }
-    line.field("decision_reason", text(&record.decision_reason));
-    line.field("dns_lookup_time_ms", milliseconds(record.dns_lookup_time));
+    line.field(key!("decision_reason"), text(&record.decision_reason));
+    line.field(key!("dns_lookup_time_ms"), milliseconds(record.dns_lookup_time));
     destination(record, &mut line);
-    line.field("enforce_would_deny", Value::Truth(record.enforce_would_deny));
+    line.field(
+        key!("enforce_would_deny"),
+        Value::Truth(record.enforce_would_deny),
+    );
     if let Some(error) = &record.error {
-        line.field("error", text(error));
+        line.field(key!("error"), text(error));
     }
-    line.field("id", Value::Id(record.id));
-    line.field("inbound_remote_addr", Value::Address(record.client));
+    line.field(key!("id"), Value::Id(record.id));
+    line.field(key!("inbound_remote_addr"), Value::Address(record.client));
     if let Some(local) = record.outbound_local {
-        line.field("outbound_local_addr", Value::Address(local));
+        line.field(key!("outbound_local_addr"), Value::Address(local));
     }
     if let Some(remote) = record.outbound_remote {
-        line.field("outbound_remote_addr", Value::Address(remote));
+        line.field(key!("outbound_remote_addr"), Value::Address(remote));
     }
     request(record, &mut line);
     if let Some(status) = record.status_code {
-        line.field("status_code", Value::Number(status.into()));
+        line.field(key!("status_code"), Value::Number(status.into()));
     }
-    line.field("trace_id", trace_id(record));
+    line.field(key!("trace_id"), trace_id(record));
     line.end();
 }
 
 /// The fields of a tunnel's end; all but the destination are always there, empty where unknown.
 fn close(record: &Record, end: &TunnelEnd, mut line: Line<'_>) {
-    line.field("active_at_termination", Value::Truth(end.active_at_termination));
-    line.field("bytes_in", Value::Number(end.bytes_in));
-    line.field("bytes_out", Value::Number(end.bytes_out));
-    line.field("conn_establish_time_ms", milliseconds(record.establish_time));
+    line.field(
+        key!("active_at_termination"),
+        Value::Truth(end.active_at_termination),
+    );
+    line.field(key!("bytes_in"), Value::Number(end.bytes_in));
+    line.field(key!("bytes_out"), Value::Number(end.bytes_out));
+    line.field(
+        key!("conn_establish_time_ms"),
+        milliseconds(record.establish_time),
+    );
     destination(record, &mut line);
-    line.field("duration", Value::Seconds(end.duration));
-    line.field("end_time", Value::Time(end.end_time));
-    line.field("error", text(record.error.as_deref().unwrap_or_default()));
-    line.field("id", Value::Id(record.id));
-    line.field("inbound_remote_addr", Value::Address(record.client));
-    line.field("last_activity", Value::Time(end.last_activity));
-    line.field("outbound_local_addr", address(record.outbound_local));
-    line.field("outbound_remote_addr", address(record.outbound_remote));
+    line.field(key!("duration"), Value::Seconds(end.duration));
+    line.field(key!("end_time"), Value::Time(end.end_time));
+    line.field(key!("error"), text(record.error.as_deref().unwrap_or_default()));
+    line.field(key!("id"), Value::Id(record.id));
+    line.field(key!("inbound_remote_addr"), Value::Address(record.client));
+    line.field(key!("last_activity"), Value::Time(end.last_activity));
+    line.field(key!("outbound_local_addr"), address(record.outbound_local));
+    line.field(key!("outbound_remote_addr"), address(record.outbound_remote));
     request(record, &mut line);
-    line.field("trace_id", trace_id(record));
+    line.field(key!("trace_id"), trace_id(record));
     line.end();
 }
 
 /// Where it went, in the words of the reference's older generation.
 fn destination(record: &Record, line: &mut Line<'_>) {
     if let Some(remote) = record.outbound_remote {
-        line.field("dst_ip", Value::Ip(remote.ip()));
-        line.field("dst_port", Value::Number(remote.port().into()));
+        line.field(key!("dst_ip"), Value::Ip(remote.ip()));
+        line.field(key!("dst_port"), Value::Number(remote.port().into()));
     }
 }
 
@@ -143,14 +152,17 @@ fn request(record: &Record, line: &mut Line<'_>) {
         ProxyType::Http => "http",
         ProxyType::Connect => "connect",
     };
-    line.field("project", text(record.project.as_deref().unwrap_or_default()));
-    line.field("proxy_type", Value::Text(proxy_type));
-    line.field("requested_host", Value::Bytes(host(record)));
-    line.field("role", text(record.role.as_deref().unwrap_or_default()));
-    line.field("source_addr", Value::Address(record.client));
-    line.field("src_host", Value::Ip(record.client.ip()));
-    line.field("src_port", Value::Number(record.client.port().into()));
-    line.field("start_time", Value::Time(record.start));
+    line.field(
+        key!("project"),
+        text(record.project.as_deref().unwrap_or_default()),
+    );
+    line.field(key!("proxy_type"), Value::Text(proxy_type));
+    line.field(key!("requested_host"), Value::Bytes(host(record)));
+    line.field(key!("role"), text(record.role.as_deref().unwrap_or_default()));
+    line.field(key!("source_addr"), Value::Address(record.client));
+    line.field(key!("src_host"), Value::Ip(record.client.ip()));
+    line.field(key!("src_port"), Value::Number(record.client.port().into()));
+    line.field(key!("start_time"), Value::Time(record.start));
 }
 
 fn host(record: &Record) -> &[u8] {

@@ -75,9 +75,9 @@ fn ended() -> Record {
 }
 
 fn shown(record: &Record, format: Format) -> String {
-    let mut out = String::new();
+    let mut out = Vec::new();
     canonical(record, format, at(0), &mut out);
-    out
+    String::from_utf8(out).unwrap()
 }
 
 fn read(record: &Record) -> Fields {
@@ -189,18 +189,18 @@ fn keys_are_sorted_after_time_level_and_msg() {
 
 #[test]
 fn the_extra_lines_of_failures() {
-    let mut out = String::new();
+    let mut out = Vec::new();
     let message = "Failed to connect to remote host: 44.1.2.3:1: connection refused";
     failure_line(refused().id, message, 502, Format::Text, at(0), &mut out);
     assert_eq!(
-        out,
+        str::from_utf8(&out).unwrap(),
         "time=\"2026-11-22T17:30:33Z\" level=error msg=\"Failed to connect to remote host: 44.1.2.3:1: connection \
          refused\" id=9m4e2mr0ui3e8a215n4g status_code=502"
     );
     out.clear();
     role_failure_line(refused().id, refused().client, Format::Text, at(0), &mut out);
     assert_eq!(
-        out,
+        str::from_utf8(&out).unwrap(),
         "time=\"2026-11-22T17:30:33Z\" level=error msg=\"Unable to get role for request\" error=\"Client role \
          cannot be determined\" id=9m4e2mr0ui3e8a215n4g inbound_remote_addr=\"127.0.0.1:4711\""
     );

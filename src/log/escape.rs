@@ -1,27 +1,62 @@
 //! Any bytes as one quoted string that no reader can mistake for more than one: the one escaping that text and
 //! JSON lines share. What it writes is a JSON string (RFC 8259 section 7) and therefore also a logfmt value.
 
-use std::fmt::Write as _;
+/// Stands for itself between quotes: printable ASCII but quote and backslash.
+const PLAIN: u8 = 1;
+/// Needs no quotes as a part of a text line's value.
+const BARE: u8 = 2;
+/// What each byte is, as a sum of the above.
+static CLASSES: [u8; 256] = classes();
 
-/// Appends `bytes` in double quotes.
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+const fn classes() -> [u8; 256] {
+    let mut classes = [0; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        if matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\' {
+            classes[byte as usize] |= PLAIN;
+        }
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'/' | b'@' | b'^' | b'+') {
+            classes[byte as usize] |= BARE;
+        }
+        byte += 1;
+    }
+    classes
+}
+
+fn is(class: u8, byte: u8) -> bool {
+    CLASSES[usize::from(byte)] & class != 0
+}
+
+/// Appends `bytes` in double quotes, as UTF-8.
 ///
 /// Printable UTF-8 stays as it is. Control characters and everything that is not seen, or that changes how its
 /// neighbours are seen, becomes `\uXXXX`; so does, as `\ufffd`, each sequence that is not UTF-8.
-pub(super) fn quoted(out: &mut String, bytes: &[u8]) {
-    out.push('"');
-    for chunk in bytes.utf8_chunks() {
-        chunk.valid().chars().for_each(|c| character(out, c));
-        if !chunk.invalid().is_empty() {
-            out.push_str("\\ufffd");
+pub(super) fn quoted(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b'"');
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let (plain, special) = split_where(rest, |byte| !is(PLAIN, byte));
+        out.extend_from_slice(plain);
+        // What is not plain ends at a plain byte, which is no part of a longer character: the cut splits none.
+        let (special, next) = split_where(special, |byte| is(PLAIN, byte));
+        for chunk in special.utf8_chunks() {
+            chunk.valid().chars().for_each(|c| character(out, c));
+            if !chunk.invalid().is_empty() {
+                out.extend_from_slice(b"\\ufffd");
+            }
         }
+        rest = next;
     }
-    out.push('"');
+    out.push(b'"');
 }
 
-/// Can this value of a text line go without quotes? (The rule of logrus.)
+/// Can this value of a text line go without quotes? (The rule of logrus.) If so, it is ASCII.
 pub(super) fn is_bare(bytes: &[u8]) -> bool {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._/@^+".contains(byte);
-    !bytes.is_empty() && bytes.iter().all(plain)
+    // To the end in any case: that is cheaper than a look after each byte.
+    let common = |classes, byte: &u8| classes & CLASSES[usize::from(*byte)];
+    !bytes.is_empty() && bytes.iter().fold(BARE, common) == BARE
 }
 
 /// The longest beginning of `bytes` that is at most `length_max` long and splits no character.
@@ -40,21 +75,26 @@ pub(super) fn cut(bytes: &[u8], length_max: usize) -> &[u8] {
     }
 }
 
-fn character(out: &mut String, c: char) {
+/// What comes before the first byte that is `wanted`, and what begins with it.
+fn split_where(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> (&[u8], &[u8]) {
+    let before = bytes.iter().take_while(|byte| !wanted(**byte)).count();
+    bytes.split_at_checked(before).unwrap_or((bytes, &[]))
+}
+
+fn character(out: &mut Vec<u8>, c: char) {
     match c {
-        '"' => out.push_str("\\\""),
-        '\\' => out.push_str("\\\\"),
-        '\n' => out.push_str("\\n"),
-        '\r' => out.push_str("\\r"),
-        '\t' => out.push_str("\\t"),
-        ' '..='~' => out.push(c),
+        '"' => out.extend_from_slice(b"\\\""),
+        '\\' => out.extend_from_slice(b"\\\\"),
+        '\n' => out.extend_from_slice(b"\\n"),
+        '\r' => out.extend_from_slice(b"\\r"),
+        '\t' => out.extend_from_slice(b"\\t"),
         _ if is_hidden(c) => {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                // Writing to a String can't fail.
-                let _ = write!(out, "\\u{unit:04x}");
+                let digit = |shift: u16| DIGITS[usize::from(*unit >> shift & 15)];
+                out.extend_from_slice(&[b'\\', b'u', digit(12), digit(8), digit(4), digit(0)]);
             }
         }
-        _ => out.push(c),
+        _ => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
     }
 }
 
@@ -75,9 +115,9 @@ mod tests {
     use super::*;
 
     fn shown(bytes: &[u8]) -> String {
-        let mut out = String::new();
+        let mut out = Vec::new();
         quoted(&mut out, bytes);
-        out
+        String::from_utf8(out).unwrap()
     }
 
     #[test]

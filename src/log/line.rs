@@ -1,15 +1,16 @@
 //! One log line, field by field, as text (logrus's TextFormatter without colours) or as a JSON object.
-//! Knows nothing of what the fields mean and writes nowhere but into the caller's `String`.
+//! Knows nothing of what the fields mean and writes nowhere but into the caller's buffer, and that only UTF-8.
 
-use std::fmt::Write as _;
+use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
 use ::log::Level;
 
 use super::Format;
+use super::digits;
 use super::escape::{cut, is_bare, quoted};
-use super::time::{Shown, Spelling};
+use super::time::{Spelling, moment};
 use crate::session::outcome::Id;
 
 /// Messages are cut to this many bytes.
@@ -38,10 +39,28 @@ pub enum Value<'a> {
     Id(Id),
 }
 
+/// A field's key with what surrounds it, in both formats; [`key!`] makes one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Key {
+    pub(super) text: &'static str,
+    pub(super) json: &'static str,
+}
+
+/// The [`Key`] of a name known beforehand: put in a line in one piece.
+macro_rules! key {
+    ($name:literal) => {
+        $crate::log::line::Key {
+            text: concat!(" ", $name, "="),
+            json: concat!(",\"", $name, "\":"),
+        }
+    };
+}
+pub(super) use key;
+
 /// Appends a whole line, without its line feed, to `out`. The fields are sorted by key first; time, level and
 /// message come before them.
 pub fn line(
-    out: &mut String,
+    out: &mut Vec<u8>,
     format: Format,
     now: SystemTime,
     level: Level,
@@ -50,80 +69,113 @@ pub fn line(
 ) {
     fields.sort_unstable_by_key(|(key, _)| *key);
     let mut line = Line::begin(out, format, now, level, message);
-    for (key, value) in fields {
-        line.field(key, *value);
+    for (name, value) in fields {
+        line.field_named(name, *value);
     }
     line.end();
 }
 
 /// A line being written.
 pub(super) struct Line<'o> {
-    out: &'o mut String,
+    out: &'o mut Vec<u8>,
     format: Format,
 }
 
 impl<'o> Line<'o> {
     /// Starts a line with its time, level and message.
     pub(super) fn begin(
-        out: &'o mut String,
+        out: &'o mut Vec<u8>,
         format: Format,
         now: SystemTime,
         level: Level,
         message: &str,
     ) -> Line<'o> {
-        let now = Shown(now, Spelling::Seconds);
-        let level = level_name(level);
-        // Writing to a String can't fail, here and below.
-        let _ = match format {
-            Format::Text => write!(out, "time=\"{now}\" level={level}"),
-            Format::Json => write!(out, "{{\"time\":\"{now}\",\"level\":\"{level}\""),
+        let [before_time, before_level, after_level] = match format {
+            Format::Text => ["time=\"", "\" level=", ""],
+            Format::Json => ["{\"time\":\"", "\",\"level\":\"", "\""],
         };
+        out.extend_from_slice(before_time.as_bytes());
+        moment(out, now, Spelling::Seconds);
+        out.extend_from_slice(before_level.as_bytes());
+        out.extend_from_slice(level_name(level).as_bytes());
+        out.extend_from_slice(after_level.as_bytes());
         let mut line = Line { out, format };
-        line.field("msg", Value::Bytes(cut(message.as_bytes(), MESSAGE_LENGTH_MAX)));
+        line.field(
+            key!("msg"),
+            Value::Bytes(cut(message.as_bytes(), MESSAGE_LENGTH_MAX)),
+        );
         line
     }
 
-    /// Adds a field. Keys are ours: plain ASCII, and each only once in a line.
-    pub(super) fn field(&mut self, key: &str, value: Value<'_>) {
-        let _ = match self.format {
-            Format::Text => write!(self.out, " {key}="),
-            Format::Json => write!(self.out, ",\"{key}\":"),
-        };
+    /// Adds a field. Each key only once in a line.
+    #[inline]
+    pub(super) fn field(&mut self, key: Key, value: Value<'_>) {
+        self.push(match self.format {
+            Format::Text => key.text,
+            Format::Json => key.json,
+        });
         self.value(value);
+    }
+
+    /// Adds a field whose name is ours and plain ASCII, but not known beforehand.
+    fn field_named(&mut self, name: &str, value: Value<'_>) {
+        let (before, after) = match self.format {
+            Format::Text => (" ", "="),
+            Format::Json => (",\"", "\":"),
+        };
+        self.push(before);
+        self.push(name);
+        self.push(after);
+        self.value(value);
+    }
+
+    fn push(&mut self, text: &str) {
+        self.out.extend_from_slice(text.as_bytes());
     }
 
     /// Ends the line; its line feed is the writer's.
     pub(super) fn end(self) {
         if self.format == Format::Json {
-            self.out.push('}');
+            self.out.push(b'}');
         }
     }
 
+    #[inline]
     fn value(&mut self, value: Value<'_>) {
         let json = self.format == Format::Json;
         let out = &mut *self.out;
-        let _ = match value {
-            Value::Text(text) => return self.bytes(text.as_bytes()),
-            Value::Bytes(bytes) => return self.bytes(bytes),
-            Value::Number(number) => write!(out, "{number}"),
-            Value::Seconds(duration) => write!(out, "{}", duration.as_secs_f64()),
-            Value::Truth(truth) => write!(out, "{truth}"),
-            Value::Address(address) => write!(out, "\"{address}\""),
-            Value::Ip(IpAddr::V4(ip)) if !json => write!(out, "{ip}"),
-            Value::Ip(ip) => write!(out, "\"{ip}\""),
-            Value::Time(time) if json => write!(out, "\"{}\"", Shown(time, Spelling::Nanoseconds)),
-            Value::Time(time) => write!(out, "\"{}\"", Shown(time, Spelling::Go)),
-            Value::Id(id) if json => write!(out, "\"{id}\""),
-            Value::Id(id) => write!(out, "{id}"),
-        };
+        match value {
+            Value::Text(text) => self.bytes(text.as_bytes()),
+            Value::Bytes(bytes) => self.bytes(bytes),
+            Value::Number(number) => digits::number(out, number),
+            // Writing to a Vec can't fail.
+            Value::Seconds(duration) => drop(write!(out, "{}", duration.as_secs_f64())),
+            Value::Truth(truth) => out.extend_from_slice(if truth { b"true" } else { b"false" }),
+            Value::Address(address) => in_quotes(out, |out| digits::address(out, address)),
+            Value::Ip(ip @ IpAddr::V4(_)) if !json => digits::ip(out, ip),
+            Value::Ip(ip) => in_quotes(out, |out| digits::ip(out, ip)),
+            Value::Time(time) => {
+                let spelling = if json { Spelling::Nanoseconds } else { Spelling::Go };
+                in_quotes(out, |out| moment(out, time, spelling));
+            }
+            Value::Id(id) if json => in_quotes(out, |out| out.extend_from_slice(&id.digits())),
+            Value::Id(id) => out.extend_from_slice(&id.digits()),
+        }
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
-        match str::from_utf8(bytes) {
-            Ok(bare) if self.format == Format::Text && is_bare(bytes) => self.out.push_str(bare),
-            _ => quoted(self.out, bytes),
+        if self.format == Format::Text && is_bare(bytes) {
+            self.out.extend_from_slice(bytes);
+        } else {
+            quoted(self.out, bytes);
         }
     }
+}
+
+fn in_quotes(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    out.push(b'"');
+    write(out);
+    out.push(b'"');
 }
 
 /// The names logrus gives the levels: `warning`, not `warn`.
@@ -143,7 +195,7 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     fn written(format: Format, level: Level, message: &str, fields: &mut [(&str, Value<'_>)]) -> String {
-        let mut out = String::new();
+        let mut out = Vec::new();
         line(
             &mut out,
             format,
@@ -152,7 +204,7 @@ mod tests {
             message,
             fields,
         );
-        out
+        String::from_utf8(out).unwrap()
     }
 
     fn one_of_each() -> [(&'static str, Value<'static>); 11] {

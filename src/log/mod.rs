@@ -1,12 +1,14 @@
 //! What happened, as lines on standard error: canonical lines made of [`Record`]s, ordinary lines of whatever
 //! the program says through the `log` crate. Decides syntax and level; what happened was decided elsewhere.
 //!
-//! Both kinds pass `log` and `env_logger`, so one filter governs them: canonical lines have the target
-//! [`CANONICAL`] and arrive there already formatted. Behind it waits [`writer`], which never makes anyone wait.
+//! One filter governs both: `env_logger`'s. Ordinary lines pass through it; for canonical lines, whose target is
+//! [`CANONICAL`], it is asked once, and they go straight to [`writer`], which never makes anyone wait.
 
 pub mod canonical;
+mod digits;
 mod escape;
 pub mod line;
+mod sink;
 mod time;
 pub mod writer;
 
@@ -17,14 +19,18 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime};
 
-use ::log::{Level, LevelFilter};
+use ::log::{Level, LevelFilter, Log, Metadata};
 
 use self::line::Value;
-use self::writer::Queue;
+use self::sink::StandardError;
+use self::writer::{BATCH_WINDOW, Batching, Queue};
 use crate::session::outcome::{Id, Record};
 
 /// The target of lines that are already formatted. `RUST_LOG=smokescreen=info` reaches them like the rest.
 pub const CANONICAL: &str = "smokescreen::canonical";
+
+/// How long the last log lines get to be written before the process ends.
+pub const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How a line is spelled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -40,30 +46,60 @@ pub enum Format {
 #[derive(Clone, Debug)]
 pub struct Logger {
     format: Format,
+    /// What the filter lets through of our target.
+    level: LevelFilter,
     queue: Queue,
     /// Reused for every line.
-    scratch: String,
+    scratch: Vec<u8>,
 }
 
 /// Makes standard error the log of this process, for good. With `level` given, that is the filter; without,
-/// `RUST_LOG` as `env_logger` reads it, else `info`.
+/// `RUST_LOG` as `env_logger` reads it, else `info`. From now on a panic waits until the lines before it are out.
 ///
 /// # Errors
 /// When there is no thread to be had, or the process has a logger already.
 pub fn init(format: Format, level: Option<LevelFilter>) -> io::Result<Logger> {
-    let queue = Queue::start(StandardError, move |count, out| dropped_line(count, format, out))?;
+    let batching = Batching {
+        window: BATCH_WINDOW,
+        write_length_max: sink::write_length_max(io::stderr()),
+    };
+    let notice = move |count, out: &mut Vec<u8>| dropped_line(count, format, out);
+    let queue = Queue::start(StandardError, batching, notice)?;
     let spec = std::env::var("RUST_LOG").ok();
-    builder(format, level, spec.as_deref(), queue.clone())
-        .try_init()
-        .map_err(io::Error::other)?;
-    Ok(Logger {
-        format,
-        queue,
-        scratch: String::new(),
-    })
+    let filter = builder(format, level, spec.as_deref(), queue.clone()).build();
+    let logger = Logger::new(format, &filter, queue.clone());
+    let most = filter.filter();
+    ::log::set_boxed_logger(Box::new(filter)).map_err(io::Error::other)?;
+    ::log::set_max_level(most);
+    flush_at_panic(queue);
+    Ok(logger)
+}
+
+/// A panic may be the process's end, and lines may be waiting for the thread's rest to end.
+fn flush_at_panic(queue: Queue) {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        queue.flush(FLUSH_TIMEOUT);
+        report(panic);
+    }));
 }
 
 impl Logger {
+    /// `filter` is asked about our target here, and never again.
+    fn new(format: Format, filter: &impl Log, queue: Queue) -> Logger {
+        let passes =
+            |level: &Level| filter.enabled(&Metadata::builder().target(CANONICAL).level(*level).build());
+        Logger {
+            format,
+            level: Level::iter()
+                .filter(passes)
+                .max()
+                .map_or(LevelFilter::Off, |level| level.to_level_filter()),
+            queue,
+            scratch: Vec::new(),
+        }
+    }
+
     /// Writes the record's canonical line, if its level passes the filter.
     pub fn record(&mut self, record: &Record, now: SystemTime) {
         self.formatted(canonical::level(record), |format, out| {
@@ -102,11 +138,12 @@ impl Logger {
         self.queue.dropped()
     }
 
-    fn formatted(&mut self, level: Level, write: impl FnOnce(Format, &mut String)) {
-        if ::log::log_enabled!(target: CANONICAL, level) {
+    fn formatted(&mut self, level: Level, write: impl FnOnce(Format, &mut Vec<u8>)) {
+        if level <= self.level {
             self.scratch.clear();
             write(self.format, &mut self.scratch);
-            ::log::log!(target: CANONICAL, level, "{}", self.scratch);
+            self.scratch.push(b'\n');
+            self.queue.push(&self.scratch);
         }
     }
 }
@@ -126,14 +163,11 @@ fn builder(
     };
     builder.target(env_logger::Target::Pipe(Box::new(Entrance(queue))));
     builder.format(move |out, record| {
-        if record.target() == CANONICAL {
-            return writeln!(out, "{}", record.args());
-        }
         let message = match record.args().as_str() {
             Some(fixed) => Cow::Borrowed(fixed),
             None => Cow::Owned(record.args().to_string()),
         };
-        let mut text = String::new();
+        let mut text = Vec::new();
         line::line(
             &mut text,
             format,
@@ -142,24 +176,23 @@ fn builder(
             &message,
             &mut [],
         );
-        writeln!(out, "{text}")
+        text.push(b'\n');
+        out.write_all(&text)
     });
     builder
 }
 
 fn dropped_line(count: u64, format: Format, out: &mut Vec<u8>) {
-    let mut text = String::new();
     let mut fields = [("count", Value::Number(count))];
     line::line(
-        &mut text,
+        out,
         format,
         SystemTime::now(),
         Level::Warn,
         "log lines dropped",
         &mut fields,
     );
-    // Writing to a Vec can't fail.
-    let _ = writeln!(out, "{text}");
+    out.push(b'\n');
 }
 
 /// Where `env_logger` puts its lines: each comes in one piece.
@@ -169,19 +202,6 @@ impl io::Write for Entrance {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.0.push(line);
         Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Descriptor 2 without std's lock: a panic elsewhere must be able to say so while a write of ours is stuck.
-struct StandardError;
-
-impl io::Write for StandardError {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(rustix::io::write(io::stderr(), bytes)?)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -27,10 +27,22 @@ fn written(
     spec: Option<&str>,
     each: impl FnOnce(&dyn Log),
 ) -> String {
-    let (tap, writes) = mpsc::channel();
-    let queue = Queue::start(Tap(tap), |_, _| {}).unwrap();
+    let (queue, writes) = tapped();
     each(&builder(format, level, spec, queue.clone()).build());
     assert!(queue.flush(Duration::from_secs(10)));
+    text(&writes)
+}
+
+fn tapped() -> (Queue, mpsc::Receiver<Vec<u8>>) {
+    let (tap, writes) = mpsc::channel();
+    let batching = Batching {
+        window: BATCH_WINDOW,
+        write_length_max: 4096,
+    };
+    (Queue::start(Tap(tap), batching, |_, _| {}).unwrap(), writes)
+}
+
+fn text(writes: &mpsc::Receiver<Vec<u8>>) -> String {
     String::from_utf8(writes.try_iter().flatten().collect()).unwrap()
 }
 
@@ -45,14 +57,29 @@ fn say(log: &dyn Log, target: &str, level: Level, message: &str) {
 }
 
 #[test]
-fn canonical_lines_pass_as_they_are_and_others_are_formatted() {
-    let text = written(Format::Text, None, None, |log| {
-        say(log, CANONICAL, Level::Info, "time=x level=info msg=y");
-        say(log, "mio", Level::Warn, "bad\nlevel=info msg=fake");
-    });
+fn canonical_lines_and_others_leave_in_order_one_line_each() {
+    let (queue, writes) = tapped();
+    let filter = builder(Format::Text, None, None, queue.clone()).build();
+    let mut logger = Logger::new(Format::Text, &filter, queue.clone());
+    let client = SocketAddr::from(([127, 0, 0, 1], 4711));
+    let now = SystemTime::UNIX_EPOCH;
+    logger.record(&Record::new(Id([7; 12]), client, now), now);
+    say(&filter, "mio", Level::Warn, "bad\nlevel=info msg=fake");
+    logger.role_failure(Id([7; 12]), client, now);
+    assert!(logger.flush(Duration::from_secs(10)));
+
+    let text = text(&writes);
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines.len(), 2);
-    assert_eq!(lines[0], "time=x level=info msg=y");
+    assert_eq!(lines.len(), 3);
+    let mut canonical = Vec::new();
+    canonical::canonical(
+        &Record::new(Id([7; 12]), client, now),
+        Format::Text,
+        now,
+        &mut canonical,
+    );
+    assert_eq!(lines[0].as_bytes(), canonical);
+    assert_eq!(logfmt(lines[2]).unwrap()["level"], "error");
     let fields = logfmt(lines[1]).unwrap();
     assert_eq!(
         (fields["level"].as_str(), fields["msg"].as_str()),
@@ -81,6 +108,15 @@ fn the_level_option_beats_rust_log_which_beats_info() {
                 say(log, CANONICAL, level, level.as_str());
             }
         });
+        let (queue, writes) = tapped();
+        let filter = builder(Format::Text, level, spec, queue.clone()).build();
+        let mut logger = Logger::new(Format::Text, &filter, queue);
+        for level in [Level::Error, Level::Warn, Level::Info, Level::Debug] {
+            logger.line(level, level.as_str(), &mut [], SystemTime::UNIX_EPOCH);
+        }
+        assert!(logger.flush(Duration::from_secs(10)));
+        // One filter for both kinds.
+        assert_eq!(text(&writes).lines().count(), all.lines().count());
         all.lines().count()
     };
     assert_eq!(lines(None, None), 3);
@@ -102,4 +138,40 @@ fn the_line_about_dropped_lines() {
         (field("level"), field("msg"), field("count")),
         ("warning", "log lines dropped", "7")
     );
+}
+
+/// Set in the process that is to panic.
+const PANICS: &str = "SMOKESCREEN_TEST_PANICS";
+
+#[test]
+fn a_panic_loses_no_line_before_it() {
+    let name = "log::tests::a_panic_loses_no_line_before_it";
+    if std::env::var_os(PANICS).is_some() {
+        // The harsher of the two ways in which a panic can end a process.
+        std::panic::set_hook(Box::new(|_| std::process::abort()));
+        let mut logger = init(Format::Text, Some(LevelFilter::Info)).unwrap();
+        for _ in 0..100 {
+            logger.line(Level::Info, "said", &mut [], SystemTime::UNIX_EPOCH);
+        }
+        panic!("on purpose");
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env(PANICS, "1")
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let said = String::from_utf8(output.stderr)
+        .unwrap()
+        .matches("msg=said\n")
+        .count();
+    assert_eq!(said, 100);
+}
+
+#[test]
+fn only_a_regular_file_gets_long_writes() {
+    let file = tempfile::tempfile().unwrap();
+    let (_reader, pipe) = io::pipe().unwrap();
+    assert_eq!(sink::write_length_max(file), sink::FILE_WRITE_LENGTH_MAX);
+    assert_eq!(sink::write_length_max(pipe), sink::PIPE_WRITE_LENGTH_MAX);
 }

@@ -1,7 +1,9 @@
 //! Wall-clock time as text: UTC only, in the three spellings the log lines have. Reads no clock.
 
-use std::fmt;
+use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::digits::padded;
 
 const SECONDS_PER_DAY: i64 = 86_400;
 const DAYS_PER_ERA: i64 = 146_097;
@@ -25,27 +27,45 @@ pub(super) enum Spelling {
     Go,
 }
 
-/// A moment with its spelling, to be formatted.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Shown(pub(super) SystemTime, pub(super) Spelling);
-
-impl fmt::Display for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (seconds, nanoseconds) = since_1970(self.0);
-        let (year, month, day) = date(seconds.div_euclid(SECONDS_PER_DAY));
-        let of_day = seconds.rem_euclid(SECONDS_PER_DAY);
-        let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-        let t = if self.1 == Spelling::Go { ' ' } else { 'T' };
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}{t}{hour:02}:{minute:02}:{second:02}"
-        )?;
-        match self.1 {
-            Spelling::Seconds => f.write_str("Z"),
-            Spelling::Nanoseconds => write!(f, ".{nanoseconds:09}Z"),
-            Spelling::Go => write!(f, ".{nanoseconds:09} +0000 UTC"),
-        }
+/// Appends a moment so spelled.
+pub(super) fn moment(out: &mut Vec<u8>, time: SystemTime, spelling: Spelling) {
+    let (seconds, nanoseconds) = since_1970(time);
+    day(out, seconds.div_euclid(SECONDS_PER_DAY));
+    out.push(if spelling == Spelling::Go { b' ' } else { b'T' });
+    time_of_day(out, seconds.rem_euclid(SECONDS_PER_DAY));
+    if spelling != Spelling::Seconds {
+        out.push(b'.');
+        out.extend_from_slice(&padded::<9>(nanoseconds));
     }
+    out.extend_from_slice(match spelling {
+        Spelling::Seconds | Spelling::Nanoseconds => b"Z",
+        Spelling::Go => b" +0000 UTC",
+    });
+}
+
+/// Appends a day counted from 1970-01-01 as `2026-11-22`.
+fn day(out: &mut Vec<u8>, count: i64) {
+    let (year, month, day) = date(count);
+    let (Ok(four_digits @ 0..10_000), Ok(month), Ok(day)) =
+        (u32::try_from(year), u32::try_from(month), u32::try_from(day))
+    else {
+        // A clock that is thousands of years off. Writing to a Vec can't fail.
+        let _ = write!(out, "{year:04}-{month:02}-{day:02}");
+        return;
+    };
+    let [y1, y2, y3, y4] = padded(four_digits);
+    let ([m1, m2], [d1, d2]) = (padded(month), padded(day));
+    out.extend_from_slice(&[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2]);
+}
+
+/// Appends the seconds since midnight as `17:30:33`.
+fn time_of_day(out: &mut Vec<u8>, seconds: i64) {
+    // They are less than a day's.
+    let seconds = u32::try_from(seconds).unwrap_or_default();
+    let [h1, h2] = padded(seconds / 3600);
+    let [m1, m2] = padded(seconds / 60 % 60);
+    let [s1, s2] = padded(seconds % 60);
+    out.extend_from_slice(&[h1, h2, b':', m1, m2, b':', s1, s2]);
 }
 
 /// Whole seconds since 1970, rounded down, and the nanoseconds above them.
@@ -83,12 +103,11 @@ fn date(day: i64) -> (i64, i64, i64) {
     let day = day - year * DAYS_PER_YEAR;
 
     let year = era * 400 + century * 100 + quad * 4 + year;
-    let (month, start) = (3..)
-        .zip(MONTH_STARTS)
-        .take_while(|(_, start)| *start <= day)
-        .last()
-        .unwrap_or((3, 0));
-    let day = day - start + 1;
+    // A month is 31 days or less, so that this is the month or the one before it.
+    let month = day / 32;
+    let month = month + i64::from(month_start(month + 1) <= day);
+    let day = day - month_start(month) + 1;
+    let month = month + 3;
     if month > 12 {
         (year + 1, month - 12, day)
     } else {
@@ -96,13 +115,27 @@ fn date(day: i64) -> (i64, i64, i64) {
     }
 }
 
+/// Days before a month, counted from March as 0; more than a year has, from the twelfth on.
+fn month_start(month: i64) -> i64 {
+    let start = usize::try_from(month)
+        .ok()
+        .and_then(|month| MONTH_STARTS.get(month));
+    start.copied().unwrap_or(i64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::time::Duration;
 
+    fn shown(time: SystemTime, spelling: Spelling) -> String {
+        let mut out = Vec::new();
+        moment(&mut out, time, spelling);
+        String::from_utf8(out).unwrap()
+    }
+
     fn seconds(since_1970: u64) -> String {
-        Shown(UNIX_EPOCH + Duration::from_secs(since_1970), Spelling::Seconds).to_string()
+        shown(UNIX_EPOCH + Duration::from_secs(since_1970), Spelling::Seconds)
     }
 
     #[test]
@@ -123,6 +156,7 @@ mod tests {
             (4_107_542_400, "2100-03-01T00:00:00Z"),
             (4_107_456_000, "2100-02-28T00:00:00Z"),
             (253_402_300_799, "9999-12-31T23:59:59Z"),
+            (253_402_300_800, "10000-01-01T00:00:00Z"),
         ] {
             assert_eq!(seconds(since_1970), text);
         }
@@ -150,13 +184,13 @@ mod tests {
     #[test]
     fn spellings() {
         let time = UNIX_EPOCH + Duration::new(1_795_368_633, 120_456_000);
-        assert_eq!(Shown(time, Spelling::Seconds).to_string(), "2026-11-22T17:30:33Z");
+        assert_eq!(shown(time, Spelling::Seconds), "2026-11-22T17:30:33Z");
         assert_eq!(
-            Shown(time, Spelling::Nanoseconds).to_string(),
+            shown(time, Spelling::Nanoseconds),
             "2026-11-22T17:30:33.120456000Z"
         );
         assert_eq!(
-            Shown(time, Spelling::Go).to_string(),
+            shown(time, Spelling::Go),
             "2026-11-22 17:30:33.120456000 +0000 UTC"
         );
     }
@@ -165,10 +199,10 @@ mod tests {
     fn before_1970() {
         let time = UNIX_EPOCH - Duration::from_millis(250);
         assert_eq!(
-            Shown(time, Spelling::Nanoseconds).to_string(),
+            shown(time, Spelling::Nanoseconds),
             "1969-12-31T23:59:59.750000000Z"
         );
         let time = UNIX_EPOCH - Duration::from_secs(86_400);
-        assert_eq!(Shown(time, Spelling::Seconds).to_string(), "1969-12-31T00:00:00Z");
+        assert_eq!(shown(time, Spelling::Seconds), "1969-12-31T00:00:00Z");
     }
 }

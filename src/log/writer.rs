@@ -3,24 +3,34 @@
 //! Knows no levels and no fields: a line is bytes.
 
 use std::collections::TryReserveError;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::sink::Sink;
+
 /// Lines waiting, those in the thread's hand included.
 pub const LINES_MAX: usize = 8192;
 /// Bytes waiting, those in the thread's hand included.
 pub const BYTES_MAX: usize = 4 << 20;
-/// Lines that wait together leave together, up to this many bytes: what a pipe takes whole or not at all
-/// (PIPE_BUF), so that lines of several processes on one pipe don't mix.
-const BATCH_LENGTH_MAX: usize = 4096;
+/// The batch window of the process: at most 200 wake-ups and rounds of writing a second, and a line that nobody who
+/// follows the log by eye or by `tail -f` sees late.
+pub const BATCH_WINDOW: Duration = Duration::from_millis(5);
 /// What a buffer keeps of its room after a burst.
 const CAPACITY_KEPT: usize = 64 << 10;
-/// The waits between attempts at a non-blocking sink that takes no more.
-const RETRY_WAIT_MIN: Duration = Duration::from_millis(1);
-const RETRY_WAIT_MAX: Duration = Duration::from_millis(32);
+const THREAD_NAME: &str = "log";
+
+/// How lines are gathered into writes.
+#[derive(Clone, Copy, Debug)]
+pub struct Batching {
+    /// Having written, the thread rests for so long, and then takes what has come meanwhile in one go. A line that
+    /// comes after a rest in which none came is written at once.
+    pub window: Duration,
+    /// Lines leave together up to this many bytes a write; a longer one leaves alone.
+    pub write_length_max: usize,
+}
 
 /// The way in. Clones share one queue.
 #[derive(Clone, Debug)]
@@ -29,8 +39,8 @@ pub struct Queue(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     waiting: Mutex<Waiting>,
-    /// Something is there for the thread.
-    filled: Condvar,
+    /// The thread is wanted: it is `Busy` from now on.
+    wanted: Condvar,
     /// Everything has been written.
     emptied: Condvar,
     dropped: Arc<AtomicU64>,
@@ -46,8 +56,21 @@ struct Waiting {
     lines_in_hand: usize,
     /// Dropped since a line last said so.
     dropped_unsaid: u64,
-    /// The thread waits for `filled`.
-    thread_idle: bool,
+    /// How many wait for `emptied`.
+    flushers: usize,
+    thread: Thread,
+}
+
+/// What the writing thread is doing. Who makes it `Busy` wakes it; while it is that, nobody needs to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Thread {
+    /// Writing, or on its way.
+    #[default]
+    Busy,
+    /// Letting lines gather, until its window ends or something is urgent.
+    Resting,
+    /// Waiting for a line.
+    Idle,
 }
 
 impl Waiting {
@@ -58,6 +81,24 @@ impl Waiting {
     fn has_room_for(&self, length: usize) -> bool {
         self.lines + self.lines_in_hand < LINES_MAX
             && self.bytes.len() + self.bytes_in_hand + length <= BYTES_MAX
+    }
+
+    /// Is there reason to cut a rest short? A queue half full leaves room for a burst while the thread gets going.
+    fn is_urgent(&self) -> bool {
+        self.flushers > 0 || self.lines >= LINES_MAX / 2 || self.bytes.len() >= BYTES_MAX / 2
+    }
+
+    /// Must the thread be woken, now that a line or somebody who flushes has come? Then it is `Busy`.
+    fn calls_thread(&mut self) -> bool {
+        let calls = match self.thread {
+            Thread::Busy => false,
+            Thread::Resting => self.is_urgent(),
+            Thread::Idle => !self.is_empty(),
+        };
+        if calls {
+            self.thread = Thread::Busy;
+        }
+        calls
     }
 
     fn add(&mut self, line: &[u8]) -> Result<(), TryReserveError> {
@@ -75,37 +116,50 @@ impl Queue {
     /// When the system has no thread for us.
     pub fn start(
         sink: impl Write + Send + 'static,
+        batching: Batching,
         notice: impl Fn(u64, &mut Vec<u8>) + Send + 'static,
     ) -> io::Result<Queue> {
         let queue = Queue(Arc::new(Shared::default()));
         let shared = Arc::clone(&queue.0);
         // Detached on purpose: it may be stuck in a write for ever, and the process ends without it.
         thread::Builder::new()
-            .name("log".into())
-            .spawn(move || shared.write_all(sink, notice))?;
+            .name(THREAD_NAME.into())
+            .spawn(move || shared.write_all(sink, batching, notice))?;
         Ok(queue)
     }
 
-    /// Takes a line, its line feed included, or drops and counts it. Never waits for the sink.
+    /// Takes a line, its line feed included, or drops and counts it. Never waits for the sink, and under load makes
+    /// no system call: the thread is woken only where it waits for a first line, or where half the queue is full.
     pub fn push(&self, line: &[u8]) {
         let mut waiting = self.0.lock();
         if !waiting.has_room_for(line.len()) || waiting.add(line).is_err() {
             waiting.dropped_unsaid += 1;
             self.0.dropped.fetch_add(1, Ordering::Relaxed);
         }
-        if waiting.thread_idle {
-            waiting.thread_idle = false;
-            self.0.filled.notify_one();
+        if waiting.calls_thread() {
+            // Unlocked first: the thread wants the lock as soon as it wakes.
+            drop(waiting);
+            self.0.wanted.notify_one();
         }
     }
 
-    /// Waits until everything is written, but no longer than `timeout`. Says whether it was.
+    /// Has everything written without rest, and waits until it is, but no longer than `timeout`. Says whether it was.
+    /// The writing thread itself, should it panic, does not wait for itself.
     pub fn flush(&self, timeout: Duration) -> bool {
+        if thread::current().name() == Some(THREAD_NAME) {
+            return false;
+        }
+        let mut waiting = self.0.lock();
+        waiting.flushers += 1;
+        if waiting.calls_thread() {
+            self.0.wanted.notify_one();
+        }
         let waited = self
             .0
             .emptied
-            .wait_timeout_while(self.0.lock(), timeout, |waiting| !waiting.is_empty());
-        let (_waiting, result) = waited.unwrap_or_else(PoisonError::into_inner);
+            .wait_timeout_while(waiting, timeout, |waiting| !waiting.is_empty());
+        let (mut waiting, result) = waited.unwrap_or_else(PoisonError::into_inner);
+        waiting.flushers -= 1;
         !result.timed_out()
     }
 
@@ -121,8 +175,8 @@ impl Shared {
     }
 
     /// The thread's life.
-    fn write_all(&self, sink: impl Write, notice: impl Fn(u64, &mut Vec<u8>)) {
-        let mut sink = Sink { sink, torn: false };
+    fn write_all(&self, sink: impl Write, batching: Batching, notice: impl Fn(u64, &mut Vec<u8>)) {
+        let mut sink = Sink::new(sink, batching.write_length_max);
         let mut hand = Vec::new();
         let mut unsaid = 0;
         loop {
@@ -130,7 +184,10 @@ impl Shared {
             let lost = sink.write_lines(&hand);
             self.dropped.fetch_add(lost, Ordering::Relaxed);
             unsaid += lost;
+            // Room for the like of this batch stays, so that steady load allocates nothing.
+            let length = hand.len();
             hand.clear();
+            hand.shrink_to(CAPACITY_KEPT.max(2 * length));
             // While the sink fails nothing is said, so that one that fails for ever doesn't keep us busy.
             if unsaid > 0 && lost == 0 {
                 notice(unsaid, &mut hand);
@@ -139,21 +196,39 @@ impl Shared {
                 }
                 hand.clear();
             }
-            hand.shrink_to(CAPACITY_KEPT);
+            self.rest(batching.window);
         }
+    }
+
+    /// Lets lines gather for a window, unless something is urgent. What was in hand is written by now.
+    fn rest(&self, window: Duration) {
+        let mut waiting = self.lock();
+        (waiting.bytes_in_hand, waiting.lines_in_hand) = (0, 0);
+        if waiting.flushers > 0 && waiting.is_empty() {
+            self.emptied.notify_all();
+        }
+        if waiting.is_urgent() {
+            return;
+        }
+        waiting.thread = Thread::Resting;
+        let waited = self
+            .wanted
+            .wait_timeout_while(waiting, window, |waiting| waiting.thread == Thread::Resting);
+        let (mut waiting, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        waiting.thread = Thread::Busy;
     }
 
     /// Waits for lines and takes them all; the room of `hand`, which is empty, is left for the next ones.
     /// Gives the number of lines dropped that nobody has been told of.
     fn take(&self, hand: &mut Vec<u8>) -> u64 {
         let mut waiting = self.lock();
-        (waiting.bytes_in_hand, waiting.lines_in_hand) = (0, 0);
         while waiting.is_empty() {
-            self.emptied.notify_all();
-            waiting.thread_idle = true;
-            waiting = self.filled.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            hand.shrink_to(CAPACITY_KEPT);
+            waiting.bytes.shrink_to(CAPACITY_KEPT);
+            waiting.thread = Thread::Idle;
+            waiting = self.wanted.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
-        waiting.thread_idle = false;
+        waiting.thread = Thread::Busy;
         std::mem::swap(&mut waiting.bytes, hand);
         waiting.bytes_in_hand = hand.len();
         waiting.lines_in_hand = waiting.lines.max(1);
@@ -162,70 +237,9 @@ impl Shared {
     }
 }
 
-struct Sink<W> {
-    sink: W,
-    /// The last write that succeeded ended within a line.
-    torn: bool,
-}
-
-impl<W: Write> Sink<W> {
-    /// Writes whole lines batch by batch; gives the number of lines lost to errors.
-    fn write_lines(&mut self, mut lines: &[u8]) -> u64 {
-        let mut lost = 0;
-        while !lines.is_empty() {
-            let (batch, rest) = lines.split_at(batch_length(lines));
-            if self.torn && self.write(b"\n").is_ok() {
-                self.torn = false;
-            }
-            if let Err(unwritten) = self.write(batch) {
-                let left = batch.len() - unwritten;
-                self.torn |= left > 0 && batch.get(left - 1) != Some(&b'\n');
-                lost += line_feeds(batch.get(left..).unwrap_or_default());
-            }
-            lines = rest;
-        }
-        lost
-    }
-
-    /// Writes all of `bytes`, or gives the number that could not be written. Waits where a non-blocking sink does not.
-    fn write(&mut self, bytes: &[u8]) -> Result<(), usize> {
-        let mut rest = bytes;
-        let mut wait = RETRY_WAIT_MIN;
-        while !rest.is_empty() {
-            match self.sink.write(rest) {
-                Ok(0) => return Err(rest.len()),
-                Ok(n) => {
-                    rest = rest.get(n..).unwrap_or_default();
-                    wait = RETRY_WAIT_MIN;
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    thread::sleep(wait);
-                    wait = (wait * 2).min(RETRY_WAIT_MAX);
-                }
-                Err(_) => return Err(rest.len()),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The length of as many whole lines as fit into a batch; of one, when that is longer.
-fn batch_length(lines: &[u8]) -> usize {
-    match lines.split_at_checked(BATCH_LENGTH_MAX) {
-        None => lines.len(),
-        Some((head, tail)) => match (memchr::memrchr(b'\n', head), memchr::memchr(b'\n', tail)) {
-            (Some(last), _) => last + 1,
-            (None, Some(first)) => BATCH_LENGTH_MAX + first + 1,
-            (None, None) => lines.len(),
-        },
-    }
-}
-
-fn line_feeds(bytes: &[u8]) -> u64 {
-    memchr::memchr_iter(b'\n', bytes).count() as u64
-}
-
+#[cfg(test)]
+#[path = "batching_tests.rs"]
+mod batching_tests;
 #[cfg(test)]
 #[path = "writer_tests.rs"]
 mod tests;

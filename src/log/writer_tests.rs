@@ -1,11 +1,18 @@
 //! The queue and its thread, against sinks that stall, refuse, tear and close.
 
+use std::io::ErrorKind;
 use std::sync::mpsc;
 use std::time::Instant;
 
+use super::super::sink::PIPE_WRITE_LENGTH_MAX;
 use super::*;
 
-const LONG: Duration = Duration::from_secs(10);
+/// Longer than anything takes that is not stuck.
+pub(super) const LONG: Duration = Duration::from_secs(10);
+const PIPE: Batching = Batching {
+    window: BATCH_WINDOW,
+    write_length_max: PIPE_WRITE_LENGTH_MAX,
+};
 
 /// What a sink does with one write: takes this many bytes, or fails.
 type Answer = Result<usize, ErrorKind>;
@@ -46,35 +53,36 @@ impl Write for Stalled {
     }
 }
 
-fn notice(count: u64, out: &mut Vec<u8>) {
+pub(super) fn notice(count: u64, out: &mut Vec<u8>) {
     writeln!(out, "dropped {count}").unwrap();
 }
 
-fn scripted(answers: Vec<Answer>) -> (Queue, mpsc::Receiver<Vec<u8>>) {
+pub(super) fn scripted(answers: Vec<Answer>, batching: Batching) -> (Queue, mpsc::Receiver<Vec<u8>>) {
     let (taken, writes) = mpsc::channel();
+    let answers = answers.into_iter();
     (
-        Queue::start(
-            Scripted {
-                answers: answers.into_iter(),
-                taken,
-            },
-            notice,
-        )
-        .unwrap(),
+        Queue::start(Scripted { answers, taken }, batching, notice).unwrap(),
         writes,
     )
 }
 
-fn stalled() -> (Queue, mpsc::Sender<()>, mpsc::Receiver<Vec<u8>>) {
+pub(super) fn stalled(batching: Batching) -> (Queue, mpsc::Sender<()>, mpsc::Receiver<Vec<u8>>) {
     let (open, gate) = mpsc::channel();
     let (taken, writes) = mpsc::channel();
-    let queue = Queue::start(Stalled { gate, taken }, notice).unwrap();
+    let queue = Queue::start(Stalled { gate, taken }, batching, notice).unwrap();
     // The first line is in the thread's hand before the test goes on.
     queue.push(b"first\n");
-    while queue.0.lock().lines_in_hand == 0 {
+    until(&queue, |waiting| waiting.lines_in_hand > 0);
+    (queue, open, writes)
+}
+
+/// Goes on when the thread has got so far.
+pub(super) fn until(queue: &Queue, reached: impl Fn(&Waiting) -> bool) {
+    let begin = Instant::now();
+    while !reached(&queue.0.lock()) {
+        assert!(begin.elapsed() < LONG);
         thread::sleep(Duration::from_millis(1));
     }
-    (queue, open, writes)
 }
 
 fn text(writes: &mpsc::Receiver<Vec<u8>>) -> String {
@@ -87,7 +95,7 @@ fn dropped(queue: &Queue) -> u64 {
 
 #[test]
 fn one_write_per_line_when_idle() {
-    let (queue, writes) = scripted(vec![]);
+    let (queue, writes) = scripted(vec![], PIPE);
     for line in ["one\n", "two\n"] {
         queue.push(line.as_bytes());
         assert!(queue.flush(LONG));
@@ -97,19 +105,19 @@ fn one_write_per_line_when_idle() {
 
 #[test]
 fn batches_are_whole_lines_that_a_pipe_takes_whole() {
-    let (queue, open, writes) = stalled();
+    let (queue, open, writes) = stalled(PIPE);
     let lines: Vec<String> = (0..200).map(|n| format!("{n} {}\n", "x".repeat(n * 7))).collect();
     for line in &lines {
         queue.push(line.as_bytes());
     }
-    let long = format!("{}\n", "y".repeat(3 * BATCH_LENGTH_MAX));
+    let long = format!("{}\n", "y".repeat(3 * PIPE_WRITE_LENGTH_MAX));
     queue.push(long.as_bytes());
     drop(open);
     assert!(queue.flush(LONG));
     let written: Vec<Vec<u8>> = writes.try_iter().collect();
     for write in &written {
         assert!(
-            write.len() <= BATCH_LENGTH_MAX || write == long.as_bytes(),
+            write.len() <= PIPE_WRITE_LENGTH_MAX || write == long.as_bytes(),
             "{}",
             write.len()
         );
@@ -124,7 +132,7 @@ fn batches_are_whole_lines_that_a_pipe_takes_whole() {
 
 #[test]
 fn a_stalled_sink_stalls_nobody_and_the_loss_is_told() {
-    let (queue, open, writes) = stalled();
+    let (queue, open, writes) = stalled(PIPE);
     let begin = Instant::now();
     for _ in 0..LINES_MAX + 100 {
         queue.push(b"x\n");
@@ -140,7 +148,7 @@ fn a_stalled_sink_stalls_nobody_and_the_loss_is_told() {
 
 #[test]
 fn bytes_are_bounded_too_and_the_room_is_given_back() {
-    let (queue, open, writes) = stalled();
+    let (queue, open, writes) = stalled(PIPE);
     let line = [vec![b'x'; BYTES_MAX / 4 - 1], vec![b'\n']].concat();
     for _ in 0..6 {
         queue.push(&line);
@@ -153,22 +161,19 @@ fn bytes_are_bounded_too_and_the_room_is_given_back() {
     let text = text(&writes);
     assert_eq!(text.len(), 6 + 3 * line.len() + 6 + "dropped 4\n".len());
     assert!(text.ends_with("\nsmall\ndropped 4\n"));
+    until(&queue, |waiting| waiting.thread == Thread::Idle);
+    assert!(queue.0.lock().bytes.capacity() <= CAPACITY_KEPT);
+    // The thread's hand is what the next line but one waits in.
     queue.push(b"x\n");
-    assert!(queue.flush(LONG));
+    until(&queue, |waiting| waiting.thread == Thread::Idle);
     assert!(queue.0.lock().bytes.capacity() <= CAPACITY_KEPT);
 }
 
 #[test]
 fn a_non_blocking_sink_is_tried_again() {
     let again = Err(ErrorKind::WouldBlock);
-    let (queue, writes) = scripted(vec![
-        again,
-        again,
-        Ok(2),
-        again,
-        Err(ErrorKind::Interrupted),
-        Ok(1),
-    ]);
+    let answers = vec![again, again, Ok(2), again, Err(ErrorKind::Interrupted), Ok(1)];
+    let (queue, writes) = scripted(answers, PIPE);
     queue.push(b"a line\n");
     assert!(queue.flush(LONG));
     assert_eq!(text(&writes), "a line\n");
@@ -177,7 +182,7 @@ fn a_non_blocking_sink_is_tried_again() {
 
 #[test]
 fn a_closed_pipe_ends_nothing_and_is_told_of_when_it_is_back() {
-    let (queue, writes) = scripted(vec![Err(ErrorKind::BrokenPipe); 3]);
+    let (queue, writes) = scripted(vec![Err(ErrorKind::BrokenPipe); 3], PIPE);
     for line in [b"1\n", b"2\n", b"3\n"] {
         queue.push(line);
         assert!(queue.flush(LONG));
@@ -191,7 +196,7 @@ fn a_closed_pipe_ends_nothing_and_is_told_of_when_it_is_back() {
 
 #[test]
 fn a_torn_line_takes_no_other_with_it() {
-    let (queue, writes) = scripted(vec![Ok(3), Err(ErrorKind::StorageFull)]);
+    let (queue, writes) = scripted(vec![Ok(3), Err(ErrorKind::StorageFull)], PIPE);
     queue.push(b"torn line\n");
     assert!(queue.flush(LONG));
     queue.push(b"whole\n");
@@ -202,7 +207,7 @@ fn a_torn_line_takes_no_other_with_it() {
 #[test]
 fn a_real_pipe_that_closes() {
     let (reader, sink) = io::pipe().unwrap();
-    let queue = Queue::start(sink, notice).unwrap();
+    let queue = Queue::start(sink, PIPE, notice).unwrap();
     drop(reader);
     queue.push(b"lost\n");
     assert!(queue.flush(LONG));
@@ -211,7 +216,7 @@ fn a_real_pipe_that_closes() {
 
 #[test]
 fn many_threads_lose_nothing() {
-    let (queue, writes) = scripted(vec![]);
+    let (queue, writes) = scripted(vec![], PIPE);
     thread::scope(|scope| {
         for name in ["a", "b", "c", "d"] {
             let queue = queue.clone();

@@ -44,20 +44,20 @@ impl Ids {
     }
 }
 
+impl Id {
+    /// Its twenty characters: lower-case base32hex without padding, all ASCII.
+    pub fn digits(&self) -> [u8; 20] {
+        // Five bytes are eight digits; the two left over are four, with zeros at the end.
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = self.0;
+        let groups = [[a, b, c, d, e], [f, g, h, i, j], [k, l, 0, 0, 0]]
+            .map(|[a, b, c, d, e]| u64::from_be_bytes([0, 0, 0, a, b, c, d, e]));
+        std::array::from_fn(|nth| DIGITS[(groups[nth / 8] >> (35 - 5 * (nth % 8)) & 31) as usize])
+    }
+}
+
 impl fmt::Display for Id {
-    /// Twenty characters of lower-case base32hex without padding.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // 96 bits are 19 digits and one bit more: shifted up by four they fill twenty digits of five bits.
-        let bits = self
-            .0
-            .iter()
-            .fold(0u128, |bits, byte| bits << 8 | u128::from(*byte))
-            << 4;
-        let mut text = [0u8; 20];
-        for (nth, digit) in text.iter_mut().rev().enumerate() {
-            *digit = DIGITS[(bits >> (5 * nth) & 31) as usize];
-        }
-        f.write_str(str::from_utf8(&text).unwrap_or_default())
+        f.write_str(str::from_utf8(&self.digits()).unwrap_or_default())
     }
 }
 
