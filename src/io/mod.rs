@@ -5,6 +5,7 @@ pub mod blocking;
 pub mod budget;
 pub mod deadlines;
 pub mod dialer;
+pub mod heap;
 pub mod listener;
 pub mod local;
 pub mod pump;

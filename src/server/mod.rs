@@ -17,6 +17,7 @@ use mio::{Events, Poll, Waker};
 
 use crate::io::arena::Arena;
 use crate::io::deadlines::Deadlines;
+use crate::io::heap;
 use crate::io::listener::Acceptor;
 use crate::io::signal::Signals;
 use crate::io::token::{ConnId, Source};
@@ -28,6 +29,9 @@ use self::core::Core;
 
 /// Events taken from the kernel at a time.
 const EVENTS_MAX: usize = 1024;
+
+/// So many connections are a crowd: what they needed is given back when three of four have gone.
+const CROWD_MIN: usize = 1024;
 
 /// How the server ends and how many clients it takes.
 #[derive(Clone, Debug)]
@@ -71,6 +75,8 @@ pub struct Server {
     acceptable: bool,
     /// How many to take then.
     accepts: usize,
+    /// The most connections since memory was last given back.
+    crowd: usize,
     /// No descriptor was left: accept again then.
     exhausted_until: Option<Instant>,
 }
@@ -103,6 +109,7 @@ impl Server {
             listening: true,
             acceptable: false,
             accepts: 1,
+            crowd: 0,
             exhausted_until: None,
         })
     }
@@ -134,6 +141,7 @@ impl Server {
             self.accept();
             self.run_queued();
             self.listen();
+            self.give_back();
         }
         self.terminate();
         Ok(())
@@ -256,6 +264,17 @@ impl Server {
         {
             conn.queued = true;
             self.run_queue.push_back(id);
+        }
+    }
+
+    /// In the first quiet moment after a crowd has gone, its memory goes back to the system.
+    fn give_back(&mut self) {
+        let left = self.conns.len();
+        self.crowd = self.crowd.max(left);
+        if self.crowd >= CROWD_MIN && left < self.crowd / 4 && self.run_queue.is_empty() {
+            self.crowd = left;
+            self.run_queue.shrink_to_fit();
+            heap::trim();
         }
     }
 

@@ -16,6 +16,7 @@ cases![
     an_idle_kept_connection_is_closed,
     descriptor_exhaustion_pauses_accepting_and_recovers,
     five_hundred_idle_connections_cost_little,
+    memory_returns_after_a_crowd,
     issue_284_a_flood_of_connects_leaves_nothing_behind,
     connections_per_start_are_bounded,
     one_busy_tunnel_does_not_starve_others,
@@ -138,6 +139,25 @@ fn five_hundred_idle_connections_cost_little() {
         client.send(get(&origin.url("/")));
         assert_eq!(client.response().status, 200);
     }
+}
+
+fn memory_returns_after_a_crowd() {
+    smokescreen::io::listener::raise_nofile();
+    let proxy = Setup::open().start();
+    proxy.assert_serves();
+    let before = proxy.resident_kib();
+    let head = format!("GET http://x.test/ HTTP/1.1\r\nX: {}", "y".repeat(2000));
+    let mut crowd: Vec<Wire> = (0..1500).map(|_| proxy.client()).collect();
+    crowd.iter_mut().for_each(|client| client.send(&head));
+    eventually("their heads to be kept", || {
+        (proxy.resident_kib() > before + (3 << 10)).then_some(())
+    });
+    let last = crowd.split_off(1490);
+    drop(crowd);
+    eventually("the memory to be given back", || {
+        (proxy.resident_kib() < before + (1 << 10)).then_some(())
+    });
+    drop(last);
 }
 
 /// Hundreds of CONNECTs at once in a small machine.
