@@ -7,7 +7,7 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use subtle::{Choice, ConstantTimeEq};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Credentials up to this length are decoded without allocating.
 const ON_STACK_BYTES_MAX: usize = 192;
@@ -29,25 +29,25 @@ impl Password {
         let Some(encoded) = basic(field) else {
             return false;
         };
-        // Room for all of it at once: a buffer that grows would leave copies behind. It may hold the password, so it
-        // is wiped.
+        // Room for all of it at once: a buffer that grows would leave copies behind.
         let bytes = base64::decoded_len_estimate(encoded.len());
-        if bytes <= ON_STACK_BYTES_MAX {
-            self.is_in(encoded, &mut *Zeroizing::new([0; ON_STACK_BYTES_MAX]))
-        } else {
-            self.is_in(encoded, &mut Zeroizing::new(vec![0; bytes]))
+        match [0; ON_STACK_BYTES_MAX].get_mut(..bytes) {
+            Some(room) => self.is_in(encoded, room),
+            None => self.is_in(encoded, &mut vec![0; bytes]),
         }
     }
 
-    /// Do these base64 credentials hold it? `decoded` has room for them.
+    /// Do these base64 credentials hold it? `decoded` has room for them, and is wiped.
     fn is_in(&self, encoded: &[u8], decoded: &mut [u8]) -> bool {
-        let Ok(length) = STANDARD.decode_slice(encoded, decoded) else {
-            return false;
-        };
-        let mut parts = decoded
-            .get(..length)
-            .unwrap_or_default()
-            .splitn(2, |&byte| byte == b':');
+        let accepted = STANDARD
+            .decode_slice(encoded, decoded)
+            .is_ok_and(|length| self.is_password_of(decoded.get(..length).unwrap_or_default()));
+        decoded.zeroize();
+        accepted
+    }
+
+    fn is_password_of(&self, credentials: &[u8]) -> bool {
+        let mut parts = credentials.splitn(2, |&byte| byte == b':');
         match (parts.next(), parts.next()) {
             (Some(_user), Some(password)) => self.equals(password),
             _ => false,
