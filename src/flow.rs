@@ -126,6 +126,20 @@ pub enum End {
     Passed,
 }
 
+/// What is known of how fast a direction's bytes come. The pump's note: only it makes use of it.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub enum Pace {
+    /// Nothing yet.
+    #[default]
+    Unknown,
+    /// In small pieces.
+    Slow,
+    /// The last piece was large.
+    Brisk,
+    /// One large piece after another.
+    Bulk,
+}
+
 /// One direction of a connection: from the source's wire to the destination's.
 #[derive(Debug)]
 pub struct Flow {
@@ -133,6 +147,10 @@ pub struct Flow {
     pub rx: Buf,
     /// Written by the session; leaves before anything of `rx`.
     pub tx: Buf,
+    /// Bytes that the gate let pass and that wait in a pipe of the kernel; they leave before `tx` and `rx`.
+    pub piped_bytes: u32,
+    /// How fast the source's bytes come.
+    pub pace: Pace,
     /// What may leave of `rx`.
     pub gate: Gate,
     /// The source's end.
@@ -151,6 +169,8 @@ impl Flow {
         Flow {
             rx: Buf::default(),
             tx: Buf::default(),
+            piped_bytes: 0,
+            pace: Pace::Unknown,
             gate,
             end: End::Open,
             dead: false,
@@ -171,7 +191,7 @@ impl Flow {
 
     /// Is there anything to write?
     pub fn has_unsent(&self) -> bool {
-        !self.tx.is_empty() || self.passable() > 0
+        self.piped_bytes > 0 || !self.tx.is_empty() || self.passable() > 0
     }
 
     /// Should the source be read? Passing directions read only when everything before has left: that is all
@@ -183,7 +203,7 @@ impl Flow {
         match self.gate {
             Gate::Hold => self.tx_has_room(),
             Gate::Pass(0) => false,
-            Gate::Pass(_) | Gate::Open => self.rx.is_empty() && self.tx.is_empty(),
+            Gate::Pass(_) | Gate::Open => self.rx.is_empty() && self.tx.is_empty() && self.piped_bytes == 0,
         }
     }
 
@@ -205,7 +225,7 @@ impl Flow {
         }
     }
 
-    /// Accounts for `n` bytes of `rx` that left.
+    /// Accounts for `n` bytes of the source that left.
     pub fn count_passed(&mut self, n: usize) {
         self.moved_bytes += n as u64;
         if let Gate::Pass(left) = &mut self.gate {
@@ -221,8 +241,15 @@ impl Flow {
     /// The destination is gone: nothing leaves any more and nothing more is read. What was read stays, for it may
     /// belong to the next request.
     pub fn kill(&mut self) {
-        self.tx.release();
+        self.drop_unsent();
         self.dead = true;
+    }
+
+    /// Drops what is on the way to the destination, but for what was read and did not leave yet. The pump closes a
+    /// pipe that still holds some of it.
+    pub fn drop_unsent(&mut self) {
+        self.tx.release();
+        self.piped_bytes = 0;
     }
 
     /// Nothing will be passed on any more: the end was, or there is nobody to pass it to.
@@ -268,9 +295,10 @@ impl Flows {
     /// The origin's connection is gone or another's now: what was on the way to it is dropped, and nothing
     /// of what it sent and was not passed on may be taken for the next one's.
     pub fn forget_origin(&mut self) {
-        self.up.tx.release();
+        self.up.drop_unsent();
         self.up.gate = Gate::Pass(0);
         self.up.dead = false;
+        self.down.piped_bytes = 0;
         self.down.rx.clear();
         self.down.gate = Gate::Pass(0);
         self.down.end = End::Open;

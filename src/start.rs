@@ -15,6 +15,7 @@ use crate::config::{AclSource, Config, LogFormat};
 use crate::http::HeadLimits;
 use crate::io::budget::Budget;
 use crate::io::listener::{self, Acceptor};
+use crate::io::pipe::{Pipes, Worth};
 use crate::io::resolver::{self, Resolver};
 use crate::io::signal::Signals;
 use crate::io::wires::Wires;
@@ -42,8 +43,11 @@ const RESOLVER_WORKERS: usize = 8;
 /// Lookups waiting or under way at most.
 const LOOKUPS_MAX: usize = 1024;
 
-/// Descriptors that are no client's: log, poll, listener, lookups, files read on reload, idle upstreams.
-const RESERVED_DESCRIPTORS_MAX: u64 = 256;
+/// Descriptors that are no client's: log, poll, listener, lookups, files read on reload, idle upstreams, pipes.
+const RESERVED_DESCRIPTORS_MAX: u64 = 384;
+
+/// Pipes for bulk, two descriptors each. A direction holds one only while bytes wait in it for a slow receiver.
+const PIPES_MAX: u64 = 64;
 
 /// More connections than this are not derived from a descriptor limit, however high.
 const CONNECTIONS_DERIVED_MAX: u64 = 1_000_000;
@@ -104,7 +108,8 @@ pub fn start(config: &Config) -> Result<(Server, Logger), StartError> {
         exit_timeout: config.exit_timeout,
     };
     let idle_max = idle_max(config.transport_max_idle_conns, descriptors);
-    let server = core(config, &poll, policy, idle_max, logger.clone())
+    let pipes = Pipes::new(pipes_max(descriptors), Worth::default());
+    let server = core(config, &poll, policy, idle_max, pipes, logger.clone())
         .and_then(|core| {
             Server::new(
                 poll,
@@ -123,7 +128,14 @@ pub fn start(config: &Config) -> Result<(Server, Logger), StartError> {
     Ok((server, logger))
 }
 
-fn core(config: &Config, poll: &Poll, policy: Policy, idle_max: usize, logger: Logger) -> io::Result<Core> {
+fn core(
+    config: &Config,
+    poll: &Poll,
+    policy: Policy,
+    idle_max: usize,
+    pipes: Pipes,
+    logger: Logger,
+) -> io::Result<Core> {
     let waker = Server::waker(poll)?;
     Ok(Core {
         world: World {
@@ -140,6 +152,7 @@ fn core(config: &Config, poll: &Poll, policy: Policy, idle_max: usize, logger: L
         pool: Pool::new(idle_max, config.transport_max_idle_conns_per_host),
         scratch: Vec::with_capacity(SCRATCH_BYTES),
         budget: Budget::new(BUDGET_BYTES),
+        pipes,
         actions_done: Vec::new(),
         draining: false,
         logger,
@@ -270,6 +283,11 @@ fn idle_max(configured: usize, descriptors: u64) -> usize {
         );
     }
     configured.min(room)
+}
+
+/// Pipes take a sixteenth of the descriptors at most.
+fn pipes_max(descriptors: u64) -> usize {
+    usize::try_from((descriptors / 32).min(PIPES_MAX)).unwrap_or(0)
 }
 
 fn settings(config: &Config) -> Settings {

@@ -50,6 +50,15 @@ fn no_more_is_read_than_is_accepted() {
 }
 
 #[test]
+fn pipes_leave_descriptors_for_the_rest_of_what_is_reserved() {
+    assert_eq!((pipes_max(31), pipes_max(1024), pipes_max(1 << 20)), (0, 32, 64));
+    for descriptors in [16, 64, 256, 1024, 2048, 20_000, 1 << 20] {
+        let taken = idle_max(100, descriptors) + 2 * pipes_max(descriptors);
+        assert!(taken as u64 <= reserved(descriptors), "{descriptors}");
+    }
+}
+
+#[test]
 fn idle_connections_leave_descriptors_for_clients() {
     assert_eq!(idle_max(100, 64), 2);
     assert_eq!(idle_max(100, 16), 0);

@@ -8,6 +8,7 @@ pub mod dialer;
 pub mod heap;
 pub mod listener;
 pub mod local;
+pub mod pipe;
 pub mod pump;
 pub mod resolver;
 pub mod signal;

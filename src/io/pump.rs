@@ -1,19 +1,22 @@
-//! The dumb half: moves bytes of one direction between two wires as far as gate and kernel allow. What the
-//! bytes mean is not known here.
+//! The dumb half: moves bytes of one direction between two wires as far as gate and kernel allow, by copying or, where
+//! there are many, through a pipe of the kernel. What the bytes mean is not known here.
 
 use std::io;
 use std::time::Instant;
 
-use crate::flow::{Flow, GRANTED_BYTES, Gate};
-use crate::net::IoFail;
+use crate::flow::{End, Flow, GRANTED_BYTES, Gate};
+use crate::net::{IoFail, IoFailKind};
 
+use super::pipe::{self, PIPED_BYTES_MAX, Pipe, Pipes};
 use super::wire::{Ready, Wire, io_fail};
 
 /// What one step of the pump came to.
 #[derive(Debug)]
 pub enum Pumped {
-    /// So many bytes moved, or an end did (0).
+    /// Bytes moved, or an end did (0). Spliced ones cost less than copied ones and count half, and only as they leave.
     Moved(usize),
+    /// Bytes went into the pipe: nothing that the session could look at.
+    Piped,
     /// Nothing to do, or the kernel takes or gives nothing now.
     Idle,
     /// The gate holds, the sender goes on, and the byte budget is spent: the session must give up.
@@ -22,17 +25,36 @@ pub enum Pumped {
     Failed(IoFail),
 }
 
+/// A direction's way around the process.
+pub struct Bypass<'a> {
+    /// The pipe it has, if any. It stays with it while there are bytes in it.
+    pub pipe: &'a mut Option<Box<Pipe>>,
+    /// Where pipes come from.
+    pub pipes: &'a mut Pipes,
+    /// The destination can be written to from a pipe.
+    pub is_open: bool,
+}
+
 /// Reads from `source` what the direction wants. `rx` has either borrowed the scratch buffer or memory of its
 /// own; `budget_spent` keeps the latter from growing beyond the grant.
 pub fn fill(
     source: &mut impl Wire,
     ready: &mut Ready,
     flow: &mut Flow,
+    bypass: Bypass<'_>,
     budget_spent: bool,
     now: Instant,
 ) -> Pumped {
     if !ready.readable || !flow.wants_bytes() {
         return Pumped::Idle;
+    }
+    let worth = bypass.pipes.worth;
+    if bypass.is_open
+        && worth.covers(flow)
+        && source.can_splice()
+        && let Some(pumped) = fill_pipe(source, ready, flow, bypass, now)
+    {
+        return pumped;
     }
     let into = flow.rx.writer();
     if into.capacity() == into.len() {
@@ -49,7 +71,7 @@ pub fn fill(
     match source.read(into) {
         Ok(0) => {
             ready.readable = false;
-            flow.end = crate::flow::End::Reached;
+            flow.end = End::Reached;
             Pumped::Moved(0)
         }
         Ok(n) => {
@@ -58,6 +80,7 @@ pub fn fill(
             if n < room && source.short_read_means_drained() && !ready.read_closed {
                 ready.readable = false;
             }
+            flow.pace = worth.after_read(flow, n);
             flow.touched = now;
             Pumped::Moved(n)
         }
@@ -72,19 +95,109 @@ pub fn fill(
     }
 }
 
-/// Writes to `destination` what may leave: our own bytes first, then what the gate lets pass.
-pub fn drain(destination: &mut impl Wire, ready: &mut Ready, flow: &mut Flow, now: Instant) -> Pumped {
+/// Reads into the direction's pipe; `None` where there is none to be had. Nothing of the direction waits elsewhere, and
+/// the pipe is empty: so `WouldBlock` is the source's.
+fn fill_pipe(
+    source: &mut impl Wire,
+    ready: &mut Ready,
+    flow: &mut Flow,
+    bypass: Bypass<'_>,
+    now: Instant,
+) -> Option<Pumped> {
+    // Bytes that were given up must not be taken for those that come now.
+    if bypass.pipe.as_ref().is_none_or(|pipe| !pipe.is_empty()) {
+        *bypass.pipe = None;
+        *bypass.pipe = bypass.pipes.take(now);
+    }
+    let pipe = bypass.pipe.as_mut()?;
+    let n = match flow.gate {
+        Gate::Pass(n) => usize::try_from(n).unwrap_or(usize::MAX).min(PIPED_BYTES_MAX),
+        Gate::Hold | Gate::Open => PIPED_BYTES_MAX,
+    };
+    match pipe.fill(source, n) {
+        Ok(0) => {
+            ready.readable = false;
+            flow.end = End::Reached;
+            Some(Pumped::Moved(0))
+        }
+        Ok(n) => {
+            flow.piped_bytes = u32::try_from(n).unwrap_or(u32::MAX);
+            flow.pace = bypass.pipes.worth.after_splice(flow, n);
+            flow.touched = now;
+            Some(Pumped::Piped)
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            ready.readable = false;
+            Some(Pumped::Idle)
+        }
+        Err(error) if pipe::is_refusal(&error) => {
+            bypass.pipes.refuse(now);
+            None
+        }
+        Err(error) => {
+            ready.readable = false;
+            Some(Pumped::Failed(io_fail(&error)))
+        }
+    }
+}
+
+/// Writes out of the direction's pipe. Only `WouldBlock` says that the destination is full.
+fn drain_pipe(
+    destination: &mut impl Wire,
+    ready: &mut Ready,
+    flow: &mut Flow,
+    pipe: Option<&mut Pipe>,
+    now: Instant,
+) -> Pumped {
+    let Some(pipe) = pipe else {
+        flow.drop_unsent();
+        return Pumped::Failed(IoFail {
+            kind: IoFailKind::Other,
+            text: "a pipe is gone".into(),
+        });
+    };
+    match pipe.drain(destination) {
+        Ok(n) => {
+            flow.piped_bytes = flow
+                .piped_bytes
+                .saturating_sub(u32::try_from(n).unwrap_or(u32::MAX));
+            flow.count_passed(n);
+            flow.touched = now;
+            Pumped::Moved(n / 2)
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            ready.writable = false;
+            Pumped::Idle
+        }
+        Err(error) => {
+            ready.writable = false;
+            Pumped::Failed(io_fail(&error))
+        }
+    }
+}
+
+/// Writes to `destination` what may leave: what is in the pipe, then our own bytes, then what the gate lets pass.
+pub fn drain(
+    destination: &mut impl Wire,
+    ready: &mut Ready,
+    flow: &mut Flow,
+    pipe: Option<&mut Pipe>,
+    now: Instant,
+) -> Pumped {
     if !flow.has_unsent() {
         if flow.end_is_due() {
             // A half-close that fails leaves nothing to be told: the peer is gone.
             let _ = destination.hangup();
-            flow.end = crate::flow::End::Passed;
+            flow.end = End::Passed;
             return Pumped::Moved(0);
         }
         return Pumped::Idle;
     }
     if !ready.writable {
         return Pumped::Idle;
+    }
+    if flow.piped_bytes > 0 {
+        return drain_pipe(destination, ready, flow, pipe, now);
     }
     let passable = flow.passable();
     let theirs = flow.rx.as_slice().get(..passable).unwrap_or_default();
@@ -111,3 +224,7 @@ pub fn drain(destination: &mut impl Wire, ready: &mut Ready, flow: &mut Flow, no
         }
     }
 }
+
+#[cfg(test)]
+#[path = "pump_tests.rs"]
+mod tests;

@@ -1,12 +1,15 @@
 //! One socket as the loop sees it: its transport and what the poll said of it. No protocol, no policy.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use mio::net::TcpStream;
 use rustix::buffer::spare_capacity;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 
 use crate::net::{IoFail, IoFailKind};
+
+use super::pipe;
 
 /// What a connection reads from and writes to: a socket in production, a pipe in the simulation.
 pub trait Wire {
@@ -23,6 +26,21 @@ pub trait Wire {
     /// A read shorter than the room offered means that nothing more is there now: true of a plain socket,
     /// false where bytes may be buffered above it.
     fn short_read_means_drained(&self) -> bool;
+    /// Can its bytes go into a pipe and come out of one? Not where they are changed on the way.
+    fn can_splice(&self) -> bool {
+        false
+    }
+    /// Moves at most `n` bytes that are there into a pipe. `Ok(0)` is the peer's end. Only `WouldBlock` says that no
+    /// more is there, and only of a pipe that has room.
+    fn splice_to(&mut self, pipe: BorrowedFd<'_>, n: usize) -> io::Result<usize> {
+        let _ = (pipe, n);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// Writes at most `n` bytes out of a pipe, as far as the peer takes them.
+    fn splice_from(&mut self, pipe: BorrowedFd<'_>, n: usize) -> io::Result<usize> {
+        let _ = (pipe, n);
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// How a wire carries bytes. One kind for now; TLS wraps it later.
@@ -38,6 +56,13 @@ impl Transport {
         match self {
             Transport::Tcp(stream) => stream,
         }
+    }
+
+    /// Is there anything to be read now: bytes, an end, or an error?
+    pub fn has_news(&mut self) -> bool {
+        let mut byte = [0_u8; 1];
+        let peeked = retry_interrupted(|| rustix::net::recv(self.tcp(), &mut byte, RecvFlags::PEEK));
+        !peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 }
 
@@ -77,9 +102,22 @@ impl Wire for Transport {
     fn short_read_means_drained(&self) -> bool {
         true
     }
+
+    fn can_splice(&self) -> bool {
+        true
+    }
+
+    fn splice_to(&mut self, pipe: BorrowedFd<'_>, n: usize) -> io::Result<usize> {
+        pipe::splice(self.tcp().as_fd(), pipe, n)
+    }
+
+    fn splice_from(&mut self, pipe: BorrowedFd<'_>, n: usize) -> io::Result<usize> {
+        pipe::splice(pipe, self.tcp().as_fd(), n)
+    }
 }
 
-fn retry_interrupted<T>(mut call: impl FnMut() -> Result<T, rustix::io::Errno>) -> io::Result<T> {
+/// Makes a call again as long as a signal interrupts it.
+pub(super) fn retry_interrupted<T>(mut call: impl FnMut() -> Result<T, rustix::io::Errno>) -> io::Result<T> {
     loop {
         match call() {
             Err(rustix::io::Errno::INTR) => {}

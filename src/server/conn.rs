@@ -16,7 +16,7 @@ use crate::session::{Action, Close, DialFail, Dialled, Input, LookupFail, Lookup
 
 use super::core::Core;
 use super::pool::Taken;
-use super::turn::{self, Ends, Means, Turn};
+use super::turn::{self, Ends, Held, Means, Turn};
 
 /// What the session does costs time as bytes do: a client that pipelines requests which we refuse makes it act
 /// without end.
@@ -35,7 +35,7 @@ pub struct Conn {
     looking_up: Option<u32>,
     flows: Flows,
     session: Session,
-    charged: [u32; 2],
+    held: Held,
     /// Parked a connection that only this client may use.
     has_private: bool,
     /// The server's note of this connection's deadline.
@@ -94,7 +94,7 @@ impl Conn {
             looking_up: None,
             flows: Flows::new(now),
             session: Session::new(peer, now),
-            charged: [0; 2],
+            held: Held::default(),
             has_private: false,
             filed: Filed::default(),
             queued: false,
@@ -117,7 +117,8 @@ impl Conn {
             let mut means = Means {
                 scratch: &mut core.scratch,
                 budget: &mut core.budget,
-                charged: &mut self.charged,
+                pipes: &mut core.pipes,
+                held: &mut self.held,
                 allowance_bytes,
             };
             let cx = &mut core.world.cx();
@@ -191,9 +192,7 @@ impl Conn {
                 Close::Abort => core.wires.abort(wire),
             }
         }
-        for charged in std::mem::take(&mut self.charged) {
-            core.budget.release(charged);
-        }
+        self.held.release(&mut core.budget, &mut core.pipes);
         if self.has_private {
             for wire in core.pool.drop_private(self.id) {
                 core.wires.close(wire);
@@ -312,8 +311,13 @@ impl Conn {
     /// no request.
     fn park(&mut self, key: PoolKey, dialled: Dialled, core: &mut Core) {
         let Some(wire) = self.origin.take() else { return };
-        let ready = core.wires.get_mut(wire).map(|entry| entry.ready);
-        if core.draining || ready.is_none_or(|ready| ready.readable || ready.read_closed || ready.failed) {
+        let quiet = core.wires.get_mut(wire).is_some_and(|entry| {
+            let (transport, ready) = (&mut entry.transport, &mut entry.ready);
+            // Where the last read took all that was asked for, nobody knows yet whether more is there.
+            ready.readable = ready.readable && transport.has_news();
+            !(ready.readable || ready.read_closed || ready.failed)
+        });
+        if core.draining || !quiet {
             return core.wires.close(wire);
         }
         self.has_private |= dialled.private;

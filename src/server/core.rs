@@ -5,6 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use crate::io::budget::Budget;
 use crate::io::local;
+use crate::io::pipe::Pipes;
 use crate::io::resolver::Resolver;
 use crate::io::wires::Wires;
 use crate::log::Logger;
@@ -70,6 +71,8 @@ pub struct Core {
     pub scratch: Vec<u8>,
     /// The bytes all connections may hold.
     pub budget: Budget,
+    /// The pipes for bulk.
+    pub pipes: Pipes,
     /// An empty list that takes turns with `world.actions`.
     pub actions_done: Vec<Action>,
     /// No connection is kept for later any more.
@@ -79,13 +82,13 @@ pub struct Core {
 }
 
 impl Core {
-    /// Closes the idle upstream connections; tells how many there were.
+    /// Closes the idle upstream connections and pipes; tells how many there were.
     pub fn close_idle(&mut self) -> usize {
         let idle = self.pool.len();
         while let Some(wire) = self.pool.pop_oldest() {
             self.wires.close(wire);
         }
-        idle
+        idle + self.pipes.close_idle()
     }
 
     /// Writes a record's lines: the canonical one, and one more where a lookup or dial failed or no role was

@@ -3,13 +3,18 @@
 
 use crate::flow::{End, Flow, Flows};
 use crate::io::budget::Budget;
-use crate::io::pump::{self, Pumped};
+use crate::io::pipe::{Pipe, Pipes};
+use crate::io::pump::{self, Bypass, Pumped};
 use crate::io::wire::{Ready, Wire, io_fail};
 use crate::net::Side;
 use crate::session::{Cx, Input, Session};
 
 /// Bytes one connection may move before it is another's turn.
 pub const TURN_BYTES: usize = 256 * 1024;
+
+/// Turns in a row that one direction may use up, so that it can't starve the other. To go to and fro more often costs
+/// bulk both ways up to twice the processor's time: peers are woken for less each time.
+const LEAD_TURNS_MAX: u8 = 16;
 
 /// The two wires of a connection, one at a time.
 pub trait Ends {
@@ -30,14 +35,72 @@ pub enum Turn {
     Spent,
 }
 
+/// What a connection holds of the loop's stores, a direction each: (up, down).
+#[derive(Debug)]
+pub struct Held {
+    /// Bytes charged to the budget.
+    pub charged: [u32; 2],
+    /// The pipes with bytes in them; between turns there are no others.
+    pub pipes: [Option<Box<Pipe>>; 2],
+    /// The source of the direction that moves first in a turn and may use up all of it.
+    lead: Side,
+    /// Turns in a row that it did.
+    led_turns: u8,
+}
+
+impl Default for Held {
+    fn default() -> Held {
+        Held {
+            charged: [0; 2],
+            pipes: [None, None],
+            lead: Side::Client,
+            led_turns: 0,
+        }
+    }
+}
+
+impl Held {
+    /// The pipe of the direction whose source is `from`.
+    fn pipe(&mut self, from: Side) -> &mut Option<Box<Pipe>> {
+        let [up, down] = &mut self.pipes;
+        match from {
+            Side::Client => up,
+            Side::Origin => down,
+        }
+    }
+
+    /// The direction from `from` used up a turn: it goes on in the next one, until it is the other's time.
+    fn note_spent(&mut self, from: Side) {
+        if from != self.lead {
+            (self.lead, self.led_turns) = (from, 0);
+        }
+        self.led_turns += 1;
+        if self.led_turns >= LEAD_TURNS_MAX {
+            (self.lead, self.led_turns) = (other(from), 0);
+        }
+    }
+
+    /// The connection is no more: everything goes back.
+    pub fn release(&mut self, budget: &mut Budget, pipes: &mut Pipes) {
+        for charged in std::mem::take(&mut self.charged) {
+            budget.release(charged);
+        }
+        for pipe in self.pipes.iter_mut().filter_map(Option::take) {
+            pipes.put(pipe);
+        }
+    }
+}
+
 /// What a turn works with beside the connection itself.
 pub struct Means<'a> {
     /// The loop's buffer, lent to one direction at a time; empty between turns.
     pub scratch: &'a mut Vec<u8>,
     /// The bytes all connections may hold.
     pub budget: &'a mut Budget,
-    /// What this connection was charged, (up, down).
-    pub charged: &'a mut [u32; 2],
+    /// The pipes for bulk.
+    pub pipes: &'a mut Pipes,
+    /// What this connection has of them.
+    pub held: &'a mut Held,
     /// Bytes this connection may still move in its turn.
     pub allowance_bytes: usize,
 }
@@ -50,14 +113,13 @@ pub fn run<E: Ends>(
     cx: &mut Cx<'_>,
     means: &mut Means<'_>,
 ) -> Turn {
+    let lead = means.held.lead;
     loop {
         let mut moved = false;
-        for from in [Side::Client, Side::Origin] {
-            // One direction that never rests leaves half of what is left to the other.
-            let left_to_other = means.allowance_bytes / 2;
+        for from in [lead, other(lead)] {
             while step(from, ends, flows, session, cx, means) {
                 moved = true;
-                if session.is_done() || !cx.actions.is_empty() || means.allowance_bytes <= left_to_other {
+                if session.is_done() || !cx.actions.is_empty() || means.allowance_bytes == 0 {
                     break;
                 }
             }
@@ -66,6 +128,7 @@ pub fn run<E: Ends>(
                 return Turn::Acts;
             }
             if means.allowance_bytes == 0 {
+                means.held.note_spent(from);
                 return Turn::Spent;
             }
         }
@@ -85,9 +148,13 @@ fn step<E: Ends>(
     means: &mut Means<'_>,
 ) -> bool {
     let to = other(from);
-    let drained = match ends.end(to) {
-        Some((wire, ready)) => pump::drain(wire, ready, flows.from(from), cx.now),
-        None => Pumped::Idle,
+    let (drained, is_open) = match ends.end(to) {
+        Some((wire, ready)) => {
+            let pipe = means.held.pipe(from).as_deref_mut();
+            let drained = pump::drain(wire, ready, flows.from(from), pipe, cx.now);
+            (drained, wire.can_splice())
+        }
+        None => (Pumped::Idle, false),
     };
     let mut moved = tell(drained, Input::Unwritable, to, flows, session, cx, means);
     if session.is_done() || !cx.actions.is_empty() {
@@ -99,7 +166,15 @@ fn step<E: Ends>(
     };
     let filled = match unread_failure(wire, ready, from, flows.from(from)) {
         Some(failed) => failed,
-        None => pump::fill(wire, ready, flows.from(from), means.budget.is_spent(), cx.now),
+        None => {
+            let bypass = Bypass {
+                pipe: means.held.pipe(from),
+                pipes: means.pipes,
+                is_open,
+            };
+            let budget_spent = means.budget.is_spent();
+            pump::fill(wire, ready, flows.from(from), bypass, budget_spent, cx.now)
+        }
     };
     // A reset is no FIN, though the poll calls it the end of reading too.
     let announced = ready.read_closed && !ready.failed && flows.from(from).end == End::Open;
@@ -131,6 +206,7 @@ fn tell(
 ) -> bool {
     let input = match pumped {
         Pumped::Idle => return false,
+        Pumped::Piped => return true,
         Pumped::Moved(n) => {
             means.allowance_bytes = means.allowance_bytes.saturating_sub(n);
             Input::Moved
@@ -183,9 +259,14 @@ fn take_back(from: Side, flows: &mut Flows, means: &mut Means<'_>) {
     if flow.rx.is_empty() {
         flow.rx.release();
     }
+    if flow.piped_bytes == 0
+        && let Some(pipe) = means.held.pipe(from).take()
+    {
+        means.pipes.put(pipe);
+    }
     for (flow, charged) in [&mut flows.up, &mut flows.down]
         .into_iter()
-        .zip(means.charged.iter_mut())
+        .zip(means.held.charged.iter_mut())
     {
         if flow.tx.is_empty() && flow.tx.capacity() > 0 {
             flow.tx.release();

@@ -6,6 +6,7 @@ use std::time::{Instant, SystemTime};
 use super::*;
 use crate::flow::Gate;
 use crate::http::HeadLimits;
+use crate::io::pipe::Worth;
 use crate::policy::ranges::Ranges;
 use crate::policy::{Network, Policy, PolicyParts};
 use crate::session::id::Ids;
@@ -115,18 +116,23 @@ fn a_direction_that_never_rests_does_not_starve_the_other() {
     cx.actions.clear();
 
     let mut pair = Pair([endless(), endless()]);
-    let (mut scratch, mut budget, mut charged) = (Vec::with_capacity(4096), Budget::new(1 << 20), [0; 2]);
-    let mut means = Means {
-        scratch: &mut scratch,
-        budget: &mut budget,
-        charged: &mut charged,
-        allowance_bytes: TURN_BYTES,
-    };
-    let ended = run(&mut pair, &mut flows, &mut session, &mut cx, &mut means);
-    assert_eq!(ended, Turn::Spent);
+    let (mut scratch, mut budget, mut held) =
+        (Vec::with_capacity(4096), Budget::new(1 << 20), Held::default());
+    let mut pipes = Pipes::new(0, Worth::default());
+    for _ in 0..2 * LEAD_TURNS_MAX {
+        let mut means = Means {
+            scratch: &mut scratch,
+            budget: &mut budget,
+            pipes: &mut pipes,
+            held: &mut held,
+            allowance_bytes: TURN_BYTES,
+        };
+        let ended = run(&mut pair, &mut flows, &mut session, &mut cx, &mut means);
+        assert_eq!(ended, Turn::Spent);
+    }
     let [(client, _), (origin, _)] = &pair.0;
     assert!(
-        client.taken > TURN_BYTES / 16 && origin.taken > TURN_BYTES / 16,
+        client.taken > TURN_BYTES * 7 && origin.taken > TURN_BYTES * 7,
         "{} and {}",
         client.taken,
         origin.taken
@@ -176,11 +182,13 @@ fn lent(budget: &mut Budget) -> (Flow, Vec<u8>) {
     flow.rx.push(b"x");
     flow.rx.give_back();
     flow.rx.consume(1);
-    let (mut scratch, mut charged) = (Vec::with_capacity(65536), [0; 2]);
+    let (mut scratch, mut held) = (Vec::with_capacity(65536), Held::default());
+    let mut pipes = Pipes::new(0, Worth::default());
     let mut means = Means {
         scratch: &mut scratch,
         budget,
-        charged: &mut charged,
+        pipes: &mut pipes,
+        held: &mut held,
         allowance_bytes: TURN_BYTES,
     };
     lend(&mut flow, &mut means);

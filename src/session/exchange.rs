@@ -248,7 +248,7 @@ impl Exchange {
         };
         if done {
             self.sending = Sending::Done;
-        } else if flows.up.end >= End::Reached && flows.up.passable() == 0 && flows.up.tx.is_empty() {
+        } else if flows.up.end >= End::Reached && !flows.up.has_unsent() {
             return Some(Next::ClientLost(
                 "the client closed its connection before its request ended".into(),
             ));
@@ -343,7 +343,7 @@ impl Exchange {
     fn finish(self: Box<Self>, flows: &mut Flows, shared: &Shared, cx: &mut Cx<'_>) -> State {
         let sent = matches!(self.sending, Sending::Done);
         // Bytes behind the response, or an end, make the connection useless: they belong to no request.
-        let clean = flows.up.tx.is_empty() && flows.down.rx.is_empty() && flows.down.end == End::Open;
+        let clean = !flows.up.has_unsent() && flows.down.rx.is_empty() && flows.down.end == End::Open;
         if self.origin_persists && sent && clean && !flows.up.dead {
             let private = self.private;
             let key = self.request.pool_key();

@@ -75,7 +75,7 @@ pub(super) fn refuse(
     record.note_refusal(&refusal, status);
     cx.actions.push(Action::Log(record));
     // The head that no origin got.
-    flows.up.tx.release();
+    flows.up.drop_unsent();
     if keep {
         Head::next(flows, cx.now)
     } else {
@@ -104,7 +104,7 @@ impl Closing {
         // Counted from now on, not from when the client was last heard of.
         flows.down.touched = cx.now;
         // The origin gets nothing more, and the client is read whatever became of it.
-        flows.up.tx.release();
+        flows.up.drop_unsent();
         flows.up.dead = false;
         flows.up.gate = Gate::Hold;
         State::Closing(Closing { hung_up: None })

@@ -16,6 +16,7 @@
 mod acl;
 mod address;
 mod auth;
+mod bulk;
 mod clients;
 mod connect;
 mod forward;
@@ -78,6 +79,7 @@ fn all_cases() -> Vec<Case> {
         names::cases(),
         connect::cases(),
         relay::cases(),
+        bulk::cases(),
         forward::cases(),
         forward_bodies::cases(),
         forward_connections::cases(),

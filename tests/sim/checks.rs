@@ -19,6 +19,9 @@ pub(crate) fn all(world: &World) -> Vec<String> {
             wrong.push("a wire is left open".into());
         }
     }
+    if world.pipes.in_use() != 0 {
+        wrong.push(format!("{} pipes are lost", world.pipes.in_use()));
+    }
     if world.budget.used_bytes() != 0 {
         wrong.push(format!(
             "{} bytes are left in the budget",

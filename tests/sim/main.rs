@@ -74,6 +74,7 @@ fn setting(seed: u64) -> Setting {
         } else {
             256 * 1024
         },
+        pipes_max: [0, 64, 1, 64][seed as usize % 4],
         client_manner: None,
         origin_manner: None,
         spoil: Spoil::Nothing,
@@ -163,7 +164,7 @@ fn smooth(piece_max: usize) -> Manner {
 #[test]
 fn the_outcome_does_not_depend_on_how_bytes_are_cut() {
     for seed in 0..number_from("SIM_SEEDS").unwrap_or(SEEDS) / 4 {
-        let cut = |piece_max: usize, scratch_bytes: usize| {
+        let cut = |piece_max: usize, scratch_bytes: usize, pipes_max: usize| {
             let mut drawn = setting(seed);
             let mut random = Random::new(seed);
             drawn.taste = Taste {
@@ -181,6 +182,7 @@ fn the_outcome_does_not_depend_on_how_bytes_are_cut() {
                 .retain(|exchange| !matches!(exchange.answer.fault, Fault::Cut(..) | Fault::Dies));
             drawn.budget_bytes = 32 << 20;
             drawn.scratch_bytes = scratch_bytes;
+            drawn.pipes_max = pipes_max;
             drawn.client_manner = Some(smooth(piece_max));
             drawn.origin_manner = Some(smooth(piece_max));
             let world =
@@ -195,9 +197,11 @@ fn the_outcome_does_not_depend_on_how_bytes_are_cut() {
             at_origins.sort();
             (at_client, at_origins)
         };
-        let whole = cut(1 << 20, 65_536);
-        for (piece_max, scratch_bytes) in [(1, 65_536), (13, 100), (1000, 64)] {
-            let other = cut(piece_max, scratch_bytes);
+        let whole = cut(1 << 20, 65_536, 0);
+        for (piece_max, scratch_bytes, pipes_max) in
+            [(1, 65_536, 0), (13, 100, 1), (1000, 64, 64), (1 << 20, 4096, 64)]
+        {
+            let other = cut(piece_max, scratch_bytes, pipes_max);
             if other != whole {
                 let same = if other.0 == whole.0 { "origins" } else { "client" };
                 panic!("seed {seed}, pieces of {piece_max}: another outcome for the {same}");
@@ -212,8 +216,9 @@ fn errors_at_every_byte() {
     use std::io::ErrorKind as K;
     let kinds = [K::ConnectionReset, K::BrokenPipe, K::TimedOut];
     for seed in [1, 4, 7] {
-        let broken = |on_client: bool, on_read: bool, at: usize| {
+        let broken = |on_client: bool, on_read: bool, at: usize, pipes_max: usize| {
             let mut drawn = setting(seed);
+            drawn.pipes_max = pipes_max;
             drawn.taste.fine = true;
             drawn.taste.calm = true;
             drawn.clients = draw_clients(drawn.taste, &mut Random::new(seed));
@@ -239,13 +244,15 @@ fn errors_at_every_byte() {
             run(drawn).map(|world| world.longest_stream())
         };
         for (on_client, on_read) in [(true, true), (true, false), (false, true), (false, false)] {
-            let longest = broken(on_client, on_read, usize::MAX).unwrap_or_default();
+            let longest = broken(on_client, on_read, usize::MAX, 0).unwrap_or_default();
             assert!(longest > 100, "seed {seed} is no good example: {longest} bytes");
             for at in 0..=longest {
-                if let Err(wrong) = broken(on_client, on_read, at) {
-                    panic!(
-                        "seed {seed}, the client's wire: {on_client}, reading: {on_read}, byte {at}: {wrong}"
-                    );
+                for pipes_max in [0, 64] {
+                    if let Err(wrong) = broken(on_client, on_read, at, pipes_max) {
+                        panic!(
+                            "seed {seed}, the client's wire: {on_client}, reading: {on_read}, byte {at}, pipes: {pipes_max}: {wrong}"
+                        );
+                    }
                 }
             }
         }

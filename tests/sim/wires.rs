@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
+use std::os::fd::BorrowedFd;
 
 use smokescreen::io::wire::{Ready, Wire};
 
@@ -235,12 +236,12 @@ impl MemoryWire {
     }
 }
 
-impl Wire for MemoryWire {
-    fn read(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
+impl MemoryWire {
+    /// So many of the bytes that are there are read now.
+    fn readable_piece(&mut self, room: usize) -> io::Result<usize> {
         if self.closed {
             self.complaints.push("read after close".into());
         }
-        let room = into.capacity() - into.len();
         if room == 0 {
             self.complaints.push("read without room".into());
         }
@@ -268,17 +269,17 @@ impl Wire for MemoryWire {
         let n = self.piece(there);
         // Whoever takes a short read for the last one must hear of the rest again.
         self.owes_read_edge |= n < self.arrived || self.broken || self.fin_arrived && !self.manner.announces;
-        into.extend(self.inbound.drain(..n));
         self.arrived -= n;
         self.read_bytes += n;
         Ok(n)
     }
 
-    fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+    /// So many of the bytes offered are taken now.
+    fn writable_piece(&mut self, offered: usize) -> io::Result<usize> {
         if self.closed || self.hung_up {
             self.complaints.push("write after close or half-close".into());
         }
-        if first.is_empty() && second.is_empty() {
+        if offered == 0 {
             self.complaints.push("write of nothing".into());
         }
         if let Some((at, kind)) = self.manner.break_write
@@ -293,7 +294,6 @@ impl Wire for MemoryWire {
         if self.broken {
             return Err(ErrorKind::BrokenPipe.into());
         }
-        let offered = first.len() + second.len();
         let mut fits = offered.min(self.room());
         if let Some((at, _)) = self.manner.break_write {
             fits = fits.min(at - self.written.len());
@@ -304,10 +304,49 @@ impl Wire for MemoryWire {
         }
         let n = self.piece(fits);
         self.wants_room |= n < offered;
-        self.written.extend(first.iter().chain(second).take(n));
+        Ok(n)
+    }
+
+    fn note_written(&mut self) {
         if self.peer_closed {
             self.fail(ErrorKind::ConnectionReset);
         }
+    }
+}
+
+impl Wire for MemoryWire {
+    fn read(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
+        let n = self.readable_piece(into.capacity() - into.len())?;
+        into.extend(self.inbound.drain(..n));
+        Ok(n)
+    }
+
+    fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+        let n = self.writable_piece(first.len() + second.len())?;
+        self.written.extend(first.iter().chain(second).take(n));
+        self.note_written();
+        Ok(n)
+    }
+
+    fn can_splice(&self) -> bool {
+        true
+    }
+
+    fn splice_to(&mut self, pipe: BorrowedFd<'_>, n: usize) -> io::Result<usize> {
+        let n = self.readable_piece(n)?;
+        if n > 0 {
+            let bytes: Vec<u8> = self.inbound.drain(..n).collect();
+            assert_eq!(rustix::io::write(pipe, &bytes)?, n, "the pipe was not empty");
+        }
+        Ok(n)
+    }
+
+    fn splice_from(&mut self, pipe: BorrowedFd<'_>, n: usize) -> io::Result<usize> {
+        let n = self.writable_piece(n)?;
+        let mut bytes = vec![0; n];
+        assert_eq!(rustix::io::read(pipe, &mut bytes)?, n, "the pipe holds less");
+        self.written.extend(bytes);
+        self.note_written();
         Ok(n)
     }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use smokescreen::flow::Flows;
 use smokescreen::http::HeadLimits;
 use smokescreen::io::budget::Budget;
+use smokescreen::io::pipe::{Pipes, Worth};
 use smokescreen::io::token::{ConnId, IdleId, WireId};
 use smokescreen::io::wire::Ready;
 use smokescreen::policy::acl::Acl;
@@ -19,6 +20,7 @@ use smokescreen::policy::auth::Password;
 use smokescreen::policy::ranges::Ranges;
 use smokescreen::policy::{Network, Policy, PolicyParts};
 use smokescreen::server::pool::{Pool, Taken};
+use smokescreen::server::turn::Held;
 use smokescreen::session::id::Ids;
 use smokescreen::session::outcome::Record;
 use smokescreen::session::spares::Spares;
@@ -33,6 +35,13 @@ use crate::wires::{Manner, MemoryWire};
 
 const ACL: &str = "version: v1\nservices:\n- {name: authed, project: users, action: open}\n\
                    default: {name: default, project: other, action: enforce}\nglobal_deny_list: ['*.internal']\n";
+
+/// Whatever may pass unseen goes through a pipe.
+const EVERYTHING: Worth = Worth {
+    read_bytes: 1,
+    body_bytes: 1,
+    splice_bytes: 1,
+};
 
 /// Something that is spoiled on purpose, to see that it is noticed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,6 +73,8 @@ pub(crate) struct Setting {
     pub(crate) budget_bytes: usize,
     pub(crate) scratch_bytes: usize,
     pub(crate) allowance_bytes: usize,
+    /// Pipes for bulk; 0: everything is copied.
+    pub(crate) pipes_max: usize,
     /// How the client's and the origins' wires behave; drawn for each wire where `None`.
     pub(crate) client_manner: Option<Manner>,
     pub(crate) origin_manner: Option<Manner>,
@@ -91,7 +102,7 @@ pub(crate) struct Conn {
     dialling: Option<u32>,
     flows: Flows,
     pub(crate) session: Session,
-    charged: [u32; 2],
+    held: Held,
     queued: bool,
     pub(crate) over: bool,
     pub(crate) records: Vec<Record>,
@@ -115,6 +126,7 @@ pub(crate) struct World {
     answers: Vec<Pending>,
     pool: Pool,
     pub(crate) budget: Budget,
+    pub(crate) pipes: Pipes,
     scratch: Vec<u8>,
     actions: Vec<Action>,
     ids: Ids,
@@ -162,6 +174,7 @@ impl World {
             answers: Vec::new(),
             pool: Pool::new(random.between(1, 4), random.between(1, 3)),
             budget: Budget::new(setting.budget_bytes),
+            pipes: Pipes::new(setting.pipes_max, EVERYTHING),
             scratch: Vec::with_capacity(setting.scratch_bytes),
             actions: Vec::new(),
             ids: Ids::new([1, 2, 3], 4, 5),
@@ -198,7 +211,7 @@ impl World {
             dialling: None,
             flows: Flows::new(self.now),
             session: Session::new(peer, self.now),
-            charged: [0; 2],
+            held: Held::default(),
             queued: false,
             over: false,
             records: Vec::new(),

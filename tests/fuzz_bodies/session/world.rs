@@ -6,10 +6,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use smokescreen::flow::Flows;
 use smokescreen::io::budget::Budget;
+use smokescreen::io::pipe::{Pipes, Worth};
 use smokescreen::io::wire::{Ready, Wire};
 use smokescreen::net::Side;
 use smokescreen::policy::{Policy, Vetted};
-use smokescreen::server::turn::{self, Ends, Means, Turn};
+use smokescreen::server::turn::{self, Ends, Held, Means, Turn};
 use smokescreen::session::id::Ids;
 use smokescreen::session::outcome::{Line, Record};
 use smokescreen::session::spares::Spares;
@@ -56,7 +57,8 @@ pub(super) struct World {
     draining: bool,
     scratch: Vec<u8>,
     budget: Budget,
-    charged: [u32; 2],
+    pipes: Pipes,
+    held: Held,
     actions: Vec<Action>,
     ids: Ids,
     spares: Spares,
@@ -108,7 +110,8 @@ impl World {
             records: Vec::new(),
             owes_record: false,
             draining: false,
-            charged: [0; 2],
+            pipes: Pipes::new(0, Worth::default()),
+            held: Held::default(),
             actions: Vec::new(),
             manner,
             settings,
@@ -192,7 +195,8 @@ impl World {
         let mut means = Means {
             scratch: &mut self.scratch,
             budget: &mut self.budget,
-            charged: &mut self.charged,
+            pipes: &mut self.pipes,
+            held: &mut self.held,
             allowance_bytes: self.manner.allowance_bytes,
         };
         let mut cx = Cx {
@@ -361,9 +365,7 @@ impl World {
         for (_, at) in self.pool.drain(..) {
             self.origins[at].close();
         }
-        for charged in std::mem::take(&mut self.charged) {
-            self.budget.release(charged);
-        }
+        self.held.release(&mut self.budget, &mut self.pipes);
         assert_eq!(self.budget.used_bytes(), 0, "bytes of the budget are lost");
     }
 }

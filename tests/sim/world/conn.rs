@@ -62,7 +62,8 @@ impl World {
             let mut means = Means {
                 scratch: &mut self.scratch,
                 budget: &mut self.budget,
-                charged: &mut conn.charged,
+                pipes: &mut self.pipes,
+                held: &mut conn.held,
                 allowance_bytes,
             };
             let mut cx = Cx {
@@ -101,12 +102,14 @@ impl World {
         let flows = &self.conns[nth].flows;
         self.say(|| {
             format!(
-                "    {ended:?} up {:?}/{}+{} {:?} down {:?}/{}+{} {:?}",
+                "    {ended:?} up {:?}/{}+{}+{} {:?} down {:?}/{}+{}+{} {:?}",
                 flows.up.gate,
+                flows.up.piped_bytes,
                 flows.up.tx.len(),
                 flows.up.rx.len(),
                 flows.up.end,
                 flows.down.gate,
+                flows.down.piped_bytes,
                 flows.down.tx.len(),
                 flows.down.rx.len(),
                 flows.down.end
@@ -284,9 +287,7 @@ impl World {
         let conn = &mut self.conns[nth];
         conn.over = true;
         let links = [Some(conn.client), conn.origin.take().as_ref().map(link_of)];
-        for charged in std::mem::take(&mut conn.charged) {
-            self.budget.release(charged);
-        }
+        conn.held.release(&mut self.budget, &mut self.pipes);
         for link in links.into_iter().flatten() {
             if how == Close::Abort {
                 self.links[link].wire.abort();

@@ -1,0 +1,227 @@
+//! Kernel pipes for bulk: bytes pass from socket to socket by splice(2) without being copied into the process. A
+//! pool of them, bounded, and which directions are worth one. What may pass is the gate's matter and the pump's.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::pipe::{PipeFlags, SpliceFlags};
+
+use crate::flow::{Flow, Gate, Pace};
+
+use super::wire::{Wire, retry_interrupted};
+
+/// What a pipe is enlarged to. It counts in pages, and a piece of a packet takes one, however small it is.
+const PIPE_BYTES: usize = 1024 * 1024;
+
+/// A pipe that could not be made at least this large moves less at a time than a copy does.
+const PIPE_BYTES_MIN: usize = 64 * 1024;
+
+/// At most so many bytes are in a pipe: what one splice asks for. Pages may be large, so the pipe's own size does
+/// not bound this.
+pub const PIPED_BYTES_MAX: usize = 256 * 1024;
+
+/// After the kernel refused a pipe, everything is copied for so long.
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
+
+/// Moves at most `n` bytes from one descriptor to another, one of them a pipe's end, without waiting.
+///
+/// # Errors
+/// splice(2)'s; `WouldBlock` where the one is empty or the other is full.
+pub fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>, n: usize) -> io::Result<usize> {
+    let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
+    retry_interrupted(|| rustix::pipe::splice(from, None, to, None, n, flags))
+}
+
+/// Does this error of [`Pipe::fill`] come from splicing itself, so that copying may do?
+pub fn is_refusal(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    error.kind() == io::ErrorKind::Unsupported
+        || matches!(
+            errno,
+            Some(Errno::INVAL | Errno::NOSYS | Errno::NOMEM | Errno::PERM | Errno::OPNOTSUPP)
+        )
+}
+
+/// One pipe and how much is in it.
+#[derive(Debug)]
+pub struct Pipe {
+    input: OwnedFd,
+    output: OwnedFd,
+    bytes: usize,
+    /// Counts the pipes that there are.
+    _permit: Arc<()>,
+}
+
+impl Pipe {
+    fn new(permit: Arc<()>) -> io::Result<Pipe> {
+        let (output, input) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        // Refused beyond the user's share of pages; what was given may do.
+        let size = rustix::pipe::fcntl_setpipe_size(&input, PIPE_BYTES)
+            .or_else(|_| rustix::pipe::fcntl_getpipe_size(&input))?;
+        if size < PIPE_BYTES_MIN {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        Ok(Pipe {
+            input,
+            output,
+            bytes: 0,
+            _permit: permit,
+        })
+    }
+
+    /// Is nothing in it?
+    pub fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    /// Takes at most `n` bytes from `source`, which must not be more than [`PIPED_BYTES_MAX`]; `Ok(0)` is the source's
+    /// end.
+    ///
+    /// # Errors
+    /// The source's. `WouldBlock` means that *it* is empty only where the pipe is: fill no other.
+    pub fn fill(&mut self, source: &mut impl Wire, n: usize) -> io::Result<usize> {
+        let n = source.splice_to(self.input.as_fd(), n)?;
+        self.bytes += n;
+        Ok(n)
+    }
+
+    /// Gives what `destination` takes of what is there.
+    ///
+    /// # Errors
+    /// The destination's.
+    pub fn drain(&mut self, destination: &mut impl Wire) -> io::Result<usize> {
+        let n = destination.splice_from(self.output.as_fd(), self.bytes)?;
+        if n == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        self.bytes = self.bytes.saturating_sub(n);
+        Ok(n)
+    }
+}
+
+/// From when on a direction is worth a pipe.
+#[derive(Clone, Copy, Debug)]
+pub struct Worth {
+    /// Two reads in a row of at least so many bytes.
+    pub read_bytes: usize,
+    /// A body of at least so many bytes, before anything is known of its pace.
+    pub body_bytes: u64,
+    /// A splice of fewer bytes than these shows that copying would do.
+    pub splice_bytes: usize,
+}
+
+impl Default for Worth {
+    fn default() -> Worth {
+        Worth {
+            read_bytes: 32 * 1024,
+            body_bytes: 256 * 1024,
+            splice_bytes: 16 * 1024,
+        }
+    }
+}
+
+impl Worth {
+    /// Should the next bytes of `flow` be spliced?
+    pub fn covers(&self, flow: &Flow) -> bool {
+        match (flow.gate, flow.pace) {
+            (Gate::Hold, _) => false,
+            (Gate::Open, pace) => pace == Pace::Bulk,
+            (Gate::Pass(n), Pace::Bulk) => n >= self.read_bytes as u64,
+            (Gate::Pass(n), pace) => pace == Pace::Unknown && n >= self.body_bytes && n < u64::MAX,
+        }
+    }
+
+    /// What a read of `n` bytes says of a direction's pace.
+    pub fn after_read(&self, flow: &Flow, n: usize) -> Pace {
+        match (flow.gate, flow.pace) {
+            // What is looked at is a head or a chunk's size; how fast its body comes is not known.
+            (Gate::Hold, _) => Pace::Unknown,
+            _ if n < self.read_bytes => Pace::Slow,
+            (_, Pace::Unknown | Pace::Slow) => Pace::Brisk,
+            (_, Pace::Brisk | Pace::Bulk) => Pace::Bulk,
+        }
+    }
+
+    /// What a splice of `n` bytes says.
+    pub fn after_splice(&self, flow: &Flow, n: usize) -> Pace {
+        match n < self.splice_bytes {
+            true => Pace::Slow,
+            false => flow.pace,
+        }
+    }
+}
+
+/// All pipes of a loop: those in use are counted, those that are free are kept.
+#[derive(Debug)]
+pub struct Pipes {
+    #[expect(
+        clippy::vec_box,
+        reason = "a direction holds a pointer; a pipe goes to and fro without an allocation"
+    )]
+    idle: Vec<Box<Pipe>>,
+    pipes_max: usize,
+    permits: Arc<()>,
+    refused_until: Option<Instant>,
+    /// Which directions get one.
+    pub worth: Worth,
+}
+
+impl Pipes {
+    /// At most `pipes_max` pipes, two descriptors each; with 0 everything is copied.
+    pub fn new(pipes_max: usize, worth: Worth) -> Pipes {
+        Pipes {
+            idle: Vec::new(),
+            pipes_max,
+            permits: Arc::new(()),
+            refused_until: None,
+            worth,
+        }
+    }
+
+    /// An empty pipe, if there may be one more.
+    pub fn take(&mut self, now: Instant) -> Option<Box<Pipe>> {
+        if let Some(pipe) = self.idle.pop() {
+            return Some(pipe);
+        }
+        if self.in_use() >= self.pipes_max || self.refused_until.is_some_and(|until| now < until) {
+            return None;
+        }
+        match Pipe::new(Arc::clone(&self.permits)) {
+            Ok(pipe) => Some(Box::new(pipe)),
+            Err(_) => {
+                self.refuse(now);
+                None
+            }
+        }
+    }
+
+    /// Makes no pipe for a while: the kernel gave none, or won't splice.
+    pub fn refuse(&mut self, now: Instant) {
+        self.idle.clear();
+        self.refused_until = Some(now + REFUSED_PAUSE);
+    }
+
+    /// Takes a pipe back. One with bytes in it is closed: they are nobody else's.
+    pub fn put(&mut self, pipe: Box<Pipe>) {
+        if pipe.is_empty() {
+            self.idle.push(pipe);
+        }
+    }
+
+    /// Closes the free ones; tells how many there were.
+    pub fn close_idle(&mut self) -> usize {
+        std::mem::take(&mut self.idle).len()
+    }
+
+    /// How many are with directions now.
+    pub fn in_use(&self) -> usize {
+        Arc::strong_count(&self.permits) - 1 - self.idle.len()
+    }
+}
+
+#[cfg(test)]
+#[path = "pipe_tests.rs"]
+mod tests;

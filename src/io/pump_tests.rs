@@ -1,0 +1,237 @@
+//! One direction over real connections, copied and spliced: bytes, gates, ends, failures.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+
+use super::*;
+use crate::flow::Pace;
+use crate::io::pipe::Worth;
+use crate::io::wire::Transport;
+
+/// A connection: the peer's end and ours.
+fn connection() -> (TcpStream, Transport) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (ours, _) = listener.accept().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    peer.set_nonblocking(true).unwrap();
+    (peer, Transport::Tcp(mio::net::TcpStream::from_std(ours)))
+}
+
+/// A direction between two connections.
+struct Direction {
+    sender: TcpStream,
+    source: Transport,
+    destination: Transport,
+    receiver: TcpStream,
+    flow: Flow,
+    pipe: Option<Box<Pipe>>,
+    pipes: Pipes,
+    scratch: Vec<u8>,
+    now: Instant,
+    spliced: bool,
+}
+
+fn direction(gate: Gate, pipes_max: usize) -> Direction {
+    let ((sender, source), (receiver, destination)) = (connection(), connection());
+    let now = Instant::now();
+    Direction {
+        sender,
+        source,
+        destination,
+        receiver,
+        flow: Flow::new(gate, now),
+        pipe: None,
+        pipes: Pipes::new(pipes_max, Worth::default()),
+        scratch: Vec::with_capacity(64 * 1024),
+        now,
+        spliced: false,
+    }
+}
+
+impl Direction {
+    /// Moves what can be moved; tells what failed.
+    fn run(&mut self) -> Option<IoFail> {
+        let mut from = Ready {
+            readable: true,
+            ..Ready::default()
+        };
+        let mut to = Ready {
+            writable: true,
+            ..Ready::default()
+        };
+        loop {
+            let pipe = self.pipe.as_deref_mut();
+            let drained = drain(&mut self.destination, &mut to, &mut self.flow, pipe, self.now);
+            if self.flow.rx.is_empty() {
+                self.flow.rx.swap_memory(&mut self.scratch);
+            }
+            let bypass = Bypass {
+                pipe: &mut self.pipe,
+                pipes: &mut self.pipes,
+                is_open: true,
+            };
+            let filled = fill(
+                &mut self.source,
+                &mut from,
+                &mut self.flow,
+                bypass,
+                false,
+                self.now,
+            );
+            self.spliced |= self.flow.piped_bytes > 0;
+            for pumped in [drained, filled] {
+                if let Pumped::Failed(fail) = pumped {
+                    return Some(fail);
+                }
+            }
+            let over = !from.readable || !self.flow.wants_bytes();
+            if over && (!to.writable || !self.flow.has_unsent() && !self.flow.end_is_due()) {
+                return None;
+            }
+        }
+    }
+
+    /// Sends `bytes` in pieces while reading in pieces of `read_bytes`; returns what arrived, until nothing more does.
+    fn carry(&mut self, bytes: &[u8], read_bytes: usize) -> Vec<u8> {
+        let (mut sent, mut got, mut quiet) = (0, Vec::new(), 0);
+        let mut room = vec![0; read_bytes];
+        while quiet < 50 {
+            let end = bytes.len().min(sent + 7 + sent * 31 % 400_000);
+            match self.sender.write(&bytes[sent..end]) {
+                Ok(n) => sent += n,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            }
+            assert!(self.run().is_none());
+            match self.receiver.read(&mut room) {
+                Ok(n) if n > 0 => {
+                    got.extend_from_slice(&room[..n]);
+                    quiet = 0;
+                }
+                _ if sent == bytes.len() => {
+                    std::thread::sleep(std::time::Duration::from_millis(1));
+                    quiet += 1;
+                }
+                _ => {}
+            }
+        }
+        got
+    }
+}
+
+fn pattern(n: usize) -> Vec<u8> {
+    (0..n)
+        .map(|at| (at.wrapping_mul(2_654_435_761) >> 11).to_le_bytes()[0])
+        .collect()
+}
+
+#[test]
+fn bulk_arrives_in_order_and_its_end_behind_it() {
+    for (pipes_max, read_bytes) in [(0, 1 << 20), (1, 1 << 20), (1, 20_000)] {
+        let mut direction = direction(Gate::Open, pipes_max);
+        let bytes = pattern(9_000_000);
+        let got = direction.carry(&bytes, read_bytes);
+        assert!(got == bytes, "{} of {} bytes", got.len(), bytes.len());
+        assert_eq!(direction.spliced, pipes_max > 0);
+        assert_eq!(direction.flow.moved_bytes, 9_000_000);
+        direction.sender.shutdown(std::net::Shutdown::Write).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        assert!(direction.run().is_none());
+        assert_eq!(direction.flow.end, End::Passed);
+        direction.receiver.set_nonblocking(false).unwrap();
+        assert_eq!(direction.receiver.read(&mut [0]).unwrap(), 0);
+    }
+}
+
+#[test]
+fn no_byte_behind_the_gate_is_spliced() {
+    for n in [300_000, 1 << 20, (1 << 20) + 1] {
+        let mut direction = direction(Gate::Pass(n), 1);
+        let bytes = pattern(2_000_000);
+        let got = direction.carry(&bytes, 1 << 20);
+        assert!(direction.spliced);
+        assert_eq!((got.len() as u64, direction.flow.moved_bytes), (n, n));
+        assert_eq!(direction.flow.gate, Gate::Pass(0));
+        assert!(
+            direction.flow.rx.is_empty(),
+            "what comes behind stays in the socket"
+        );
+        direction.flow.gate = Gate::Pass(2_000_000 - n);
+        let rest = direction.carry(&[], 1 << 20);
+        assert!([got, rest].concat() == bytes);
+    }
+}
+
+#[test]
+fn small_messages_are_copied() {
+    let mut direction = direction(Gate::Open, 1);
+    for _ in 0..20 {
+        assert_eq!(direction.sender.write(&[1; 64]).unwrap(), 64);
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        assert!(direction.run().is_none());
+    }
+    assert!(!direction.spliced && direction.pipe.is_none());
+}
+
+#[test]
+fn a_reset_amid_bulk_is_told() {
+    let mut direction = direction(Gate::Pass(10_000_000), 1);
+    let bytes = pattern(200_000);
+    assert!(direction.carry(&bytes, 1 << 20) == bytes && direction.spliced);
+    socket2::SockRef::from(&direction.sender)
+        .set_linger(Some(std::time::Duration::ZERO))
+        .unwrap();
+    direction.sender = connection().0;
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    assert_eq!(direction.run().unwrap().kind, IoFailKind::Reset);
+}
+
+#[test]
+fn a_receiver_that_is_gone_is_told() {
+    let mut direction = direction(Gate::Pass(10_000_000), 1);
+    direction.receiver = connection().0;
+    let bytes = pattern(500_000);
+    let fail = (0..100).find_map(|_| {
+        let _ = direction.sender.write(&bytes);
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        direction.run()
+    });
+    assert_eq!(fail.unwrap().kind, IoFailKind::Reset);
+}
+
+#[test]
+fn bytes_that_were_given_up_are_not_taken_for_others() {
+    let mut direction = direction(Gate::Pass(300_000), 2);
+    let mut ready = Ready {
+        readable: true,
+        ..Ready::default()
+    };
+    let mut refill = |direction: &mut Direction, byte: u8| {
+        assert_eq!(direction.sender.write(&[byte; 1000]).unwrap(), 1000);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        let bypass = Bypass {
+            pipe: &mut direction.pipe,
+            pipes: &mut direction.pipes,
+            is_open: true,
+        };
+        ready.readable = true;
+        direction.flow.pace = Pace::Unknown;
+        let filled = fill(
+            &mut direction.source,
+            &mut ready,
+            &mut direction.flow,
+            bypass,
+            false,
+            direction.now,
+        );
+        assert!(matches!(filled, Pumped::Piped) && direction.flow.piped_bytes == 1000);
+    };
+    refill(&mut direction, 1);
+    direction.flow.drop_unsent();
+    refill(&mut direction, 2);
+    assert!(direction.run().is_none());
+    let mut got = [0; 4096];
+    direction.receiver.set_nonblocking(false).unwrap();
+    assert_eq!(direction.receiver.read(&mut got).unwrap(), 1000);
+    assert!(got[..1000] == [2; 1000]);
+}
