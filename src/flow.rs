@@ -14,28 +14,35 @@ const COALESCED_BYTES_MAX: u64 = 2048;
 /// Bytes of our own that may wait before the session is told to stop producing more.
 const TX_BYTES_HIGH: usize = 16 * 1024;
 
-/// A queue of bytes: appended at the end, consumed from the front, without moving what is left.
+/// A queue of bytes: appended at the end, consumed from the front, without moving what is left. One without memory is
+/// a null pointer, as most are.
 #[derive(Default, Debug)]
-pub struct Buf {
+pub struct Buf(Option<Box<Bytes>>);
+
+#[derive(Default, Debug)]
+struct Bytes {
     bytes: Vec<u8>,
     start: usize,
 }
 
 impl From<Vec<u8>> for Buf {
     fn from(bytes: Vec<u8>) -> Buf {
-        Buf { bytes, start: 0 }
+        Buf(Some(Box::new(Bytes { bytes, start: 0 })))
     }
 }
 
 impl Buf {
     /// What is queued.
     pub fn as_slice(&self) -> &[u8] {
-        self.bytes.get(self.start..).unwrap_or_default()
+        self.0
+            .as_ref()
+            .and_then(|queue| queue.bytes.get(queue.start..))
+            .unwrap_or_default()
     }
 
     /// How many bytes are queued.
     pub fn len(&self) -> usize {
-        self.bytes.len() - self.start
+        self.0.as_ref().map_or(0, |queue| queue.bytes.len() - queue.start)
     }
 
     /// Is nothing queued?
@@ -43,55 +50,64 @@ impl Buf {
         self.len() == 0
     }
 
+    /// Has it memory, used or not?
+    pub fn has_memory(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Bytes of memory held, used or not.
     pub fn capacity(&self) -> usize {
-        self.bytes.capacity()
+        self.0.as_ref().map_or(0, |queue| queue.bytes.capacity())
     }
 
     /// Drops the first `n` bytes, or all there are.
     pub fn consume(&mut self, n: usize) {
-        self.start += n.min(self.len());
-        if self.is_empty() {
-            self.clear();
+        if let Some(queue) = &mut self.0 {
+            queue.start += n;
+            if queue.start >= queue.bytes.len() {
+                self.clear();
+            }
         }
     }
 
     /// Drops all bytes, keeps the memory, which may be borrowed.
     pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.start = 0;
+        if let Some(queue) = &mut self.0 {
+            queue.bytes.clear();
+            queue.start = 0;
+        }
     }
 
     /// Drops all bytes and the memory, which must be its own.
     pub fn release(&mut self) {
-        *self = Buf::default();
+        self.0 = None;
     }
 
     /// Appends a copy of `bytes`.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        self.writer().extend_from_slice(bytes);
     }
 
     /// The vector behind the queue, for writers that append. Whoever holds it must only append.
     pub fn writer(&mut self) -> &mut Vec<u8> {
-        &mut self.bytes
+        &mut self.0.get_or_insert_default().bytes
     }
 
-    /// Exchanges the memory of an *empty* queue with `other`, which must be empty too: how a direction
-    /// borrows the loop's scratch buffer and gives it back. Does nothing to a queue that holds bytes.
-    pub fn swap_memory(&mut self, other: &mut Vec<u8>) {
+    /// Exchanges memory with `other`, where both are empty: how a queue borrows a buffer, and gives it back.
+    pub fn swap_memory(&mut self, other: &mut Buf) {
         if self.is_empty() && other.is_empty() {
-            self.start = 0;
-            std::mem::swap(&mut self.bytes, other);
+            std::mem::swap(self, other);
         }
     }
 
     /// Replaces borrowed memory by memory of its own that holds just what is queued; returns the borrowed
     /// memory, emptied.
-    pub fn give_back(&mut self) -> Vec<u8> {
-        let own = self.as_slice().to_vec();
-        let mut borrowed = std::mem::replace(&mut self.bytes, own);
-        self.start = 0;
+    pub fn give_back(&mut self) -> Buf {
+        let own = match self.as_slice() {
+            [] => Buf::default(),
+            rest => Buf::from(rest.to_vec()),
+        };
+        let mut borrowed = std::mem::replace(self, own);
         borrowed.clear();
         borrowed
     }
@@ -248,7 +264,7 @@ impl Flow {
     /// Drops what is on the way to the destination, but for what was read and did not leave yet. The pump closes a
     /// pipe that still holds some of it.
     pub fn drop_unsent(&mut self) {
-        self.tx.release();
+        self.tx.clear();
         self.piped_bytes = 0;
     }
 
@@ -334,7 +350,7 @@ mod tests {
 
     #[test]
     fn lent_memory_comes_back_and_the_rest_stays() {
-        let mut scratch = Vec::with_capacity(1000);
+        let mut scratch = Buf::from(Vec::with_capacity(1000));
         let mut buf = Buf::default();
         buf.swap_memory(&mut scratch);
         assert_eq!(scratch.capacity(), 0);
@@ -350,7 +366,7 @@ mod tests {
     fn memory_of_a_full_queue_is_not_swapped_away() {
         let mut buf = Buf::default();
         buf.push(b"x");
-        let mut scratch = Vec::with_capacity(10);
+        let mut scratch = Buf::from(Vec::with_capacity(10));
         buf.swap_memory(&mut scratch);
         assert_eq!(buf.as_slice(), b"x");
     }

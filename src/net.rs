@@ -21,6 +21,16 @@ pub enum Side {
     Origin,
 }
 
+impl Side {
+    /// The other end.
+    pub fn other(self) -> Side {
+        match self {
+            Side::Client => Side::Origin,
+            Side::Origin => Side::Client,
+        }
+    }
+}
+
 /// Which families of addresses are looked up and dialled (`--network`); literals count like looked-up addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Network {

@@ -17,6 +17,7 @@ use crate::io::budget::Budget;
 use crate::io::listener::{self, Acceptor};
 use crate::io::pipe::{Pipes, Worth};
 use crate::io::resolver::{self, Resolver};
+use crate::io::scratch::Scratch;
 use crate::io::signal::Signals;
 use crate::io::wires::Wires;
 use crate::log::{FLUSH_TIMEOUT, Format, Logger};
@@ -150,7 +151,7 @@ fn core(
         wires: Wires::new(poll.registry().try_clone()?),
         resolver: Resolver::new(resolver_settings(config), poll.registry(), waker)?,
         pool: Pool::new(idle_max, config.transport_max_idle_conns_per_host),
-        scratch: Vec::with_capacity(SCRATCH_BYTES),
+        scratch: Scratch::new(SCRATCH_BYTES),
         budget: Budget::new(BUDGET_BYTES),
         pipes,
         actions_done: Vec::new(),

@@ -11,6 +11,7 @@ pub mod local;
 pub mod pipe;
 pub mod pump;
 pub mod resolver;
+pub mod scratch;
 pub mod signal;
 pub mod token;
 pub mod wire;

@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::flow::Buf;
 use crate::flow::Pace;
 use crate::io::pipe::Worth;
 use crate::io::wire::Transport;
@@ -27,7 +28,7 @@ struct Direction {
     flow: Flow,
     pipe: Option<Box<Pipe>>,
     pipes: Pipes,
-    scratch: Vec<u8>,
+    scratch: Buf,
     now: Instant,
     spliced: bool,
 }
@@ -43,7 +44,7 @@ fn direction(gate: Gate, pipes_max: usize) -> Direction {
         flow: Flow::new(gate, now),
         pipe: None,
         pipes: Pipes::new(pipes_max, Worth::default()),
-        scratch: Vec::with_capacity(64 * 1024),
+        scratch: Vec::with_capacity(64 * 1024).into(),
         now,
         spliced: false,
     }

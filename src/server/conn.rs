@@ -103,6 +103,20 @@ impl Conn {
 
     /// Runs until nothing moves, the allowance is spent, or it is over.
     pub fn turn(&mut self, core: &mut Core) -> After {
+        core.scratch.lend_tx(&mut self.flows);
+        let after = self.go_on(core);
+        let mut means = Means {
+            scratch: &mut core.scratch,
+            budget: &mut core.budget,
+            pipes: &mut core.pipes,
+            held: &mut self.held,
+            allowance_bytes: 0,
+        };
+        turn::end(&mut self.flows, &self.session, &mut means);
+        after
+    }
+
+    fn go_on(&mut self, core: &mut Core) -> After {
         let mut allowance_bytes = turn::TURN_BYTES;
         self.look_at_race(core);
         loop {

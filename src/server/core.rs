@@ -7,6 +7,7 @@ use crate::io::budget::Budget;
 use crate::io::local;
 use crate::io::pipe::Pipes;
 use crate::io::resolver::Resolver;
+use crate::io::scratch::Scratch;
 use crate::io::wires::Wires;
 use crate::log::Logger;
 use crate::policy::Policy;
@@ -68,7 +69,7 @@ pub struct Core {
     /// Idle upstream connections.
     pub pool: Pool,
     /// Lent to one direction at a time.
-    pub scratch: Vec<u8>,
+    pub scratch: Scratch,
     /// The bytes all connections may hold.
     pub budget: Budget,
     /// The pipes for bulk.

@@ -5,6 +5,7 @@ use crate::flow::{End, Flow, Flows};
 use crate::io::budget::Budget;
 use crate::io::pipe::{Pipe, Pipes};
 use crate::io::pump::{self, Bypass, Pumped};
+use crate::io::scratch::Scratch;
 use crate::io::wire::{Ready, Wire, io_fail};
 use crate::net::Side;
 use crate::session::{Cx, Input, Session};
@@ -35,13 +36,13 @@ pub enum Turn {
     Spent,
 }
 
-/// What a connection holds of the loop's stores, a direction each: (up, down).
+/// What a connection holds of the loop's stores.
 #[derive(Debug)]
 pub struct Held {
     /// Bytes charged to the budget.
-    pub charged: [u32; 2],
-    /// The pipes with bytes in them; between turns there are no others.
-    pub pipes: [Option<Box<Pipe>>; 2],
+    charged: u32,
+    /// The pipes with bytes in them, (up, down); between turns there are no others.
+    pipes: [Option<Box<Pipe>>; 2],
     /// The source of the direction that moves first in a turn and may use up all of it.
     lead: Side,
     /// Turns in a row that it did.
@@ -51,7 +52,7 @@ pub struct Held {
 impl Default for Held {
     fn default() -> Held {
         Held {
-            charged: [0; 2],
+            charged: 0,
             pipes: [None, None],
             lead: Side::Client,
             led_turns: 0,
@@ -76,15 +77,13 @@ impl Held {
         }
         self.led_turns += 1;
         if self.led_turns >= LEAD_TURNS_MAX {
-            (self.lead, self.led_turns) = (other(from), 0);
+            (self.lead, self.led_turns) = (from.other(), 0);
         }
     }
 
     /// The connection is no more: everything goes back.
     pub fn release(&mut self, budget: &mut Budget, pipes: &mut Pipes) {
-        for charged in std::mem::take(&mut self.charged) {
-            budget.release(charged);
-        }
+        budget.release(std::mem::take(&mut self.charged));
         for pipe in self.pipes.iter_mut().filter_map(Option::take) {
             pipes.put(pipe);
         }
@@ -93,8 +92,8 @@ impl Held {
 
 /// What a turn works with beside the connection itself.
 pub struct Means<'a> {
-    /// The loop's buffer, lent to one direction at a time; empty between turns.
-    pub scratch: &'a mut Vec<u8>,
+    /// The loop's buffers, lent for the turn.
+    pub scratch: &'a mut Scratch,
     /// The bytes all connections may hold.
     pub budget: &'a mut Budget,
     /// The pipes for bulk.
@@ -105,7 +104,8 @@ pub struct Means<'a> {
     pub allowance_bytes: usize,
 }
 
-/// Runs both directions until nothing moves, the session acts, or the allowance is spent.
+/// Runs both directions until nothing moves, the session acts, or the allowance is spent. When the session has
+/// acted it may be run again; at the end of the turn [`end`] must be called.
 pub fn run<E: Ends>(
     ends: &mut E,
     flows: &mut Flows,
@@ -116,17 +116,18 @@ pub fn run<E: Ends>(
     let lead = means.held.lead;
     loop {
         let mut moved = false;
-        for from in [lead, other(lead)] {
+        for from in [lead, lead.other()] {
             while step(from, ends, flows, session, cx, means) {
                 moved = true;
                 if session.is_done() || !cx.actions.is_empty() || means.allowance_bytes == 0 {
                     break;
                 }
             }
-            take_back(from, flows, means);
+            // What was read stays where it is while the session acts: it goes on from there.
             if session.is_done() || !cx.actions.is_empty() {
                 return Turn::Acts;
             }
+            take_back(from, flows, means);
             if means.allowance_bytes == 0 {
                 means.held.note_spent(from);
                 return Turn::Spent;
@@ -147,7 +148,7 @@ fn step<E: Ends>(
     cx: &mut Cx<'_>,
     means: &mut Means<'_>,
 ) -> bool {
-    let to = other(from);
+    let to = from.other();
     let (drained, is_open) = match ends.end(to) {
         Some((wire, ready)) => {
             let pipe = means.held.pipe(from).as_deref_mut();
@@ -160,7 +161,7 @@ fn step<E: Ends>(
     if session.is_done() || !cx.actions.is_empty() {
         return moved;
     }
-    lend(flows.from(from), means);
+    lend(from, flows.from(from), means);
     let Some((wire, ready)) = ends.end(from) else {
         return moved;
     };
@@ -232,55 +233,39 @@ fn unread_failure(wire: &mut impl Wire, ready: &mut Ready, from: Side, flow: &Fl
     Some(Pumped::Failed(io_fail(&error)))
 }
 
-/// An empty direction reads into the loop's own buffer; what it can't pass on at once is copied out again.
-/// With the budget spent it gets no more than the grant. Memory of its own, which is just as large as the last
-/// rest was, goes: reading into that, a direction would go on in pieces of a few bytes.
-fn lend(flow: &mut Flow, means: &mut Means<'_>) {
-    let lent = means.scratch.capacity() == 0;
-    if lent || !flow.rx.is_empty() || !flow.wants_bytes() {
-        return;
-    }
-    flow.rx.release();
-    if !means.budget.is_spent() {
-        flow.rx.swap_memory(means.scratch);
+/// An empty direction reads into the loop's own buffer; what it can't pass on is copied out again in the end. With the
+/// budget spent it gets no more than the grant. Memory of its own, which is just as large as the last rest was, goes:
+/// reading into that, a direction would go on in pieces of a few bytes.
+fn lend(from: Side, flow: &mut Flow, means: &mut Means<'_>) {
+    if flow.wants_bytes() && flow.rx.is_empty() && means.scratch.read_bytes() > 0 {
+        flow.rx.release();
+        if !means.budget.is_spent() {
+            means.scratch.lend_rx(from, flow);
+        }
     }
 }
 
+/// Nothing moves from that side for now: the other may need what it borrowed.
 fn take_back(from: Side, flows: &mut Flows, means: &mut Means<'_>) {
-    let flow = flows.from(from);
-    if means.scratch.capacity() == 0 {
-        if flow.rx.is_empty() {
-            flow.rx.clear();
-            flow.rx.swap_memory(means.scratch);
-        } else {
-            *means.scratch = flow.rx.give_back();
-        }
-    }
-    if flow.rx.is_empty() {
-        flow.rx.release();
-    }
-    if flow.piped_bytes == 0
+    means.scratch.take_back_rx(from, flows.from(from));
+    if flows.from(from).piped_bytes == 0
         && let Some(pipe) = means.held.pipe(from).take()
     {
         means.pipes.put(pipe);
     }
-    for (flow, charged) in [&mut flows.up, &mut flows.down]
-        .into_iter()
-        .zip(means.held.charged.iter_mut())
-    {
-        if flow.tx.is_empty() && flow.tx.capacity() > 0 {
-            flow.tx.release();
-        }
-        *charged = means.budget.settle(flow, *charged);
-    }
 }
 
-/// The other side.
-pub fn other(side: Side) -> Side {
-    match side {
-        Side::Client => Side::Origin,
-        Side::Origin => Side::Client,
+/// Ends a turn: what was lent goes back, and what the connection holds on to is charged.
+pub fn end(flows: &mut Flows, session: &Session, means: &mut Means<'_>) {
+    for side in [Side::Client, Side::Origin] {
+        if session.is_done() {
+            flows.from(side).rx.clear();
+            flows.from(side).drop_unsent();
+        }
+        take_back(side, flows, means);
     }
+    means.scratch.take_back(flows);
+    means.held.charged = means.budget.settle(flows, means.held.charged);
 }
 
 #[cfg(test)]

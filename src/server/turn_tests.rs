@@ -116,8 +116,7 @@ fn a_direction_that_never_rests_does_not_starve_the_other() {
     cx.actions.clear();
 
     let mut pair = Pair([endless(), endless()]);
-    let (mut scratch, mut budget, mut held) =
-        (Vec::with_capacity(4096), Budget::new(1 << 20), Held::default());
+    let (mut scratch, mut budget, mut held) = (Scratch::new(4096), Budget::new(1 << 20), Held::default());
     let mut pipes = Pipes::new(0, Worth::default());
     for _ in 0..2 * LEAD_TURNS_MAX {
         let mut means = Means {
@@ -129,6 +128,8 @@ fn a_direction_that_never_rests_does_not_starve_the_other() {
         };
         let ended = run(&mut pair, &mut flows, &mut session, &mut cx, &mut means);
         assert_eq!(ended, Turn::Spent);
+        end(&mut flows, &session, &mut means);
+        assert_eq!(means.scratch.read_bytes(), 4096);
     }
     let [(client, _), (origin, _)] = &pair.0;
     assert!(
@@ -137,7 +138,6 @@ fn a_direction_that_never_rests_does_not_starve_the_other() {
         client.taken,
         origin.taken
     );
-    assert_eq!((scratch.len(), scratch.capacity()), (0, 4096));
 }
 
 /// A wire that was reset.
@@ -177,12 +177,12 @@ fn a_reset_behind_a_fin_is_noticed() {
 }
 
 /// Lends to a direction whose last byte of a rest has just left.
-fn lent(budget: &mut Budget) -> (Flow, Vec<u8>) {
+fn lent(budget: &mut Budget) -> (Flow, Scratch) {
     let mut flow = Flow::new(Gate::Open, Instant::now());
     flow.rx.push(b"x");
     flow.rx.give_back();
     flow.rx.consume(1);
-    let (mut scratch, mut held) = (Vec::with_capacity(65536), Held::default());
+    let (mut scratch, mut held) = (Scratch::new(65536), Held::default());
     let mut pipes = Pipes::new(0, Worth::default());
     let mut means = Means {
         scratch: &mut scratch,
@@ -191,19 +191,19 @@ fn lent(budget: &mut Budget) -> (Flow, Vec<u8>) {
         held: &mut held,
         allowance_bytes: TURN_BYTES,
     };
-    lend(&mut flow, &mut means);
-    lend(&mut flow, &mut means);
+    lend(Side::Client, &mut flow, &mut means);
+    lend(Side::Client, &mut flow, &mut means);
     (flow, scratch)
 }
 
 #[test]
 fn the_size_of_a_rest_does_not_bound_the_reads_after_it() {
     let (flow, scratch) = lent(&mut Budget::new(1));
-    assert_eq!((flow.rx.capacity(), scratch.capacity()), (65536, 0));
+    assert_eq!((flow.rx.capacity(), scratch.read_bytes()), (65536, 0));
 }
 
 #[test]
 fn with_the_budget_spent_memory_is_made_anew() {
     let (flow, scratch) = lent(&mut Budget::new(0));
-    assert_eq!((flow.rx.capacity(), scratch.capacity()), (0, 65536));
+    assert_eq!((flow.rx.capacity(), scratch.read_bytes()), (0, 65536));
 }

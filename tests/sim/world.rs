@@ -13,6 +13,7 @@ use smokescreen::flow::Flows;
 use smokescreen::http::HeadLimits;
 use smokescreen::io::budget::Budget;
 use smokescreen::io::pipe::{Pipes, Worth};
+use smokescreen::io::scratch::Scratch;
 use smokescreen::io::token::{ConnId, IdleId, WireId};
 use smokescreen::io::wire::Ready;
 use smokescreen::policy::acl::Acl;
@@ -127,7 +128,7 @@ pub(crate) struct World {
     pool: Pool,
     pub(crate) budget: Budget,
     pub(crate) pipes: Pipes,
-    scratch: Vec<u8>,
+    scratch: Scratch,
     actions: Vec<Action>,
     ids: Ids,
     spares: Spares,
@@ -175,7 +176,7 @@ impl World {
             pool: Pool::new(random.between(1, 4), random.between(1, 3)),
             budget: Budget::new(setting.budget_bytes),
             pipes: Pipes::new(setting.pipes_max, EVERYTHING),
-            scratch: Vec::with_capacity(setting.scratch_bytes),
+            scratch: Scratch::new(setting.scratch_bytes),
             actions: Vec::new(),
             ids: Ids::new([1, 2, 3], 4, 5),
             spares: Spares::default(),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use smokescreen::flow::Flows;
 use smokescreen::io::budget::Budget;
 use smokescreen::io::pipe::{Pipes, Worth};
+use smokescreen::io::scratch::Scratch;
 use smokescreen::io::wire::{Ready, Wire};
 use smokescreen::net::Side;
 use smokescreen::policy::{Policy, Vetted};
@@ -55,7 +56,7 @@ pub(super) struct World {
     /// A request was let out and has no record yet.
     owes_record: bool,
     draining: bool,
-    scratch: Vec<u8>,
+    scratch: Scratch,
     budget: Budget,
     pipes: Pipes,
     held: Held,
@@ -97,7 +98,7 @@ impl World {
             session: Session::new(SocketAddr::from(([192, 0, 2, 1], 4000)), now),
             flows: Flows::new(now),
             budget: Budget::new(manner.budget_bytes),
-            scratch: Vec::with_capacity(SCRATCH_BYTES),
+            scratch: Scratch::new(SCRATCH_BYTES),
             ids: Ids::new([1, 2, 3], 4, 5),
             spares: Spares::default(),
             origins: Vec::new(),
@@ -216,9 +217,9 @@ impl World {
             &mut cx,
             &mut means,
         );
-        assert!(self.scratch.is_empty(), "bytes are left in the loop's buffer");
+        turn::end(&mut self.flows, &self.session, &mut means);
         assert!(
-            self.scratch.capacity() >= SCRATCH_BYTES,
+            self.scratch.read_bytes() >= SCRATCH_BYTES,
             "the loop's buffer is lost"
         );
         self.carry_out();

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
+use smokescreen::io::scratch::Scratch;
 use smokescreen::io::wire::{Ready, Wire};
 use smokescreen::net::Side;
 use smokescreen::server::pool::Taken;
@@ -47,10 +48,29 @@ impl Ends for Sockets<'_> {
 impl World {
     pub(super) fn turn(&mut self, nth: usize) {
         self.conns[nth].queued = false;
+        self.scratch.lend_tx(&mut self.conns[nth].flows);
+        let rests = self.go_on(nth);
+        let conn = &mut self.conns[nth];
+        let mut means = Means {
+            scratch: &mut self.scratch,
+            budget: &mut self.budget,
+            pipes: &mut self.pipes,
+            held: &mut conn.held,
+            allowance_bytes: 0,
+        };
+        turn::end(&mut conn.flows, &conn.session, &mut means);
+        self.judge_scratch();
+        if rests {
+            self.judge_rest(nth);
+        }
+    }
+
+    /// Says whether it waits for something to happen.
+    fn go_on(&mut self, nth: usize) -> bool {
         let mut allowance_bytes = self.setting.allowance_bytes;
         loop {
             if self.carry_out(nth) {
-                return;
+                return false;
             }
             let conn = &mut self.conns[nth];
             let mut sockets = Sockets {
@@ -86,13 +106,13 @@ impl World {
             allowance_bytes = means.allowance_bytes;
             self.judge_turn(nth, ended);
             match ended {
-                Turn::Rest => return self.judge_rest(nth),
+                Turn::Rest => return true,
                 Turn::Acts => allowance_bytes = allowance_bytes.saturating_sub(ACT_BYTES),
                 Turn::Spent => {}
             }
             if allowance_bytes == 0 {
                 self.conns[nth].queued = !self.carry_out(nth);
-                return;
+                return false;
             }
         }
     }
@@ -115,23 +135,27 @@ impl World {
                 flows.down.end
             )
         });
-        if self.setting.spoil == Spoil::Scratch {
-            self.scratch = Vec::new();
-        }
-        if !self.scratch.is_empty() || self.scratch.capacity() < self.setting.scratch_bytes {
-            let capacity = self.scratch.capacity();
-            self.complain(format!(
-                "the scratch buffer has a capacity of {capacity} after a turn"
-            ));
-            self.scratch = Vec::with_capacity(self.setting.scratch_bytes);
-        }
         let head_bytes_max = self.setting.taste.head_bytes_max;
         let flows = &self.conns[nth].flows;
         let held = flows.up.rx.len().max(flows.down.rx.len());
-        if held > self.scratch.capacity().max(4096) + head_bytes_max {
+        if held > self.setting.scratch_bytes.max(4096) + head_bytes_max {
             self.complain(format!("conn {nth} holds {held} bytes of one side"));
         }
         self.spoil_wires();
+    }
+
+    /// What must hold when a turn has ended.
+    fn judge_scratch(&mut self) {
+        if self.setting.spoil == Spoil::Scratch {
+            self.scratch = Scratch::new(0);
+        }
+        let capacity = self.scratch.read_bytes();
+        if capacity < self.setting.scratch_bytes {
+            self.complain(format!(
+                "the scratch buffer has a capacity of {capacity} after a turn"
+            ));
+            self.scratch = Scratch::new(self.setting.scratch_bytes);
+        }
     }
 
     /// What must hold when a connection waits.
