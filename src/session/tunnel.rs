@@ -20,8 +20,6 @@ pub struct Tunnel {
     began: Instant,
     /// When the first half was closed.
     half_closed_at: Option<Instant>,
-    /// The origin's connection broke while we wrote to it, without having ended its own half before.
-    origin_broke: bool,
 }
 
 /// Answers a CONNECT whose dial succeeded.
@@ -48,8 +46,13 @@ pub(super) fn open(record: Box<Record>, flows: &mut Flows, cx: &mut Cx<'_>) -> S
         record,
         began: cx.now,
         half_closed_at: None,
-        origin_broke: false,
     })
+}
+
+/// The origin's connection broke while we wrote to it, without having ended its own half before: no gate of a tunnel
+/// but this one is anything but open.
+fn origin_broke(flows: &Flows) -> bool {
+    flows.down.gate != Gate::Open
 }
 
 impl Tunnel {
@@ -67,11 +70,11 @@ impl Tunnel {
         match input {
             // The origin takes nothing any more, but what it sent before is still to be delivered.
             Input::Unwritable(Side::Origin, fail) => {
-                self.origin_broke = flows.down.end == End::Open;
+                let origin_broke = flows.down.end == End::Open;
                 self.record.note_error(&fail.text);
                 flows.up.kill();
                 flows.up.rx.clear();
-                if self.origin_broke {
+                if origin_broke {
                     flows.down.gate = Gate::ENDLESS;
                 }
             }
@@ -86,7 +89,7 @@ impl Tunnel {
             }
             _ => {}
         }
-        let cut = self.origin_broke && flows.down.end >= End::Reached && !flows.down.has_unsent();
+        let cut = origin_broke(flows) && flows.down.end >= End::Reached && !flows.down.has_unsent();
         let (up_over, down_over) = (flows.up.is_over(), flows.down.is_over() || cut);
         if !up_over || !down_over {
             if up_over || down_over {
@@ -94,7 +97,7 @@ impl Tunnel {
             }
             return State::Tunnel(self);
         }
-        let (dead, broke) = (flows.up.dead, self.origin_broke);
+        let (dead, broke) = (flows.up.dead, origin_broke(flows));
         self.log("", false, flows, cx);
         match (dead, broke) {
             (true, true) => State::close(Close::Abort, cx),
