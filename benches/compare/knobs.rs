@@ -1,0 +1,53 @@
+//! What can be set from outside, by environment variables. Reads nothing else.
+
+use std::time::Duration;
+
+/// The settings.
+pub(crate) struct Knobs {
+    /// `COMPARE_ROWS`: only rows whose names contain one of these words, separated by commas.
+    rows: Vec<String>,
+    /// `COMPARE_PEERS`: only proxies whose names contain one of these.
+    peers: Vec<String>,
+    /// `COMPARE_ROUNDS`: how often all take their turn; what is printed is the median. 3 unless set.
+    pub(crate) rounds: usize,
+    /// `COMPARE_SECONDS`: for one measurement. 1.5 unless set.
+    pub(crate) measure: Duration,
+}
+
+impl Knobs {
+    /// What the environment says. Nonsense is as good as nothing.
+    pub(crate) fn read() -> Knobs {
+        let text = |name: &str| std::env::var(name).unwrap_or_default();
+        let words = |name: &str| {
+            let list = text(name);
+            list.split(',')
+                .filter(|word| !word.is_empty())
+                .map(str::to_owned)
+                .collect()
+        };
+        let seconds = text("COMPARE_SECONDS")
+            .parse()
+            .ok()
+            .filter(|seconds| (0.05..600.0).contains(seconds));
+        Knobs {
+            rows: words("COMPARE_ROWS"),
+            peers: words("COMPARE_PEERS"),
+            rounds: text("COMPARE_ROUNDS").parse().unwrap_or(3).clamp(1, 99),
+            measure: Duration::from_secs_f64(seconds.unwrap_or(1.5)),
+        }
+    }
+
+    /// Whether this row is wanted.
+    pub(crate) fn wants_row(&self, name: &str) -> bool {
+        chosen(&self.rows, name)
+    }
+
+    /// Whether this proxy is.
+    pub(crate) fn wants_peer(&self, name: &str) -> bool {
+        chosen(&self.peers, name)
+    }
+}
+
+fn chosen(words: &[String], name: &str) -> bool {
+    words.is_empty() || words.iter().any(|word| name.contains(word.as_str()))
+}

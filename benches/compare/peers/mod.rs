@@ -1,0 +1,146 @@
+//! Who is measured: the floor, ours, and the proxies that happen to be installed. A file each; here what they share.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use base64::Engine as _;
+use tempfile::TempDir;
+
+use crate::process::{Process, free_address};
+use crate::usage::Meter;
+use crate::work::Way;
+
+mod haproxy;
+mod ours;
+
+/// What clients give where the proxy asks who they are.
+pub(crate) const USER: &str = "bench";
+pub(crate) const PASSWORD: &str = "an0ther-Passw0rd";
+
+/// Starts a proxy that gets along with the origin at this address.
+type Start = Box<dyn Fn(SocketAddr) -> Result<Running, String>>;
+
+/// Somebody to measure.
+pub(crate) struct Peer {
+    /// As it stands in the table.
+    pub(crate) name: String,
+    /// What is executed; its size is one of the rows.
+    pub(crate) binary: PathBuf,
+    pub(crate) start: Start,
+}
+
+/// A proxy at work.
+pub(crate) struct Running {
+    /// Ends with it. There is none between client and origin in `direct`.
+    process: Option<Process>,
+    pub(crate) meter: Option<Meter>,
+    pub(crate) way: Way,
+}
+
+impl Running {
+    /// A forward proxy, with what clients send as `Proxy-Authorization`.
+    fn forward(process: Process, authorization: Option<String>) -> Running {
+        let way = Way::Forward {
+            proxy: process.address,
+            authorization,
+        };
+        Running {
+            meter: Some(Meter::new(process.id())),
+            way,
+            process: Some(process),
+        }
+    }
+
+    /// A relay to the origin.
+    fn relay(process: Process) -> Running {
+        let way = Way::Relay {
+            address: process.address,
+        };
+        Running {
+            meter: Some(Meter::new(process.id())),
+            way,
+            process: Some(process),
+        }
+    }
+
+    /// Whether there is a process to look at.
+    pub(crate) fn is_proxy(&self) -> bool {
+        self.process.is_some()
+    }
+}
+
+/// All of them, the floor first: what they say to its figure is the ratio. Those that are not there are told in words.
+pub(crate) fn all(remarks: &mut Vec<String>) -> Vec<Peer> {
+    let mut peers = vec![floor(), direct()];
+    peers.extend(ours::all());
+    let mut found = |name: &str, path: &str, start: fn(&Path, SocketAddr) -> Result<Running, String>| {
+        let binary = PathBuf::from(path);
+        if binary.exists() {
+            let (name, path) = (name.to_owned(), binary.clone());
+            peers.push(Peer {
+                name,
+                binary,
+                start: Box::new(move |origin| start(&path, origin)),
+            });
+        } else {
+            remarks.push(format!("{name}: not installed ({path})"));
+        }
+    };
+    found("haproxy", "/usr/sbin/haproxy", haproxy::start);
+    peers
+}
+
+/// Clients and origin without anything between them: what the generator itself can do.
+fn direct() -> Peer {
+    Peer {
+        name: "direct".to_owned(),
+        binary: PathBuf::new(),
+        start: Box::new(|address| {
+            Ok(Running {
+                process: None,
+                meter: None,
+                way: Way::Relay { address },
+            })
+        }),
+    }
+}
+
+/// The variable that makes a floor out of this executable: where to listen, and where to relay to.
+pub(crate) const FLOOR: &str = "COMPARE_FLOOR";
+
+fn floor() -> Peer {
+    let binary = std::env::current_exe().expect("a path");
+    let program = binary.clone();
+    Peer {
+        name: "floor".to_owned(),
+        binary,
+        start: Box::new(move |origin| {
+            let address = free_address();
+            let mut command = Command::new(&program);
+            command.env(FLOOR, format!("{address} {origin}"));
+            Ok(Running::relay(Process::start(command, address, folder()?)?))
+        }),
+    }
+}
+
+/// A folder of its own for configuration and logs, which other users may enter.
+fn folder() -> Result<TempDir, String> {
+    let folder = tempfile::tempdir().map_err(|error| format!("a folder: {error}"))?;
+    let all = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(folder.path(), all).map_err(|error| format!("a folder: {error}"))?;
+    Ok(folder)
+}
+
+/// Writes a file into it.
+fn write(folder: &TempDir, name: &str, text: &str) -> Result<PathBuf, String> {
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).map_err(|error| format!("{name}: {error}"))?;
+    Ok(path)
+}
+
+/// The value of `Proxy-Authorization`.
+fn basic() -> String {
+    let pair = base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{PASSWORD}"));
+    format!("Basic {pair}")
+}

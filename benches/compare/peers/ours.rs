@@ -1,0 +1,43 @@
+//! Ours, as it ships: password, the built-in ACL, every line of the log, into a file.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{PASSWORD, Peer, Running, basic, folder};
+use crate::process::{Process, free_address};
+
+/// The binary that was built with this bench; or those that `SMOKESCREEN_BIN` names: `path`, or `name=path,name=path`.
+pub(super) fn all() -> Vec<Peer> {
+    let default = || format!("smokescreen={}", env!("CARGO_BIN_EXE_smokescreen"));
+    let list = std::env::var("SMOKESCREEN_BIN").unwrap_or_else(|_| default());
+    list.split(',')
+        .filter(|entry| !entry.is_empty())
+        .map(peer)
+        .collect()
+}
+
+fn peer(entry: &str) -> Peer {
+    let (name, path) = entry.split_once('=').unwrap_or(("smokescreen", entry));
+    let (binary, path) = (PathBuf::from(path), PathBuf::from(path));
+    Peer {
+        name: name.to_owned(),
+        binary,
+        start: Box::new(move |_| start(&path)),
+    }
+}
+
+fn start(path: &Path) -> Result<Running, String> {
+    let address: SocketAddr = free_address();
+    let mut command = Command::new(path);
+    command
+        .env_clear()
+        .env("PROXY_PASSWORD", PASSWORD)
+        .args(["--listen-ip", "127.0.0.1", "--allow-range", "127.0.0.0/8"])
+        .arg("--listen-port")
+        .arg(address.port().to_string());
+    Ok(Running::forward(
+        Process::start(command, address, folder()?)?,
+        Some(basic()),
+    ))
+}
