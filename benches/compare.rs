@@ -31,6 +31,8 @@ mod origin;
 mod pattern;
 #[path = "compare/peers/mod.rs"]
 mod peers;
+#[path = "compare/priority.rs"]
+mod priority;
 #[path = "compare/process.rs"]
 mod process;
 #[path = "compare/rows.rs"]
@@ -81,10 +83,15 @@ fn main() {
     }
     let mut remarks = Vec::new();
     let knobs = Knobs::read();
-    if !process::pin(process::GENERATOR) {
+    let is_pinned = process::pin(process::GENERATOR);
+    if !is_pinned {
         remarks.push("one processor: generator and proxies share it".to_owned());
     }
-    let mut generator = Generator::new(interrupted);
+    let priority = priority::Priority::raise();
+    if !priority.is_raised() {
+        remarks.push("the priority could not be raised: what else ran shows in rates and times".to_owned());
+    }
+    let mut generator = Generator::new(is_pinned && !knobs.sleeps, interrupted);
     let peers: Vec<Peer> = peers::all(&mut remarks)
         .into_iter()
         .filter(|peer| knobs.wants_peer(&peer.name))

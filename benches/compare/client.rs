@@ -109,9 +109,7 @@ impl Client {
                     if !shared.pattern.holds(*position, bytes) {
                         return Err(format!("wrong bytes behind {position} of a tunnel"));
                     }
-                    *position += bytes.len() as u64;
-                    let position = *position;
-                    return Ok(self.streamed(position, bytes.len(), socket, shared));
+                    return Ok(self.advance(bytes.len(), socket, shared));
                 }
             }
         }
@@ -150,8 +148,13 @@ impl Client {
         Ok(Next::Keep)
     }
 
-    /// So much came through a tunnel.
-    fn streamed(&mut self, position: u64, length: usize, socket: &mut Socket, shared: &mut Shared) -> Next {
+    /// So many bytes of a tunnel came.
+    pub(crate) fn advance(&mut self, length: usize, socket: &mut Socket, shared: &mut Shared) -> Next {
+        let Phase::Stream { position } = &mut self.phase else {
+            return Next::Keep;
+        };
+        *position += length as u64;
+        let position = *position;
         match self.work {
             Work::Download | Work::Both => {
                 shared.tally.bulk_bytes += length as u64;

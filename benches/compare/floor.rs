@@ -16,8 +16,8 @@ use rustix::pipe::{self, PipeFlags, SpliceFlags};
 
 const BUFFER_BYTES: usize = 32 * 1024;
 const PIPE_BYTES: usize = 1 << 20;
-/// Most bytes in one splice(2): what was spliced is sent before the sender's next bytes have pushed it from the cache.
-const SPLICE_BYTES: usize = 256 * 1024;
+/// More than a pipe ever holds.
+const SPLICE_BYTES: usize = 16 << 20;
 /// Pieces a direction moves before others have their turn.
 const TURN: usize = 8;
 const LISTENER: u64 = u64::MAX;

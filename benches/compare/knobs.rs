@@ -12,6 +12,8 @@ pub(crate) struct Knobs {
     pub(crate) rounds: usize,
     /// `COMPARE_SECONDS`: for one measurement. 1.5 unless set.
     pub(crate) measure: Duration,
+    /// `COMPARE_SLEEP`: the generator sleeps when it has nothing to do, and waking it is left to the proxies.
+    pub(crate) sleeps: bool,
 }
 
 impl Knobs {
@@ -33,6 +35,7 @@ impl Knobs {
             rows: words("COMPARE_ROWS"),
             peers: words("COMPARE_PEERS"),
             rounds: text("COMPARE_ROUNDS").parse().unwrap_or(3).clamp(1, 99),
+            sleeps: std::env::var_os("COMPARE_SLEEP").is_some(),
             measure: Duration::from_secs_f64(seconds.unwrap_or(1.5)),
         }
     }

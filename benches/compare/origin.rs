@@ -42,25 +42,32 @@ impl Origin {
         match self {
             Origin::New => Ok(Next::Keep),
             Origin::Http(head) => http(head, bytes, socket),
-            Origin::Tunnel { stream, position } => {
+            Origin::Tunnel { position, .. } => {
                 if !shared.pattern.holds(*position, bytes) {
                     return Err(format!(
                         "the origin got wrong bytes behind {position} of a tunnel"
                     ));
                 }
-                *position += bytes.len() as u64;
-                match stream {
-                    Stream::Echo => socket.goal = *position,
-                    Stream::Download | Stream::Both if shared.stopping => {}
-                    Stream::Download | Stream::Both => socket.goal = u64::MAX / 2,
-                }
-                if *stream == Stream::Both {
-                    shared.tally.bulk_bytes += bytes.len() as u64;
-                    shared.balance.received_up += bytes.len() as u64;
-                }
-                Ok(Next::Keep)
+                Ok(self.advance(bytes.len(), socket, shared))
             }
         }
+    }
+
+    /// So many bytes of a tunnel came.
+    pub(crate) fn advance(&mut self, length: usize, socket: &mut Socket, shared: &mut Shared) -> Next {
+        if let Origin::Tunnel { stream, position } = self {
+            *position += length as u64;
+            match stream {
+                Stream::Echo => socket.goal = *position,
+                Stream::Download | Stream::Both if shared.stopping => {}
+                Stream::Download | Stream::Both => socket.goal = u64::MAX / 2,
+            }
+            if *stream == Stream::Both {
+                shared.tally.bulk_bytes += length as u64;
+                shared.balance.received_up += length as u64;
+            }
+        }
+        Next::Keep
     }
 
     /// Whether it goes on until it is stopped.

@@ -90,8 +90,17 @@ impl Socket {
 
     /// Receives once.
     pub(crate) fn receive(&self, buffer: &mut [u8]) -> Result<Received, String> {
+        self.receive_with(buffer, RecvFlags::empty())
+    }
+
+    /// Receives once, as many bytes as the buffer has, but leaves them in the kernel: the buffer stays as it is.
+    pub(crate) fn skip(&self, buffer: &mut [u8]) -> Result<Received, String> {
+        self.receive_with(buffer, RecvFlags::TRUNC)
+    }
+
+    fn receive_with(&self, buffer: &mut [u8], flags: RecvFlags) -> Result<Received, String> {
         loop {
-            return match net::recv(&self.fd, &mut *buffer, RecvFlags::empty()) {
+            return match net::recv(&self.fd, &mut *buffer, flags) {
                 Ok((0, _)) => Ok(Received::End),
                 Ok((length, _)) => Ok(Received::Bytes(length)),
                 Err(Errno::AGAIN) => Ok(Received::Nothing),

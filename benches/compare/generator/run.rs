@@ -101,7 +101,7 @@ impl Generator {
                     self.reopen.push((*work, since));
                 }
             }
-            if !self.reopen.is_empty() {
+            if self.is_awake || !self.reopen.is_empty() {
                 patience = Duration::ZERO;
             }
             self.poll(patience);

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use rustix::event::epoll::EventFlags;
 
-use super::{Connection, Generator, Next, Received, Shared, Side, TURN_BYTES};
+use super::{Connection, Generator, LOOK_BYTES, Next, Shared, Side, TURN_BYTES};
+use crate::socket::Received;
 
 impl Generator {
     /// Lets this connection take a turn, and sees to what becomes of it.
@@ -51,16 +52,31 @@ impl Connection {
         let mut readable = hung_up || flags.contains(EventFlags::IN);
         let mut received = 0;
         while readable && received < TURN_BYTES {
-            match self.socket.receive(scratch)? {
+            // Of bulk one piece is looked at, and many more are left where they are: the generator must not be slower
+            // than what it measures.
+            let is_bulk = self.is_bulk();
+            let skips = is_bulk && self.skips;
+            let room = if is_bulk && !skips {
+                &mut scratch[..LOOK_BYTES]
+            } else {
+                &mut scratch[..]
+            };
+            let found = if skips {
+                self.socket.skip(room)?
+            } else {
+                self.socket.receive(room)?
+            };
+            match found {
                 Received::Nothing => readable = false,
-                Received::End => {
-                    return self.end(shared);
-                }
+                Received::End => return self.end(shared),
                 Received::Bytes(length) => {
                     received += length;
-                    readable = hung_up || length == scratch.len();
-                    let bytes = &scratch[..length];
+                    readable = hung_up || length == room.len();
+                    self.skips = is_bulk && !skips && length == room.len();
+                    let bytes = &room[..length];
                     let next = match &mut self.side {
+                        Side::Client(client) if skips => client.advance(length, &mut self.socket, shared),
+                        Side::Origin(origin) if skips => origin.advance(length, &mut self.socket, shared),
                         Side::Client(client) => client.bytes(bytes, &mut self.socket, shared)?,
                         Side::Origin(origin) => origin.bytes(bytes, &mut self.socket, shared)?,
                     };

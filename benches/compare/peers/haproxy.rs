@@ -1,4 +1,4 @@
-//! HAProxy as a TCP relay to the origin, one thread, splicing where it likes to.
+//! HAProxy as a TCP relay to the origin, one thread, splicing always: left to itself (`splice-auto`) it copies.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -10,8 +10,8 @@ use crate::process::{Process, free_address};
 pub(super) fn start(path: &Path, origin: SocketAddr) -> Result<Running, String> {
     let (address, folder) = (free_address(), folder()?);
     let text = format!(
-        "global\n  nbthread 1\n  maxconn 9000\n  maxpipes 100\n  log stderr format raw local0\n\
-         defaults\n  mode tcp\n  log global\n  option tcplog\n  option splice-auto\n  timeout connect 10s\n  \
+        "global\n  nbthread 1\n  maxconn 9000\n  maxpipes 100\n  tune.pipesize 1048576\n  log stderr format raw local0\n\
+         defaults\n  mode tcp\n  log global\n  option tcplog\n  option splice-request\n  option splice-response\n  timeout connect 10s\n  \
          timeout client 10m\n  timeout server 10m\n\
          listen relay\n  bind {address}\n  maxconn 9000\n  server origin {origin}\n"
     );
