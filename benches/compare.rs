@@ -17,12 +17,14 @@
 
 #[path = "compare/client.rs"]
 mod client;
-#[path = "compare/floor.rs"]
+#[path = "compare/floor/mod.rs"]
 mod floor;
 #[path = "compare/generator/mod.rs"]
 mod generator;
 #[path = "compare/knobs.rs"]
 mod knobs;
+#[path = "compare/measure.rs"]
+mod measure;
 #[path = "compare/message.rs"]
 mod message;
 #[path = "compare/origin.rs"]
@@ -55,8 +57,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use generator::Generator;
 use knobs::Knobs;
+use measure::{Figures, Subject};
 use peers::{Peer, Running};
-use rows::{Figures, Row, Subject};
+use rows::Row;
 
 /// A proxy that takes part in a row, with its origin's address and what was measured.
 struct Contestant<'p> {
@@ -75,6 +78,10 @@ fn main() {
         let error = floor::relay(listen, target);
         eprintln!("floor: {error:?}");
         std::process::exit(1);
+    }
+    if std::env::var_os("CARGO").is_some() && !std::env::args().any(|argument| argument == "--bench") {
+        println!("compare: takes minutes, so it is run by `cargo bench` only");
+        return;
     }
     raise_descriptor_limit();
     let interrupted = Arc::new(AtomicBool::new(false));
@@ -96,8 +103,9 @@ fn main() {
         .into_iter()
         .filter(|peer| knobs.wants_peer(&peer.name))
         .collect();
+    remarks.extend(peers.iter().filter_map(Peer::version));
     println!("{}", table::head());
-    for row in rows::all().iter().filter(|row| knobs.wants_row(row.name)) {
+    for row in rows::all(&knobs).iter().filter(|row| knobs.wants_row(row.name)) {
         compare(row, &peers, &mut generator, &knobs, &mut remarks);
     }
     println!();
@@ -111,6 +119,9 @@ fn main() {
 fn compare(row: &Row, peers: &[Peer], generator: &mut Generator, knobs: &Knobs, remarks: &mut Vec<String>) {
     let mut contestants = Vec::new();
     for (peer, number) in peers.iter().zip(1..) {
+        if row.is_about_memory() && !peer.is_proxy() {
+            continue;
+        }
         let mut contestant = Contestant {
             peer,
             number,

@@ -12,6 +12,9 @@ pub(crate) struct Knobs {
     pub(crate) rounds: usize,
     /// `COMPARE_SECONDS`: for one measurement. 1.5 unless set.
     pub(crate) measure: Duration,
+    /// `COMPARE_ARRIVALS`: tunnels a second where the load is equal; every proxy must be able to carry it. 1,000 unless
+    /// set.
+    pub(crate) arrivals: f64,
     /// `COMPARE_SLEEP`: the generator sleeps when it has nothing to do, and waking it is left to the proxies.
     pub(crate) sleeps: bool,
 }
@@ -35,6 +38,10 @@ impl Knobs {
             rows: words("COMPARE_ROWS"),
             peers: words("COMPARE_PEERS"),
             rounds: text("COMPARE_ROUNDS").parse().unwrap_or(3).clamp(1, 99),
+            arrivals: text("COMPARE_ARRIVALS")
+                .parse()
+                .unwrap_or(1000.0_f64)
+                .clamp(1.0, 1e6),
             sleeps: std::env::var_os("COMPARE_SLEEP").is_some(),
             measure: Duration::from_secs_f64(seconds.unwrap_or(1.5)),
         }

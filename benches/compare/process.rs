@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tempfile::TempDir;
 
-use crate::usage::descendants;
+use crate::usage::{descendants, threads};
 
 /// Longest time until a proxy has to accept connections.
 const START: Duration = Duration::from_secs(15);
@@ -49,6 +49,7 @@ impl Process {
             folder,
         };
         process.wait()?;
+        process.pin_all();
         Ok(process)
     }
 
@@ -69,6 +70,16 @@ impl Process {
             thread::sleep(Duration::from_millis(5));
         }
         Ok(())
+    }
+
+    /// Some choose processors themselves, against what they were started with.
+    fn pin_all(&self) {
+        let Some(set) = set_of(PROXY) else { return };
+        for thread in descendants(self.id()).into_iter().flat_map(threads) {
+            let thread = i32::try_from(thread).ok().and_then(Pid::from_raw);
+            // It may be gone already.
+            let _ = sched_setaffinity(thread, &set);
+        }
     }
 
     /// The end of what it printed.
@@ -123,16 +134,19 @@ pub(crate) const GENERATOR: usize = 1;
 /// Pins this thread, and so what it starts, to one of the first two processors it may use. Without a second one it
 /// does nothing and says so.
 pub(crate) fn pin(which: usize) -> bool {
+    set_of(which).is_some_and(|set| sched_setaffinity(None, &set).is_ok())
+}
+
+/// The processor that `which` stands for; `None` where there is only one.
+fn set_of(which: usize) -> Option<CpuSet> {
     // The allowed ones must be read before the first pinning.
     static ALLOWED: std::sync::OnceLock<Vec<usize>> = std::sync::OnceLock::new();
     let allowed = ALLOWED.get_or_init(|| {
         let set = sched_getaffinity(None).unwrap_or_else(|_| CpuSet::new());
         (0..CpuSet::MAX_CPU).filter(|n| set.is_set(*n)).collect()
     });
-    let (Some(processor), true) = (allowed.get(which), allowed.len() > 1) else {
-        return false;
-    };
+    let processor = allowed.get(which).filter(|_| allowed.len() > 1)?;
     let mut set = CpuSet::new();
     set.set(*processor);
-    sched_setaffinity(None, &set).is_ok()
+    Some(set)
 }

@@ -1,32 +1,7 @@
-//! The rows of the table: what is done, and which of the figures it is about. Starts nothing.
+//! The rows of the table: what is done, and which of the figures it is about. Does none of it.
 
-use std::time::Duration;
-
-use crate::generator::{Generator, Outcome};
 use crate::knobs::Knobs;
-use crate::peers::{Peer, Running};
-use crate::usage::Usage;
-use crate::work::{Plan, Work};
-
-use std::net::SocketAddr;
-
-/// Figures of one measurement. What a row has no use for is not there.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Figures {
-    /// Units, or GB, a second.
-    pub(crate) rate: Option<f64>,
-    /// Seconds.
-    pub(crate) p50: Option<f64>,
-    pub(crate) p99: Option<f64>,
-    /// Seconds on the processor per unit, or per GB.
-    pub(crate) cpu: Option<f64>,
-    /// Bytes; what they are is the row's.
-    pub(crate) memory: Vec<f64>,
-    pub(crate) errors: u64,
-    pub(crate) first_error: Option<String>,
-    /// What is compared with the first row's.
-    pub(crate) key: Option<f64>,
-}
+use crate::work::Work;
 
 /// Which figure a row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,15 +18,20 @@ pub(crate) enum Unit {
 }
 
 /// What a row does.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
-    /// Load for a while.
-    Load {
-        groups: Vec<(Work, usize)>,
-        arrivals: Option<f64>,
-        unit: Unit,
-        key: Key,
-    },
+    /// So many clients do this for a while.
+    Load { work: Work, clients: usize, key: Key },
+    /// At most so many clients do this, and begin at a rate that is the same for every proxy.
+    Arrivals { work: Work, clients: usize },
+    /// Ping-pong in so many tunnels, alone and beside a tunnel with bulk: the p99 of both.
+    Fairness { tunnels: usize },
+    /// Memory for each of so many tunnels that are open and idle.
+    Idle { tunnels: usize },
+    /// Memory before so many tunnels, while they are open, and when they are gone.
+    Burst { tunnels: usize },
+    /// Resident memory after start, and the size of the executable.
+    Start,
 }
 
 /// A row for each proxy.
@@ -59,142 +39,106 @@ pub(crate) struct Row {
     /// For `COMPARE_ROWS`.
     pub(crate) name: &'static str,
     /// As it stands in the table.
-    pub(crate) title: &'static str,
+    pub(crate) title: String,
     pub(crate) kind: Kind,
 }
 
-fn load(name: &'static str, title: &'static str, work: Work, clients: usize) -> Row {
-    let unit = match work {
-        Work::Download | Work::Both => Unit::Gigabyte,
-        _ => Unit::Unit,
-    };
-    let kind = Kind::Load {
-        groups: vec![(work, clients)],
-        arrivals: None,
-        unit,
+/// All of them, in the order of the table.
+pub(crate) fn all(knobs: &Knobs) -> Vec<Row> {
+    let load = |work, clients| Kind::Load {
+        work,
+        clients,
         key: Key::Cpu,
     };
-    Row { name, title, kind }
-}
-
-/// All of them, in the order of the table.
-pub(crate) fn all() -> Vec<Row> {
+    let small = Work::Get { bytes: 1024 };
+    let large = Work::Get { bytes: 1 << 20 };
+    let slowest = Kind::Load {
+        work: Work::Exchange,
+        clients: 32,
+        key: Key::P99,
+    };
+    let equal = Kind::Arrivals {
+        work: Work::Exchange,
+        clients: 256,
+    };
+    let equal_title = format!(
+        "CONNECT + 1 KiB + close, {} arriving a second: p99",
+        knobs.arrivals
+    );
+    let row = |name, title: &str, kind| Row {
+        name,
+        title: title.to_owned(),
+        kind,
+    };
     vec![
-        load(
-            "get-1k",
-            "GET 1 KiB, kept alive, 8 clients",
-            Work::Get { bytes: 1024 },
-            8,
+        row("get-1k", "GET 1 KiB, kept alive, 8 clients", load(small, 8)),
+        row("get-1m", "GET 1 MiB, kept alive, 2 clients", load(large, 2)),
+        row(
+            "connect-8",
+            "CONNECT + 1 KiB + close, 8 clients",
+            load(Work::Exchange, 8),
         ),
-        load(
-            "get-1m",
-            "GET 1 MiB, kept alive, 2 clients",
-            Work::Get { bytes: 1 << 20 },
-            2,
-        ),
-        load("connect", "CONNECT + 1 KiB + close, 8 clients", Work::Exchange, 8),
-        load(
+        row(
             "bulk-one-way",
             "tunnel, bulk one way, 1 tunnel",
-            Work::Download,
-            1,
+            load(Work::Download, 1),
         ),
-        load(
+        row(
             "bulk-both-ways",
             "tunnel, bulk both ways, 1 tunnel",
-            Work::Both,
-            1,
+            load(Work::Both, 1),
         ),
-        load(
+        row(
             "ping-pong-1",
             "tunnel, 64 B ping-pong, 1 tunnel",
-            Work::PingPong,
-            1,
+            load(Work::PingPong, 1),
         ),
-        load(
+        row(
             "ping-pong-16",
             "tunnel, 64 B ping-pong, 16 tunnels",
-            Work::PingPong,
-            16,
+            load(Work::PingPong, 16),
         ),
+        row("connect-32", "CONNECT + 1 KiB + close, 32 clients: p99", slowest),
+        row("equal-load", &equal_title, equal),
+        row(
+            "fairness",
+            "64 ping-pong tunnels beside a bulk one",
+            Kind::Fairness { tunnels: 64 },
+        ),
+        row(
+            "idle",
+            "4,000 idle tunnels, memory of each",
+            Kind::Idle { tunnels: 4000 },
+        ),
+        row(
+            "burst",
+            "8,000 tunnels: before, open, gone",
+            Kind::Burst { tunnels: 8000 },
+        ),
+        row("start", "after start: resident, executable", Kind::Start),
     ]
-}
-
-/// Whom a row is measured with.
-pub(crate) struct Subject<'s> {
-    pub(crate) peer: &'s Peer,
-    pub(crate) origin: SocketAddr,
-    pub(crate) running: &'s mut Running,
 }
 
 impl Row {
     /// Whether every measurement needs a proxy that has done nothing yet.
     pub(crate) fn wants_fresh(&self) -> bool {
+        matches!(self.kind, Kind::Idle { .. } | Kind::Burst { .. } | Kind::Start)
+    }
+
+    /// Whether it is about the proxy's memory only.
+    pub(crate) fn is_about_memory(&self) -> bool {
+        self.wants_fresh()
+    }
+
+    /// What its rate and its processor time are about.
+    pub(crate) fn unit(&self) -> Unit {
         match self.kind {
-            Kind::Load { .. } => false,
-        }
-    }
-
-    /// One measurement.
-    pub(crate) fn measure(&self, generator: &mut Generator, subject: Subject<'_>, knobs: &Knobs) -> Figures {
-        match &self.kind {
             Kind::Load {
-                groups,
-                arrivals,
-                unit,
-                key,
-            } => {
-                let plan = Plan {
-                    groups: groups.clone(),
-                    arrivals: *arrivals,
-                    warm_up: knobs.measure.mul_f64(0.2),
-                    duration: knobs.measure,
-                };
-                let outcome = run(generator, subject, &plan);
-                figures(outcome, *unit, *key)
+                work: Work::Download | Work::Both,
+                ..
             }
+            | Kind::Fairness { .. } => Unit::Gigabyte,
+            _ => Unit::Unit,
         }
     }
-}
-
-fn run(generator: &mut Generator, subject: Subject<'_>, plan: &Plan) -> Outcome {
-    let Running { way, meter, .. } = subject.running;
-    if let Some(meter) = meter {
-        meter.look_around();
-    }
-    let mut probe = || meter.as_mut().map_or_else(Usage::default, |meter| meter.usage());
-    generator.run(way, subject.origin, plan, &mut probe)
-}
-
-fn figures(mut outcome: Outcome, unit: Unit, key: Key) -> Figures {
-    let count = match unit {
-        Unit::Unit => as_float(outcome.tally.units),
-        Unit::Gigabyte => as_float(outcome.tally.bulk_bytes) / 1e9,
-    };
-    let cpu = outcome.after.cpu.saturating_sub(outcome.before.cpu).as_secs_f64();
-    let seconds = |time: Duration| time.as_secs_f64();
-    let mut figures = Figures {
-        rate: Some(count / outcome.elapsed.as_secs_f64()),
-        p50: outcome.tally.quantile(0.5).map(seconds),
-        p99: outcome.tally.quantile(0.99).map(seconds),
-        cpu: (cpu > 0.0 && count > 0.0).then_some(cpu / count),
-        memory: match outcome.after.memory_bytes {
-            0 => Vec::new(),
-            bytes => vec![as_float(bytes)],
-        },
-        errors: outcome.tally.errors,
-        first_error: outcome.tally.first_error,
-        key: None,
-    };
-    figures.key = match key {
-        Key::Cpu => figures.cpu,
-        Key::P99 => figures.p99,
-    };
-    figures
-}
-
-/// Counts here stay far below 2^53.
-#[expect(clippy::cast_precision_loss, reason = "see above")]
-fn as_float(count: u64) -> f64 {
-    count as f64
 }

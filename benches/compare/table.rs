@@ -1,8 +1,7 @@
 //! Medians of the rounds, and the table in Markdown. Measures nothing.
 
-use std::fmt::Write as _;
-
-use crate::rows::{Figures, Kind, Row, Unit};
+use crate::measure::Figures;
+use crate::rows::{Kind, Row, Unit};
 
 /// The table's first two lines.
 pub(crate) fn head() -> String {
@@ -27,13 +26,13 @@ pub(crate) fn line(row: &Row, name: &str, figures: &Figures, first: Option<f64>)
         _ => String::new(),
     };
     let cells = [
-        row.title.to_owned(),
+        row.title.clone(),
         name.to_owned(),
         figures.rate.map_or_else(String::new, |rate| rate_text(row, rate)),
         figures.p50.map_or_else(String::new, time_text),
-        figures.p99.map_or_else(String::new, time_text),
+        p99_text(figures),
         figures.cpu.map_or_else(String::new, |cpu| cpu_text(row, cpu)),
-        memory_text(&figures.memory),
+        memory_text(row, &figures.memory),
         figures.errors.to_string(),
         ratio,
     ];
@@ -56,6 +55,7 @@ pub(crate) fn median(rounds: &[Figures]) -> Figures {
         rate: of(&|figures| figures.rate),
         p50: of(&|figures| figures.p50),
         p99: of(&|figures| figures.p99),
+        p99_alone: of(&|figures| figures.p99_alone),
         cpu: of(&|figures| figures.cpu),
         memory: (0..width)
             .filter_map(|n| of(&|figures| figures.memory.get(n).copied()))
@@ -66,21 +66,15 @@ pub(crate) fn median(rounds: &[Figures]) -> Figures {
     }
 }
 
-fn unit(row: &Row) -> Unit {
-    match row.kind {
-        Kind::Load { unit, .. } => unit,
-    }
-}
-
 fn rate_text(row: &Row, rate: f64) -> String {
-    match unit(row) {
+    match row.unit() {
         Unit::Gigabyte => format!("{rate:.2} GB/s"),
         Unit::Unit => format!("{rate:.0}/s"),
     }
 }
 
 fn cpu_text(row: &Row, cpu: f64) -> String {
-    match unit(row) {
+    match row.unit() {
         Unit::Gigabyte => format!("{cpu:.3} s/GB"),
         Unit::Unit => format!("{:.1} µs", cpu * 1e6),
     }
@@ -93,11 +87,35 @@ fn time_text(seconds: f64) -> String {
     format!("{:.2} ms", seconds * 1e3)
 }
 
-fn memory_text(memory: &[f64]) -> String {
-    let mut text = String::new();
-    for (n, bytes) in memory.iter().enumerate() {
-        let between = if n == 0 { "" } else { " → " };
-        write!(text, "{between}{:.1}", bytes / 1_048_576.0).expect("a String takes everything");
+fn p99_text(figures: &Figures) -> String {
+    match (figures.p99, figures.p99_alone) {
+        (Some(p99), Some(alone)) => {
+            format!(
+                "{}, alone {}: {:.1} x",
+                time_text(p99),
+                time_text(alone),
+                p99 / alone
+            )
+        }
+        (Some(p99), None) => time_text(p99),
+        (None, _) => String::new(),
     }
-    if text.is_empty() { text } else { text + " MiB" }
+}
+
+fn memory_text(row: &Row, memory: &[f64]) -> String {
+    let (one, unit, between) = match row.kind {
+        Kind::Idle { .. } => (1024.0, "KiB", ""),
+        Kind::Start => (1_048_576.0, "MiB", ", "),
+        _ => (1_048_576.0, "MiB", " → "),
+    };
+    let places = if unit == "KiB" { 2 } else { 1 };
+    let numbers: Vec<String> = memory
+        .iter()
+        .map(|bytes| format!("{:.places$}", bytes / one))
+        .collect();
+    if numbers.is_empty() {
+        String::new()
+    } else {
+        format!("{} {unit}", numbers.join(between))
+    }
 }

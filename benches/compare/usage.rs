@@ -45,7 +45,7 @@ impl Meter {
     pub(crate) fn usage(&mut self) -> Usage {
         let (mut ticks, mut memory_bytes) = (Duration::ZERO, 0);
         for pid in self.pids.clone() {
-            for thread in numbers(&format!("/proc/{pid}/task")) {
+            for thread in threads(pid) {
                 let path = format!("/proc/{pid}/task/{thread}/schedstat");
                 if let Some(nanoseconds) = fs::read_to_string(path).ok().as_deref().and_then(first_number) {
                     self.threads.insert((pid, thread), nanoseconds);
@@ -78,6 +78,11 @@ pub(crate) fn descendants(root: u32) -> BTreeSet<u32> {
             return family;
         }
     }
+}
+
+/// The threads of a process, by their ids.
+pub(crate) fn threads(pid: u32) -> Vec<u32> {
+    numbers(&format!("/proc/{pid}/task"))
 }
 
 /// Entries of a folder whose names are numbers.

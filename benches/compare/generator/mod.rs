@@ -33,8 +33,8 @@ const LISTENER: u64 = u64::MAX;
 pub(crate) enum Next {
     /// It waits for what comes.
     Keep,
-    /// It had its share, and there is more.
-    Again,
+    /// It had its share, and there is more to receive, to send, or both.
+    Again(EventFlags),
     /// Its work is done.
     Done,
 }
@@ -96,7 +96,7 @@ pub(crate) struct Generator {
     slots: Vec<Slot>,
     free: Vec<u32>,
     /// Connections that had their share and go on.
-    ready: VecDeque<u32>,
+    ready: VecDeque<(u32, EventFlags)>,
     /// Clients to open: what they do, and when their first units began.
     reopen: Vec<(Work, Instant)>,
     /// Units begin by the clock, not when one is done.
@@ -251,8 +251,8 @@ impl Generator {
         }
         self.events = events;
         for _ in 0..self.ready.len() {
-            if let Some(index) = self.ready.pop_front() {
-                self.drive(index, EventFlags::IN | EventFlags::OUT);
+            if let Some((index, flags)) = self.ready.pop_front() {
+                self.drive(index, flags);
             }
         }
         for (work, since) in std::mem::take(&mut self.reopen) {

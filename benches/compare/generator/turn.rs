@@ -21,7 +21,7 @@ impl Generator {
         self.slots[index as usize].connection = Some(connection);
         match next {
             Ok(Next::Keep) => {}
-            Ok(Next::Again) => self.ready.push_back(index),
+            Ok(Next::Again(flags)) => self.ready.push_back((index, flags)),
             Ok(Next::Done) => {
                 self.remove(index);
                 self.replace(work);
@@ -47,7 +47,11 @@ impl Generator {
 
 impl Connection {
     fn turn(&mut self, flags: EventFlags, shared: &mut Shared, scratch: &mut [u8]) -> Result<Next, String> {
-        let mut sent = self.flush(shared)?;
+        // A bulk sender waits until there is room worth it, which the event says; else it would send in crumbs.
+        let mut sent = 0;
+        if !self.is_bulk() || flags.contains(EventFlags::OUT) || shared.stopping {
+            sent = self.flush(shared)?;
+        }
         let hung_up = flags.intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR);
         let mut readable = hung_up || flags.contains(EventFlags::IN);
         let mut received = 0;
@@ -83,16 +87,20 @@ impl Connection {
                     if next != Next::Keep {
                         return Ok(next);
                     }
-                    if sent < TURN_BYTES {
+                    if !is_bulk && sent < TURN_BYTES {
                         sent += self.flush(shared)?;
                     }
                 }
             }
         }
-        if readable || sent >= TURN_BYTES {
-            return Ok(Next::Again);
-        }
-        Ok(Next::Keep)
+        let mut left = EventFlags::empty();
+        left.set(EventFlags::IN, readable);
+        left.set(EventFlags::OUT, sent >= TURN_BYTES);
+        Ok(if left.is_empty() {
+            Next::Keep
+        } else {
+            Next::Again(left)
+        })
     }
 
     fn flush(&mut self, shared: &mut Shared) -> Result<usize, String> {

@@ -13,6 +13,10 @@ use crate::work::Way;
 
 mod haproxy;
 mod ours;
+mod smokescreen_go;
+mod squid;
+mod tinyproxy;
+mod trafficserver;
 
 /// What clients give where the proxy asks who they are.
 pub(crate) const USER: &str = "bench";
@@ -21,19 +25,44 @@ pub(crate) const PASSWORD: &str = "an0ther-Passw0rd";
 /// Starts a proxy that gets along with the origin at this address.
 type Start = Box<dyn Fn(SocketAddr) -> Result<Running, String>>;
 
+/// ... with the binary at this path.
+type StartPeer = fn(&Path, SocketAddr) -> Result<Running, String>;
+
 /// Somebody to measure.
 pub(crate) struct Peer {
     /// As it stands in the table.
     pub(crate) name: String,
     /// What is executed; its size is one of the rows.
     pub(crate) binary: PathBuf,
+    /// The argument that makes it print its version; empty where there is none.
+    version: &'static str,
     pub(crate) start: Start,
+}
+
+impl Peer {
+    /// Whether there is a process to look at.
+    pub(crate) fn is_proxy(&self) -> bool {
+        !self.binary.as_os_str().is_empty()
+    }
+
+    /// What it says of itself: the first line that has a figure in it.
+    pub(crate) fn version(&self) -> Option<String> {
+        if self.version.is_empty() {
+            return None;
+        }
+        let output = Command::new(&self.binary).arg(self.version).output().ok()?;
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        let line = text
+            .lines()
+            .find(|line| line.contains(|c: char| c.is_ascii_digit()))?;
+        Some(format!("{}: {line}", self.name))
+    }
 }
 
 /// A proxy at work.
 pub(crate) struct Running {
     /// Ends with it. There is none between client and origin in `direct`.
-    process: Option<Process>,
+    _process: Option<Process>,
     pub(crate) meter: Option<Meter>,
     pub(crate) way: Way,
 }
@@ -48,7 +77,7 @@ impl Running {
         Running {
             meter: Some(Meter::new(process.id())),
             way,
-            process: Some(process),
+            _process: Some(process),
         }
     }
 
@@ -60,13 +89,8 @@ impl Running {
         Running {
             meter: Some(Meter::new(process.id())),
             way,
-            process: Some(process),
+            _process: Some(process),
         }
-    }
-
-    /// Whether there is a process to look at.
-    pub(crate) fn is_proxy(&self) -> bool {
-        self.process.is_some()
     }
 }
 
@@ -74,20 +98,32 @@ impl Running {
 pub(crate) fn all(remarks: &mut Vec<String>) -> Vec<Peer> {
     let mut peers = vec![floor(), direct()];
     peers.extend(ours::all());
-    let mut found = |name: &str, path: &str, start: fn(&Path, SocketAddr) -> Result<Running, String>| {
-        let binary = PathBuf::from(path);
-        if binary.exists() {
-            let (name, path) = (name.to_owned(), binary.clone());
-            peers.push(Peer {
-                name,
-                binary,
-                start: Box::new(move |origin| start(&path, origin)),
-            });
-        } else {
-            remarks.push(format!("{name}: not installed ({path})"));
+    let go = std::env::var("SMOKESCREEN_GO").unwrap_or_default();
+    let others: [(&str, &str, &str, StartPeer); 5] = [
+        ("haproxy", "/usr/sbin/haproxy", "-v", haproxy::start),
+        ("smokescreen-go", &go, "", smokescreen_go::start),
+        (
+            "trafficserver",
+            "/usr/bin/traffic_server",
+            "-V",
+            trafficserver::start,
+        ),
+        ("squid", "/usr/sbin/squid", "-v", squid::start),
+        ("tinyproxy", "/usr/bin/tinyproxy", "-v", tinyproxy::start),
+    ];
+    for (name, path, version, start) in others {
+        let (binary, path) = (PathBuf::from(path), PathBuf::from(path));
+        if !binary.exists() {
+            remarks.push(format!("{name}: not found"));
+            continue;
         }
-    };
-    found("haproxy", "/usr/sbin/haproxy", haproxy::start);
+        peers.push(Peer {
+            name: name.to_owned(),
+            binary,
+            version,
+            start: Box::new(move |origin| start(&path, origin)),
+        });
+    }
     peers
 }
 
@@ -96,9 +132,10 @@ fn direct() -> Peer {
     Peer {
         name: "direct".to_owned(),
         binary: PathBuf::new(),
+        version: "",
         start: Box::new(|address| {
             Ok(Running {
-                process: None,
+                _process: None,
                 meter: None,
                 way: Way::Relay { address },
             })
@@ -115,6 +152,7 @@ fn floor() -> Peer {
     Peer {
         name: "floor".to_owned(),
         binary,
+        version: "",
         start: Box::new(move |origin| {
             let address = free_address();
             let mut command = Command::new(&program);

@@ -23,6 +23,7 @@ fn peer(entry: &str) -> Peer {
     Peer {
         name: name.to_owned(),
         binary,
+        version: "--version",
         start: Box::new(move |_| start(&path)),
     }
 }

@@ -11,39 +11,16 @@ use std::os::fd::OwnedFd;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
-use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, sockopt};
-use rustix::pipe::{self, PipeFlags, SpliceFlags};
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
+
+mod relay;
+
+use relay::{Pipe, Relay, Step};
 
 const BUFFER_BYTES: usize = 32 * 1024;
-const PIPE_BYTES: usize = 1 << 20;
-/// More than a pipe ever holds.
-const SPLICE_BYTES: usize = 16 << 20;
 /// Pieces a direction moves before others have their turn.
-const TURN: usize = 8;
+const TURN: usize = 1;
 const LISTENER: u64 = u64::MAX;
-
-type Pipe = (OwnedFd, OwnedFd);
-
-/// One direction, from its source to the other one's.
-#[derive(Default)]
-struct Direction {
-    /// Received, not sent: the rest of a piece.
-    rest: Vec<u8>,
-    pipe: Option<Pipe>,
-    /// Bytes in the pipe.
-    piped: usize,
-    is_bulky: bool,
-    /// The end is known to be near: no event will tell of it again.
-    hung_up: bool,
-    ended: bool,
-    shut: bool,
-}
-
-struct Relay {
-    sockets: [OwnedFd; 2],
-    /// By their sources.
-    directions: [Direction; 2],
-}
 
 struct Floor {
     epoll: OwnedFd,
@@ -54,14 +31,6 @@ struct Floor {
     pipes: Vec<Pipe>,
     buffer: Vec<u8>,
     ready: VecDeque<(usize, usize)>,
-}
-
-/// What a move of one piece came to.
-enum Step {
-    Moved,
-    /// Nothing to be had, or no room at the other end: an event will come.
-    Blocked,
-    Ended,
 }
 
 /// Relays from one address to the other until it is killed.
@@ -116,7 +85,7 @@ impl Floor {
                 let flags = event.flags;
                 let hung_up = flags.intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR);
                 if hung_up && let Some(Some(relay)) = self.relays.get_mut(index) {
-                    relay.directions[side].hung_up = true;
+                    relay.hang_up(side);
                 }
                 if hung_up || flags.contains(EventFlags::IN) {
                     self.drive(index, side);
@@ -166,19 +135,13 @@ impl Floor {
                 return;
             }
         }
-        self.relays[index] = Some(Box::new(Relay {
-            sockets: [client, target],
-            directions: Default::default(),
-        }));
+        self.relays[index] = Some(Box::new(Relay::new(client, target)));
     }
 
     /// Whether this direction has bytes that could not be sent.
     fn waits(&self, index: usize, side: usize) -> bool {
         let relay = self.relays.get(index).and_then(Option::as_ref);
-        relay.is_some_and(|relay| {
-            let direction = &relay.directions[side];
-            !direction.rest.is_empty() || direction.piped > 0
-        })
+        relay.is_some_and(|relay| relay.waits(side))
     }
 
     /// Moves what there is from one side to the other.
@@ -200,111 +163,10 @@ impl Floor {
             }
         };
         if over {
-            for direction in &mut relay.directions {
-                if let (Some(pipe), 0) = (direction.pipe.take(), direction.piped) {
-                    self.pipes.push(pipe);
-                }
-            }
+            self.pipes.extend(relay.empty_pipes());
             self.free.push(index);
         } else {
             self.relays[index] = Some(relay);
         }
     }
-}
-
-impl Relay {
-    /// One piece, received and sent.
-    fn step(&mut self, side: usize, buffer: &mut [u8], pipes: &mut Vec<Pipe>) -> Result<Step, Errno> {
-        let (source, sink) = (&self.sockets[side], &self.sockets[1 - side]);
-        let direction = &mut self.directions[side];
-        if direction.ended {
-            return Ok(Step::Blocked);
-        }
-        if direction.is_bulky {
-            return direction.splice(source, sink, pipes);
-        }
-        if !direction.rest.is_empty() {
-            let sent = match net::send(sink, &direction.rest, SendFlags::NOSIGNAL) {
-                Ok(sent) => sent,
-                Err(Errno::AGAIN) => return Ok(Step::Blocked),
-                Err(error) => return Err(error),
-            };
-            direction.rest.drain(..sent);
-            if !direction.rest.is_empty() {
-                return Ok(Step::Blocked);
-            }
-            direction.rest = Vec::new();
-        }
-        let length = match net::recv(source, &mut *buffer, RecvFlags::empty()) {
-            Ok((0, _)) => return Ok(Step::Ended),
-            Ok((length, _)) => length,
-            Err(Errno::AGAIN) => return Ok(Step::Blocked),
-            Err(error) => return Err(error),
-        };
-        direction.is_bulky = length == buffer.len();
-        let sent = match net::send(sink, &buffer[..length], SendFlags::NOSIGNAL) {
-            Ok(sent) => sent,
-            Err(Errno::AGAIN) => 0,
-            Err(error) => return Err(error),
-        };
-        if sent < length {
-            direction.is_bulky = false;
-            direction.rest.extend_from_slice(&buffer[sent..length]);
-            return Ok(Step::Blocked);
-        }
-        Ok(if direction.hung_up || length == buffer.len() {
-            Step::Moved
-        } else {
-            Step::Blocked
-        })
-    }
-
-    /// A source has ended. Whether both have.
-    fn end(&mut self, side: usize) -> bool {
-        self.directions[side].ended = true;
-        if self.directions[1 - side].ended {
-            return true;
-        }
-        if !std::mem::replace(&mut self.directions[side].shut, true) {
-            // Whoever is gone need not be told.
-            let _ = net::shutdown(&self.sockets[1 - side], Shutdown::Write);
-        }
-        false
-    }
-}
-
-impl Direction {
-    fn splice(&mut self, source: &OwnedFd, sink: &OwnedFd, pipes: &mut Vec<Pipe>) -> Result<Step, Errno> {
-        let pipe = match self.pipe.take() {
-            Some(pipe) => pipe,
-            None => pipes.pop().map_or_else(new_pipe, Ok)?,
-        };
-        let (output, input) = self.pipe.insert(pipe);
-        let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
-        if self.piped == 0 {
-            match pipe::splice(source, None, &*input, None, SPLICE_BYTES, flags) {
-                Ok(0) => return Ok(Step::Ended),
-                Ok(length) => self.piped = length,
-                Err(Errno::AGAIN) => return Ok(Step::Blocked),
-                Err(error) => return Err(error),
-            }
-        }
-        match pipe::splice(&*output, None, sink, None, self.piped, flags) {
-            Ok(length) => self.piped -= length,
-            Err(Errno::AGAIN) => return Ok(Step::Blocked),
-            Err(error) => return Err(error),
-        }
-        Ok(if self.piped == 0 {
-            Step::Moved
-        } else {
-            Step::Blocked
-        })
-    }
-}
-
-fn new_pipe() -> Result<Pipe, Errno> {
-    let pipe = pipe::pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC)?;
-    // A pipe of the default size does too.
-    let _ = pipe::fcntl_setpipe_size(&pipe.0, PIPE_BYTES);
-    Ok(pipe)
 }
