@@ -164,7 +164,21 @@ fn floor() -> Peer {
 
 /// A folder of its own for configuration and logs, which other users may enter.
 fn folder() -> Result<TempDir, String> {
-    let folder = tempfile::tempdir().map_err(|error| format!("a folder: {error}"))?;
+    folder_in(&std::env::temp_dir())
+}
+
+/// The same, in memory where there is a file system for that.
+fn folder_in_memory() -> Result<TempDir, String> {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() {
+        folder_in(memory)
+    } else {
+        folder()
+    }
+}
+
+fn folder_in(place: &Path) -> Result<TempDir, String> {
+    let folder = tempfile::tempdir_in(place).map_err(|error| format!("a folder: {error}"))?;
     let all = std::os::unix::fs::PermissionsExt::from_mode(0o777);
     std::fs::set_permissions(folder.path(), all).map_err(|error| format!("a folder: {error}"))?;
     Ok(folder)

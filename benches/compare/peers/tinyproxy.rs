@@ -1,14 +1,15 @@
-//! Tinyproxy: a thread for each connection, a password, every connection in a log.
+//! Tinyproxy: a thread for each connection, a password, every connection in a log. It waits for the disk
+//! (fsync) after each line, so its log is kept off the disk.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-use super::{PASSWORD, Running, USER, basic, folder, write};
+use super::{PASSWORD, Running, USER, basic, folder_in_memory, write};
 use crate::process::{Process, free_address};
 
 pub(super) fn start(path: &Path, _: SocketAddr) -> Result<Running, String> {
-    let (address, folder) = (free_address(), folder()?);
+    let (address, folder) = (free_address(), folder_in_memory()?);
     let text = format!(
         "Port {}\nListen 127.0.0.1\nTimeout 600\nLogFile \"{}/log\"\nLogLevel Connect\nMaxClients 10000\n\
          BasicAuth {USER} {PASSWORD}\n",
