@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use criterion::{Criterion, Throughput};
 use smokescreen::log::Format;
 use smokescreen::log::canonical::canonical;
-use smokescreen::session::outcome::{Extent, Id, ProxyType, Record, TunnelEnd};
+use smokescreen::session::outcome::{Extent, Id, Micros, ProxyType, Record, TunnelEnd};
 
 const DECISION_TEXT: &str = "time=\"2026-11-22T17:30:33Z\" level=info msg=CANONICAL-PROXY-DECISION allow=true \
     conn_establish_time_ms=12 decision_reason=\"host matched allowed domain in rule\" dns_lookup_time_ms=3 \
@@ -70,8 +70,8 @@ fn decision() -> Record {
         allow: true,
         enforce_would_deny: false,
         decision_reason: "host matched allowed domain in rule".into(),
-        dns_lookup_time: Some(Duration::from_micros(3999)),
-        establish_time: Some(Duration::from_millis(12)),
+        dns_lookup_time: Some(Micros(3999)),
+        establish_time: Some(Micros(12_000)),
         outbound_remote: Some(SocketAddr::from(([93, 184, 215, 14], 443))),
         outbound_local: Some(SocketAddr::from(([10, 0, 0, 9], 50000))),
         ..Record::new(Id::default(), client, at(1))

@@ -2,14 +2,14 @@
 //! order, at which level, cut how; not their syntax (that is `line`) and not where they go (that is `writer`).
 
 use std::net::SocketAddr;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use ::log::Level;
 
 use super::Format;
 use super::escape::cut;
 use super::line::{Line, Value, key, line};
-use crate::session::outcome::{Extent, Id, ProxyType, Record, TunnelEnd};
+use crate::session::outcome::{Extent, Id, Micros, ProxyType, Record, TunnelEnd};
 
 /// Requested host and trace id together are cut to this many bytes, before escaping.
 pub const HOST_AND_TRACE_LENGTH_MAX: usize = 4096;
@@ -185,8 +185,9 @@ fn address(address: Option<SocketAddr>) -> Value<'static> {
 }
 
 /// Whole milliseconds; zero where nothing was measured.
-fn milliseconds(time: Option<Duration>) -> Value<'static> {
-    Value::Number(u64::try_from(time.unwrap_or_default().as_millis()).unwrap_or(u64::MAX))
+fn milliseconds(time: Option<Micros>) -> Value<'static> {
+    let Micros(micros) = time.unwrap_or_default();
+    Value::Number(u64::from(micros / 1000))
 }
 
 #[cfg(test)]

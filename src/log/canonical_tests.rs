@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -50,8 +50,8 @@ fn allowed() -> Record {
         enforce_would_deny: false,
         decision_reason: Cow::Borrowed("host matched allowed domain in rule"),
         status_code: None,
-        dns_lookup_time: Some(Duration::from_micros(3999)),
-        establish_time: Some(Duration::from_millis(12)),
+        dns_lookup_time: Some(Micros(3999)),
+        establish_time: Some(Micros(12_000)),
         outbound_remote: Some(SocketAddr::from(([44, 1, 2, 3], 443))),
         outbound_local: Some(SocketAddr::from(([10, 0, 0, 9], 50000))),
         extent: Extent::Content(321),
@@ -303,8 +303,8 @@ prop_compose! {
             role: flags[1].then(|| role.into()), project: flags[2].then(|| project.into()),
             client: address, start: at(start >> 2), allow: flags[3], enforce_would_deny: flags[4],
             decision_reason: reason.into(), error: flags[5].then(|| error.into()),
-            status_code: flags[0].then_some(502), dns_lookup_time: flags[1].then_some(Duration::MAX),
-            establish_time: flags[2].then_some(Duration::from_nanos(second)),
+            status_code: flags[0].then_some(502), dns_lookup_time: flags[1].then_some(Duration::MAX.into()),
+            establish_time: flags[2].then_some(Duration::from_nanos(second).into()),
             outbound_remote: flags[3].then_some(address), outbound_local: flags[4].then_some(address),
             extent: match (flags[0], flags[5]) {
                 (true, _) => Extent::Tunnel(Box::new(end)),

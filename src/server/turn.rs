@@ -36,9 +36,13 @@ pub enum Turn {
     Spent,
 }
 
-/// What a connection holds of the loop's stores.
+/// What a connection holds of the loop's stores: nothing, unless it once had much to move or to keep at a time.
+#[derive(Default, Debug)]
+pub struct Held(Option<Box<Stores>>);
+
+/// What becomes of bulk from turn to turn.
 #[derive(Debug)]
-pub struct Held {
+struct Stores {
     /// Bytes charged to the budget.
     charged: u32,
     /// The pipes with bytes in them, (up, down); between turns there are no others.
@@ -49,9 +53,9 @@ pub struct Held {
     led_turns: u8,
 }
 
-impl Default for Held {
-    fn default() -> Held {
-        Held {
+impl Default for Stores {
+    fn default() -> Stores {
+        Stores {
             charged: 0,
             pipes: [None, None],
             lead: Side::Client,
@@ -60,7 +64,7 @@ impl Default for Held {
     }
 }
 
-impl Held {
+impl Stores {
     /// The pipe of the direction whose source is `from`.
     fn pipe(&mut self, from: Side) -> &mut Option<Box<Pipe>> {
         let [up, down] = &mut self.pipes;
@@ -69,23 +73,54 @@ impl Held {
             Side::Origin => down,
         }
     }
+}
+
+impl Held {
+    fn pipe_mut(&mut self, from: Side) -> Option<&mut Pipe> {
+        self.0.as_mut()?.pipe(from).as_deref_mut()
+    }
+
+    fn take_pipe(&mut self, from: Side) -> Option<Box<Pipe>> {
+        self.0.as_mut()?.pipe(from).take()
+    }
+
+    fn keep_pipe(&mut self, from: Side, pipe: Box<Pipe>) {
+        *self.0.get_or_insert_default().pipe(from) = Some(pipe);
+    }
+
+    fn lead(&self) -> Side {
+        self.0.as_ref().map_or(Side::Client, |stores| stores.lead)
+    }
 
     /// The direction from `from` used up a turn: it goes on in the next one, until it is the other's time.
     fn note_spent(&mut self, from: Side) {
-        if from != self.lead {
-            (self.lead, self.led_turns) = (from, 0);
+        let Stores { lead, led_turns, .. } = &mut **self.0.get_or_insert_default();
+        if from != *lead {
+            (*lead, *led_turns) = (from, 0);
         }
-        self.led_turns += 1;
-        if self.led_turns >= LEAD_TURNS_MAX {
-            (self.lead, self.led_turns) = (from.other(), 0);
+        *led_turns += 1;
+        if *led_turns >= LEAD_TURNS_MAX {
+            (*lead, *led_turns) = (from.other(), 0);
+        }
+    }
+
+    fn settle(&mut self, flows: &Flows, budget: &mut Budget) {
+        let before = self.0.as_ref().map_or(0, |stores| stores.charged);
+        let charged = budget.settle(flows, before);
+        if charged != before {
+            self.0.get_or_insert_default().charged = charged;
         }
     }
 
     /// The connection is no more: everything goes back.
     pub fn release(&mut self, budget: &mut Budget, pipes: &mut Pipes) {
-        budget.release(std::mem::take(&mut self.charged));
-        for pipe in self.pipes.iter_mut().filter_map(Option::take) {
-            pipes.put(pipe);
+        if let Some(stores) = self.0.take() {
+            budget.release(stores.charged);
+            stores
+                .pipes
+                .into_iter()
+                .flatten()
+                .for_each(|pipe| pipes.put(pipe));
         }
     }
 }
@@ -113,7 +148,7 @@ pub fn run<E: Ends>(
     cx: &mut Cx<'_>,
     means: &mut Means<'_>,
 ) -> Turn {
-    let lead = means.held.lead;
+    let lead = means.held.lead();
     loop {
         let mut moved = false;
         for from in [lead, lead.other()] {
@@ -151,7 +186,7 @@ fn step<E: Ends>(
     let to = from.other();
     let (drained, is_open) = match ends.end(to) {
         Some((wire, ready)) => {
-            let pipe = means.held.pipe(from).as_deref_mut();
+            let pipe = means.held.pipe_mut(from);
             let drained = pump::drain(wire, ready, flows.from(from), pipe, cx.now);
             (drained, wire.can_splice())
         }
@@ -168,13 +203,16 @@ fn step<E: Ends>(
     let filled = match unread_failure(wire, ready, from, flows.from(from)) {
         Some(failed) => failed,
         None => {
+            let mut pipe = means.held.take_pipe(from);
             let bypass = Bypass {
-                pipe: means.held.pipe(from),
+                pipe: &mut pipe,
                 pipes: means.pipes,
                 is_open,
             };
             let budget_spent = means.budget.is_spent();
-            pump::fill(wire, ready, flows.from(from), bypass, budget_spent, cx.now)
+            let filled = pump::fill(wire, ready, flows.from(from), bypass, budget_spent, cx.now);
+            pipe.into_iter().for_each(|pipe| means.held.keep_pipe(from, pipe));
+            filled
         }
     };
     // A reset is no FIN, though the poll calls it the end of reading too.
@@ -249,7 +287,7 @@ fn lend(from: Side, flow: &mut Flow, means: &mut Means<'_>) {
 fn take_back(from: Side, flows: &mut Flows, means: &mut Means<'_>) {
     means.scratch.take_back_rx(from, flows.from(from));
     if flows.from(from).piped_bytes == 0
-        && let Some(pipe) = means.held.pipe(from).take()
+        && let Some(pipe) = means.held.take_pipe(from)
     {
         means.pipes.put(pipe);
     }
@@ -265,7 +303,7 @@ pub fn end(flows: &mut Flows, session: &Session, means: &mut Means<'_>) {
         take_back(side, flows, means);
     }
     means.scratch.take_back(flows);
-    means.held.charged = means.budget.settle(flows, means.held.charged);
+    means.held.settle(flows, means.budget);
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ impl Dial {
         let record = &mut self.record;
         record.outbound_remote = Some(dialled.remote);
         record.outbound_local = dialled.local;
-        record.establish_time = Some(cx.now.duration_since(self.since));
+        record.establish_time = Some(cx.now.duration_since(self.since).into());
         match self.request.kind {
             Kind::Connect => {
                 cx.spares.put_back(self.request);

@@ -82,7 +82,7 @@ impl Lookup {
     ) -> State {
         match input {
             Input::Resolved(_, answer) => {
-                self.record.dns_lookup_time = Some(cx.now.duration_since(self.since));
+                self.record.dns_lookup_time = Some(cx.now.duration_since(self.since).into());
                 match answer {
                     Ok(found) => vet(self.request, self.record, found, flows, shared, cx),
                     Err(fail) => self.refuse(lookup_refusal(fail), flows, shared, cx),
@@ -93,7 +93,7 @@ impl Lookup {
             }
             Input::Expired if is_due(self.deadline(shared, cx.settings), cx.now) => {
                 cx.actions.push(Action::Cancel);
-                self.record.dns_lookup_time = Some(cx.now.duration_since(self.since));
+                self.record.dns_lookup_time = Some(cx.now.duration_since(self.since).into());
                 let name = self.request.allowed.target().host.to_string();
                 let text = format!("lookup {name}: no answer within {:?}", cx.settings.dns_timeout);
                 self.refuse(Refusal::LookupTimedOut(text.into()), flows, shared, cx)

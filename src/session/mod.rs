@@ -227,6 +227,9 @@ enum State {
     Done,
 }
 
+/// Every connection pays for the largest: what needs more goes into a box.
+const _: () = assert!(size_of::<State>() <= 64);
+
 /// The state machine of one client connection.
 #[derive(Debug)]
 pub struct Session {

@@ -12,6 +12,16 @@ use crate::policy::Decision;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Id(pub [u8; 12]);
 
+/// A time that is short as a rule, in four bytes: microseconds, 71 minutes at most; what is longer counts as that.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Micros(pub u32);
+
+impl From<Duration> for Micros {
+    fn from(time: Duration) -> Micros {
+        Micros(u32::try_from(time.as_micros()).unwrap_or(u32::MAX))
+    }
+}
+
 /// How the client asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum ProxyType {
@@ -62,9 +72,9 @@ pub struct Record {
     /// The status of our own answer, if we gave one.
     pub status_code: Option<u16>,
     /// Time the lookup took; `None` where there was none.
-    pub dns_lookup_time: Option<Duration>,
+    pub dns_lookup_time: Option<Micros>,
     /// Time the dial took; `None` where there was none.
-    pub establish_time: Option<Duration>,
+    pub establish_time: Option<Micros>,
     /// The address that was dialled.
     pub outbound_remote: Option<SocketAddr>,
     /// Our end of that connection.
