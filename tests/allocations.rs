@@ -32,8 +32,11 @@ const WARM_UP: usize = 2_000;
 const REQUESTS: usize = 1_000;
 const TUNNELS: usize = 500;
 
+/// Nothing is allocated per request; but a batch of log lines longer than all before makes their buffers grow.
+const GROWTHS_MAX: usize = 8;
+
 /// Allocations that a tunnel may cost, from accept to close line.
-const PER_TUNNEL_MAX: usize = 8;
+const PER_TUNNEL_MAX: usize = 6;
 
 /// Reads until something ends so; gives the length, 0 at the end.
 fn read_until(end: &[u8], stream: &mut TcpStream, buffer: &mut [u8]) -> usize {
@@ -155,7 +158,10 @@ fn a_kept_alive_connection_allocates_nothing_per_request_and_a_tunnel_little() {
     tunnels(proxy, connect.as_bytes(), request, WARM_UP / 10);
     let per_tunnels = allocations(|| tunnels(proxy, connect.as_bytes(), request, TUNNELS));
     println!("{REQUESTS} requests: {per_requests} allocations, {TUNNELS} tunnels: {per_tunnels}");
-    assert_eq!(per_requests, 0, "allocations for {REQUESTS} requests");
+    assert!(
+        per_requests <= GROWTHS_MAX,
+        "{per_requests} for {REQUESTS} requests"
+    );
     assert!(
         per_tunnels <= TUNNELS * PER_TUNNEL_MAX,
         "{per_tunnels} for {TUNNELS} tunnels"

@@ -1,7 +1,7 @@
 //! Where control and data meet: one turn of one connection. Session and pump alternate over the two flows
 //! until neither moves. Generic over the wires, so that the simulation runs this very code.
 
-use crate::flow::{End, Flow, Flows};
+use crate::flow::{End, Flow, Flows, Gate};
 use crate::io::budget::Budget;
 use crate::io::pipe::{Pipe, Pipes};
 use crate::io::pump::{self, Bypass, Pumped};
@@ -184,6 +184,11 @@ fn step<E: Ends>(
     means: &mut Means<'_>,
 ) -> bool {
     let to = from.other();
+    if is_second_end(from, flows) {
+        flows.from(from).end = End::Passed;
+        session.advance(Input::Moved, flows, cx);
+        return true;
+    }
     let (drained, is_open) = match ends.end(to) {
         Some((wire, ready)) => {
             let pipe = means.held.pipe_mut(from);
@@ -231,6 +236,13 @@ fn step<E: Ends>(
         moved = true;
     }
     moved
+}
+
+/// Is all that is left of a tunnel to tell one side of the other's end? The close that follows does: a shutdown before
+/// it would be a call more.
+fn is_second_end(from: Side, flows: &mut Flows) -> bool {
+    let other = flows.to(from);
+    other.gate == Gate::Open && other.end == End::Passed && flows.from(from).end_is_due()
 }
 
 /// Tells the session what the pump did.
