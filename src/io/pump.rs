@@ -77,7 +77,7 @@ pub fn fill(
         Ok(n) => {
             // A FIN that came with the bytes raises no second edge, so where one was announced the end is
             // read for at once.
-            if n < room && source.short_read_means_drained() && !ready.read_closed {
+            if n < room && source.short_read_means_drained() && !ready.read_closed && !ready.urgent {
                 ready.readable = false;
             }
             flow.pace = worth.after_read(flow, n);

@@ -137,6 +137,9 @@ pub struct Ready {
     pub read_closed: bool,
     /// The kernel keeps an error for the socket, or both halves are closed.
     pub failed: bool,
+    /// Urgent data (RFC 9293, section 3.8.5) was announced. A read stops at its mark, though more be behind it: from
+    /// then on a short read says nothing.
+    pub urgent: bool,
 }
 
 impl Ready {
@@ -145,6 +148,7 @@ impl Ready {
         self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
         self.writable |= event.is_writable() || event.is_error();
         self.read_closed |= event.is_read_closed();
+        self.urgent |= event.is_priority();
         self.failed |= event.is_error() || (event.is_read_closed() && event.is_write_closed());
     }
 }

@@ -11,7 +11,9 @@ use super::token::{ConnId, IdleId, Source, WireId};
 use super::wire::{Ready, Transport};
 use crate::net::Side;
 
-const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+/// Urgent data wakes us as any other does; this way the event says that it was that.
+const READING: Interest = Interest::READABLE.add(Interest::PRIORITY);
+const BOTH: Interest = READING.add(Interest::WRITABLE);
 
 /// Whose wire it is: who is told when something happens on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,7 +63,7 @@ impl Wires {
     pub fn insert(&mut self, mut transport: Transport, ready: Ready, owner: Owner) -> io::Result<WireId> {
         let registry = &self.registry;
         let made = self.arena.try_insert_with(|id: WireId| {
-            let interest = if ready.writable { Interest::READABLE } else { BOTH };
+            let interest = if ready.writable { READING } else { BOTH };
             registry.register(transport.tcp(), Source::Wire(id).token(), interest)?;
             Ok(WireEntry {
                 transport,

@@ -16,6 +16,7 @@ cases![
     the_origins_reset_travels_as_a_reset,
     large_transfers_both_ways_at_once_are_exact,
     single_bytes_are_not_held_back,
+    bytes_behind_an_urgent_mark_arrive_without_further_ones,
     an_origin_that_does_not_read_stops_the_client,
     a_client_that_does_not_read_stops_the_origin,
     one_stalled_tunnel_does_not_stall_another,
@@ -144,6 +145,37 @@ fn single_bytes_are_not_held_back() {
         "{:?}: something waits for more",
         start.elapsed()
     );
+}
+
+/// A read stops at the mark, and no event tells of what is behind it, if all was there before the read.
+fn bytes_behind_an_urgent_mark_arrive_without_further_ones() {
+    let (stopped, sent) = (Signal::new(), Signal::new());
+    let (go, done) = (stopped.clone(), sent.clone());
+    let origin = Origin::raw(move |mut wire| {
+        go.wait();
+        send_around_a_mark(&mut wire);
+        done.raise();
+        let arrived = wire.take(6).unwrap_or_default();
+        let _ = wire.try_send(arrived);
+        let _ = wire.drain();
+    });
+    let proxy = Setup::open().start();
+    let mut tunnel = proxy.tunnel(&origin.authority());
+    proxy.signal(rustix::process::Signal::STOP);
+    send_around_a_mark(&mut tunnel);
+    stopped.raise();
+    assert!(
+        sent.wait(),
+        "the origin sends its bytes while the proxy stands still"
+    );
+    proxy.signal(rustix::process::Signal::CONT);
+    tunnel.expect(b"abcdefabcdef");
+}
+
+fn send_around_a_mark(wire: &mut Wire) {
+    let _ = wire.try_send("abc");
+    let _ = socket2::SockRef::from(wire.stream()).send_out_of_band(b"!");
+    let _ = wire.try_send("def");
 }
 
 /// Writes until the peer has taken nothing for a second; how much went out.

@@ -118,6 +118,7 @@ impl MemoryWire {
                 writable: true,
                 read_closed: true,
                 failed: true,
+                ..Ready::default()
             };
         }
         if self.wants_room && self.room() > 0 {

@@ -83,6 +83,7 @@ impl Pipe {
                 writable: true,
                 read_closed: true,
                 failed: true,
+                ..Ready::default()
             };
         }
     }
