@@ -49,7 +49,9 @@ pub fn fill(
         return Pumped::Idle;
     }
     let worth = bypass.pipes.worth;
+    // A splice finds nothing at an urgent mark, and nothing behind it.
     if bypass.is_open
+        && !ready.urgent
         && worth.covers(flow)
         && source.can_splice()
         && let Some(pumped) = fill_pipe(source, ready, flow, bypass, now)

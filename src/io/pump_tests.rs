@@ -31,6 +31,7 @@ struct Direction {
     scratch: Buf,
     now: Instant,
     spliced: bool,
+    urgent: bool,
 }
 
 fn direction(gate: Gate, pipes_max: usize) -> Direction {
@@ -47,6 +48,7 @@ fn direction(gate: Gate, pipes_max: usize) -> Direction {
         scratch: Vec::with_capacity(64 * 1024).into(),
         now,
         spliced: false,
+        urgent: false,
     }
 }
 
@@ -55,6 +57,7 @@ impl Direction {
     fn run(&mut self) -> Option<IoFail> {
         let mut from = Ready {
             readable: true,
+            urgent: self.urgent,
             ..Ready::default()
         };
         let mut to = Ready {
@@ -172,6 +175,28 @@ fn small_messages_are_copied() {
         assert!(direction.run().is_none());
     }
     assert!(!direction.spliced && direction.pipe.is_none());
+}
+
+#[test]
+fn bytes_behind_an_urgent_mark_are_read() {
+    for gate in [Gate::Open, Gate::Pass(300_000)] {
+        let mut direction = direction(gate, 1);
+        direction.pipes.worth.splice_bytes = 0;
+        (&direction.sender).write_all(b"abc").unwrap();
+        socket2::SockRef::from(&direction.sender)
+            .send_out_of_band(b"!")
+            .unwrap();
+        (&direction.sender).write_all(b"def").unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        direction.urgent = true;
+        assert!(direction.run().is_none());
+        let mut got = [0; 6];
+        direction.receiver.set_nonblocking(false).unwrap();
+        let patience = std::time::Duration::from_secs(5);
+        direction.receiver.set_read_timeout(Some(patience)).unwrap();
+        direction.receiver.read_exact(&mut got).unwrap();
+        assert_eq!(&got, b"abcdef");
+    }
 }
 
 #[test]
