@@ -128,24 +128,27 @@ impl Pool {
         }
     }
 
-    /// The connection used last among those that fit.
+    /// Of the connections that fit, the one used last among those bound to `asker`, else among those bound to nobody:
+    /// a client that authenticated a connection, or is about to, must come to that one again (RFC 4559, section 6).
     pub fn take(&mut self, key: &PoolKey, addresses: &[Vetted], asker: ConnId) -> Option<Taken> {
         let fits = |idle: &Idle| {
             idle.key == *key
                 && addresses
                     .iter()
                     .any(|address| address.address() == idle.taken.remote)
-                && idle.taken.private_to.is_none_or(|owner| owner == asker)
         };
         let mut next = self.by_key.get(&self.hasher.hash_one(key))?.newest;
+        let mut unbound = None;
         while let Some(id) = next {
             let idle = self.entries.get(id)?;
-            if fits(idle) {
-                return self.remove(id);
+            match idle.taken.private_to {
+                Some(owner) if owner == asker && fits(idle) => return self.remove(id),
+                None if unbound.is_none() && fits(idle) => unbound = Some(id),
+                _ => {}
             }
             next = idle.by_key.older;
         }
-        None
+        self.remove(unbound?)
     }
 
     /// Something happened on an idle connection: it is of no use any more. Was it still here?

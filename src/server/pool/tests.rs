@@ -122,6 +122,17 @@ fn a_private_connection_stays_private_behind_later_requests() {
 }
 
 #[test]
+fn a_client_comes_back_to_its_own_connection_though_others_parked_later() {
+    let mut pool = Pool::new(10, 10);
+    let (key, addresses, now) = (key("a.test", "r"), vetted("44.1.1.1:80"), Instant::now());
+    pool.park(key.clone(), private(taken(1, "44.1.1.1:80")), now);
+    pool.park(key.clone(), taken(2, "44.1.1.1:80"), now);
+    let mut wire_of = |asker: ConnId| pool.take(&key, &addresses, asker).map(|taken| taken.wire);
+    assert_eq!(wire_of(CLIENT), Some(wire(1)));
+    assert_eq!(wire_of(CLIENT), Some(wire(2)));
+}
+
+#[test]
 fn a_private_connection_is_for_its_client_alone() {
     let mut pool = Pool::new(10, 10);
     pool.park(
@@ -223,7 +234,10 @@ fn the_lists_stay_whole_whatever_happens() {
                 let fits = |entry: &&(u64, u32, Option<ConnId>, IdleId)| {
                     entry.0 == host && entry.2.is_none_or(|owner| owner == asker)
                 };
-                let expected = model.0.iter().rfind(fits).map(|entry| entry.1);
+                let own = |entry: &&(u64, u32, Option<ConnId>, IdleId)| fits(entry) && entry.2.is_some();
+                let entries = &model.0;
+                let expected = entries.iter().rfind(own).or_else(|| entries.iter().rfind(fits));
+                let expected = expected.map(|entry| entry.1);
                 let taken = pool.take(&key, &addresses, asker);
                 assert_eq!(taken.map(|taken| taken.wire.index), expected);
                 model.remove(|entry| Some(entry.1) == expected);
