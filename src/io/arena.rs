@@ -1,5 +1,5 @@
-//! Slots with generations: an id that outlived its entry finds nothing, never somebody else's entry. The table
-//! gives its memory back after a crowd.
+//! Slots with generations: an id that outlived its entry finds nothing, never somebody else's entry, unless it is kept
+//! while 2^24 others come; nobody keeps one that long. The table gives its memory back after a crowd.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -13,7 +13,7 @@ pub trait Key: Copy {
     fn new(index: u32, generation: u32) -> Self;
     /// The slot.
     fn index(self) -> u32;
-    /// How often the slot was used before.
+    /// The number of the entry among all that the arena ever had, in 24 bits.
     fn generation(self) -> u32;
 }
 
@@ -45,7 +45,7 @@ struct Slot<T> {
     entry: Option<T>,
 }
 
-/// Entries under keys that never name two of them at once.
+/// Entries under keys, each of which names one entry at a time.
 #[derive(Debug)]
 pub struct Arena<T> {
     /// The last one always has an entry.

@@ -7,7 +7,7 @@ use mio::Token;
 pub struct ConnId {
     /// Slot in the arena.
     pub index: u32,
-    /// How often the slot was used before.
+    /// Which of the arena's entries it is: the slot may have had others.
     pub generation: u32,
 }
 
@@ -16,7 +16,7 @@ pub struct ConnId {
 pub struct WireId {
     /// Slot in the table of wires.
     pub index: u32,
-    /// How often the slot was used before; 24 bits are kept.
+    /// Which of the table's entries it is: the slot may have had others.
     pub generation: u32,
 }
 
@@ -25,7 +25,7 @@ pub struct WireId {
 pub struct IdleId {
     /// Slot in the pool.
     pub index: u32,
-    /// How often the slot was used before.
+    /// Which of the pool's entries it is: the slot may have had others.
     pub generation: u32,
 }
 

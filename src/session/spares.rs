@@ -14,7 +14,7 @@ use super::outcome::Record;
 /// Boxes of a kind that are kept; more are in use at a time only while as many requests are.
 const BOXES_MAX: usize = 256;
 
-/// Heads that are kept; each has 4 KiB at most ([`crate::flow::GRANTED_BYTES`]).
+/// Buffers of heads that are kept. A head has 4 KiB at most ([`crate::flow::GRANTED_BYTES`]), its buffer twice that.
 const HEADS_MAX: usize = 64;
 
 /// Targets that are remembered, each with a few hundred bytes.
@@ -73,7 +73,8 @@ impl Spares {
     }
 }
 
-/// Boxes to be used again. What was in one goes when the next value comes: for a while it holds a few short strings.
+/// Boxes to be used again. What was in one goes when the next value comes: until then it holds what that held, a trace
+/// id (4 KiB) and an error text at most.
 #[derive(Debug)]
 pub struct Boxes<T>(Vec<Box<T>>);
 
