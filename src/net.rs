@@ -5,7 +5,7 @@
 //! address although it doesn't look like one (`0177.0.0.1`, `0x7f.1`, `2130706433`) is an error, never a name.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 mod host;
@@ -60,6 +60,15 @@ impl Network {
             Network::V4 => address.to_canonical().is_ipv4(),
             Network::V6 => address.to_canonical().is_ipv6(),
         }
+    }
+}
+
+/// An IPv4-mapped address (`::ffff:0:0/96`) as the IPv4 address it stands for; any other as it is, with its flow and
+/// its scope, which a link-local one needs.
+pub fn unmapped(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+        IpAddr::V6(_) => address,
     }
 }
 

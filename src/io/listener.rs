@@ -13,6 +13,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::dialer::set_keepalive;
+use crate::net::unmapped;
 
 /// Connections that wait to be accepted; the kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -236,14 +237,6 @@ fn verdict(error: &io::Error) -> Verdict {
 
 fn spare() -> io::Result<File> {
     File::open("/dev/null")
-}
-
-/// An IPv4 address in its IPv6 mapping (`::ffff:0:0/96`) as IPv4; any other as it is.
-pub fn unmapped(address: SocketAddr) -> SocketAddr {
-    match address.ip().to_canonical() {
-        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
-        IpAddr::V6(_) => address,
-    }
 }
 
 /// Raises the limit on descriptors (`RLIMIT_NOFILE`) to the hard limit, as far as the system lets us, and gives the

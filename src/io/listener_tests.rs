@@ -261,20 +261,6 @@ fn errors_of_accept() {
 }
 
 #[test]
-fn unmapping() {
-    for (given, shown) in [
-        ("[::ffff:10.0.0.1]:5", "10.0.0.1:5"),
-        ("10.0.0.1:5", "10.0.0.1:5"),
-        ("[::1]:5", "[::1]:5"),
-        ("[fe80::1%3]:5", "[fe80::1%3]:5"),
-        ("[::10.0.0.1]:5", "[::10.0.0.1]:5"),
-    ] {
-        let address: SocketAddr = given.parse().unwrap();
-        assert_eq!(unmapped(address), shown.parse().unwrap());
-    }
-}
-
-#[test]
 fn the_limit_on_descriptors_is_raised_to_the_hard_one() {
     let effective = raise_nofile();
     let hard = getrlimit(Resource::Nofile).maximum;

@@ -560,3 +560,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn unmapping() {
+    for (given, shown) in [
+        ("[::ffff:10.0.0.1]:5", "10.0.0.1:5"),
+        ("10.0.0.1:5", "10.0.0.1:5"),
+        ("[::1]:5", "[::1]:5"),
+        ("[fe80::1%3]:5", "[fe80::1%3]:5"),
+        ("[::10.0.0.1]:5", "[::10.0.0.1]:5"),
+    ] {
+        let address: SocketAddr = given.parse().unwrap();
+        assert_eq!(unmapped(address), shown.parse().unwrap());
+    }
+}

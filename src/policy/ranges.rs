@@ -19,6 +19,8 @@ use registry::Class;
 pub use rule::Rule;
 use rules::Rules;
 
+use crate::net::unmapped;
+
 /// What was found of an address, allowed or not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Verdict {
@@ -168,12 +170,4 @@ fn redundant(action: &str, rules: &Rules) -> Vec<String> {
         }
     }
     sentences
-}
-
-/// `::ffff:a.b.c.d` is `a.b.c.d`. Others keep flow and scope, which a link-local address needs.
-fn unmapped(addr: SocketAddr) -> SocketAddr {
-    match addr.ip().to_canonical() {
-        v4 @ IpAddr::V4(_) => SocketAddr::new(v4, addr.port()),
-        IpAddr::V6(_) => addr,
-    }
 }
