@@ -4,6 +4,9 @@
 use super::Fault;
 use super::head::RequestHead;
 
+/// The default port of `http` URIs (RFC 9110, section 4.2.1).
+pub const HTTP_PORT: u16 = 80;
+
 /// The scheme of an absolute-form target.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Scheme {

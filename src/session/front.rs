@@ -7,14 +7,13 @@ use std::time::Instant;
 use crate::http::framing::{self, Body};
 use crate::http::head::{self, RequestHead};
 use crate::http::rewrite;
-use crate::http::target::{self, Form, Scheme};
+use crate::http::target::{self, Form, HTTP_PORT, Scheme};
 use crate::http::{Fault, Version, joint};
 use crate::net::{Target, TargetError};
 use crate::policy::{Allowed, Ask, Credentials, Role, VettedList};
 
 use super::outcome::{ProxyType, Record, Refusal};
 use super::reply::Manner;
-use super::spares::HTTP_PORT;
 use super::{Cx, PoolKey, Shared};
 
 /// Longest part of an unreadable host that is kept for log and answer, in bytes.

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::http::target::HTTP_PORT;
 use crate::net::{Target, TargetError};
 
 use super::exchange::Exchange;
@@ -19,9 +20,6 @@ const HEADS_MAX: usize = 64;
 
 /// Targets that are remembered, each with a few hundred bytes.
 const TARGETS_MAX: usize = 512;
-
-/// The default port of `http` URIs (RFC 9110, section 4.2.1).
-pub(super) const HTTP_PORT: u16 = 80;
 
 /// One set for all connections of a loop.
 #[derive(Debug, Default)]
