@@ -30,7 +30,8 @@ use self::core::Core;
 /// Events taken from the kernel at a time.
 const EVENTS_MAX: usize = 1024;
 
-/// So many connections are a crowd: what they needed is given back when three of four have gone.
+/// So many connections are a crowd: what they needed is given back when three of four have gone, and again whenever
+/// three of four of the rest have.
 const CROWD_MIN: usize = 1024;
 
 /// How the server ends and how many clients it takes.
@@ -75,8 +76,8 @@ pub struct Server {
     acceptable: bool,
     /// How many to take then.
     accepts: usize,
-    /// The most connections since memory was last given back.
-    crowd: usize,
+    /// Memory is given back when there are fewer connections than these; 0 but after a crowd.
+    give_back_below: usize,
     /// No descriptor was left: accept again then.
     exhausted_until: Option<Instant>,
 }
@@ -109,7 +110,7 @@ impl Server {
             listening: true,
             acceptable: false,
             accepts: 1,
-            crowd: 0,
+            give_back_below: 0,
             exhausted_until: None,
         })
     }
@@ -267,12 +268,14 @@ impl Server {
         }
     }
 
-    /// In the first quiet moment after a crowd has gone, its memory goes back to the system.
+    /// In the first quiet moment after most of a crowd has gone, its memory goes back to the system.
     fn give_back(&mut self) {
         let left = self.conns.len();
-        self.crowd = self.crowd.max(left);
-        if self.crowd >= CROWD_MIN && left < self.crowd / 4 && self.run_queue.is_empty() {
-            self.crowd = left;
+        if left >= CROWD_MIN {
+            self.give_back_below = self.give_back_below.max(left / 4);
+        }
+        if left < self.give_back_below && self.run_queue.is_empty() {
+            self.give_back_below = left / 4;
             self.run_queue.shrink_to_fit();
             heap::trim();
         }
