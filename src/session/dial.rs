@@ -5,8 +5,8 @@ use std::time::Instant;
 use crate::flow::{Flows, GRANTED_BYTES};
 use crate::net::{IoFailKind, Side};
 
+use super::due::{earliest, is_due};
 use super::front::{Kind, Request};
-use super::lookup::{abandon, earliest, half_close_deadline, is_due};
 use super::outcome::{Record, Refusal};
 use super::{Action, Cx, DialFail, Dialled, Input, Settings, Shared, State, exchange, reply, tunnel};
 
@@ -53,7 +53,7 @@ impl Dial {
     pub(super) fn deadline(&self, shared: &Shared, settings: &Settings) -> Option<Instant> {
         earliest(
             self.own_deadline(settings),
-            half_close_deadline(&self.request, shared),
+            self.request.half_close_deadline(shared),
         )
     }
 
@@ -71,8 +71,8 @@ impl Dial {
         match input {
             Input::Dialled(_, Ok(dialled)) => self.go_on(dialled, flows, cx),
             Input::Dialled(_, Err(fail)) => self.refuse(dial_refusal(&fail), flows, shared, cx),
-            Input::Expired if is_due(half_close_deadline(&self.request, shared), cx.now) => {
-                abandon(self.record, "the client closed its connection", cx)
+            Input::Expired if is_due(self.request.half_close_deadline(shared), cx.now) => {
+                reply::abandon(self.record, "the client closed its connection", cx)
             }
             Input::Expired if is_due(self.own_deadline(cx.settings), cx.now) => {
                 cx.actions.push(Action::Cancel);
@@ -88,8 +88,8 @@ impl Dial {
                 );
                 self.refuse(Refusal::DialTimedOut(text.into()), flows, shared, cx)
             }
-            Input::Broken(Side::Client, fail) => abandon(self.record, &fail.text, cx),
-            Input::Terminate => abandon(self.record, "the proxy shut down", cx),
+            Input::Broken(Side::Client, fail) => reply::abandon(self.record, &fail.text, cx),
+            Input::Terminate => reply::abandon(self.record, "the proxy shut down", cx),
             _ => State::Dial(self),
         }
     }

@@ -7,9 +7,9 @@ use crate::flow::{End, Flows, Gate};
 use crate::http::framing::Body;
 use crate::net::{IoFail, Side};
 
+use super::due::{earliest, is_due};
 use super::front::{Http, Kind, Request, fault_refusal};
 use super::head::Head;
-use super::lookup::{earliest, is_due};
 use super::outcome::{Record, Refusal};
 use super::relay::{Relay, Relayed};
 use super::reply::{self, Closing};

@@ -105,6 +105,15 @@ impl Request {
         }
     }
 
+    /// After a client's FIN a plain request is worth only a short wait; a CONNECT is not: the tunnel will carry
+    /// the FIN on.
+    pub(super) fn half_close_deadline(&self, shared: &Shared) -> Option<Instant> {
+        match self.kind {
+            Kind::Connect => None,
+            Kind::Http(_) => shared.half_close_deadline(self.began),
+        }
+    }
+
     /// Which idle connections would do.
     pub fn pool_key(&self) -> PoolKey {
         let target = self.allowed.target();

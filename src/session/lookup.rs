@@ -6,9 +6,10 @@ use std::time::Instant;
 use crate::flow::Flows;
 use crate::net::{Host, Side};
 
-use super::front::{Kind, Request};
+use super::due::{earliest, is_due};
+use super::front::Request;
 use super::outcome::{Record, Refusal};
-use super::{Action, Close, Cx, Input, LookupFail, LookupFailKind, Settings, Shared, State, dial, reply};
+use super::{Action, Cx, Input, LookupFail, LookupFailKind, Settings, Shared, State, dial, reply};
 
 /// Waiting for addresses.
 #[derive(Debug)]
@@ -69,7 +70,7 @@ impl Lookup {
     pub(super) fn deadline(&self, shared: &Shared, settings: &Settings) -> Option<Instant> {
         earliest(
             (!settings.dns_timeout.is_zero()).then(|| self.since + settings.dns_timeout),
-            half_close_deadline(&self.request, shared),
+            self.request.half_close_deadline(shared),
         )
     }
 
@@ -88,8 +89,8 @@ impl Lookup {
                     Err(fail) => self.refuse(lookup_refusal(fail), flows, shared, cx),
                 }
             }
-            Input::Expired if is_due(half_close_deadline(&self.request, shared), cx.now) => {
-                abandon(self.record, "the client closed its connection", cx)
+            Input::Expired if is_due(self.request.half_close_deadline(shared), cx.now) => {
+                reply::abandon(self.record, "the client closed its connection", cx)
             }
             Input::Expired if is_due(self.deadline(shared, cx.settings), cx.now) => {
                 cx.actions.push(Action::Cancel);
@@ -98,8 +99,8 @@ impl Lookup {
                 let text = format!("lookup {name}: no answer within {:?}", cx.settings.dns_timeout);
                 self.refuse(Refusal::LookupTimedOut(text.into()), flows, shared, cx)
             }
-            Input::Broken(Side::Client, fail) => abandon(self.record, &fail.text, cx),
-            Input::Terminate => abandon(self.record, "the proxy shut down", cx),
+            Input::Broken(Side::Client, fail) => reply::abandon(self.record, &fail.text, cx),
+            Input::Terminate => reply::abandon(self.record, "the proxy shut down", cx),
             _ => State::Lookup(self),
         }
     }
@@ -107,34 +108,6 @@ impl Lookup {
     fn refuse(self, refusal: Refusal, flows: &mut Flows, shared: &mut Shared, cx: &mut Cx<'_>) -> State {
         reply::refuse(self.record, refusal, self.request.manner(), flows, shared, cx)
     }
-}
-
-/// After a client's FIN a plain request is worth only a short wait; a CONNECT is not: the tunnel will carry
-/// the FIN on.
-pub(super) fn half_close_deadline(request: &Request, shared: &Shared) -> Option<Instant> {
-    match request.kind {
-        Kind::Connect => None,
-        Kind::Http(_) => shared.half_close_deadline(request.began),
-    }
-}
-
-/// Ends a request whose client is gone, or must go: nobody is there to be answered.
-pub(super) fn abandon(mut record: Box<Record>, why: &str, cx: &mut Cx<'_>) -> State {
-    cx.actions.push(Action::Cancel);
-    record.note_error(why);
-    cx.actions.push(Action::Log(record));
-    State::close(Close::Orderly, cx)
-}
-
-pub(super) fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
-}
-
-pub(super) fn is_due(at: Option<Instant>, now: Instant) -> bool {
-    at.is_some_and(|at| at <= now)
 }
 
 fn lookup_refusal(fail: LookupFail) -> Refusal {

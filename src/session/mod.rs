@@ -6,6 +6,7 @@
 //! no state can be left half-way.
 
 pub mod dial;
+mod due;
 pub mod exchange;
 pub mod front;
 pub mod head;

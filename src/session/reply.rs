@@ -83,6 +83,14 @@ pub(super) fn refuse(
     }
 }
 
+/// Ends a request whose client is gone, or must go: nobody is there to be answered.
+pub(super) fn abandon(mut record: Box<Record>, why: &str, cx: &mut Cx<'_>) -> State {
+    cx.actions.push(Action::Cancel);
+    record.note_error(why);
+    cx.actions.push(Action::Log(record));
+    State::close(Close::Orderly, cx)
+}
+
 /// Ends a connection on which nothing is pending.
 pub(super) fn close_gracefully(flows: &mut Flows, cx: &mut Cx<'_>) -> State {
     if flows.up.end >= End::Reached && !flows.down.has_unsent() {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::flow::{End, Flow, Flows, Gate};
 use crate::net::{IoFail, IoFailKind, Side};
 
+use super::due::is_due;
 use super::outcome::{Extent, Record, TunnelEnd};
 use super::reply::Closing;
 use super::{Action, Close, Cx, Input, Settings, State};
@@ -79,7 +80,7 @@ impl Tunnel {
                 }
             }
             Input::Broken(_, fail) | Input::Unwritable(_, fail) => return self.broken(&fail, flows, cx),
-            Input::Expired if super::lookup::is_due(self.deadline(flows, cx.settings), cx.now) => {
+            Input::Expired if is_due(self.deadline(flows, cx.settings), cx.now) => {
                 self.log("idle timeout", false, flows, cx);
                 return State::close(Close::Orderly, cx);
             }
