@@ -22,7 +22,7 @@ mod proxy;
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
@@ -76,16 +76,6 @@ fn throughput(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Connect, CONNECT, 1 KiB there and back, close in good order.
-fn tunnel(way: Way, origin: SocketAddr, message: &[u8]) {
-    let mut stream = way.tunnel(origin);
-    stream.write_all(message).expect("to send");
-    stream.shutdown(Shutdown::Write).expect("to half-close");
-    let mut echo = Vec::with_capacity(message.len() + 1);
-    stream.read_to_end(&mut echo).expect("the echo");
-    assert!(echo == message, "the echo differs: {} bytes", echo.len());
-}
-
 fn tunnels(criterion: &mut Criterion) {
     let (origin, proxy) = (origin::spawn(origin::echo), Proxy::start(&OPEN));
     let ways = [Way::Direct, Way::Through(proxy.address)];
@@ -93,7 +83,7 @@ fn tunnels(criterion: &mut Criterion) {
     let mut one = group(criterion, "relay/tunnels/1-client", Throughput::Elements(1));
     for way in ways {
         one.bench_function(way.to_string(), |bencher| {
-            bencher.iter(|| tunnel(way, origin, black_box(message)));
+            bencher.iter(|| way.echo(origin, black_box(message)));
         });
     }
     one.finish();
@@ -102,7 +92,7 @@ fn tunnels(criterion: &mut Criterion) {
     for way in ways {
         many.bench_function(way.to_string(), |bencher| {
             bencher.iter(|| {
-                let client = || (0..TUNNELS_PER_ROUND).for_each(|_| tunnel(way, origin, message));
+                let client = || (0..TUNNELS_PER_ROUND).for_each(|_| way.echo(origin, message));
                 thread::scope(|scope| (0..CLIENTS).for_each(|_| _ = scope.spawn(client)));
             });
         });

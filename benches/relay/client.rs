@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// Nothing here takes so long unless it hangs.
@@ -63,6 +63,16 @@ impl Way {
             );
         }
         stream
+    }
+
+    /// Connect, CONNECT, a message there and back, close in good order.
+    pub(crate) fn echo(self, origin: SocketAddr, message: &[u8]) {
+        let mut stream = self.tunnel(origin);
+        stream.write_all(message).expect("to send");
+        stream.shutdown(Shutdown::Write).expect("to half-close");
+        let mut echo = Vec::with_capacity(message.len() + 1);
+        stream.read_to_end(&mut echo).expect("the echo");
+        assert!(echo == message, "the echo differs: {} bytes", echo.len());
     }
 
     /// The head of a request for the origin's 1 KiB.

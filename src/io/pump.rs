@@ -86,14 +86,7 @@ pub fn fill(
             flow.touched = now;
             Pumped::Moved(n)
         }
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            ready.readable = false;
-            Pumped::Idle
-        }
-        Err(error) => {
-            ready.readable = false;
-            Pumped::Failed(io_fail(&error))
-        }
+        Err(error) => stopped(&mut ready.readable, &error),
     }
 }
 
@@ -128,18 +121,11 @@ fn fill_pipe(
             flow.touched = now;
             Some(Pumped::Piped)
         }
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            ready.readable = false;
-            Some(Pumped::Idle)
-        }
         Err(error) if pipe::is_refusal(&error) => {
             bypass.pipes.refuse(now);
             None
         }
-        Err(error) => {
-            ready.readable = false;
-            Some(Pumped::Failed(io_fail(&error)))
-        }
+        Err(error) => Some(stopped(&mut ready.readable, &error)),
     }
 }
 
@@ -167,14 +153,7 @@ fn drain_pipe(
             flow.touched = now;
             Pumped::Moved(n / 2)
         }
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            ready.writable = false;
-            Pumped::Idle
-        }
-        Err(error) => {
-            ready.writable = false;
-            Pumped::Failed(io_fail(&error))
-        }
+        Err(error) => stopped(&mut ready.writable, &error),
     }
 }
 
@@ -216,14 +195,16 @@ pub fn drain(
             }
             Pumped::Moved(n)
         }
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            ready.writable = false;
-            Pumped::Idle
-        }
-        Err(error) => {
-            ready.writable = false;
-            Pumped::Failed(io_fail(&error))
-        }
+        Err(error) => stopped(&mut ready.writable, &error),
+    }
+}
+
+/// What an error comes to: nothing is to be had from the wire until the poll says so again, or ever.
+fn stopped(ready: &mut bool, error: &io::Error) -> Pumped {
+    *ready = false;
+    match error.kind() {
+        io::ErrorKind::WouldBlock => Pumped::Idle,
+        _ => Pumped::Failed(io_fail(error)),
     }
 }
 
