@@ -31,6 +31,7 @@ mod message;
 mod origin;
 #[path = "compare/pattern.rs"]
 mod pattern;
+#[allow(dead_code, reason = "shared with the growth bench")]
 #[path = "compare/peers/mod.rs"]
 mod peers;
 #[path = "compare/priority.rs"]

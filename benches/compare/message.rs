@@ -10,7 +10,7 @@ pub(crate) struct Response {
 }
 
 /// The longest head that is put up with.
-const HEAD_BYTES: usize = 8192;
+const HEAD_BYTES: usize = 64 * 1024;
 
 /// Adds `bytes` to what is there of a head. Returns how many of them belonged to it, once it is complete.
 pub(crate) fn collect(head: &mut Vec<u8>, bytes: &[u8]) -> Result<Option<usize>, String> {

@@ -94,6 +94,11 @@ impl Running {
     }
 }
 
+/// Ours, with further arguments.
+pub(crate) fn ours_with(arguments: &[String]) -> Result<Running, String> {
+    ours::start_with(arguments)
+}
+
 /// All of them, the floor first: what they say to its figure is the ratio. Those that are not there are told in words.
 pub(crate) fn all(remarks: &mut Vec<String>) -> Vec<Peer> {
     let mut peers = vec![floor(), direct()];

@@ -24,11 +24,17 @@ fn peer(entry: &str) -> Peer {
         name: name.to_owned(),
         binary,
         version: "--version",
-        start: Box::new(move |_| start(&path)),
+        start: Box::new(move |_| start(&path, &[])),
     }
 }
 
-fn start(path: &Path) -> Result<Running, String> {
+/// The first of them, with further arguments.
+pub(super) fn start_with(arguments: &[String]) -> Result<Running, String> {
+    let first = all().into_iter().next().ok_or("SMOKESCREEN_BIN is empty")?;
+    start(&first.binary, arguments)
+}
+
+fn start(path: &Path, arguments: &[String]) -> Result<Running, String> {
     let address: SocketAddr = free_address();
     let mut command = Command::new(path);
     command
@@ -36,7 +42,8 @@ fn start(path: &Path) -> Result<Running, String> {
         .env("PROXY_PASSWORD", PASSWORD)
         .args(["--listen-ip", "127.0.0.1", "--allow-range", "127.0.0.0/8"])
         .arg("--listen-port")
-        .arg(address.port().to_string());
+        .arg(address.port().to_string())
+        .args(arguments);
     Ok(Running::forward(
         Process::start(command, address, folder()?)?,
         Some(basic()),
