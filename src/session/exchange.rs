@@ -25,7 +25,8 @@ pub struct Exchange {
     pub(super) request: Box<Request>,
     /// What is to be said of it; none once it was logged.
     pub(super) record: Option<Box<Record>>,
-    /// The origin's connection. `reused` goes when it has proven alive.
+    /// The origin's connection. `reused` goes when it has proven alive; `private` comes with the credentials or the
+    /// challenge.
     pub(super) origin: Dialled,
     pub(super) sending: Sending,
     pub(super) receiving: Receiving,
@@ -33,7 +34,6 @@ pub struct Exchange {
     /// The connections go on afterwards.
     pub(super) client_persists: bool,
     pub(super) origin_persists: bool,
-    pub(super) private: bool,
     /// The origin's connection broke before it had ended its half.
     pub(super) origin_broke: bool,
     began: Instant,
@@ -65,7 +65,7 @@ pub(super) enum Continuing {
 pub(super) fn start(
     mut request: Box<Request>,
     record: Box<Record>,
-    origin: Dialled,
+    mut origin: Dialled,
     flows: &mut Flows,
     cx: &mut Cx<'_>,
 ) -> State {
@@ -94,7 +94,8 @@ pub(super) fn start(
         true => Continuing::Awaited(cx.now + CONTINUE_TIMEOUT),
         false => Continuing::Settled,
     };
-    let (client_persists, private) = (http.manner.persists, http.private || origin.private);
+    let client_persists = http.manner.persists;
+    origin.private |= http.private;
     State::Exchange(cx.spares.exchange(Exchange {
         request,
         record: Some(record),
@@ -104,7 +105,6 @@ pub(super) fn start(
         continuing,
         client_persists,
         origin_persists: false,
-        private,
         origin_broke: false,
         began: cx.now,
     }))
@@ -345,15 +345,8 @@ impl Exchange {
         // Bytes behind the response, or an end, make the connection useless: they belong to no request.
         let clean = !flows.up.has_unsent() && flows.down.rx.is_empty() && flows.down.end == End::Open;
         if self.origin_persists && sent && clean && !flows.up.dead {
-            let private = self.private;
-            let key = self.request.pool_key();
-            cx.actions.push(Action::Park(
-                key,
-                Dialled {
-                    private,
-                    ..self.origin
-                },
-            ));
+            cx.actions
+                .push(Action::Park(self.request.pool_key(), self.origin));
         } else {
             cx.actions.push(Action::DropOrigin);
         }

@@ -208,7 +208,7 @@ fn read_head(
     let persistence = Persistence::of(version, client_persists, response_persists, body);
     exchange.client_persists = persistence.client;
     exchange.origin_persists = persistence.origin;
-    exchange.private |=
+    exchange.origin.private |=
         head.status == 401 && rewrite::field(head.fields, "www-authenticate").any(is_connection_based);
     if let (Body::Length(n), Some(record)) = (body, &mut exchange.record) {
         record.extent = Extent::Content(n);
