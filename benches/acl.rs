@@ -11,9 +11,10 @@
     reason = "a bench says what it expects by failing"
 )]
 
+mod common;
+
 use std::fmt::Write as _;
 use std::hint::black_box;
-use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput};
 use smokescreen::net::Target;
@@ -128,10 +129,7 @@ fn read(criterion: &mut Criterion) {
 }
 
 fn main() {
-    let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_millis(700))
-        .configure_from_args();
+    let mut criterion = common::criterion();
     decide(&mut criterion);
     read(&mut criterion);
     criterion.final_summary();

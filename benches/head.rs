@@ -10,8 +10,9 @@
     reason = "a bench says what it expects by failing"
 )]
 
+mod common;
+
 use std::hint::black_box;
-use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
 use smokescreen::http::framing::{self, Body};
@@ -271,10 +272,7 @@ fn responses(criterion: &mut Criterion) {
 }
 
 fn main() {
-    let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_millis(700))
-        .configure_from_args();
+    let mut criterion = common::criterion();
     requests(&mut criterion);
     responses(&mut criterion);
     criterion.final_summary();

@@ -9,6 +9,8 @@
     reason = "a bench says what it expects by failing"
 )]
 
+mod common;
+
 use std::hint::black_box;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -131,10 +133,7 @@ fn lines(criterion: &mut Criterion) {
 }
 
 fn main() {
-    let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_millis(700))
-        .configure_from_args();
+    let mut criterion = common::criterion();
     lines(&mut criterion);
     criterion.final_summary();
 }

@@ -10,9 +10,10 @@
     reason = "a bench says what it expects by failing"
 )]
 
+mod common;
+
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
 
 use criterion::Criterion;
 use smokescreen::net::{Host, Target};
@@ -151,10 +152,7 @@ fn host(criterion: &mut Criterion) {
 }
 
 fn main() {
-    let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_millis(700))
-        .configure_from_args();
+    let mut criterion = common::criterion();
     vet(&mut criterion);
     host(&mut criterion);
     criterion.final_summary();
