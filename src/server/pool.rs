@@ -2,7 +2,8 @@
 //! that was decided anew, and an address that was vetted anew.
 //!
 //! Every entry stands in two lists: of all, by age, and of those with its key. Parking and taking cost no
-//! memory once the tables have grown to what is in use, and no search but among the entries of one key.
+//! memory once the tables have grown to what is in use, and no search but past entries of the key that go elsewhere or,
+//! while there are any, belong to one client alone.
 
 mod list;
 
@@ -33,6 +34,14 @@ struct Idle {
     by_age: Links,
     /// Among those with its key.
     by_key: Links,
+}
+
+/// The entries of one key.
+#[derive(Clone, Copy, Default, Debug)]
+struct OfKey {
+    list: List,
+    /// How many of them are bound to a client.
+    bound: usize,
 }
 
 /// What a request gets.
@@ -66,7 +75,7 @@ pub struct Pool {
     by_age: List,
     /// By their keys' hashes, which are seeded: a client can't aim at another's list, and keys are compared all
     /// the same. So no key is kept twice.
-    by_key: HashMap<u64, List>,
+    by_key: HashMap<u64, OfKey>,
     hasher: RandomState,
 }
 
@@ -112,9 +121,12 @@ impl Pool {
         self.by_age
             .push(&mut self.entries, id, |idle: &mut Idle| &mut idle.by_age);
         let of_key = self.by_key.entry(key_hash).or_default();
-        of_key.push(&mut self.entries, id, |idle: &mut Idle| &mut idle.by_key);
-        let excess = if of_key.len > self.idle_per_host_max {
-            of_key.oldest
+        of_key
+            .list
+            .push(&mut self.entries, id, |idle: &mut Idle| &mut idle.by_key);
+        of_key.bound += usize::from(taken.private_to.is_some());
+        let excess = if of_key.list.len > self.idle_per_host_max {
+            of_key.list.oldest
         } else if self.by_age.len > self.idle_max {
             self.by_age.oldest
         } else {
@@ -137,14 +149,18 @@ impl Pool {
                     .iter()
                     .any(|address| address.address() == idle.taken.remote)
         };
-        let mut next = self.by_key.get(&self.hasher.hash_one(key))?.newest;
+        let OfKey { list, mut bound } = *self.by_key.get(&self.hasher.hash_one(key))?;
+        let mut next = list.newest;
         let mut unbound = None;
-        while let Some(id) = next {
+        while let Some(id) = next
+            && (bound > 0 || unbound.is_none())
+        {
             let idle = self.entries.get(id)?;
             match idle.taken.private_to {
                 Some(owner) if owner == asker && fits(idle) => return self.remove(id),
+                Some(_) => bound = bound.saturating_sub(1),
                 None if unbound.is_none() && fits(idle) => unbound = Some(id),
-                _ => {}
+                None => {}
             }
             next = idle.by_key.older;
         }
@@ -195,10 +211,10 @@ impl Pool {
         self.by_age
             .unlink(&mut self.entries, idle.by_age, |idle| &mut idle.by_age);
         if let Entry::Occupied(mut of_key) = self.by_key.entry(idle.key_hash) {
-            of_key
-                .get_mut()
-                .unlink(&mut self.entries, idle.by_key, |idle| &mut idle.by_key);
-            if of_key.get().len == 0 {
+            let OfKey { list, bound } = of_key.get_mut();
+            list.unlink(&mut self.entries, idle.by_key, |idle| &mut idle.by_key);
+            *bound = bound.saturating_sub(usize::from(idle.taken.private_to.is_some()));
+            if list.len == 0 {
                 of_key.remove();
             }
         }

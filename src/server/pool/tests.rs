@@ -185,14 +185,17 @@ impl Model {
         let all: Vec<u32> = self.0.iter().map(|entry| entry.1).collect();
         assert!(wires(pool.by_age.oldest, |idle| idle.by_age.newer).eq(all.iter().copied()));
         assert!(wires(pool.by_age.newest, |idle| idle.by_age.older).eq(all.iter().rev().copied()));
-        let mut of_keys = 0;
-        for list in pool.by_key.values() {
+        let (mut of_keys, mut bound_of_keys) = (0, 0);
+        for OfKey { list, bound } in pool.by_key.values() {
             let newest_last: Vec<u32> = wires(list.oldest, |idle| idle.by_key.newer).collect();
             assert!(wires(list.newest, |idle| idle.by_key.older).eq(newest_last.iter().rev().copied()));
             assert_eq!(newest_last.len(), list.len);
             of_keys += list.len;
+            bound_of_keys += bound;
         }
         assert_eq!((pool.len(), of_keys), (all.len(), all.len()));
+        let bound = self.0.iter().filter(|entry| entry.2.is_some());
+        assert_eq!(bound_of_keys, bound.count());
     }
 }
 
