@@ -23,7 +23,11 @@ fn bad_values_of_flags() {
         (&["--resolver-address", "127.0.0.1"], &["127.0.0.1", "IP:PORT"]),
         (&["--timeout", "soon"], &["timeout", "soon"]),
         (&["--dns-timeout", "5"], &["dns-timeout", "units"]),
-        (&["--dns-timeout", "0"], &["dns-timeout", "more than 0"]),
+        (
+            &["--dns-timeout", "0"],
+            &["dns-timeout", "at most 876000h, more than 0"],
+        ),
+        (&["--timeout", "5"], &["--timeout", "at most 876000h, or 0"]),
         (&["--timeout", "-1s"], &["--timeout"]),
         (&["--stats-socket-file-mode", "999"], &["999", "777"]),
         (&["--max-request-rate", "-1"], &["rate"]),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// What is accepted, for error messages.
 pub(super) const ACCEPTED: &str =
-    "a duration with units (ns, us, ms, s, m, h) such as 500ms or 1m30s, at most 876000h,";
+    "a duration with units (ns, us, ms, s, m, h) such as 500ms or 1m30s, at most 876000h";
 
 /// 100 years: an instant plus this is still an instant.
 const LONGEST: Duration = Duration::from_secs(876_000 * 3600);

@@ -103,7 +103,7 @@ impl Kind {
     pub(super) fn accepts(self) -> String {
         match self {
             Kind::Switch => "true or false".into(),
-            Kind::Duration => format!("{} or 0", duration::ACCEPTED),
+            Kind::Duration => format!("{}, or 0", duration::ACCEPTED),
             Kind::PositiveDuration => format!("{}, more than 0", duration::ACCEPTED),
             Kind::Port => "a port from 0 to 65535".into(),
             Kind::Count { min, max } => format!("a whole number from {min} to {max}"),
