@@ -19,6 +19,10 @@ use super::{Action, Close, Cx, Dialled, Input, Settings, Shared, State, dial, tu
 /// RFC 9110 section 10.1.1 leaves to us how long an origin may keep a waiting client waiting.
 const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// An exchange may stand still for this long, or for the idle timeout where that is longer: a short one is meant for
+/// forgotten tunnels, not for origins that think before they answer, or streams that are silent in between.
+const STANDSTILL_TIMEOUT: Duration = Duration::from_secs(3600);
+
 /// A request and its response.
 #[derive(Debug)]
 pub struct Exchange {
@@ -189,7 +193,7 @@ impl Exchange {
     }
 
     /// Any direction's standstill, measured from the last byte either way; reads and writes have limits of
-    /// their own beside the idle timeout.
+    /// their own beside it.
     fn inactivity_deadline(&self, flows: &Flows, settings: &Settings) -> Option<Instant> {
         let after = |since: Instant, limit: Duration| (!limit.is_zero()).then(|| since + limit);
         let reading = matches!(self.sending, Sending::Length | Sending::Chunked(_)) && !flows.up.has_unsent();
@@ -200,8 +204,9 @@ impl Exchange {
         let write = writing
             .then(|| after(flows.down.touched, settings.write_timeout))
             .flatten();
-        let idle = after(flows.touched().max(self.began), settings.idle_timeout);
-        earliest(earliest(read, write), idle)
+        let still = (!settings.idle_timeout.is_zero())
+            .then(|| flows.touched().max(self.began) + settings.idle_timeout.max(STANDSTILL_TIMEOUT));
+        earliest(earliest(read, write), still)
     }
 
     fn expired(&mut self, flows: &mut Flows, shared: &Shared, cx: &mut Cx<'_>) -> Option<Next> {

@@ -46,11 +46,12 @@ pub struct Settings {
     pub dns_timeout: Duration,
     /// Limit of a dial over all addresses; zero: the kernel's.
     pub connect_timeout: Duration,
-    /// Limit of a tunnel or exchange in which nothing moves, and of a kept-alive client (60 s at most); zero: none.
+    /// Limit of a tunnel in which nothing moves, of a kept-alive client (60 s at most), and, where it is longer than
+    /// 1 h, of an exchange (1 h otherwise); zero: none.
     pub idle_timeout: Duration,
-    /// A request body that stands still for so long ends the exchange; zero: `idle_timeout` alone.
+    /// A request body that stands still for so long ends the exchange; zero: no limit of its own.
     pub read_timeout: Duration,
-    /// A client that takes nothing for so long is dropped; zero: `idle_timeout` alone.
+    /// A client that takes nothing for so long is dropped; zero: no limit of its own.
     pub write_timeout: Duration,
     /// Status of denials, 407 or 403.
     pub deny_status: u16,

@@ -221,6 +221,30 @@ fn a_half_closed_tunnel_gets_its_time_from_the_half_close_on() {
 }
 
 #[test]
+fn a_short_idle_timeout_is_for_tunnels_and_cuts_no_exchange() {
+    let mut bench = Bench::new();
+    bench.settings.idle_timeout = Duration::from_secs(30);
+    bench.arrive(Side::Client, &get("slow"));
+    bench.dialled(false);
+    bench.leave(Side::Origin);
+    bench.now += Duration::from_secs(600);
+    bench.feed(Input::Expired);
+    assert_eq!(bench.leave(Side::Client), "");
+    bench.flows.down.touched = bench.now;
+    bench.arrive(Side::Origin, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na");
+    bench.leave(Side::Client);
+    bench.now += Duration::from_secs(600);
+    bench.feed(Input::Expired);
+    bench.arrive(Side::Origin, "b");
+    assert_eq!(bench.leave(Side::Client), "b");
+    // It is not without a limit either.
+    bench.arrive(Side::Client, &get("never"));
+    bench.dialled(false);
+    let deadline = bench.session.deadline(&bench.flows, &bench.settings);
+    assert_eq!(deadline, Some(bench.now + Duration::from_secs(3600)));
+}
+
+#[test]
 fn a_refused_head_request_gets_no_content() {
     for request in [
         "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
