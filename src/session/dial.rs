@@ -1,6 +1,6 @@
 //! State: waiting for a connection to one of the vetted addresses.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::flow::{Flows, GRANTED_BYTES};
 use crate::net::{IoFailKind, Side};
@@ -76,17 +76,8 @@ impl Dial {
             }
             Input::Expired if is_due(self.own_deadline(cx.settings), cx.now) => {
                 cx.actions.push(Action::Cancel);
-                let address = self
-                    .request
-                    .addresses
-                    .first()
-                    .map(|a| a.address().to_string())
-                    .unwrap_or_default();
-                let text = format!(
-                    "dial tcp {address}: no answer within {:?}",
-                    cx.settings.connect_timeout
-                );
-                self.refuse(Refusal::DialTimedOut(text.into()), flows, shared, cx)
+                let refusal = self.out_of_time(cx.settings.connect_timeout);
+                self.refuse(refusal, flows, shared, cx)
             }
             Input::Broken(Side::Client, fail) => reply::abandon(self.record, &fail.text, cx),
             Input::Terminate => reply::abandon(self.record, "the proxy shut down", cx),
@@ -106,6 +97,23 @@ impl Dial {
             }
             Kind::Http(_) => exchange::start(self.request, self.record, dialled, flows, cx),
         }
+    }
+
+    /// Of several addresses some may have failed otherwise before; the race alone knows which.
+    fn out_of_time(&self, limit: Duration) -> Refusal {
+        let addresses = &self.request.addresses;
+        let first = addresses
+            .first()
+            .map(|vetted| vetted.address().to_string())
+            .unwrap_or_default();
+        let text = match addresses.len() {
+            0 | 1 => format!("dial tcp {first}: no answer within {limit:?}"),
+            several => format!(
+                "dial tcp {first} and {} more: no connection within {limit:?}",
+                several - 1
+            ),
+        };
+        Refusal::DialTimedOut(text.into())
     }
 
     fn refuse(self, refusal: Refusal, flows: &mut Flows, shared: &mut Shared, cx: &mut Cx<'_>) -> State {

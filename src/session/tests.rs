@@ -245,6 +245,29 @@ fn a_short_idle_timeout_is_for_tunnels_and_cuts_no_exchange() {
 }
 
 #[test]
+fn a_dial_out_of_time_says_that_more_than_one_address_was_tried() {
+    for (found, words) in [
+        (vec![[44, 1, 2, 3]], "dial tcp 44.1.2.3:80: no answer within 10s"),
+        (
+            vec![[44, 1, 2, 3], [44, 1, 2, 4], [44, 1, 2, 5]],
+            "dial tcp 44.1.2.3:80 and 2 more: no connection within 10s",
+        ),
+    ] {
+        let mut bench = Bench::new();
+        bench.arrive(Side::Client, "GET http://a.test/ HTTP/1.1\r\n\r\n");
+        let found: Vec<IpAddr> = found.into_iter().map(IpAddr::from).collect();
+        bench.feed(Input::Resolved(1, Ok(&found)));
+        bench.now += Duration::from_secs(10);
+        bench.feed(Input::Expired);
+        let answer = bench.leave(Side::Client);
+        assert!(
+            answer.starts_with("HTTP/1.1 504 ") && answer.contains(words),
+            "{answer}"
+        );
+    }
+}
+
+#[test]
 fn a_refused_head_request_gets_no_content() {
     for request in [
         "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
