@@ -71,15 +71,7 @@ struct Contestant<'p> {
 }
 
 fn main() {
-    if let Ok(addresses) = std::env::var(peers::FLOOR) {
-        let mut addresses = addresses
-            .split(' ')
-            .map(|address| address.parse().expect("an address"));
-        let (listen, target) = (addresses.next().expect("one"), addresses.next().expect("another"));
-        let error = floor::relay(listen, target);
-        eprintln!("floor: {error:?}");
-        std::process::exit(1);
-    }
+    floor::serve_if_asked();
     if std::env::var_os("CARGO").is_some() && !std::env::args().any(|argument| argument == "--bench") {
         println!("compare: takes minutes, so it is run by `cargo bench` only");
         return;

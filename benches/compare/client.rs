@@ -102,6 +102,7 @@ impl Client {
                         return Err(format!("wrong bytes behind {received} of a body"));
                     }
                     *received += bytes.len() as u64;
+                    shared.tally.body_bytes += bytes.len() as u64;
                     let (response, received) = (*response, *received);
                     return self.responded(response, received, socket, shared);
                 }

@@ -9,24 +9,58 @@ const PERIOD: usize = 251 * 1024;
 const STRIDE: usize = 1024;
 const SAMPLE: usize = 64;
 
+/// Bytes of a response that are kept as they are sent; those behind them are made of the pattern, so that a GiB takes no
+/// GiB. A multiple of the period.
+const KEPT: usize = 16 * PERIOD;
+
 /// Bytes that repeat for ever. Copies share them.
 #[derive(Clone)]
-pub(crate) struct Source(Rc<[u8]>);
+pub(crate) struct Source {
+    /// How a round begins.
+    bytes: Rc<[u8]>,
+    /// What comes behind `bytes`, again and again, up to the end of the round.
+    rest: Rc<[u8]>,
+    /// Bytes of a round.
+    length: u64,
+}
 
 impl Source {
     /// `bytes`, again and again.
     pub(crate) fn new(bytes: Vec<u8>) -> Source {
-        Source(bytes.into())
+        Source {
+            length: bytes.len() as u64,
+            bytes: bytes.into(),
+            rest: Rc::new([]),
+        }
+    }
+
+    /// This head and so many bytes of the pattern, again and again.
+    pub(crate) fn response(head: String, pattern: &Source, body_bytes: usize) -> Source {
+        let mut bytes = head.into_bytes();
+        let length = (bytes.len() + body_bytes) as u64;
+        bytes.extend(pattern.take(body_bytes.min(KEPT)));
+        Source {
+            bytes: bytes.into(),
+            rest: pattern.bytes.clone(),
+            length,
+        }
     }
 
     /// What one round of it counts.
     pub(crate) fn length(&self) -> u64 {
-        self.0.len() as u64
+        self.length
     }
 
-    /// From this position to the end of the round.
+    /// What comes at this position, up to the end of the round at most.
     pub(crate) fn from(&self, position: u64) -> &[u8] {
-        &self.0[usize::try_from(position % self.length()).expect("less than the length")..]
+        let position = position % self.length;
+        let Some(behind) = position.checked_sub(self.bytes.len() as u64) else {
+            return &self.bytes[usize::try_from(position).expect("less than the length")..];
+        };
+        let rest =
+            &self.rest[usize::try_from(behind % self.rest.len() as u64).expect("less than the length")..];
+        let left = usize::try_from(self.length - position).unwrap_or(usize::MAX);
+        &rest[..rest.len().min(left)]
     }
 
     /// Bytes in no regular order, the same each time. They begin with the letters of [`super::work::Stream`].
@@ -41,8 +75,8 @@ impl Source {
     }
 
     /// The first `length` bytes.
-    pub(crate) fn take(&self, length: usize) -> Vec<u8> {
-        self.0.iter().copied().cycle().take(length).collect()
+    fn take(&self, length: usize) -> Vec<u8> {
+        self.bytes.iter().copied().cycle().take(length).collect()
     }
 
     /// Whether `bytes` are what stands at this position: all of them when they are few, else samples.

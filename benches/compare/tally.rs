@@ -9,6 +9,8 @@ pub(crate) struct Tally {
     pub(crate) units: u64,
     /// Bytes that arrived in bulk tunnels, at both ends.
     pub(crate) bulk_bytes: u64,
+    /// Bytes of responses' bodies that arrived, also of those that are not done.
+    pub(crate) body_bytes: u64,
     /// What went wrong, of any kind.
     pub(crate) errors: u64,
     /// The first of them, in words.

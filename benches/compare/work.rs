@@ -6,10 +6,12 @@ use std::time::Duration;
 /// How a client reaches the origin.
 #[derive(Clone, Debug)]
 pub(crate) enum Way {
-    /// Through a forward proxy: absolute-form and CONNECT, with this field value as `Proxy-Authorization`.
+    /// Through a forward proxy: absolute-form and CONNECT, with this field value as `Proxy-Authorization`, and with
+    /// further field lines, each with its CRLF.
     Forward {
         proxy: SocketAddr,
         authorization: Option<String>,
+        further: String,
     },
     /// Straight, or through a relay that knows its only target: nothing is asked of it.
     Relay { address: SocketAddr },
@@ -27,11 +29,15 @@ impl Way {
     fn fields(&self, origin: SocketAddr) -> String {
         let mut fields = format!("Host: {origin}\r\nUser-Agent: compare\r\nAccept: */*\r\n");
         if let Way::Forward {
-            authorization: Some(value),
+            authorization,
+            further,
             ..
         } = self
         {
-            fields.push_str(&format!("Proxy-Authorization: {value}\r\n"));
+            if let Some(value) = authorization {
+                fields.push_str(&format!("Proxy-Authorization: {value}\r\n"));
+            }
+            fields.push_str(further);
         }
         fields
     }

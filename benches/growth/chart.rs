@@ -1,144 +1,179 @@
-//! Draws panels of points as an SVG: both axes logarithmic, a line with dots, the figures beside the dots. Measures nothing.
+//! Draws panels of curves as an SVG: both axes logarithmic, lines with dots, the figures beside the dots. Measures
+//! nothing.
 
 use std::fmt::Write as _;
 
-const WIDTH: f64 = 420.0;
-const HEIGHT: f64 = 260.0;
-/// Around the axes: left, right, above, below.
-const MARGIN: [f64; 4] = [52.0, 28.0, 34.0, 44.0];
+use crate::axis::{Axis, short, whole};
 
-/// One curve.
+/// One of the picture's parts.
 pub(crate) struct Panel {
     /// What grows.
     pub(crate) across: &'static str,
     /// What it costs.
     pub(crate) up: &'static str,
-    pub(crate) points: Vec<(f64, f64)>,
+    pub(crate) curves: Vec<Curve>,
 }
 
-impl Panel {
-    pub(crate) fn new(across: &'static str, up: &'static str, points: &[(f64, f64)]) -> Panel {
-        Panel {
-            across,
-            up,
-            points: points.to_vec(),
-        }
-    }
+/// One line of a panel.
+pub(crate) struct Curve {
+    pub(crate) name: String,
+    pub(crate) points: Vec<Point>,
 }
+
+/// A measured point; both values are above zero.
+pub(crate) struct Point {
+    pub(crate) x: f64,
+    /// As `x` is written, with its unit.
+    pub(crate) label: String,
+    pub(crate) y: f64,
+}
+
+/// A panel with everything around its axes, in pixels.
+const WIDTH: f64 = 520.0;
+const HEIGHT: f64 = 340.0;
+/// What is around the axes.
+const LEFT: f64 = 64.0;
+const RIGHT: f64 = 36.0;
+const ABOVE: f64 = 44.0;
+const BELOW: f64 = 58.0;
+/// By curve.
+const COLOURS: [&str; 4] = ["#1a6faf", "#b8470e", "#2d7d3a", "#777"];
+const TEXT: &str = "#222";
+const GRID: &str = "#ddd";
+const STRING: &str = "a String takes everything";
 
 /// All panels, two in a row.
 pub(crate) fn svg(panels: &[Panel]) -> String {
-    let rows = f64::from(u32::try_from(panels.len().div_ceil(2)).expect("a few"));
-    let (width, height) = (2.0 * WIDTH, rows * HEIGHT);
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
-         font-family=\"sans-serif\" font-size=\"11\">\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
-    );
-    let places = (0..).flat_map(|row| [(0.0, row), (1.0, row)]);
-    for (panel, (column, row)) in panels.iter().zip(places) {
-        let (x, y) = (column * WIDTH, f64::from(row) * HEIGHT);
-        writeln!(out, "<g transform=\"translate({x} {y})\">").expect(EVERYTHING);
-        draw(panel, &mut out);
-        out.push_str("</g>\n");
+    let (width, mut height, mut x) = (2.0 * WIDTH, 0.0, 0.0);
+    let mut parts = String::new();
+    for panel in panels {
+        let inside = draw(panel);
+        writeln!(parts, "<g transform=\"translate({x} {height})\">\n{inside}</g>").expect(STRING);
+        x += WIDTH;
+        if x >= width {
+            (x, height) = (0.0, height + HEIGHT);
+        }
     }
-    out + "</svg>\n"
+    if x > 0.0 {
+        height += HEIGHT;
+    }
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
+         height=\"{height}\" font-family=\"Helvetica, Arial, 'DejaVu Sans', sans-serif\" font-size=\"12\" \
+         fill=\"{TEXT}\">\n<rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>\n{parts}</svg>\n"
+    )
 }
 
-const EVERYTHING: &str = "a String takes everything";
-
-/// Powers of ten that enclose the values.
-fn decades(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
-    let low = values.clone().fold(f64::INFINITY, f64::min).log10().floor();
-    let high = values.fold(0.0, f64::max).log10().ceil();
-    (low, high.max(low + 1.0))
+/// Where things stand in a panel.
+struct Places {
+    across: Axis,
+    up: Axis,
 }
 
-fn draw(panel: &Panel, out: &mut String) {
-    let [left, right, above, below] = MARGIN;
-    let (wide, high) = (WIDTH - left - right, HEIGHT - above - below);
-    let (x_low, x_high) = decades(panel.points.iter().map(|point| point.0));
-    let (y_low, y_high) = decades(panel.points.iter().map(|point| point.1));
-    let x = |value: f64| left + (value.log10() - x_low) / (x_high - x_low) * wide;
-    let y = |value: f64| above + (y_high - value.log10()) / (y_high - y_low) * high;
-    let (bottom, end) = (above + high, left + wide);
-    for power in whole(x_low, x_high) {
-        let at = x(10_f64.powi(power));
-        let name = short(10_f64.powi(power));
-        writeln!(
-            out,
-            "<path d=\"M{at:.1} {above}V{bottom}\" stroke=\"#ddd\"/><text x=\"{at:.1}\" y=\"{:.1}\" \
-             text-anchor=\"middle\">{name}</text>",
-            bottom + 15.0
-        )
-        .expect(EVERYTHING);
+impl Places {
+    fn x(&self, value: f64) -> f64 {
+        LEFT + self.across.place(value) * (WIDTH - LEFT - RIGHT)
     }
-    for power in whole(y_low, y_high) {
-        let at = y(10_f64.powi(power));
-        let name = short(10_f64.powi(power));
-        writeln!(
-            out,
-            "<path d=\"M{left} {at:.1}H{end}\" stroke=\"#ddd\"/><text x=\"{:.1}\" y=\"{:.1}\" \
-             text-anchor=\"end\">{name}</text>",
-            left - 6.0,
-            at + 4.0
-        )
-        .expect(EVERYTHING);
+
+    fn y(&self, value: f64) -> f64 {
+        HEIGHT - BELOW - self.up.place(value) * (HEIGHT - ABOVE - BELOW)
     }
-    let line: Vec<String> = panel
+}
+
+fn draw(panel: &Panel) -> String {
+    let points = || panel.curves.iter().flat_map(|curve| &curve.points);
+    let places = Places {
+        across: Axis::around(points().map(|point| point.x)),
+        up: Axis::around(points().map(|point| point.y)),
+    };
+    let mut out = grid(panel, &places);
+    for ((curve, colour), n) in panel.curves.iter().zip(COLOURS).zip(0..) {
+        draw_curve(curve, colour, &places, is_lowest(panel, n), &mut out);
+    }
+    if panel.curves.len() > 1 {
+        legend(panel, &mut out);
+    }
+    out
+}
+
+/// Lines, the axes' figures and titles.
+fn grid(panel: &Panel, places: &Places) -> String {
+    let mut out = String::new();
+    let (bottom, end) = (HEIGHT - BELOW, WIDTH - RIGHT);
+    for value in places.up.ticks() {
+        let y = places.y(value);
+        writeln!(out, "<path d=\"M{LEFT} {y:.1}H{end}\" stroke=\"{GRID}\"/>").expect(STRING);
+        text(&mut out, (LEFT - 8.0, y + 4.0), "end", TEXT, &whole(value));
+    }
+    for point in panel.curves.first().into_iter().flat_map(|curve| &curve.points) {
+        let x = places.x(point.x);
+        writeln!(out, "<path d=\"M{x:.1} {ABOVE}V{bottom}\" stroke=\"{GRID}\"/>").expect(STRING);
+        text(&mut out, (x, bottom + 18.0), "middle", TEXT, &point.label);
+    }
+    writeln!(
+        out,
+        "<path d=\"M{LEFT} {ABOVE}V{bottom}H{end}\" stroke=\"#888\" fill=\"none\"/>"
+    )
+    .expect(STRING);
+    let middle = (LEFT + end) / 2.0;
+    text(&mut out, (middle, bottom + 40.0), "middle", TEXT, panel.across);
+    out.push_str("<g font-weight=\"bold\">");
+    text(&mut out, (12.0, ABOVE - 18.0), "start", TEXT, panel.up);
+    out.push_str("</g>\n");
+    out
+}
+
+fn draw_curve(curve: &Curve, colour: &str, places: &Places, is_below: bool, out: &mut String) {
+    let at: Vec<String> = curve
         .points
         .iter()
-        .map(|point| format!("{:.1},{:.1}", x(point.0), y(point.1)))
+        .map(|point| format!("{:.1},{:.1}", places.x(point.x), places.y(point.y)))
         .collect();
     writeln!(
         out,
-        "<polyline points=\"{}\" fill=\"none\" stroke=\"#0a5\" stroke-width=\"2\"/>",
-        line.join(" ")
+        "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>",
+        at.join(" ")
     )
-    .expect(EVERYTHING);
-    for (value, cost) in &panel.points {
-        let (cx, cy) = (x(*value), y(*cost));
+    .expect(STRING);
+    for point in &curve.points {
+        let (x, y) = (places.x(point.x), places.y(point.y));
         writeln!(
             out,
-            "<circle cx=\"{cx:.1}\" cy=\"{cy:.1}\" r=\"3.5\" fill=\"#0a5\"/><text x=\"{cx:.1}\" y=\"{:.1}\" \
-             text-anchor=\"middle\" fill=\"#063\">{}</text>",
-            cy - 8.0,
-            short(*cost)
+            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\" fill=\"{colour}\"/>"
         )
-        .expect(EVERYTHING);
+        .expect(STRING);
+        let beside = if is_below { y + 17.0 } else { y - 8.0 };
+        text(out, (x, beside), "middle", colour, &short(point.y));
     }
+}
+
+/// Whether a panel's lowest curve is this one, at its first point: its figures stand below it, out of the others' way.
+fn is_lowest(panel: &Panel, n: usize) -> bool {
+    let first = |curve: &Curve| curve.points.first().map_or(0.0, |point| point.y);
+    let own = panel.curves.get(n).map_or(0.0, first);
+    panel.curves.len() > 1 && panel.curves.iter().all(|curve| first(curve) >= own)
+}
+
+/// The curves' names, from the upper left corner of the axes on.
+fn legend(panel: &Panel, out: &mut String) {
+    let mut y = ABOVE + 16.0;
+    for (curve, colour) in panel.curves.iter().zip(COLOURS) {
+        let x = LEFT + 12.0;
+        writeln!(
+            out,
+            "<circle cx=\"{x}\" cy=\"{:.1}\" r=\"3.5\" fill=\"{colour}\"/>",
+            y - 4.0
+        )
+        .expect(STRING);
+        text(out, (x + 10.0, y), "start", colour, &curve.name);
+        y += 16.0;
+    }
+}
+
+fn text(out: &mut String, (x, y): (f64, f64), anchor: &str, colour: &str, words: &str) {
     writeln!(
         out,
-        "<text x=\"{left}\" y=\"{:.1}\" font-weight=\"bold\">{}</text><text x=\"{:.1}\" y=\"{:.1}\" \
-         text-anchor=\"middle\">{}</text>",
-        above - 16.0,
-        panel.up,
-        left + wide / 2.0,
-        bottom + 34.0,
-        panel.across
+        "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" fill=\"{colour}\">{words}</text>"
     )
-    .expect(EVERYTHING);
-}
-
-fn whole(low: f64, high: f64) -> impl Iterator<Item = i32> {
-    (-3..13).filter(move |power| (low..=high).contains(&f64::from(*power)))
-}
-
-/// Three digits and a letter.
-fn short(value: f64) -> String {
-    let (value, letter) = match value {
-        1e9.. => (value / 1e9, "G"),
-        1e6.. => (value / 1e6, "M"),
-        1e4.. => (value / 1e3, "k"),
-        _ => (value, ""),
-    };
-    let text = match value {
-        100.0.. => format!("{value:.0}"),
-        10.0.. => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
-    };
-    let text = match text.split_once('.') {
-        Some(_) => text.trim_end_matches('0').trim_end_matches('.'),
-        None => &text,
-    };
-    format!("{text}{letter}")
+    .expect(STRING);
 }

@@ -22,6 +22,9 @@ const BUFFER_BYTES: usize = 32 * 1024;
 const TURN: usize = 1;
 const LISTENER: u64 = u64::MAX;
 
+/// The variable that makes a floor out of a bench's executable: where to listen, and where to relay to.
+pub(crate) const ADDRESSES: &str = "COMPARE_FLOOR";
+
 struct Floor {
     epoll: OwnedFd,
     listener: OwnedFd,
@@ -33,8 +36,22 @@ struct Floor {
     ready: VecDeque<(usize, usize)>,
 }
 
+/// Does nothing in a bench that is run by hand; in one that was started as a floor, nothing else.
+pub(crate) fn serve_if_asked() {
+    let Ok(addresses) = std::env::var(ADDRESSES) else {
+        return;
+    };
+    let mut addresses = addresses
+        .split(' ')
+        .map(|address| address.parse().expect("an address"));
+    let (listen, target) = (addresses.next().expect("one"), addresses.next().expect("another"));
+    let error = relay(listen, target);
+    eprintln!("floor: {error:?}");
+    std::process::exit(1);
+}
+
 /// Relays from one address to the other until it is killed.
-pub(crate) fn relay(listen: SocketAddr, target: SocketAddr) -> Result<(), Errno> {
+fn relay(listen: SocketAddr, target: SocketAddr) -> Result<(), Errno> {
     // Not to be left behind, whatever happens to the bench.
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;

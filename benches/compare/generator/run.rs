@@ -68,14 +68,11 @@ impl Generator {
             Work::Get { bytes } => Some(*bytes),
             _ => None,
         });
-        let body = self.shared.pattern.take(content.unwrap_or(0));
-        let mut response = format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        )
-        .into_bytes();
-        response.extend(body);
-        self.shared.response = Source::new(response);
+        let length = content.unwrap_or(0);
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: {length}\r\n\r\n"
+        );
+        self.shared.response = Source::response(head, &self.shared.pattern, length);
         self.shared.request = Source::new(way.get_head(origin));
         self.shared.connect = way.connect_head(origin).map(Source::new);
         self.shared.tally = Tally::default();

@@ -7,6 +7,7 @@ use std::process::Command;
 use base64::Engine as _;
 use tempfile::TempDir;
 
+use crate::floor;
 use crate::process::{Process, free_address};
 use crate::usage::Meter;
 use crate::work::Way;
@@ -73,6 +74,7 @@ impl Running {
         let way = Way::Forward {
             proxy: process.address,
             authorization,
+            further: String::new(),
         };
         Running {
             meter: Some(Meter::new(process.id())),
@@ -94,9 +96,14 @@ impl Running {
     }
 }
 
-/// Ours, with further arguments.
+/// Ours alone, with further arguments; the first one where `SMOKESCREEN_BIN` names several.
 pub(crate) fn ours_with(arguments: &[String]) -> Result<Running, String> {
     ours::start_with(arguments)
+}
+
+/// The floor alone, relaying to this origin.
+pub(crate) fn floor_to(origin: SocketAddr) -> Result<Running, String> {
+    (floor().start)(origin)
 }
 
 /// All of them, the floor first: what they say to its figure is the ratio. Those that are not there are told in words.
@@ -148,9 +155,6 @@ fn direct() -> Peer {
     }
 }
 
-/// The variable that makes a floor out of this executable: where to listen, and where to relay to.
-pub(crate) const FLOOR: &str = "COMPARE_FLOOR";
-
 fn floor() -> Peer {
     let binary = std::env::current_exe().expect("a path");
     let program = binary.clone();
@@ -161,7 +165,7 @@ fn floor() -> Peer {
         start: Box::new(move |origin| {
             let address = free_address();
             let mut command = Command::new(&program);
-            command.env(FLOOR, format!("{address} {origin}"));
+            command.env(floor::ADDRESSES, format!("{address} {origin}"));
             Ok(Running::relay(Process::start(command, address, folder()?)?))
         }),
     }
