@@ -6,6 +6,21 @@ use super::emit;
 /// Bytes of a host that a text shows.
 const HOST_BYTES_MAX: usize = 255;
 
+/// What an answer is due to: some of its fields depend on it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cause {
+    /// The request is at fault.
+    Request,
+    /// It doesn't say, or not truthfully, who asks.
+    Credentials,
+    /// Whoever asks may not go there.
+    Policy,
+    /// The origin, or the way to it, failed.
+    Origin,
+    /// There is no room here: the next attempt, a second later, may succeed.
+    Capacity,
+}
+
 /// One answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Reply<'a> {
@@ -17,10 +32,8 @@ pub struct Reply<'a> {
     pub text: &'a str,
     /// The operator's addition to every such text (`--additional-error-message-on-deny`); empty: none.
     pub extra_message: &'a str,
-    /// Ask for credentials.
-    pub challenge: bool,
-    /// Say that the next attempt, a second later, may succeed.
-    pub retry_after: bool,
+    /// What it is due to.
+    pub cause: Cause,
     /// The connection closes behind this answer.
     pub close: bool,
     /// This answers a HEAD: the fields only.
@@ -51,11 +64,10 @@ pub fn reply(reply: &Reply<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"X-Smokescreen-Error: ");
     one_line(out, &body);
     out.extend_from_slice(b"\r\n");
-    if reply.challenge {
-        emit::field(out, "Proxy-Authenticate", b"Basic realm=\"smokescreen\"");
-    }
-    if reply.retry_after {
-        emit::field(out, "Retry-After", b"1");
+    match reply.cause {
+        Cause::Credentials => emit::field(out, "Proxy-Authenticate", b"Basic realm=\"smokescreen\""),
+        Cause::Capacity => emit::field(out, "Retry-After", b"1"),
+        Cause::Request | Cause::Policy | Cause::Origin => {}
     }
     if reply.close {
         emit::field(out, "Connection", b"close");

@@ -9,7 +9,7 @@ use ::log::Level;
 use super::Format;
 use super::escape::cut;
 use super::line::{Line, Value, key, line};
-use crate::session::outcome::{Extent, Id, Micros, ProxyType, Record, TunnelEnd};
+use crate::session::outcome::{Extent, Id, Micros, ProxyType, ROLE_UNKNOWN, Record, TunnelEnd};
 
 /// Requested host and trace id together are cut to this many bytes, before escaping.
 pub const HOST_AND_TRACE_LENGTH_MAX: usize = 4096;
@@ -61,11 +61,11 @@ pub fn failure_line(
 }
 
 /// Appends the extra line of a client that didn't say who it is, or not truthfully.
-pub fn role_failure_line(id: Id, client: SocketAddr, format: Format, now: SystemTime, out: &mut Vec<u8>) {
+pub fn role_failure_line(record: &Record, format: Format, now: SystemTime, out: &mut Vec<u8>) {
     let mut fields = [
-        ("error", Value::Text("Client role cannot be determined")),
-        ("id", Value::Id(id)),
-        ("inbound_remote_addr", Value::Address(client)),
+        ("error", Value::Text(ROLE_UNKNOWN)),
+        ("id", Value::Id(record.id)),
+        ("inbound_remote_addr", Value::Address(record.client)),
     ];
     line(
         out,

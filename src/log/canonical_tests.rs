@@ -31,6 +31,7 @@ fn refused() -> Record {
         decision_reason: Cow::Borrowed("no rule matched"),
         error: None,
         status_code: Some(407),
+        cause: Some(crate::session::outcome::Cause::Policy),
         dns_lookup_time: None,
         establish_time: None,
         outbound_remote: None,
@@ -198,7 +199,7 @@ fn the_extra_lines_of_failures() {
          refused\" id=9m4e2mr0ui3e8a215n4g status_code=502"
     );
     out.clear();
-    role_failure_line(refused().id, refused().client, Format::Text, at(0), &mut out);
+    role_failure_line(&refused(), Format::Text, at(0), &mut out);
     assert_eq!(
         str::from_utf8(&out).unwrap(),
         "time=\"2026-11-22T17:30:33Z\" level=error msg=\"Unable to get role for request\" error=\"Client role \
@@ -306,7 +307,7 @@ prop_compose! {
             status_code: flags[0].then_some(502), dns_lookup_time: flags[1].then_some(Duration::MAX.into()),
             establish_time: flags[2].then_some(Duration::from_nanos(second).into()),
             outbound_remote: flags[3].then_some(address), outbound_local: flags[4].then_some(address),
-            extent: match (flags[0], flags[5]) {
+            cause: None, extent: match (flags[0], flags[5]) {
                 (true, _) => Extent::Tunnel(Box::new(end)),
                 (false, true) => Extent::Content(third),
                 (false, false) => Extent::Unknown,

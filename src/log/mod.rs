@@ -14,7 +14,6 @@ pub mod writer;
 
 use std::borrow::Cow;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime};
@@ -24,7 +23,7 @@ use ::log::{Level, LevelFilter, Log, Metadata};
 use self::line::Value;
 use self::sink::StandardError;
 use self::writer::{BATCH_WINDOW, Batching, Queue};
-use crate::session::outcome::{Id, Record};
+use crate::session::outcome::{Cause, Record};
 
 /// The target of lines that are already formatted. `RUST_LOG=smokescreen=info` reaches them like the rest.
 pub const CANONICAL: &str = "smokescreen::canonical";
@@ -100,25 +99,22 @@ impl Logger {
         }
     }
 
-    /// Writes the record's canonical line, if its level passes the filter.
+    /// Writes the record's canonical line, and one more where no role was found, or the origin or we failed: each if
+    /// its level passes the filter.
     pub fn record(&mut self, record: &Record, now: SystemTime) {
         self.formatted(canonical::level(record), |format, out| {
             canonical::canonical(record, format, now, out)
         });
-    }
-
-    /// Writes the extra line of a failed dial or lookup; `message` is the whole text.
-    pub fn failure(&mut self, id: Id, message: &str, status_code: u16, now: SystemTime) {
-        self.formatted(Level::Error, |format, out| {
-            canonical::failure_line(id, message, status_code, format, now, out);
-        });
-    }
-
-    /// Writes the extra line of a client whose role is unknown.
-    pub fn role_failure(&mut self, id: Id, client: SocketAddr, now: SystemTime) {
-        self.formatted(Level::Error, |format, out| {
-            canonical::role_failure_line(id, client, format, now, out)
-        });
+        if record.cause == Some(Cause::Credentials) {
+            self.formatted(Level::Error, |format, out| {
+                canonical::role_failure_line(record, format, now, out)
+            });
+        }
+        if let (Some(error), Some(status_code)) = (&record.error, record.status_code) {
+            self.formatted(Level::Error, |format, out| {
+                canonical::failure_line(record.id, error, status_code, format, now, out)
+            });
+        }
     }
 
     /// Writes any other line that has fields, such as the start line.

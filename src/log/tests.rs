@@ -1,11 +1,13 @@
 //! The logger as `env_logger` sees it: what is filtered, and that each record leaves as one line.
 
+use std::net::SocketAddr;
 use std::sync::mpsc;
 
 use ::log::Log;
 
 use super::reader::{json, logfmt};
 use super::*;
+use crate::session::outcome::Id;
 
 struct Tap(mpsc::Sender<Vec<u8>>);
 
@@ -65,12 +67,16 @@ fn canonical_lines_and_others_leave_in_order_one_line_each() {
     let now = SystemTime::UNIX_EPOCH;
     logger.record(&Record::new(Id([7; 12]), client, now), now);
     say(&filter, "mio", Level::Warn, "bad\nlevel=info msg=fake");
-    logger.role_failure(Id([7; 12]), client, now);
+    let stranger = Record {
+        cause: Some(Cause::Credentials),
+        ..Record::new(Id([7; 12]), client, now)
+    };
+    logger.record(&stranger, now);
     assert!(logger.flush(Duration::from_secs(10)));
 
     let text = text(&writes);
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines.len(), 3);
+    assert_eq!(lines.len(), 4);
     let mut canonical = Vec::new();
     canonical::canonical(
         &Record::new(Id([7; 12]), client, now),
@@ -79,7 +85,8 @@ fn canonical_lines_and_others_leave_in_order_one_line_each() {
         &mut canonical,
     );
     assert_eq!(lines[0].as_bytes(), canonical);
-    assert_eq!(logfmt(lines[2]).unwrap()["level"], "error");
+    assert_eq!(lines[2], lines[0]);
+    assert_eq!(logfmt(lines[3]).unwrap()["msg"], "Unable to get role for request");
     let fields = logfmt(lines[1]).unwrap();
     assert_eq!(
         (fields["level"].as_str(), fields["msg"].as_str()),

@@ -12,7 +12,7 @@ use crate::io::wires::Wires;
 use crate::log::Logger;
 use crate::policy::Policy;
 use crate::session::id::Ids;
-use crate::session::outcome::{ROLE_UNKNOWN, Record};
+use crate::session::outcome::Record;
 use crate::session::spares::Spares;
 use crate::session::{Action, Cx, Settings};
 
@@ -92,17 +92,9 @@ impl Core {
         idle + self.pipes.close_idle()
     }
 
-    /// Writes a record's lines: the canonical one, and one more where a lookup or dial failed or no role was
-    /// found.
+    /// Writes a record's lines.
     pub fn log(&mut self, record: Box<Record>) {
-        let wall = self.world.wall;
-        self.logger.record(&record, wall);
-        if record.decision_reason == ROLE_UNKNOWN {
-            self.logger.role_failure(record.id, record.client, wall);
-        }
-        if let (Some(error), Some(status_code)) = (&record.error, record.status_code) {
-            self.logger.failure(record.id, error, status_code, wall);
-        }
+        self.logger.record(&record, self.world.wall);
         self.world.spares.records.put_back(record);
     }
 }

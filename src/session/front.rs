@@ -269,12 +269,9 @@ impl Judge<'_> {
             external_proxy,
         };
         match cx.policy.decide(role, target, ask) {
-            Err(denied) => {
-                self.record.note_decision(&denied.decision, false);
-                Err(Refusal::Denied(denied.decision.reason))
-            }
+            Err(denied) => Err(Refusal::Denied(denied.decision)),
             Ok(allowed) => {
-                self.record.note_decision(allowed.decision(), true);
+                self.record.note_decision(allowed.decision().clone(), true);
                 if allowed.external_proxy() {
                     return Err(Refusal::Unavailable("A proxy named by the client"));
                 }

@@ -47,7 +47,7 @@ pub(super) fn start(
 /// The only place where addresses are vetted.
 fn vet(
     mut request: Box<Request>,
-    mut record: Box<Record>,
+    record: Box<Record>,
     found: &[IpAddr],
     flows: &mut Flows,
     shared: &mut Shared,
@@ -59,8 +59,7 @@ fn vet(
             dial::start(request, record, dial::Reuse::IfIdle, flows, shared, cx)
         }
         Err(denied) => {
-            record.note_decision(&denied.decision, false);
-            let refusal = Refusal::Denied(denied.decision.reason);
+            let refusal = Refusal::Denied(denied.decision);
             reply::refuse(record, refusal, request.manner(), flows, shared, cx)
         }
     }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+pub use crate::http::reply::Cause;
 use crate::policy::Decision;
 
 /// A request's id in the form of an xid: 12 bytes, shown as 20 characters of lower-case base32hex.
@@ -71,6 +72,8 @@ pub struct Record {
     pub error: Option<Box<str>>,
     /// The status of our own answer, if we gave one.
     pub status_code: Option<u16>,
+    /// What that answer is due to.
+    pub cause: Option<Cause>,
     /// Time the lookup took; `None` where there was none.
     pub dns_lookup_time: Option<Micros>,
     /// Time the dial took; `None` where there was none.
@@ -129,6 +132,7 @@ impl Record {
             decision_reason: Cow::Borrowed(""),
             error: None,
             status_code: None,
+            cause: None,
             dns_lookup_time: None,
             establish_time: None,
             outbound_remote: None,
@@ -138,23 +142,27 @@ impl Record {
     }
 
     /// Notes what the ACL or the address rules said.
-    pub fn note_decision(&mut self, decision: &Decision, allow: bool) {
+    pub fn note_decision(&mut self, decision: Decision, allow: bool) {
         self.allow = allow;
         self.enforce_would_deny = decision.enforce_would_deny;
-        self.decision_reason = decision.reason.clone();
-        self.project = Some(Arc::clone(&decision.project));
+        self.decision_reason = decision.reason;
+        self.project = Some(decision.project);
     }
 
     /// Notes why the request ends without the origin's answer.
-    pub fn note_refusal(&mut self, refusal: &Refusal, status: u16) {
+    pub fn note_refusal(&mut self, refusal: Refusal, status: u16) {
         self.status_code = Some(status);
-        let text = refusal.reason();
-        if refusal.is_failure() {
-            self.error = Some(text.into());
-        } else {
-            self.allow = false;
-            self.enforce_would_deny = true;
-            self.decision_reason = Cow::Owned(text.into_owned());
+        let cause = refusal.cause();
+        self.cause = Some(cause);
+        match (refusal, cause) {
+            (Refusal::Denied(decision), _) => self.note_decision(decision, false),
+            // The request was let out, or would have been.
+            (failure, Cause::Origin | Cause::Capacity) => self.error = Some(failure.reason().into()),
+            (refusal, _) => {
+                self.allow = false;
+                self.enforce_would_deny = true;
+                self.decision_reason = refusal.reason();
+            }
         }
     }
 
@@ -180,13 +188,13 @@ impl Record {
     }
 }
 
-/// The reason of a refusal for want of a role; the log adds a line of its own to it.
+/// The reason of a refusal for want of a role.
 pub const ROLE_UNKNOWN: &str = "Client role cannot be determined";
 
 /// Why we answer a request ourselves.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Refusal {
-    /// The message breaks the syntax of RFC 9112 or CONTRACT "Framing"; one reason.
+    /// The message breaks the syntax of RFC 9112, or one of its two ways of framing contradicts the other; one reason.
     Malformed(&'static str),
     /// The head exceeds a limit.
     HeadTooLarge(&'static str),
@@ -201,7 +209,7 @@ pub enum Refusal {
     /// No credentials, or wrong ones.
     RoleUnknown,
     /// By the ACL or the address rules.
-    Denied(Cow<'static, str>),
+    Denied(Decision),
     /// The ACL asks for a feature that is not there.
     Unavailable(&'static str),
     /// No address was found.
@@ -250,7 +258,7 @@ impl Refusal {
             Refusal::UseConnect => "https URIs are not fetched by this proxy: use CONNECT.".into(),
             Refusal::SchemeUnknown => "Only http URIs and CONNECT are supported.".into(),
             Refusal::RoleUnknown => ROLE_UNKNOWN.into(),
-            Refusal::Denied(reason) => reason.clone(),
+            Refusal::Denied(decision) => decision.reason.clone(),
             Refusal::Unavailable(what) => format!("{what} is not available").into(),
             Refusal::LookupFailed(why) => format!("Failed to resolve remote hostname: {why}").into(),
             Refusal::LookupTimedOut(why) => format!("Timed out resolving remote hostname: {why}").into(),
@@ -265,25 +273,32 @@ impl Refusal {
 
     /// The text of the answer; `host` is escaped already.
     pub fn text(&self, host: &str) -> Cow<'static, str> {
-        match self {
-            Refusal::RoleUnknown | Refusal::Denied(_) | Refusal::Unavailable(_) => {
+        match self.cause() {
+            Cause::Credentials | Cause::Policy => {
                 format!("Egress proxying is denied to host '{host}': {}.", self.reason()).into()
             }
-            _ => self.reason(),
+            Cause::Request | Cause::Origin | Cause::Capacity => self.reason(),
         }
     }
 
-    /// The request was let out, or would have been, and something failed.
-    pub fn is_failure(&self) -> bool {
-        matches!(
-            self,
+    /// What it is due to.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Refusal::Malformed(_)
+            | Refusal::HeadTooLarge(_)
+            | Refusal::RequestTimedOut
+            | Refusal::NotProxyRequest
+            | Refusal::UseConnect
+            | Refusal::SchemeUnknown => Cause::Request,
+            Refusal::RoleUnknown => Cause::Credentials,
+            Refusal::Denied(_) | Refusal::Unavailable(_) => Cause::Policy,
             Refusal::LookupFailed(_)
-                | Refusal::LookupTimedOut(_)
-                | Refusal::DialFailed(_)
-                | Refusal::DialTimedOut(_)
-                | Refusal::ResponseMalformed(_)
-                | Refusal::Overloaded(_)
-        )
+            | Refusal::LookupTimedOut(_)
+            | Refusal::DialFailed(_)
+            | Refusal::DialTimedOut(_)
+            | Refusal::ResponseMalformed(_) => Cause::Origin,
+            Refusal::Overloaded(_) => Cause::Capacity,
+        }
     }
 
     /// May the connection be kept, as far as the refusal goes? Not where the message could not be read.
@@ -301,7 +316,12 @@ mod tests {
 
     #[test]
     fn denials_name_the_host_and_the_reason() {
-        let denied = Refusal::Denied("rule has enforce policy".into());
+        let denied = Refusal::Denied(Decision {
+            project: "p".into(),
+            reason: "rule has enforce policy".into(),
+            enforce_would_deny: true,
+            default_rule: false,
+        });
         let text = denied.text("a.test:80");
         assert_eq!(
             text,
@@ -321,7 +341,7 @@ mod tests {
         let mut record = Record::new(Id::default(), client, SystemTime::UNIX_EPOCH);
         record.allow = true;
         record.note_refusal(
-            &Refusal::DialFailed("dial tcp 1.2.3.4:80: connection refused".into()),
+            Refusal::DialFailed("dial tcp 1.2.3.4:80: connection refused".into()),
             502,
         );
         assert!(record.allow);
@@ -330,7 +350,7 @@ mod tests {
             error,
             "Failed to connect to remote host: dial tcp 1.2.3.4:80: connection refused"
         );
-        record.note_refusal(&Refusal::RoleUnknown, 407);
+        record.note_refusal(Refusal::RoleUnknown, 407);
         assert!(!record.allow);
         assert_eq!(record.decision_reason, ROLE_UNKNOWN);
     }

@@ -65,14 +65,13 @@ pub(super) fn refuse(
         reason,
         text: &refusal.text(&escape_host(&record.requested_host)),
         extra_message: &cx.settings.deny_message_extra,
-        challenge: refusal == Refusal::RoleUnknown,
-        retry_after: matches!(refusal, Refusal::Overloaded(_)),
+        cause: refusal.cause(),
         close: !keep,
         head_only: manner.head_only,
         keep_alive_10: keep && manner.http10,
     };
     reply(&answer, flows.down.tx.writer());
-    record.note_refusal(&refusal, status);
+    record.note_refusal(refusal, status);
     cx.actions.push(Action::Log(record));
     // The head that no origin got.
     flows.up.drop_unsent();

@@ -7,8 +7,7 @@ const DENIED: Reply<'_> = Reply {
     reason: "Request rejected by proxy",
     text: "Egress proxying is denied to host 'h:81': rule has enforce policy.",
     extra_message: "",
-    challenge: false,
-    retry_after: false,
+    cause: Cause::Policy,
     close: false,
     head_only: false,
     keep_alive_10: false,
@@ -52,14 +51,14 @@ fn only_what_is_asked_for_is_said() {
         (DENIED, [false, false, false, false]),
         (
             Reply {
-                challenge: true,
+                cause: Cause::Credentials,
                 ..DENIED
             },
             [true, false, false, false],
         ),
         (
             Reply {
-                retry_after: true,
+                cause: Cause::Capacity,
                 ..DENIED
             },
             [false, true, false, false],
