@@ -13,8 +13,8 @@ use smokescreen::io::wires::WireEntry;
 use smokescreen::server::conn::Conn;
 use smokescreen::session::Session;
 use smokescreen::session::exchange::Exchange;
-use smokescreen::session::front::Request;
 use smokescreen::session::outcome::{Record, TunnelEnd};
+use smokescreen::session::request::Request;
 
 /// Type, size in bytes.
 fn sizes() -> [(&'static str, usize); 8] {

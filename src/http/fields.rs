@@ -27,6 +27,19 @@ pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
         .filter(|member| !member.is_empty())
 }
 
+/// Credentials, or one of a list of challenges, by NTLM or Negotiate: these authenticate the connection, not the
+/// request (RFC 4559 section 6). Commas in quoted parameters are not minded: a false alarm costs a connection.
+pub fn is_connection_based(value: &[u8]) -> bool {
+    value.split(|&b| b == b',').any(|challenge| {
+        let scheme = challenge
+            .trim_ascii()
+            .split(|&b| b == b' ')
+            .next()
+            .unwrap_or_default();
+        scheme.eq_ignore_ascii_case(b"ntlm") || scheme.eq_ignore_ascii_case(b"negotiate")
+    })
+}
+
 /// Cuts optional white space (SP and HTAB, nothing else) off both ends.
 pub(super) fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
@@ -164,6 +177,21 @@ mod tests {
         assert!(lists_token(&fields, "Connection", "upgrade"));
         assert!(!lists_token(&fields, "Connection", "close"));
         assert!(!lists_token(&fields, "Upgrade", "upgrade"));
+    }
+
+    #[test]
+    fn connection_based_authentication_is_found_anywhere_in_a_list() {
+        for value in [
+            "NTLM",
+            "negotiate YII=",
+            "Basic realm=x, Negotiate",
+            "Digest a=b,ntlm abc",
+        ] {
+            assert!(is_connection_based(value.as_bytes()), "{value}");
+        }
+        for value in ["Basic bnRsbQ==", "Bearer NTLM", "", "Negotiated"] {
+            assert!(!is_connection_based(value.as_bytes()), "{value}");
+        }
     }
 
     #[test]

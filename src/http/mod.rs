@@ -11,7 +11,7 @@
 
 pub mod chunked;
 mod emit;
-mod fields;
+pub mod fields;
 pub mod framing;
 pub mod head;
 pub mod joint;

@@ -7,8 +7,7 @@ use std::io::Write;
 
 use httparse::Header;
 
-use super::fields::{Named, stays_here};
-pub use super::fields::{field, lists_token};
+use super::fields::{Named, field, lists_token, stays_here};
 use super::framing::{self, Body};
 use super::head::{RequestHead, ResponseHead};
 use super::{Version, emit};

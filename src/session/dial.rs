@@ -6,8 +6,8 @@ use crate::flow::{Flows, GRANTED_BYTES};
 use crate::net::{IoFailKind, Side};
 
 use super::due::{earliest, is_due};
-use super::front::{Kind, Request};
 use super::outcome::{Record, Refusal};
+use super::request::{Kind, Request};
 use super::{Action, Cx, DialFail, Dialled, Input, Settings, Shared, State, exchange, reply, tunnel};
 
 /// Waiting for a connection.

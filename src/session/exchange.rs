@@ -7,12 +7,14 @@ use crate::flow::{End, Flows, Gate};
 use crate::http::framing::Body;
 use crate::net::{IoFail, Side};
 
+use super::closing::Closing;
 use super::due::{earliest, is_due};
-use super::front::{Http, Kind, Request, fault_refusal};
+use super::front::fault_refusal;
 use super::head::Head;
 use super::outcome::{Record, Refusal};
 use super::relay::{Relay, Relayed};
-use super::reply::{self, Closing};
+use super::reply;
+use super::request::{Http, Kind, Request};
 use super::response::{self, Receiving};
 use super::{Action, Close, Cx, Dialled, Input, Settings, Shared, State, dial, tunnel};
 

@@ -2,8 +2,8 @@
 //! request that may go on, or a refusal. Looks nothing up and moves nothing.
 
 use std::sync::Arc;
-use std::time::Instant;
 
+use crate::http::fields;
 use crate::http::framing::{self, Body};
 use crate::http::head::{self, RequestHead};
 use crate::http::rewrite;
@@ -14,65 +14,14 @@ use crate::policy::{Allowed, Ask, Credentials, Role, VettedList};
 
 use super::outcome::{ProxyType, Record, Refusal};
 use super::reply::Manner;
-use super::{Cx, PoolKey, Shared};
+use super::request::{Http, Kind, Request};
+use super::{Cx, Shared};
 
 /// Longest part of an unreadable host that is kept for log and answer, in bytes.
 const WRITTEN_BYTES_MAX: usize = 1024;
 
 /// Longest trace id that is kept, in bytes.
 const TRACE_ID_BYTES_MAX: usize = 4096;
-
-/// A request that the ACL allowed. What is to be said of it in the log is in the [`Record`] beside it.
-#[derive(Debug)]
-pub struct Request {
-    /// The ACL's permission.
-    pub allowed: Allowed,
-    /// Who asks.
-    pub role: Role,
-    /// CONNECT or plain.
-    pub kind: Kind,
-    /// When its head was complete.
-    pub began: Instant,
-    /// Where it may be dialled; none before its host was looked up.
-    pub addresses: VettedList,
-}
-
-/// The two ways of asking.
-#[derive(Debug)]
-pub enum Kind {
-    /// CONNECT.
-    Connect,
-    /// A request to be forwarded.
-    Http(Http),
-}
-
-/// What forwarding needs to know of a request.
-#[derive(Debug)]
-pub struct Http {
-    /// The client's protocol version.
-    pub version: Version,
-    /// How its body is framed.
-    pub body: Body,
-    /// How the client wants its connection and an answer of ours.
-    pub manner: Manner,
-    /// It may be sent twice (RFC 9110 section 9.2.2).
-    pub idempotent: bool,
-    /// It waits for a 100 before it sends its body.
-    pub expects_continue: bool,
-    /// It asks for another protocol.
-    pub asks_upgrade: bool,
-    /// It carries connection-based authentication: its connection is never shared.
-    pub private: bool,
-    /// A copy of the head that was sent to the origin, where it may have to be sent twice.
-    pub head_copy: Vec<u8>,
-}
-
-impl Http {
-    /// May it be sent once more? Only where nothing of it is lost with the first attempt.
-    pub fn is_repeatable(&self) -> bool {
-        self.idempotent && !self.manner.body_left
-    }
-}
 
 /// An allowed request, and what is known of it so far.
 pub type Judged = (Box<Request>, Box<Record>);
@@ -86,43 +35,6 @@ pub struct Refused {
     pub refusal: Refusal,
     /// How to answer.
     pub manner: Manner,
-}
-
-impl Request {
-    /// The copy of its head, if there is one, for the last time.
-    pub(super) fn take_copy(&mut self) -> Vec<u8> {
-        match &mut self.kind {
-            Kind::Http(http) => std::mem::take(&mut http.head_copy),
-            Kind::Connect => Vec::new(),
-        }
-    }
-
-    /// How to answer it ourselves. After a CONNECT nothing but a close makes sense.
-    pub fn manner(&self) -> Manner {
-        match &self.kind {
-            Kind::Connect => Manner::CLOSING,
-            Kind::Http(http) => http.manner,
-        }
-    }
-
-    /// After a client's FIN a plain request is worth only a short wait; a CONNECT is not: the tunnel will carry
-    /// the FIN on.
-    pub(super) fn half_close_deadline(&self, shared: &Shared) -> Option<Instant> {
-        match self.kind {
-            Kind::Connect => None,
-            Kind::Http(_) => shared.half_close_deadline(self.began),
-        }
-    }
-
-    /// Which idle connections would do.
-    pub fn pool_key(&self) -> PoolKey {
-        let target = self.allowed.target();
-        PoolKey {
-            role: self.role.clone(),
-            host: target.host.clone(),
-            port: target.port,
-        }
-    }
 }
 
 /// Judges a complete head. Appends the head to send to the origin to `out`, where there is one.
@@ -182,7 +94,7 @@ impl Judge<'_> {
 
     fn walk(&mut self, out: &mut Vec<u8>, shared: &Shared, cx: &mut Cx<'_>) -> Result<Request, Refusal> {
         let head = self.head;
-        if let Some(trace_id) = rewrite::field(head.fields, "x-smokescreen-trace-id").next() {
+        if let Some(trace_id) = fields::field(head.fields, "x-smokescreen-trace-id").next() {
             // The log shows no more of it, and a tunnel keeps it for as long as it lasts.
             self.record.trace_id = trace_id.get(..TRACE_ID_BYTES_MAX).unwrap_or(trace_id).into();
         }
@@ -245,7 +157,7 @@ impl Judge<'_> {
     }
 
     fn authenticate(&mut self, cx: &Cx<'_>) -> Result<Role, Refusal> {
-        let mut values = rewrite::field(self.head.fields, "proxy-authorization");
+        let mut values = fields::field(self.head.fields, "proxy-authorization");
         let given = match (values.next(), values.next()) {
             (None, _) => Credentials::Absent,
             (Some(value), None) => Credentials::Given(value),
@@ -259,7 +171,7 @@ impl Judge<'_> {
     }
 
     fn decide(&mut self, role: &Role, target: Target, tunnel: bool, cx: &Cx<'_>) -> Result<Allowed, Refusal> {
-        let mut proxies = rewrite::field(self.head.fields, "x-upstream-https-proxy");
+        let mut proxies = fields::field(self.head.fields, "x-upstream-https-proxy");
         let external_proxy = proxies.next();
         if proxies.next().is_some() {
             return Err(Refusal::Malformed("more than one X-Upstream-Https-Proxy field"));
@@ -291,9 +203,9 @@ impl Judge<'_> {
             body,
             manner: self.manner,
             idempotent: rewrite::method_is_idempotent(head.method),
-            expects_continue: rewrite::lists_token(head.fields, "expect", "100-continue"),
+            expects_continue: fields::lists_token(head.fields, "expect", "100-continue"),
             asks_upgrade: rewrite::asks_upgrade(head),
-            private: rewrite::field(head.fields, "authorization").any(is_connection_based),
+            private: fields::field(head.fields, "authorization").any(fields::is_connection_based),
             head_copy: Vec::new(),
         }
     }
@@ -311,19 +223,6 @@ impl Manner {
     }
 }
 
-/// Credentials, or one of a list of challenges, by NTLM or Negotiate: these authenticate the connection, not the
-/// request (RFC 4559 section 6). Commas in quoted parameters are not minded: a false alarm costs a connection.
-pub fn is_connection_based(value: &[u8]) -> bool {
-    value.split(|&b| b == b',').any(|challenge| {
-        let scheme = challenge
-            .trim_ascii()
-            .split(|&b| b == b' ')
-            .next()
-            .unwrap_or_default();
-        scheme.eq_ignore_ascii_case(b"ntlm") || scheme.eq_ignore_ascii_case(b"negotiate")
-    })
-}
-
 fn malformed(parsed: Result<Target, TargetError>) -> Result<Target, Refusal> {
     parsed.map_err(|error| Refusal::Malformed(error.0))
 }
@@ -332,24 +231,4 @@ fn malformed(parsed: Result<Target, TargetError>) -> Result<Target, Refusal> {
 fn readable(authority: &[u8]) -> Arc<str> {
     let cut = authority.get(..WRITTEN_BYTES_MAX).unwrap_or(authority);
     String::from_utf8_lossy(cut).into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_connection_based;
-
-    #[test]
-    fn connection_based_authentication_is_found_anywhere_in_a_list() {
-        for value in [
-            "NTLM",
-            "negotiate YII=",
-            "Basic realm=x, Negotiate",
-            "Digest a=b,ntlm abc",
-        ] {
-            assert!(is_connection_based(value.as_bytes()), "{value}");
-        }
-        for value in ["Basic bnRsbQ==", "Bearer NTLM", "", "Negotiated"] {
-            assert!(!is_connection_based(value.as_bytes()), "{value}");
-        }
-    }
 }

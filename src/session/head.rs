@@ -6,6 +6,7 @@ use crate::flow::{End, Flows, Gate};
 use crate::http::head::{Scan, Scanned};
 use crate::net::Side;
 
+use super::closing::Closing;
 use super::outcome::Refusal;
 use super::reply::{self, Manner};
 use super::{Close, Cx, Input, Settings, Shared, State, front, lookup};
@@ -105,7 +106,7 @@ impl Head {
             }
             // What is there is no whole head, and nothing will be added, or nothing of a further one is wanted.
             Scanned::More if flows.up.end >= End::Reached || (shared.draining && !self.has_bytes) => {
-                reply::close_gracefully(flows, cx)
+                Closing::gracefully(flows, cx)
             }
             Scanned::More => State::Head(self),
         }

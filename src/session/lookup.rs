@@ -7,8 +7,8 @@ use crate::flow::Flows;
 use crate::net::{Host, Side};
 
 use super::due::{earliest, is_due};
-use super::front::Request;
 use super::outcome::{Record, Refusal};
+use super::request::Request;
 use super::{Action, Cx, Input, LookupFail, LookupFailKind, Settings, Shared, State, dial, reply};
 
 /// Waiting for addresses.

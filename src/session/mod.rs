@@ -5,6 +5,7 @@
 //! A state is a small struct in a file of its own, consumed by value: what is no longer needed is gone, and
 //! no state can be left half-way.
 
+pub mod closing;
 pub mod dial;
 mod due;
 pub mod exchange;
@@ -15,6 +16,7 @@ pub mod lookup;
 pub mod outcome;
 pub mod relay;
 pub mod reply;
+pub mod request;
 pub mod response;
 pub mod spares;
 pub mod tunnel;
@@ -26,12 +28,12 @@ use crate::flow::{End, Flows};
 use crate::http::HeadLimits;
 use crate::net::{Host, IoFail, Name, Side};
 use crate::policy::{Policy, Role, VettedList};
+use closing::Closing;
 use dial::Dial;
 use exchange::Exchange;
 use head::Head;
 use lookup::Lookup;
 use outcome::Record;
-use reply::Closing;
 use spares::Spares;
 use tunnel::Tunnel;
 

@@ -2,6 +2,7 @@
 //! suspect as a client: what is not plain HTTP/1.1 is not passed on.
 
 use crate::flow::{End, Flow, Flows, Gate};
+use crate::http::fields;
 use crate::http::framing::{self, Body};
 use crate::http::head::{self, ResponseHead, Scan, Scanned};
 use crate::http::joint::{self, Persistence};
@@ -9,7 +10,6 @@ use crate::http::rewrite::{self, ResponsePlan};
 use crate::http::{Fault, Version};
 
 use super::exchange::{Continuing, Exchange, Next, Sending};
-use super::front::is_connection_based;
 use super::outcome::{Extent, Refusal};
 use super::relay::{Relay, Relayed};
 use super::{Action, Cx, Shared};
@@ -209,7 +209,7 @@ fn read_head(
     exchange.client_persists = persistence.client;
     exchange.origin_persists = persistence.origin;
     exchange.origin.private |=
-        head.status == 401 && rewrite::field(head.fields, "www-authenticate").any(is_connection_based);
+        head.status == 401 && fields::field(head.fields, "www-authenticate").any(fields::is_connection_based);
     if let (Body::Length(n), Some(record)) = (body, &mut exchange.record) {
         record.extent = Extent::Content(n);
     }

@@ -9,8 +9,8 @@ use crate::http::target::HTTP_PORT;
 use crate::net::{Target, TargetError};
 
 use super::exchange::Exchange;
-use super::front::Request;
 use super::outcome::Record;
+use super::request::Request;
 
 /// Boxes of a kind that are kept; more are in use at a time only while as many requests are.
 const BOXES_MAX: usize = 256;

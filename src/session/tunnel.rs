@@ -5,9 +5,9 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::flow::{End, Flow, Flows, Gate};
 use crate::net::{IoFail, IoFailKind, Side};
 
+use super::closing::Closing;
 use super::due::is_due;
 use super::outcome::{Extent, Record, TunnelEnd};
-use super::reply::Closing;
 use super::{Action, Close, Cx, Input, Settings, State};
 
 /// A half-closed tunnel in which nothing moves ends after this long, if not after the idle timeout.
