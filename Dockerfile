@@ -14,7 +14,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 # nothing else to install: no shell is started, no certificate is read, no file is written.
 FROM debian:trixie-slim
 COPY --from=build /smokescreen /usr/local/bin/smokescreen
-COPY acl.yaml /etc/smokescreen/acl.yaml
+COPY --chmod=644 acl.yaml /etc/smokescreen/acl.yaml
 # Numbers, because they need no entry in /etc/passwd and `runAsNonRoot` of Kubernetes can check them.
 USER 65532:65532
 EXPOSE 4750
