@@ -1,3 +1,5 @@
+//! What a reload takes and what it refuses, and how descriptors are shared out. The start itself: `tests/it/startup`.
+
 use super::*;
 
 /// A policy without an ACL, and the reload of the file `acl.yaml` in a new directory.

@@ -1,3 +1,4 @@
+//! Fuzz target `host`; its body is in `tests/fuzz_bodies`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| smokescreen_fuzz::run("host", input));

@@ -1,3 +1,4 @@
+//! Fuzz target `response_framing`; its body is in `tests/fuzz_bodies`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| smokescreen_fuzz::run("response_framing", input));

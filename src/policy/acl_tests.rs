@@ -1,3 +1,5 @@
+//! What an ACL allows and denies, in which words, and which files are no ACL. Globs alone are in `glob_tests`.
+
 use super::*;
 use crate::net::Host;
 

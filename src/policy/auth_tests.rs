@@ -1,3 +1,5 @@
+//! Which `Proxy-Authorization` fields hold the password, and which only look like it.
+
 use super::*;
 
 const PASSWORD: &str = "s3cr3t-Pa55:word";

@@ -1,3 +1,5 @@
+//! Which hosts a glob matches, and which texts are no glob.
+
 use proptest::prelude::*;
 
 use super::*;

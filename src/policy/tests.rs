@@ -1,3 +1,5 @@
+//! The policy as a whole: who is asking, what the ACL says to them, and which of the addresses found may be dialled.
+
 use std::cell::Cell;
 
 use base64::Engine;

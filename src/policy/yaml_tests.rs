@@ -1,3 +1,5 @@
+//! Which documents are read and which are refused, with line and column: syntax, keys, anchors, depth, size.
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;

@@ -1,5 +1,5 @@
-//! One client connection as the server keeps it: the only place that sees session and io. Runs turns, and
-//! carries out what the session wants.
+//! One client connection as the server keeps it: a session, its flows and its wires. Runs turns, and carries out what
+//! the session wants.
 
 use std::net::SocketAddr;
 use std::time::Instant;
