@@ -13,7 +13,7 @@ use super::token::Source;
 pub enum Signal {
     /// SIGTERM, SIGINT or SIGUSR2: shut down; the second one, at once.
     Drain,
-    /// SIGHUP: read the configuration again.
+    /// SIGHUP: read the ACL again.
     Reload,
 }
 
