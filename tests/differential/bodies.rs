@@ -21,13 +21,14 @@ const REQUESTS: [&str; 8] = [
     "GET /g",
 ];
 
-const RESPONSES: [&str; 8] = [
+/// No 204: with a Content-Length, which it must not have, Node 18 reads content there and Node 20 does not. A client
+/// never sees such a length from us (`http/rewrite`).
+const RESPONSES: [&str; 7] = [
     "HTTP/1.1 200 OK",
     "HTTP/1.1 200 OK",
     "HTTP/1.1 404",
     "HTTP/1.0 200 OK",
     "HTTP/1.1 304 Not Modified",
-    "HTTP/1.1 204 No Content",
     "HTTP/1.1  200 OK",
     "HTTP/1.1 200\tOK",
 ];
