@@ -137,6 +137,7 @@ impl Server {
             }
             self.core.world.tick();
             self.note(&events);
+            // In this order: an answer counts when it is just in time, and one that says which server was silent is.
             self.deliver_answers();
             self.expire();
             self.accept();

@@ -1,4 +1,5 @@
 //! State: waiting for a name's addresses. A literal needs none and is vetted at once; nothing resolves twice.
+//! How long to wait is decided here, for the system's resolver may never answer.
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -6,7 +7,7 @@ use std::time::Instant;
 use crate::flow::Flows;
 use crate::net::{Host, Side};
 
-use super::due::{earliest, is_due};
+use super::due::is_due;
 use super::outcome::{Record, Refusal};
 use super::request::Request;
 use super::{Action, Cx, Input, LookupFail, LookupFailKind, Settings, Shared, State, dial, reply};
@@ -66,11 +67,11 @@ fn vet(
 }
 
 impl Lookup {
-    pub(super) fn deadline(&self, shared: &Shared, settings: &Settings) -> Option<Instant> {
-        earliest(
-            (!settings.dns_timeout.is_zero()).then(|| self.since + settings.dns_timeout),
-            self.request.half_close_deadline(shared),
-        )
+    pub(super) fn deadline(&self, shared: &Shared, settings: &Settings) -> Instant {
+        let own = self.since + settings.dns_timeout;
+        self.request
+            .half_close_deadline(shared)
+            .map_or(own, |half_close| half_close.min(own))
     }
 
     pub(super) fn advance(
@@ -91,11 +92,11 @@ impl Lookup {
             Input::Expired if is_due(self.request.half_close_deadline(shared), cx.now) => {
                 reply::abandon(self.record, "the client closed its connection", cx)
             }
-            Input::Expired if is_due(self.deadline(shared, cx.settings), cx.now) => {
+            Input::Expired if self.deadline(shared, cx.settings) <= cx.now => {
                 cx.actions.push(Action::Cancel);
                 self.record.dns_lookup_time = Some(cx.now.duration_since(self.since).into());
                 let name = self.request.allowed.target().host.to_string();
-                let text = format!("lookup {name}: no answer within {:?}", cx.settings.dns_timeout);
+                let text = format!("lookup {name}: i/o timeout");
                 self.refuse(Refusal::LookupTimedOut(text.into()), flows, shared, cx)
             }
             Input::Broken(Side::Client, fail) => reply::abandon(self.record, &fail.text, cx),

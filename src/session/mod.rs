@@ -44,7 +44,7 @@ pub struct Settings {
     pub head: HeadLimits,
     /// From accept, or from the first byte of a later head, until a head must be complete.
     pub read_header_timeout: Duration,
-    /// Limit of a lookup; zero: none but the resolver's own.
+    /// Limit of a lookup, never zero.
     pub dns_timeout: Duration,
     /// Limit of a dial over all addresses; zero: the kernel's.
     pub connect_timeout: Duration,
@@ -279,7 +279,7 @@ impl Session {
     pub fn deadline(&self, flows: &Flows, settings: &Settings) -> Option<Instant> {
         match &self.state {
             State::Head(state) => Some(state.deadline(settings)),
-            State::Lookup(state) => state.deadline(&self.shared, settings),
+            State::Lookup(state) => Some(state.deadline(&self.shared, settings)),
             State::Dial(state) => state.deadline(&self.shared, settings),
             State::Exchange(state) => state.deadline(flows, &self.shared, settings),
             State::Tunnel(state) => state.deadline(flows, settings),

@@ -245,6 +245,29 @@ fn a_short_idle_timeout_is_for_tunnels_and_cuts_no_exchange() {
 }
 
 #[test]
+fn a_lookup_out_of_time_is_cancelled_and_an_answer_after_that_is_stale() {
+    let mut bench = Bench::new();
+    bench.arrive(Side::Client, "GET http://a.test/ HTTP/1.1\r\n\r\n");
+    let due = bench.now + bench.settings.dns_timeout;
+    assert_eq!(bench.session.deadline(&bench.flows, &bench.settings), Some(due));
+    bench.now = due;
+    bench.feed(Input::Expired);
+    assert!(
+        bench
+            .actions
+            .iter()
+            .any(|action| matches!(action, Action::Cancel))
+    );
+    bench.feed(Input::Resolved(1, Ok(&[IpAddr::from([44, 1, 2, 3])])));
+    let answer = bench.leave(Side::Client);
+    let words = "Timed out resolving remote hostname: lookup a.test: i/o timeout";
+    assert!(
+        answer.starts_with("HTTP/1.1 504 ") && answer.contains(words),
+        "{answer}"
+    );
+}
+
+#[test]
 fn a_dial_out_of_time_says_that_more_than_one_address_was_tried() {
     for (found, words) in [
         (vec![[44, 1, 2, 3]], "dial tcp 44.1.2.3:80: no answer within 10s"),

@@ -137,7 +137,7 @@ fn settings(script: &mut Script<'_>) -> Settings {
             head_fields_max: if shape & 2 == 0 { 256 } else { 4 },
         },
         read_header_timeout: Duration::from_secs(30),
-        dns_timeout: seconds(4, 5, 0),
+        dns_timeout: Duration::from_secs(5),
         connect_timeout: seconds(4, 10, 0),
         idle_timeout: seconds(8, 3600, 20),
         read_timeout: seconds(16, 0, 5),

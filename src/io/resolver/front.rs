@@ -21,8 +21,6 @@ use std::time::{Duration, Instant};
 const CACHED_MAX: usize = 4096;
 /// How long it is remembered that a name has no address.
 const ABSENT_TTL: Duration = Duration::from_secs(1);
-/// How long a question may take when the configuration sets no limit.
-const TIMEOUT_MAX: Duration = Duration::from_secs(30);
 
 /// Resolves names for the loop.
 pub struct Resolver {
@@ -63,11 +61,6 @@ impl Resolver {
         hosts: &Path,
         search: &Path,
     ) -> io::Result<Resolver> {
-        let timeout = if settings.timeout.is_zero() {
-            TIMEOUT_MAX
-        } else {
-            settings.timeout
-        };
         let back = if settings.servers.is_empty() {
             Back::System(System::new(settings.workers, lookup, waker))
         } else {
@@ -75,7 +68,7 @@ impl Resolver {
             Back::Stub(Box::new(Stub::new(
                 settings.servers,
                 settings.network,
-                timeout,
+                settings.timeout,
                 registry,
                 hosts,
                 search,
@@ -85,7 +78,7 @@ impl Resolver {
             back,
             cache: Cache::new(CACHED_MAX),
             cache_ttl: settings.cache_ttl,
-            timeout,
+            timeout: settings.timeout,
             waiters: Waiters::new(settings.queue_max),
             questions: HashMap::new(),
             names: HashMap::new(),
@@ -95,7 +88,8 @@ impl Resolver {
     }
 
     /// Asks for a name's addresses. `asker` is on whose account: of the waiting questions one may hold at most a
-    /// quarter. A ticket waits for one name at a time; asking again with it cancels what it asked before.
+    /// quarter. A ticket waits for one name at a time; asking again with it cancels what it asked before. It waits
+    /// until it is answered or cancelled: whose time is over is the asker's to say.
     pub fn ask(&mut self, ticket: Ticket, name: &Name, asker: IpAddr, now: Instant) -> Asked {
         self.ask_for(ticket, name.as_str(), asker, now)
     }
@@ -153,27 +147,11 @@ impl Resolver {
     pub fn on_deadline(&mut self, now: Instant) {
         self.back.on_deadline(now);
         self.deliver(now);
-        while let Some((ticket, id)) = self.waiters.remove_expired(now) {
-            let name = self.questions.get(&id).map_or("", |question| &question.name);
-            let text = format!("lookup {name}: i/o timeout").into();
-            self.ready.push((
-                ticket,
-                Err(LookupFail {
-                    timed_out: true,
-                    text,
-                }),
-            ));
-            self.leave(id, ticket);
-        }
     }
 
     /// When [`Resolver::on_deadline`] wants to be called.
     pub fn deadline(&self) -> Option<Instant> {
-        self.back
-            .deadline()
-            .into_iter()
-            .chain(self.waiters.deadline())
-            .min()
+        self.back.deadline()
     }
 
     /// The answers since the last call, each once. To be taken after every call of the above but `cancel`.

@@ -40,7 +40,8 @@ pub struct Settings {
     pub network: Network,
     /// How long an answer may be given again, at most; also when the system doesn't say. 0: not at all.
     pub cache_ttl: Duration,
-    /// How long a question may take. 0: half a minute.
+    /// How long the servers may take for a question, never zero. As long as an asker waits, so that who is silent is
+    /// named in time; but it is the asker that ends the wait.
     pub timeout: Duration,
     /// How many threads may ask the system, at least 1.
     pub workers: usize,
@@ -53,7 +54,7 @@ pub struct Settings {
 pub enum Asked {
     /// The answer was known.
     Answered(Answer),
-    /// It will come, or its failure: out of [`Resolver::answers`].
+    /// It comes out of [`Resolver::answers`], unless the question is cancelled: the system may never answer.
     Pending,
     /// Too many wait, in all or of this asker.
     Full,

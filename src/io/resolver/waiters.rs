@@ -1,23 +1,19 @@
-//! Who waits for an answer, since when and on whose account: the queue's bound and the fair shares. Which
-//! question a waiter waits for is only noted here, never judged.
+//! Who waits for an answer, until when and on whose account: the queue's bound and the fair shares. Which
+//! question a waiter waits for is only noted here, never judged, and nobody's wait is ended.
 
 use super::QuestionId;
 use crate::io::token::Ticket;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Instant;
 
 /// What one asker may always hold, however small the queue.
 const SHARE_MIN: usize = 16;
-/// How many settled entries the list of deadlines may carry beyond twice what waits.
-const SLACK: usize = 64;
 
 /// The waiting tickets.
 pub(super) struct Waiters {
     tickets: HashMap<Ticket, Waiter>,
     shares: HashMap<IpAddr, usize>,
-    /// In the order they were added, which is the order they expire in: all wait equally long.
-    ends: VecDeque<(Instant, Ticket)>,
     queue_max: usize,
     share_max: usize,
 }
@@ -34,7 +30,6 @@ impl Waiters {
         Waiters {
             tickets: HashMap::new(),
             shares: HashMap::new(),
-            ends: VecDeque::new(),
             queue_max,
             share_max: (queue_max / 4).max(SHARE_MIN),
         }
@@ -57,7 +52,6 @@ impl Waiters {
             },
         );
         *self.shares.entry(asker).or_insert(0) += 1;
-        self.ends.push_back((until, ticket));
     }
 
     /// Ends a ticket's wait and gives its share back. Says what it waited for.
@@ -69,7 +63,6 @@ impl Waiters {
                 self.shares.remove(&waiter.asker);
             }
         }
-        self.tidy();
         Some(waiter.question)
     }
 
@@ -78,33 +71,9 @@ impl Waiters {
         self.tickets.get(&ticket).map(|waiter| waiter.until)
     }
 
-    /// Ends the wait of one ticket whose time has passed, if there is one.
-    pub(super) fn remove_expired(&mut self, now: Instant) -> Option<(Ticket, QuestionId)> {
-        let (_, ticket) = self.ends.front().copied().filter(|(until, _)| *until <= now)?;
-        self.remove(ticket).map(|question| (ticket, question))
-    }
-
-    /// When the next wait ends.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.ends.front().map(|(until, _)| *until)
-    }
-
     /// How many wait.
     pub(super) fn len(&self) -> usize {
         self.tickets.len()
-    }
-
-    /// Drops the deadlines of settled tickets: at the front always, so that the first one is somebody's, in the
-    /// middle when they are too many.
-    fn tidy(&mut self) {
-        let tickets = &self.tickets;
-        let waits = |end: &(Instant, Ticket)| tickets.get(&end.1).is_some_and(|waiter| waiter.until == end.0);
-        while self.ends.front().is_some_and(|end| !waits(end)) {
-            self.ends.pop_front();
-        }
-        if self.ends.len() > 2 * tickets.len() + SLACK {
-            self.ends.retain(waits);
-        }
     }
 }
 
@@ -112,7 +81,6 @@ impl Waiters {
 mod tests {
     use super::*;
     use crate::io::token::ConnId;
-    use std::time::Duration;
 
     const QUESTION: QuestionId = QuestionId(1);
 
@@ -162,38 +130,15 @@ mod tests {
     }
 
     #[test]
-    fn waits_expire_in_order_and_cancelled_ones_never() {
+    fn who_waits_no_more_leaves_nothing_behind() {
         let now = Instant::now();
         let mut waiters = Waiters::new(100);
         for seq in 0..3 {
-            waiters.add(
-                ticket(seq),
-                QUESTION,
-                asker(1),
-                now + Duration::from_secs(seq.into()),
-            );
+            waiters.add(ticket(seq), QUESTION, asker(1), now);
         }
-        waiters.remove(ticket(0));
-        assert_eq!(waiters.deadline(), Some(now + Duration::from_secs(1)));
-        assert_eq!(waiters.remove_expired(now), None);
-        let later = now + Duration::from_secs(5);
-        assert_eq!(waiters.remove_expired(later), Some((ticket(1), QUESTION)));
-        assert_eq!(waiters.remove_expired(later), Some((ticket(2), QUESTION)));
-        assert_eq!(waiters.remove_expired(later), None);
-        assert_eq!((waiters.deadline(), waiters.len()), (None, 0));
-        assert!(waiters.shares.is_empty());
-    }
-
-    #[test]
-    fn cancelling_leaves_nothing_behind() {
-        let now = Instant::now();
-        let mut waiters = Waiters::new(100);
-        waiters.add(ticket(0), QUESTION, asker(1), now);
-        for seq in 1..10_000 {
-            waiters.add(ticket(seq), QUESTION, asker(2), now);
-            waiters.remove(ticket(seq));
-            assert!(waiters.ends.len() <= 2 + SLACK + 1);
+        for seq in 0..3 {
+            assert_eq!(waiters.remove(ticket(seq)), Some(QUESTION));
         }
-        assert_eq!(waiters.len(), 1);
+        assert!(waiters.tickets.is_empty() && waiters.shares.is_empty());
     }
 }

@@ -166,9 +166,8 @@ impl World {
             }
         }
         if !self.is_over() {
-            // Only the resolver's and the kernel's own limits are left where these are switched off.
-            let asking = self.looking_up.is_some() || self.dialling.is_some();
-            let unlimited = asking && self.settings.dns_timeout.is_zero();
+            // Only the kernel's own limit is left where this is switched off.
+            let unlimited = self.dialling.is_some() && self.settings.connect_timeout.is_zero();
             assert!(self.deadline().is_some() || unlimited, "no deadline");
         }
     }
