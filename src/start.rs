@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use mio::Poll;
 
-use crate::config::{AclSource, Config, LogFormat};
+use crate::config::{AclSource, Config};
 use crate::http::HeadLimits;
 use crate::io::budget::Budget;
 use crate::io::listener::{self, Acceptor};
@@ -20,10 +20,10 @@ use crate::io::resolver::{self, Resolver};
 use crate::io::scratch::Scratch;
 use crate::io::signal::Signals;
 use crate::io::wires::Wires;
-use crate::log::{FLUSH_TIMEOUT, Format, Logger};
+use crate::log::{FLUSH_TIMEOUT, Logger};
 use crate::policy::acl::{self, Acl, Action};
 use crate::policy::auth::Password;
-use crate::policy::ranges::{Ranges, Rule};
+use crate::policy::ranges::Ranges;
 use crate::policy::{Policy, PolicyParts, yaml};
 use crate::server::core::{Core, World};
 use crate::server::pool::Pool;
@@ -83,9 +83,7 @@ impl StartError {
 /// # Errors
 /// A configuration that can't be served (the ACL is read here), or an address that can't be bound.
 pub fn start(config: &Config) -> Result<(Server, Logger), StartError> {
-    let actions = disabled_actions(config)?;
-    let acl = read_acl(config, &actions)?;
-    let ranges = ranges(config)?;
+    let acl = read_acl(config)?;
     let descriptors = listener::raise_nofile();
     let connections_max = connections_max(config, descriptors);
 
@@ -97,12 +95,12 @@ pub fn start(config: &Config) -> Result<(Server, Logger), StartError> {
         .map_err(|error| StartError::machine("The proxy's address can't be bound", &error))?;
     let acceptor =
         Acceptor::new(bound).map_err(|error| StartError::machine("The listener is unusable", &error))?;
-    let logger = crate::log::init(log_format(config), config.log_level)
+    let logger = crate::log::init(config.log_format, config.log_level)
         .map_err(|error| StartError::machine("The log can't be started", &error))?;
 
     let address = acceptor.local_addr();
     say_start(config, address, acl.as_ref(), descriptors, connections_max);
-    let policy = policy(config, acl, ranges, address.port());
+    let policy = policy(config, acl, address.port());
     let limits = Limits {
         connections_max,
         drain_delay: config.drain_delay,
@@ -118,7 +116,7 @@ pub fn start(config: &Config) -> Result<(Server, Logger), StartError> {
                 acceptor,
                 core,
                 limits,
-                reload(&config.acl, actions),
+                reload(&config.acl, config.disable_acl_policy_actions.clone()),
             )
         })
         .map_err(|error| {
@@ -160,17 +158,9 @@ fn core(
     })
 }
 
-fn disabled_actions(config: &Config) -> Result<Vec<Action>, StartError> {
-    let parse = |action: &String| {
-        action
-            .parse()
-            .map_err(|error: String| StartError::config(format_args!("--disable-acl-policy-action: {error}")))
-    };
-    config.disable_acl_policy_actions.iter().map(parse).collect()
-}
-
 /// The ACL in force at start: the file's, the built-in one where there is a password, or none.
-fn read_acl(config: &Config, disabled: &[Action]) -> Result<Option<Acl>, StartError> {
+fn read_acl(config: &Config) -> Result<Option<Acl>, StartError> {
+    let disabled = &config.disable_acl_policy_actions;
     match &config.acl {
         AclSource::File(path) => read_acl_file(path, disabled)
             .map(Some)
@@ -191,34 +181,12 @@ fn read_acl_file(path: &Path, disabled: &[Action]) -> Result<Acl, String> {
     Acl::parse(&text, disabled).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn ranges(config: &Config) -> Result<Ranges, StartError> {
-    let rules = |option: &str, range: &[String], addresses: &[String]| {
-        let ranges = range
-            .iter()
-            .map(|text| Rule::range(text).map_err(|e| format!("--{option}-range: {e}")));
-        let addresses = addresses
-            .iter()
-            .map(|text| Rule::address(text).map_err(|e| format!("--{option}-address: {e}")));
-        ranges
-            .chain(addresses)
-            .collect::<Result<Vec<Rule>, String>>()
-            .map_err(StartError::config)
-    };
-    let allow = rules("allow", &config.allow_ranges, &config.allow_addresses)?;
-    let deny = rules("deny", &config.deny_ranges, &config.deny_addresses)?;
-    Ok(Ranges::new(
-        allow,
-        deny,
-        config.unsafe_allow_private_ranges,
-        Vec::new(),
-    ))
-}
-
-fn policy(config: &Config, acl: Option<Acl>, mut ranges: Ranges, own_port: u16) -> Policy {
+fn policy(config: &Config, acl: Option<Acl>, own_port: u16) -> Policy {
+    let (allow, deny) = (config.allow.clone(), config.deny.clone());
+    let ranges = Ranges::new(allow, deny, config.unsafe_allow_private_ranges, vec![own_port]);
     for warning in ranges.shadowed() {
         log::warn!("{warning}");
     }
-    ranges.set_own_ports(vec![own_port]);
     Policy::new(PolicyParts {
         acl,
         ranges,
@@ -330,13 +298,6 @@ fn ids() -> Ids {
     };
     let process = u16::from_be_bytes([process_high, process_low]);
     Ids::new([a, b, c], process, u32::from_be_bytes([0, d, e, f]))
-}
-
-fn log_format(config: &Config) -> Format {
-    match config.log_format {
-        LogFormat::Text => Format::Text,
-        LogFormat::Json => Format::Json,
-    }
 }
 
 fn say_start(

@@ -29,9 +29,12 @@ pub use error::ConfigError;
 pub use password::Password;
 pub use values::SizeRange;
 
+use crate::log::Format;
+use crate::policy::acl::Action;
+use crate::policy::ranges::Rule;
 use settings::Settings;
 
-/// Everything the program is told at start, range-checked. Plain data: rules and ACL are still text.
+/// Everything the program is told at start, understood and range-checked; of the ACL, where it is.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Address (without brackets) or host name to listen on; `None` is any, IPv6 and IPv4 on one socket.
@@ -58,20 +61,16 @@ pub struct Config {
     pub head_bytes_max: usize,
     /// Most header fields of a message, 1 to 1024.
     pub head_fields_max: usize,
-    /// Ranges to deny, each a valid CIDR.
-    pub deny_ranges: Vec<String>,
-    /// Ranges to allow, each a valid CIDR.
-    pub allow_ranges: Vec<String>,
-    /// Addresses to deny, each `IP` or `IP:PORT`.
-    pub deny_addresses: Vec<String>,
-    /// Addresses to allow, each `IP` or `IP:PORT`.
-    pub allow_addresses: Vec<String>,
+    /// Ranges and addresses to deny, ranges first.
+    pub deny: Vec<Rule>,
+    /// Ranges and addresses to allow, ranges first.
+    pub allow: Vec<Rule>,
     /// Treat RFC 1918 and fc00::/7 as public; nothing else changes.
     pub unsafe_allow_private_ranges: bool,
     /// Where the ACL comes from.
     pub acl: AclSource,
-    /// Actions an ACL may not use: `open`, `report`, `enforce`.
-    pub disable_acl_policy_actions: Vec<String>,
+    /// Actions an ACL may not use.
+    pub disable_acl_policy_actions: Vec<Action>,
     /// Follows every error text of ours; may be empty.
     pub deny_message_extra: String,
     /// Status of a denied request: 407 or 403.
@@ -91,7 +90,7 @@ pub struct Config {
     /// Most kept-alive connections to one origin.
     pub transport_max_idle_conns_per_host: usize,
     /// Form of the log lines.
-    pub log_format: LogFormat,
+    pub log_format: Format,
     /// Least important lines to log; `None` leaves it to `RUST_LOG`, else info.
     pub log_level: Option<log::LevelFilter>,
     /// What clients must send; `None` only where something else identifies them or nothing has to.
@@ -107,15 +106,6 @@ pub enum AclSource {
     BuiltIn,
     /// None: every host is allowed, only addresses are judged. Worth a warning.
     Absent,
-}
-
-/// Form of the log lines.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum LogFormat {
-    /// logfmt, as logrus writes it to a file.
-    Text,
-    /// One JSON object per line.
-    Json,
 }
 
 /// What the command line asks for.
@@ -187,13 +177,11 @@ fn build(settings: &Settings, password: Option<Password>) -> Result<Config, Conf
         write_timeout: settings.duration("write-timeout")?,
         head_bytes_max: settings.number("head-bytes-max")?,
         head_fields_max: settings.number("head-fields-max")?,
-        deny_ranges: settings.texts("deny-range"),
-        allow_ranges: settings.texts("allow-range"),
-        deny_addresses: settings.texts("deny-address"),
-        allow_addresses: settings.texts("allow-address"),
+        deny: [settings.rules("deny-range"), settings.rules("deny-address")].concat(),
+        allow: [settings.rules("allow-range"), settings.rules("allow-address")].concat(),
         unsafe_allow_private_ranges: settings.switch("unsafe-allow-private-ranges")?,
         acl,
-        disable_acl_policy_actions: settings.texts("disable-acl-policy-action"),
+        disable_acl_policy_actions: settings.words("disable-acl-policy-action")?,
         deny_message_extra: settings
             .text("additional-error-message-on-deny")
             .unwrap_or_default()
@@ -211,9 +199,9 @@ fn build(settings: &Settings, password: Option<Password>) -> Result<Config, Conf
         transport_max_idle_conns: settings.number("transport-max-idle-conns")?,
         transport_max_idle_conns_per_host: settings.number("transport-max-idle-conns-per-host")?,
         log_format: if settings.text("log-format") == Some("json") {
-            LogFormat::Json
+            Format::Json
         } else {
-            LogFormat::Text
+            Format::Text
         },
         log_level: settings.text("log-level").and_then(log_level),
         password,

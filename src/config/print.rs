@@ -92,7 +92,7 @@ fn scalar(row: &OptionRow, given: &Given) -> String {
         (Value::Switch(on), _) => on.to_string(),
         (_, Kind::FileMode) => quote(&given.text),
         (Value::Number(_) | Value::Fraction(_) | Value::Duration(_), _) => given.text.clone(),
-        (Value::Text(_) | Value::Socket(_), _) => quote(&given.text),
+        (Value::Text(_) | Value::Socket(_) | Value::Rule(_), _) => quote(&given.text),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::environment::{self, Lookup};
@@ -13,6 +14,7 @@ use super::file::{self, FileContent};
 use super::options::{OptionRow, option, options};
 use super::source::{Source, Written};
 use super::values::Value;
+use crate::policy::ranges::Rule;
 
 /// A value that counts.
 #[derive(Clone, Debug)]
@@ -132,12 +134,18 @@ impl Settings {
         }
     }
 
-    pub(super) fn texts(&self, name: &str) -> Vec<String> {
-        let text = |given: &Given| match &given.value {
-            Value::Text(text) => Some(text.clone()),
+    /// What the words of an option stand for.
+    pub(super) fn words<W: FromStr>(&self, name: &str) -> Result<Vec<W>, ConfigError> {
+        let word = |given: &Given| given.text.parse().map_err(|_| table_error(name, "such word"));
+        self.all(name).iter().map(word).collect()
+    }
+
+    pub(super) fn rules(&self, name: &str) -> Vec<Rule> {
+        let rule = |given: &Given| match given.value {
+            Value::Rule(rule) => Some(rule),
             _ => None,
         };
-        self.all(name).iter().filter_map(text).collect()
+        self.all(name).iter().filter_map(rule).collect()
     }
 
     pub(super) fn sockets(&self, name: &str) -> Vec<SocketAddr> {

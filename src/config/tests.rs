@@ -94,8 +94,7 @@ fn the_defaults_are_the_contracts() {
         (seconds(0), seconds(0))
     );
     assert_eq!((config.head_bytes_max, config.head_fields_max), (128 * 1024, 256));
-    assert!(config.deny_ranges.is_empty() && config.allow_ranges.is_empty());
-    assert!(config.deny_addresses.is_empty() && config.allow_addresses.is_empty());
+    assert!(config.deny.is_empty() && config.allow.is_empty());
     assert!(!config.unsafe_allow_private_ranges && !config.allow_missing_role);
     assert_eq!(config.acl, AclSource::BuiltIn);
     assert!(config.disable_acl_policy_actions.is_empty());
@@ -115,7 +114,7 @@ fn the_defaults_are_the_contracts() {
         ),
         (100, 8)
     );
-    assert_eq!((config.log_format, config.log_level), (LogFormat::Text, None));
+    assert_eq!((config.log_format, config.log_level), (Format::Text, None));
     assert_eq!(config.password.unwrap().as_str(), PASSWORD.1);
 }
 
@@ -166,19 +165,21 @@ fn repeatable_options_add_up() {
             ("SMOKESCREEN_DENY_RANGE", "12.0.0.0/8,13.0.0.0/8"),
             ("SMOKESCREEN_RESOLVER_ADDRESS", "[::1]:54"),
         ],
-        "deny_ranges: [14.0.0.0/8]\nresolver_addresses: ['127.0.0.1:55']\nallow_addresses: [1.2.3.4, '1.2.3.4:5']\n",
+        "deny_addresses: [14.0.0.1]\ndeny_ranges: [14.0.0.0/8]\nresolver_addresses: ['127.0.0.1:55']\nallow_addresses: [1.2.3.4, '1.2.3.4:5']\n",
     );
+    let shown = |rules: &[Rule]| rules.iter().map(Rule::to_string).collect::<Vec<_>>();
     assert_eq!(
-        config.deny_ranges,
+        shown(&config.deny),
         [
             "10.0.0.0/8",
             "11.0.0.0/8",
             "12.0.0.0/8",
             "13.0.0.0/8",
-            "14.0.0.0/8"
+            "14.0.0.0/8",
+            "14.0.0.1"
         ]
     );
-    assert_eq!(config.allow_addresses, ["1.2.3.4", "1.2.3.4:5"]);
+    assert_eq!(shown(&config.allow), ["1.2.3.4", "1.2.3.4:5"]);
     let ports: Vec<u16> = config.resolver_addresses.iter().map(SocketAddr::port).collect();
     assert_eq!(ports, [53, 54, 55], "in order of precedence");
 }
@@ -200,19 +201,19 @@ fn words_become_their_types() {
             "--log-format=json",
             "--log-level=warning",
             "--deny-status=403",
+            "--disable-acl-policy-action=report",
+            "--disable-acl-policy-action=open",
             "--listen-ip=[::1]",
         ],
         &[],
         "",
     );
-    assert_eq!(
-        (config.network, config.log_format),
-        (Network::V6, LogFormat::Json)
-    );
+    assert_eq!((config.network, config.log_format), (Network::V6, Format::Json));
     assert_eq!(
         (config.log_level, config.deny_status),
         (Some(log::LevelFilter::Warn), 403)
     );
+    assert_eq!(config.disable_acl_policy_actions, [Action::Report, Action::Open]);
     assert_eq!(config.listen_ip.as_deref(), Some("::1"));
 }
 

@@ -87,11 +87,6 @@ impl Ranges {
         }
     }
 
-    /// Tells the ports of our listeners, once they are known.
-    pub fn set_own_ports(&mut self, own_ports: Vec<u16>) {
-        self.own_ports = own_ports;
-    }
-
     /// Classifies an address. Returned with the verdict is the address to dial: the given one, unmapped.
     ///
     /// `local` lists the addresses of this machine as of now. It is asked only when the port is one of our

@@ -161,8 +161,8 @@ fn the_sample_file_is_accepted() {
          dns_timeout: 3s\n",
     );
     assert_eq!(
-        (config.deny_addresses.len(), config.deny_message_extra.as_str()),
-        (2, "extra words")
+        (config.deny.len(), config.deny_message_extra.as_str()),
+        (3, "extra words")
     );
     assert_eq!(
         (config.network, config.dns_timeout),

@@ -1,8 +1,9 @@
-//! Addresses, ranges, host names and proxy URLs, as syntax. What a range means for a request is `policy`'s.
+//! Addresses to listen on or to ask, host names, proxy URLs and roles by source, as syntax.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use super::size::whole;
+use crate::policy::ranges::Rule;
 
 /// Longest host name, in bytes (RFC 1035, section 2.3.4, without the root's empty label).
 const NAME_BYTES_MAX: usize = 253;
@@ -36,32 +37,13 @@ pub(super) fn socket(text: &str) -> Option<SocketAddr> {
         .filter(|address| address.port() != 0)
 }
 
-/// `IP` or `IP:PORT`.
-pub(super) fn is_address(text: &str) -> bool {
-    text.parse::<IpAddr>().is_ok() || socket(text).is_some()
-}
-
-/// An address range with its prefix length. Not by ipnet's parser, which reads `010.8.8.8/8` as 10.8.8.8.
-pub(super) fn is_range(text: &str) -> bool {
-    let Some((address, length)) = text.split_once('/') else {
-        return false;
-    };
-    let length_max = match address.parse::<IpAddr>() {
-        Ok(IpAddr::V4(_)) => 32,
-        Ok(IpAddr::V6(_)) => 128,
-        Err(_) => return false,
-    };
-    let leading_zero = length.len() > 1 && length.starts_with('0');
-    !leading_zero && whole(length, 0, length_max).is_some()
-}
-
 /// `CIDR: ROLE` or `IP: ROLE`.
 pub(super) fn is_source_role(text: &str) -> bool {
     let Some((source, role)) = text.split_once(": ") else {
         return false;
     };
     let role_fits = !role.is_empty() && role.len() <= ROLE_BYTES_MAX && !role.chars().any(char::is_control);
-    (is_range(source) || source.parse::<IpAddr>().is_ok()) && role_fits
+    (Rule::range(source).is_some() || source.parse::<IpAddr>().is_ok()) && role_fits
 }
 
 /// `http[s]://[USER:PASSWORD@]HOST[:PORT][/]`.
@@ -136,8 +118,6 @@ mod tests {
             "0x7f000001",
         ] {
             assert_eq!(listen_host(text), None, "{text}");
-            assert!(!is_address(text), "{text}");
-            assert!(!is_range(&format!("{text}/8")), "{text}");
         }
     }
 
@@ -166,44 +146,20 @@ mod tests {
     }
 
     #[test]
-    fn addresses_with_and_without_port() {
-        for text in ["10.0.0.1", "10.0.0.1:443", "::1", "[::1]:443"] {
-            assert!(is_address(text), "{text}");
+    fn sockets_have_a_port() {
+        for text in ["10.0.0.1:53", "[::1]:53"] {
+            assert!(socket(text).is_some(), "{text}");
         }
         for text in [
-            "10.0.0.300",
-            "10.0.0.1:http",
-            "example.com:80",
-            "1.2.3",
+            "127.0.0.1",
+            "10.0.0.1:domain",
+            "example.com:53",
             "10.0.0.1:0",
             "10.0.0.1:65536",
-            "[fe80::1%2]:80",
+            "[fe80::1%2]:53",
             "",
-            "x",
         ] {
-            assert!(!is_address(text), "{text:?}");
-        }
-        assert_eq!(socket("127.0.0.1"), None);
-    }
-
-    #[test]
-    fn ranges_have_a_prefix_length() {
-        for text in ["10.0.0.0/8", "10.1.2.3/8", "::/0", "fc00::/7", "1.2.3.4/32"] {
-            assert!(is_range(text), "{text}");
-        }
-        for text in [
-            "10.0.0.0/33",
-            "10.0.0.1",
-            "nonsense",
-            "::/129",
-            "10.0.0.0/",
-            "10.0.0.0/-1",
-            "10.0.0.0/99",
-            "10.0.0.0/08",
-            "10.0.0.0/+8",
-            "10.0.0.0/8/8",
-        ] {
-            assert!(!is_range(text), "{text}");
+            assert_eq!(socket(text), None, "{text:?}");
         }
     }
 

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 pub use size::SizeRange;
 
+use crate::policy::ranges::Rule;
+
 /// Longest free text, in bytes: it is repeated in every error answer.
 const TEXT_BYTES_MAX: usize = 4096;
 
@@ -72,6 +74,7 @@ pub(super) enum Value {
     Number(u64),
     Fraction(f64),
     Socket(SocketAddr),
+    Rule(Rule),
     Text(String),
 }
 
@@ -141,8 +144,8 @@ impl Kind {
             Kind::Fraction => fraction(text).map(Value::Fraction),
             Kind::ListenHost => address::listen_host(text).map(Value::Text),
             Kind::SocketAddress => address::socket(text).map(Value::Socket),
-            Kind::Address => address::is_address(text).then(|| Value::Text(text.to_owned())),
-            Kind::Cidr => address::is_range(text).then(|| Value::Text(text.to_owned())),
+            Kind::Address => Rule::address(text).map(Value::Rule),
+            Kind::Cidr => Rule::range(text).map(Value::Rule),
             Kind::SourceRoles => address::is_source_role(text).then(|| Value::Text(text.to_owned())),
             Kind::ProxyUrl => address::is_proxy_url(text).then(|| Value::Text(text.to_owned())),
             Kind::File | Kind::Path => is_path(text).then(|| Value::Text(text.to_owned())),

@@ -18,42 +18,25 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Parses a range in CIDR notation (RFC 4632), e.g. `10.0.0.0/8`; bits beyond the prefix are cleared.
-    ///
-    /// # Errors
-    /// A sentence that quotes the text and says what is accepted; a bare address is an error too.
-    pub fn range(text: &str) -> Result<Rule, String> {
-        let net = parse_net(text).ok_or_else(|| {
-            let text = text.escape_debug();
-            format!("'{text}' is not a range: give ADDRESS/PREFIX-LENGTH, e.g. 10.0.0.0/8 or 2001:db8::/32")
-        })?;
-        Ok(Rule { net, port: None })
+    /// Parses a range in CIDR notation (RFC 4632), e.g. `10.0.0.0/8`; bits beyond the prefix are cleared. A bare
+    /// address is none.
+    pub fn range(text: &str) -> Option<Rule> {
+        let net = parse_net(text)?;
+        Some(Rule { net, port: None })
     }
 
     /// Parses an address for all ports (`10.0.0.1`, `2001:db8::1`) or one (`10.0.0.1:80`, `[2001:db8::1]:80`).
-    ///
-    /// # Errors
-    /// A sentence that quotes the text and says what is accepted.
-    pub fn address(text: &str) -> Result<Rule, String> {
-        if let Ok(addr) = text.parse::<IpAddr>() {
-            return Ok(Rule {
-                net: addr.to_canonical().into(),
-                port: None,
-            });
-        }
-        let Some((addr, port)) = split_address(text) else {
-            let text = text.escape_debug();
-            return Err(format!(
-                "'{text}' is not an address: give IP, IPV4:PORT or [IPV6]:PORT"
-            ));
+    pub fn address(text: &str) -> Option<Rule> {
+        let (addr, port) = match text.parse::<IpAddr>() {
+            Ok(addr) => (addr, None),
+            Err(_) => {
+                let (addr, port) = split_address(text)?;
+                (addr, Some(parse_port(port)?))
+            }
         };
-        let Some(port) = parse_port(port) else {
-            let (text, port) = (text.escape_debug(), port.escape_debug());
-            return Err(format!("'{text}': port '{port}' is not a number from 1 to 65535"));
-        };
-        Ok(Rule {
+        Some(Rule {
             net: addr.to_canonical().into(),
-            port: Some(port),
+            port,
         })
     }
 }
@@ -78,7 +61,9 @@ impl fmt::Display for Rule {
 fn parse_net(text: &str) -> Option<IpNet> {
     let (addr, prefix_len) = text.split_once('/')?;
     let addr: IpAddr = addr.parse().ok()?;
-    if !prefix_len.bytes().all(|b| b.is_ascii_digit()) {
+    // No sign, and no leading zero either, as in an address.
+    let leading_zero = prefix_len.len() > 1 && prefix_len.starts_with('0');
+    if leading_zero || !prefix_len.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
     Some(unmapped(IpNet::new(addr, prefix_len.parse().ok()?).ok()?.trunc()))

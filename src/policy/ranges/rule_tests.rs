@@ -119,7 +119,7 @@ fn rules_are_parsed_and_shown() {
 }
 
 #[test]
-fn bad_rules_are_quoted() {
+fn what_is_no_rule() {
     for text in [
         "10.0.0.0/33",
         "10.0.0.1",
@@ -138,14 +138,12 @@ fn bad_rules_are_quoted() {
         " 10.0.0.0/8",
         "10.0.0.0/255.0.0.0",
         "10.0.0.0/99",
+        "10.0.0.0/08",
+        "10.0.0.0/300",
         "[::]/0",
         "fe80::%eth0/10",
     ] {
-        let error = Rule::range(text).unwrap_err();
-        assert!(
-            error.contains(&format!("'{text}'")) && error.contains("10.0.0.0/8"),
-            "{error}"
-        );
+        assert_eq!(Rule::range(text), None, "{text:?}");
     }
     for text in [
         "10.0.0.300",
@@ -162,20 +160,28 @@ fn bad_rules_are_quoted() {
         "[fe80::1%eth0]:80",
         "[::1:80",
     ] {
-        let error = Rule::address(text).unwrap_err();
-        assert!(
-            error.contains(&format!("'{text}'")) && error.contains("IPV4:PORT"),
-            "{error}"
-        );
+        assert_eq!(Rule::address(text), None, "{text:?}");
     }
-    for port in ["http", "0", "65536", "+80", "", "8 0"] {
-        let error = Rule::address(&format!("10.0.0.1:{port}")).unwrap_err();
-        assert!(
-            error.contains(&format!("'{port}'")) && error.contains("1 to 65535"),
-            "{error}"
-        );
+    for port in ["http", "0", "65536", "+80", "", "8 0", "000443"] {
+        assert_eq!(Rule::address(&format!("10.0.0.1:{port}")), None, "{port:?}");
     }
-    assert!(!Rule::range("a\nb").unwrap_err().contains('\n'));
+}
+
+#[test]
+fn cve_2021_29922_octal_quads() {
+    for text in [
+        "0127.0.0.1",
+        "010.8.8.8",
+        "0177.0.0.1",
+        "127.1",
+        "2130706433",
+        "0x7f.1",
+        "0x7f000001",
+    ] {
+        assert_eq!(Rule::address(text), None, "{text}");
+        assert_eq!(Rule::address(&format!("{text}:80")), None, "{text}");
+        assert_eq!(Rule::range(&format!("{text}/8")), None, "{text}");
+    }
 }
 
 #[test]

@@ -489,8 +489,7 @@ fn issues_282_and_301_own_listeners_are_denied_whatever_the_rules_say() {
 
 #[test]
 fn local_addresses_are_asked_for_once_and_only_for_own_ports() {
-    let mut ranges = plain();
-    ranges.set_own_ports(vec![4750]);
+    let ranges = Ranges::new(Vec::new(), Vec::new(), false, vec![4750]);
     let asked = Cell::new(0);
     let local = || {
         asked.set(asked.get() + 1);
