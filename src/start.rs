@@ -22,7 +22,6 @@ use crate::io::signal::Signals;
 use crate::io::wires::Wires;
 use crate::log::{FLUSH_TIMEOUT, Logger};
 use crate::policy::acl::{self, Acl, Action};
-use crate::policy::auth::Password;
 use crate::policy::ranges::Ranges;
 use crate::policy::{Policy, PolicyParts, yaml};
 use crate::server::core::{Core, World};
@@ -190,10 +189,7 @@ fn policy(config: &Config, acl: Option<Acl>, own_port: u16) -> Policy {
     Policy::new(PolicyParts {
         acl,
         ranges,
-        password: config
-            .password
-            .as_ref()
-            .and_then(|password| Password::new(password.as_str())),
+        password: config.password.clone(),
         allow_missing_role: config.allow_missing_role,
         network: config.network,
     })

@@ -26,11 +26,11 @@ use std::time::Duration;
 pub use crate::net::Network;
 pub use environment::Lookup;
 pub use error::ConfigError;
-pub use password::Password;
 pub use values::SizeRange;
 
 use crate::log::Format;
 use crate::policy::acl::Action;
+use crate::policy::auth::Password;
 use crate::policy::ranges::Rule;
 use settings::Settings;
 

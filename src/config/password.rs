@@ -1,7 +1,6 @@
 //! `PROXY_PASSWORD` and `PROXY_PASSWORD_FILE`: the one secret that is no option, so that it never shows in a process
 //! list. Comparing it with what a client sends is `policy/auth`'s.
 
-use std::fmt;
 use std::fs::File;
 use std::io::Read;
 
@@ -9,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::environment::{Lookup, variable};
 use super::error::{ConfigError, quoted};
+use crate::policy::auth::Password;
 
 /// Longest password, in bytes; a head with a longer one would hardly pass.
 const PASSWORD_BYTES_MAX: usize = 4096;
@@ -16,26 +16,14 @@ const PASSWORD_BYTES_MAX: usize = 4096;
 const PASSWORD: &str = "PROXY_PASSWORD";
 const PASSWORD_FILE: &str = "PROXY_PASSWORD_FILE";
 
-/// The proxy password. Wiped from memory when dropped; its `Debug` form does not show it.
-#[derive(Clone)]
-pub struct Password(Zeroizing<String>);
-
-impl Password {
-    /// The password itself, never empty.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(..)")
-    }
-}
-
 /// The password, if one is set. A variable that is set but empty counts as not set; an empty file does not: whoever
 /// names a file means to have a password.
 pub(super) fn read(environment: Lookup<'_>) -> Result<Option<Password>, ConfigError> {
+    // Moved out, not copied.
+    Ok(text(environment)?.and_then(|mut text| Password::new(std::mem::take(&mut *text))))
+}
+
+fn text(environment: Lookup<'_>) -> Result<Option<Zeroizing<String>>, ConfigError> {
     let direct = variable(environment, PASSWORD)?.map(Zeroizing::new);
     let path = variable(environment, PASSWORD_FILE)?;
     let (name, password) = match (direct, path) {
@@ -53,7 +41,7 @@ pub(super) fn read(environment: Lookup<'_>) -> Result<Option<Password>, ConfigEr
             "{name}: the password is longer than {PASSWORD_BYTES_MAX} bytes"
         )));
     }
-    Ok(Some(Password(password)))
+    Ok(Some(password))
 }
 
 fn from_file(path: &str) -> Result<Zeroizing<String>, ConfigError> {
@@ -85,8 +73,8 @@ mod tests {
                 .find(|(key, _)| *key == name)
                 .map(|(_, value)| value.into())
         };
-        read(&lookup)
-            .map(|password| password.map(|password| password.as_str().to_owned()))
+        text(&lookup)
+            .map(|password| password.map(|password| password.to_string()))
             .map_err(|error| error.to_string())
     }
 

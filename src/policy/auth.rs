@@ -3,6 +3,7 @@
 //! It knows no users, roles or files; who gets which role is decided in `policy`.
 
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,14 +13,15 @@ use zeroize::{Zeroize, Zeroizing};
 /// Credentials up to this length are decoded without allocating.
 const ON_STACK_BYTES_MAX: usize = 192;
 
-/// The one password of this proxy. Never printed, wiped from memory when dropped.
-pub struct Password(Zeroizing<Vec<u8>>);
+/// The one password of this proxy. Never printed; clones share it, and with the last one it is wiped from memory.
+#[derive(Clone)]
+pub struct Password(Arc<Zeroizing<Vec<u8>>>);
 
 impl Password {
     /// Takes any bytes but none: an empty password would be no password, so there is no such value.
     pub fn new(password: impl Into<Vec<u8>>) -> Option<Password> {
         let password = Zeroizing::new(password.into());
-        (!password.is_empty()).then_some(Password(password))
+        (!password.is_empty()).then(|| Password(Arc::new(password)))
     }
 
     /// Does the value of a `Proxy-Authorization` field carry this password? The user name may be anything, also
