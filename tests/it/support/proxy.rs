@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::{IpAddr, SocketAddr};
 use std::process::{Child, ChildStderr, Command, Stdio};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -13,6 +13,10 @@ use super::eventually;
 use super::log_line::{self, LogLine};
 use super::program::{self, Finished};
 use super::wire::Wire;
+
+/// Proxies take their ports from below those that the kernel hands out, which the namespace has for them alone: one
+/// denies its own port on every address of the machine, so no origin may come to have it too.
+static NEXT_PORT: AtomicU16 = AtomicU16::new(10_000);
 
 const BINARY: &str = env!("CARGO_BIN_EXE_smokescreen");
 /// A password with everything that a careless split would stumble over.
@@ -132,7 +136,8 @@ impl Setup {
     #[track_caller]
     pub(crate) fn start(self) -> Proxy {
         let mut command = self.command();
-        command.args(["--listen-ip", self.listen_ip, "--listen-port", "0"]);
+        let port = NEXT_PORT.fetch_add(1, Ordering::Relaxed).to_string();
+        command.args(["--listen-ip", self.listen_ip, "--listen-port", &port]);
         let mut child = command
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
