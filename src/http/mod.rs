@@ -76,12 +76,4 @@ impl Fault {
             Fault::Malformed(reason) | Fault::TooLarge(reason) => reason,
         }
     }
-
-    /// The status that tells a client about it: 400 or 431.
-    pub fn status(&self) -> u16 {
-        match self {
-            Fault::Malformed(_) => 400,
-            Fault::TooLarge(_) => 431,
-        }
-    }
 }

@@ -109,7 +109,6 @@ fn who_is_asking() {
             }
         }
     }
-    assert_eq!(Refused.to_string(), "Client role cannot be determined");
 }
 
 /// A password can't be copied, on purpose.

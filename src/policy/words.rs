@@ -2,7 +2,6 @@
 //! of them lets a request out.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::Arc;
 
 /// Who is asking.
@@ -66,14 +65,3 @@ pub struct Denied {
 /// Credentials that name nobody: none although some are required, or wrong ones.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Refused;
-
-impl Refused {
-    /// The reason in the reference's words.
-    pub const REASON: &'static str = "Client role cannot be determined";
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(Refused::REASON)
-    }
-}
