@@ -115,14 +115,13 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    fn new(rule: &Found<'_>, outcome: Outcome, reason: &'static str) -> Answer {
+    fn new(rule: &Rule, outcome: Outcome, reason: &'static str) -> Answer {
         Answer {
             allow: outcome != Outcome::Deny,
             decision: Decision {
-                project: rule.rule.project.clone(),
+                project: rule.project.clone(),
                 reason: reason.into(),
                 enforce_would_deny: outcome != Outcome::Allow,
-                default_rule: rule.is_default,
             },
             interception: None,
         }
@@ -172,18 +171,18 @@ impl Acl {
         if let Some(url) = ask.external_proxy_url()
             && !external::host(url).is_some_and(|proxy| rule.external_proxies.contains(&proxy))
         {
-            return Answer::new(&found, Outcome::Deny, "connect proxy host not allowed in rule");
+            return Answer::new(rule, Outcome::Deny, "connect proxy host not allowed in rule");
         }
         if rule.allowed_domains.contains(host) {
-            let mut answer = Answer::new(&found, Outcome::Allow, "host matched allowed domain in rule");
+            let mut answer = Answer::new(rule, Outcome::Allow, "host matched allowed domain in rule");
             answer.interception = if ask.tunnel { rule.interception(host) } else { None };
             return answer;
         }
         if self.global_deny_list.contains(host) {
-            return Answer::new(&found, Outcome::Deny, "host matched rule in global deny list");
+            return Answer::new(rule, Outcome::Deny, "host matched rule in global deny list");
         }
         if self.global_allow_list.contains(host) {
-            return Answer::new(&found, Outcome::Allow, "host matched rule in global allow list");
+            return Answer::new(rule, Outcome::Allow, "host matched rule in global allow list");
         }
         let (outcome, reason) = match rule.action {
             Action::Open => (Outcome::Allow, "rule has open enforcement policy"),
@@ -191,7 +190,7 @@ impl Acl {
             Action::Enforce => (Outcome::Deny, "rule has enforce policy"),
         };
         Answer::new(
-            &found,
+            rule,
             outcome,
             if found.is_default {
                 "default rule policy used"
@@ -233,7 +232,6 @@ fn no_rule() -> Answer {
             project: Arc::default(),
             reason: "no rule matched".into(),
             enforce_would_deny: true,
-            default_rule: false,
         },
         interception: None,
     }

@@ -184,7 +184,6 @@ impl Policy {
                 project: Arc::default(),
                 reason: "Egress ACL is not configured".into(),
                 enforce_would_deny: false,
-                default_rule: false,
             };
             return Ok(Allowed {
                 target,

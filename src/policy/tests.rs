@@ -123,14 +123,7 @@ fn without_an_acl_every_host_is_allowed() {
         let allowed = policy.decide(&role, target("other.test:443"), TUNNEL).unwrap();
         let decision = allowed.decision();
         assert_eq!(decision.reason, "Egress ACL is not configured");
-        assert_eq!(
-            (
-                &*decision.project,
-                decision.enforce_would_deny,
-                decision.default_rule
-            ),
-            ("", false, false)
-        );
+        assert_eq!((&*decision.project, decision.enforce_would_deny), ("", false));
         assert_eq!(allowed.target(), &target("other.test:443"));
         assert!(!allowed.intercepts() && !allowed.external_proxy());
     }
@@ -154,7 +147,6 @@ fn with_an_acl_it_decides() {
         .decide(&Role::Missing, target("other.test:443"), TUNNEL)
         .unwrap_err();
     assert_eq!(denied.decision.reason, "default rule policy used");
-    assert!(denied.decision.default_rule);
 }
 
 #[test]
@@ -276,7 +268,7 @@ fn a_denied_address_keeps_the_rules_project() {
         .vet(&allowed, &addresses(&["10.0.0.1"]), &nowhere)
         .unwrap_err();
     assert_eq!(&*denied.decision.project, "users");
-    assert!(denied.decision.enforce_would_deny && !denied.decision.default_rule);
+    assert!(denied.decision.enforce_would_deny);
 }
 
 /// The property that the types are for: what was allowed is what is vetted. An answer for one host, say a late one of

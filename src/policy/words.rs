@@ -51,8 +51,6 @@ pub struct Decision {
     pub reason: Cow<'static, str>,
     /// Would the request have been denied had every rule enforced?
     pub enforce_would_deny: bool,
-    /// The default rule decided.
-    pub default_rule: bool,
 }
 
 /// A refusal by ACL or address rule.

@@ -320,7 +320,6 @@ mod tests {
             project: "p".into(),
             reason: "rule has enforce policy".into(),
             enforce_would_deny: true,
-            default_rule: false,
         });
         let text = denied.text("a.test:80");
         assert_eq!(
