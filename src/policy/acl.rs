@@ -13,7 +13,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::net::Host;
-use crate::policy::glob::{GlobMap, GlobSet};
+use crate::policy::glob::GlobSet;
 use crate::policy::yaml::YamlError;
 use crate::policy::{Ask, Decision, Role};
 
@@ -73,17 +73,6 @@ impl fmt::Display for AclError {
 
 impl std::error::Error for AclError {}
 
-/// How TLS tunnels to a `mitm_domains` entry are treated once they are intercepted.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Interception {
-    /// Header fields that are added to requests; names are tokens, values hold no control characters.
-    pub add_headers: Vec<(Box<str>, Box<str>)>,
-    /// Log each request's method, URL and header names.
-    pub detailed_http_logs: bool,
-    /// The header fields whose values are logged too; all others are redacted.
-    pub detailed_http_logs_full_headers: Vec<Box<str>>,
-}
-
 /// One service's rule, or the default.
 #[derive(Clone, PartialEq, Debug)]
 struct Rule {
@@ -91,8 +80,8 @@ struct Rule {
     action: Action,
     allowed_domains: GlobSet,
     external_proxies: GlobSet,
-    /// With the place in the list: the first entry that matches counts.
-    mitm_domains: GlobMap<(usize, Arc<Interception>)>,
+    /// Hosts whose tunnels are to be intercepted; each is among `allowed_domains` too.
+    mitm_domains: GlobSet,
 }
 
 /// A valid ACL.
@@ -110,8 +99,8 @@ pub(super) struct Answer {
     pub(super) allow: bool,
     /// What log and counters say of it.
     pub(super) decision: Decision,
-    /// For a tunnel to one of the rule's `mitm_domains`.
-    pub(super) interception: Option<Arc<Interception>>,
+    /// Is it a tunnel to one of the rule's `mitm_domains`?
+    pub(super) intercepts: bool,
 }
 
 impl Answer {
@@ -123,7 +112,7 @@ impl Answer {
                 reason: reason.into(),
                 enforce_would_deny: outcome != Outcome::Allow,
             },
-            interception: None,
+            intercepts: false,
         }
     }
 }
@@ -175,7 +164,7 @@ impl Acl {
         }
         if rule.allowed_domains.contains(host) {
             let mut answer = Answer::new(rule, Outcome::Allow, "host matched allowed domain in rule");
-            answer.interception = if ask.tunnel { rule.interception(host) } else { None };
+            answer.intercepts = ask.tunnel && rule.mitm_domains.contains(host);
             return answer;
         }
         if self.global_deny_list.contains(host) {
@@ -218,13 +207,6 @@ impl Acl {
     }
 }
 
-impl Rule {
-    fn interception(&self, host: &Host) -> Option<Arc<Interception>> {
-        let first = self.mitm_domains.matches(host).min_by_key(|(place, _)| *place);
-        first.map(|(_, interception)| interception.clone())
-    }
-}
-
 fn no_rule() -> Answer {
     Answer {
         allow: false,
@@ -233,7 +215,7 @@ fn no_rule() -> Answer {
             reason: "no rule matched".into(),
             enforce_would_deny: true,
         },
-        interception: None,
+        intercepts: false,
     }
 }
 

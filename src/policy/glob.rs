@@ -3,7 +3,7 @@
 //! A glob is a host name, `*.` and a host name (any depth below it, never the name itself), or an address. What a
 //! request's host is, is decided in `net`; here only normal forms are compared, so no spelling slips past a list.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -95,17 +95,27 @@ impl<'de> Deserialize<'de> for Glob {
     }
 }
 
-/// Values found by the globs that a host matches. A look-up costs one hash per label of the host, however many
-/// globs there are.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct GlobMap<V> {
-    names: HashMap<Box<str>, V>,
-    below: HashMap<Box<str>, V>,
-    addresses: HashMap<IpAddr, V>,
+/// A list of globs, as one question: does a host match any of them? An empty set matches nothing.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct GlobSet {
+    names: HashSet<Box<str>>,
+    below: HashSet<Box<str>>,
+    addresses: HashSet<IpAddr>,
 }
 
-impl<V> GlobMap<V> {
-    /// How many globs there are; one that was given twice counts once.
+impl GlobSet {
+    /// Does the host match any glob? One hash per label of the host, however many globs there are.
+    pub fn contains(&self, host: &Host) -> bool {
+        match host {
+            Host::Name(name) => {
+                let mut parents = std::iter::successors(parent(name.as_str()), |name| parent(name));
+                self.names.contains(name.as_str()) || parents.any(|parent| self.below.contains(parent))
+            }
+            Host::Addr(address) => self.addresses.contains(&address.to_canonical()),
+        }
+    }
+
+    /// How many different globs there are.
     pub fn len(&self) -> usize {
         self.names.len() + self.below.len() + self.addresses.len()
     }
@@ -114,21 +124,6 @@ impl<V> GlobMap<V> {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-
-    /// The values of all globs that `host` matches; the exact one first, then from the longest to the shortest.
-    pub fn matches<'a>(&'a self, host: &'a Host) -> impl Iterator<Item = &'a V> {
-        let (name, address) = match host {
-            Host::Name(name) => (Some(name.as_str()), None),
-            Host::Addr(address) => (None, Some(address.to_canonical())),
-        };
-        let exact = name.and_then(|name| self.names.get(name));
-        let address = address.and_then(|address| self.addresses.get(&address));
-        let parents = std::iter::successors(name.and_then(parent), |name| parent(name));
-        exact
-            .into_iter()
-            .chain(address)
-            .chain(parents.filter_map(|parent| self.below.get(parent)))
-    }
 }
 
 /// The name without its first label.
@@ -136,49 +131,17 @@ fn parent(name: &str) -> Option<&str> {
     name.split_once('.').map(|(_, rest)| rest)
 }
 
-impl<V> FromIterator<(Glob, V)> for GlobMap<V> {
-    /// Of values for the same glob the first one counts.
-    fn from_iter<I: IntoIterator<Item = (Glob, V)>>(entries: I) -> GlobMap<V> {
-        let mut map = GlobMap {
-            names: HashMap::new(),
-            below: HashMap::new(),
-            addresses: HashMap::new(),
-        };
-        for (glob, value) in entries {
-            match glob {
-                Glob::Name(name) => _ = map.names.entry(name).or_insert(value),
-                Glob::Below(name) => _ = map.below.entry(name).or_insert(value),
-                Glob::Address(address) => _ = map.addresses.entry(address).or_insert(value),
-            }
-        }
-        map
-    }
-}
-
-/// A list of globs, as one question: does a host match any of them? An empty set matches nothing.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct GlobSet(GlobMap<()>);
-
-impl GlobSet {
-    /// Does the host match any glob? The cost does not depend on how many there are.
-    pub fn contains(&self, host: &Host) -> bool {
-        self.0.matches(host).next().is_some()
-    }
-
-    /// How many different globs there are.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Is there no glob, so that no host matches?
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
 impl FromIterator<Glob> for GlobSet {
     fn from_iter<I: IntoIterator<Item = Glob>>(globs: I) -> GlobSet {
-        GlobSet(globs.into_iter().map(|glob| (glob, ())).collect())
+        let mut set = GlobSet::default();
+        for glob in globs {
+            match glob {
+                Glob::Name(name) => set.names.insert(name),
+                Glob::Below(name) => set.below.insert(name),
+                Glob::Address(address) => set.addresses.insert(address),
+            };
+        }
+        set
     }
 }
 

@@ -183,20 +183,6 @@ fn a_glob_given_twice_counts_once() {
     assert_eq!(globs, set(&["*.a.test", "1.2.3.4", "a.test"]));
 }
 
-#[test]
-fn a_map_gives_the_exact_value_first_then_the_longest() {
-    let entries = [("*.c", 1), ("*.b.c", 2), ("a.b.c", 3), ("a.b.c", 4), ("*.x", 5)];
-    let map: GlobMap<i32> = entries
-        .iter()
-        .map(|(glob, value)| (Glob::parse(glob).unwrap(), *value))
-        .collect();
-    let found = |name: &str| map.matches(&host(name)).copied().collect::<Vec<_>>();
-    assert_eq!(found("a.b.c"), [3, 2, 1]);
-    assert_eq!(found("z.b.c"), [2, 1]);
-    assert_eq!(found("b.c"), [1]);
-    assert!(found("c").is_empty());
-}
-
 proptest! {
     /// Few labels, so that names and globs meet.
     #[test]

@@ -16,7 +16,7 @@ use std::cell::OnceCell;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use self::acl::{Acl, Interception};
+use self::acl::Acl;
 use self::auth::Password;
 use self::ranges::Ranges;
 pub use self::words::{Ask, Credentials, Decision, Denied, Refused, Role};
@@ -36,7 +36,7 @@ use crate::net::{Host, Target};
 pub struct Allowed {
     target: Target,
     decision: Decision,
-    interception: Option<Arc<Interception>>,
+    intercepts: bool,
     external_proxy: bool,
 }
 
@@ -53,12 +53,7 @@ impl Allowed {
 
     /// Is it a CONNECT to one of the rule's `mitm_domains`?
     pub fn intercepts(&self) -> bool {
-        self.interception.is_some()
-    }
-
-    /// How the tunnel is treated where [`Allowed::intercepts`].
-    pub fn interception(&self) -> Option<&Interception> {
-        self.interception.as_deref()
+        self.intercepts
     }
 
     /// Was an external proxy asked for (`X-Upstream-Https-Proxy`)? The ACL, if there is one, allows it.
@@ -188,20 +183,20 @@ impl Policy {
             return Ok(Allowed {
                 target,
                 decision,
-                interception: None,
+                intercepts: false,
                 external_proxy,
             });
         };
         let acl::Answer {
             allow,
             decision,
-            interception,
+            intercepts,
         } = acl.decide(role, &target.host, ask);
         if allow {
             Ok(Allowed {
                 target,
                 decision,
-                interception,
+                intercepts,
                 external_proxy,
             })
         } else {

@@ -178,12 +178,6 @@ fn an_external_proxy_and_an_interception_are_told() {
         "connect proxy host not allowed in rule"
     );
     assert!(allowed(&policy, "m.test").intercepts() && !allowed(&policy, "a.test").intercepts());
-    assert!(
-        allowed(&policy, "m.test")
-            .interception()
-            .unwrap()
-            .detailed_http_logs
-    );
     let plain = policy
         .decide(
             &authed(),

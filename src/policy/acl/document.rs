@@ -3,11 +3,10 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
-use std::sync::Arc;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-use super::{Acl, Action, Interception, Rule};
+use super::{Acl, Action, Rule};
 use crate::policy::glob::{Glob, GlobSet};
 use crate::policy::yaml::{self, Step, YamlError};
 
@@ -33,11 +32,13 @@ struct Service {
     mitm_domains: Option<Vec<MitmDomain>>,
 }
 
+/// Interception is not built, so of an entry only the domain counts; the rest is read to be checked.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a mapping with domain")]
 struct MitmDomain {
     domain: Glob,
     add_headers: Option<BTreeMap<String, String>>,
+    #[expect(dead_code, reason = "that it is a boolean is all there is to check")]
     detailed_http_logs: Option<bool>,
     detailed_http_logs_full_headers: Option<Vec<String>>,
 }
@@ -136,8 +137,8 @@ impl Check<'_> {
         }
         let allowed_domains = service.allowed_domains.unwrap_or_default();
         let listed: HashSet<&Glob> = allowed_domains.iter().collect();
-        let mut mitm_domains = Vec::new();
-        for (index, entry) in service.mitm_domains.into_iter().flatten().enumerate() {
+        let mitm_domains = service.mitm_domains.unwrap_or_default();
+        for (index, entry) in mitm_domains.iter().enumerate() {
             let here = [Step::Key("mitm_domains"), Step::Index(index)];
             if !listed.contains(&entry.domain) {
                 let message = format!(
@@ -146,48 +147,37 @@ impl Check<'_> {
                 );
                 return Err(at(&here, &message));
             }
-            let domain = entry.domain.clone();
-            let interception = interception(entry).map_err(|message| at(&here, &message))?;
-            mitm_domains.push((domain, (index, Arc::new(interception))));
+            entry.check_headers().map_err(|message| at(&here, &message))?;
         }
         Ok(Rule {
             project: service.project.unwrap_or_default().into(),
             action,
             allowed_domains: allowed_domains.into_iter().collect(),
             external_proxies: set(service.allowed_external_proxies),
-            mitm_domains: mitm_domains.into_iter().collect(),
+            mitm_domains: mitm_domains.into_iter().map(|entry| entry.domain).collect(),
         })
     }
 }
 
-fn interception(entry: MitmDomain) -> Result<Interception, String> {
-    let full_headers = entry.detailed_http_logs_full_headers.unwrap_or_default();
-    let add_headers = entry.add_headers.unwrap_or_default();
-    if let Some(name) = full_headers
-        .iter()
-        .chain(add_headers.keys())
-        .find(|name| !is_token(name))
-    {
-        return Err(format!(
-            "'{name}' is no header name; accepted are letters, digits and !#$%&'*+-.^_`|~"
-        ));
+impl MitmDomain {
+    fn check_headers(&self) -> Result<(), String> {
+        let mut added = self.add_headers.iter().flatten();
+        let logged = self.detailed_http_logs_full_headers.iter().flatten();
+        if let Some(name) = logged
+            .chain(added.clone().map(|(name, _)| name))
+            .find(|name| !is_token(name))
+        {
+            return Err(format!(
+                "'{name}' is no header name; accepted are letters, digits and !#$%&'*+-.^_`|~"
+            ));
+        }
+        match added.find(|(_, value)| value.chars().any(char::is_control)) {
+            Some((name, _)) => Err(format!(
+                "the value of the header '{name}' holds a control character"
+            )),
+            None => Ok(()),
+        }
     }
-    if let Some((name, _)) = add_headers
-        .iter()
-        .find(|(_, value)| value.chars().any(char::is_control))
-    {
-        return Err(format!(
-            "the value of the header '{name}' holds a control character"
-        ));
-    }
-    Ok(Interception {
-        add_headers: add_headers
-            .into_iter()
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect(),
-        detailed_http_logs: entry.detailed_http_logs.unwrap_or_default(),
-        detailed_http_logs_full_headers: full_headers.into_iter().map(Into::into).collect(),
-    })
 }
 
 /// A token of RFC 9110, 5.6.2.
