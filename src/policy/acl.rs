@@ -141,11 +141,6 @@ impl Acl {
         document::parse(text, disabled_actions).map_err(AclError)
     }
 
-    /// Does a service of this name have a rule of its own?
-    pub fn names(&self, role: &str) -> bool {
-        self.rules.contains_key(role)
-    }
-
     /// Is there a rule for roles that no service is named after? Without it they are denied everything.
     pub fn has_default_rule(&self) -> bool {
         self.default.is_some()
