@@ -1,11 +1,13 @@
 //! The policy as a whole: who is asking, what the ACL says to them, and which of the addresses found may be dialled.
 
 use std::cell::Cell;
+use std::net::IpAddr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::*;
+use crate::net::Target;
 
 const PASSWORD: &str = "s3cr3t-Pa55:word";
 

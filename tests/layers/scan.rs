@@ -81,8 +81,8 @@ impl Source {
             .count()
     }
 
-    /// Is a value of this type made here, rather than named in a signature or an impl?
-    pub(crate) fn constructs(&self, name: &str, open: char) -> bool {
+    /// How often a value of this type is made here, rather than named in a signature or an impl.
+    pub(crate) fn constructions(&self, name: &str, open: char) -> usize {
         let made = |at: usize| {
             let before = at
                 .checked_sub(1)
@@ -98,7 +98,7 @@ impl Source {
                 && !named
                 && self.tokens.get(at + 1).is_some_and(|next| next.starts_with(open))
         };
-        (0..self.tokens.len()).any(made)
+        (0..self.tokens.len()).filter(|at| made(*at)).count()
     }
 
     /// Lines up to the first test module that stands in the file itself.

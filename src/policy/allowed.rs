@@ -1,0 +1,88 @@
+//! Whether the ACL lets a request out: [`Policy::decide`], and [`Allowed`], the proof that it did.
+//! Judges no addresses: that is `vetted`.
+//!
+//! The proof's fields are private to this file, and it has no modules below it: so nothing but what stands here can
+//! make one.
+
+use std::sync::Arc;
+
+use super::acl::Answer;
+use super::{Ask, Decision, Denied, Policy, Role};
+use crate::net::Target;
+
+/// Proof that a [`Policy`] allowed this target to this role. Only [`Policy::decide`] makes one.
+///
+/// It holds the target itself, so that nobody can ask for one host and dial another with the answer.
+///
+/// ```compile_fail
+/// fn elsewhere(mut allowed: smokescreen::policy::Allowed, other: smokescreen::net::Target) {
+///     allowed.target = other;
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Allowed {
+    target: Target,
+    decision: Decision,
+    intercepts: bool,
+    external_proxy: bool,
+}
+
+impl Allowed {
+    /// Where the request may go.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// What log and counters say of it.
+    pub fn decision(&self) -> &Decision {
+        &self.decision
+    }
+
+    /// Is it a CONNECT to one of the rule's `mitm_domains`?
+    pub fn intercepts(&self) -> bool {
+        self.intercepts
+    }
+
+    /// Was an external proxy asked for (`X-Upstream-Https-Proxy`)? The ACL, if there is one, allows it.
+    pub fn external_proxy(&self) -> bool {
+        self.external_proxy
+    }
+}
+
+impl Policy {
+    /// Asks the ACL whether this role may go to this target.
+    ///
+    /// # Errors
+    /// [`Denied`] with the reason in the original's words.
+    pub fn decide(&self, role: &Role, target: Target, ask: Ask<'_>) -> Result<Allowed, Denied> {
+        let Answer {
+            allow,
+            decision,
+            intercepts,
+        } = match &self.acl {
+            Some(acl) => acl.decide(role, &target.host, ask),
+            None => without_acl(),
+        };
+        if !allow {
+            return Err(Denied { decision });
+        }
+        Ok(Allowed {
+            target,
+            decision,
+            intercepts,
+            external_proxy: ask.external_proxy_url().is_some(),
+        })
+    }
+}
+
+fn without_acl() -> Answer {
+    Answer {
+        allow: true,
+        decision: Decision {
+            project: Arc::default(),
+            reason: "Egress ACL is not configured".into(),
+            enforce_would_deny: false,
+        },
+        intercepts: false,
+    }
+}

@@ -1,0 +1,89 @@
+//! Which of a target's addresses may be dialled: [`Policy::vet`], and [`Vetted`], the proof that one may.
+//! What an address is, is classified in `ranges`.
+//!
+//! The proof's field is private to this file, and it has no modules below it: so nothing but what stands here can
+//! make one.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::net::{IpAddr, SocketAddr};
+
+use arrayvec::ArrayVec;
+
+use super::{Allowed, Decision, Denied, Fixed, Policy};
+use crate::net::Host;
+
+/// Proof that a [`Policy`] classified this address and that it may be dialled. Only [`Policy::vet`] makes one.
+///
+/// ```compile_fail
+/// let forged = smokescreen::policy::Vetted(([169, 254, 169, 254], 80).into());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub struct Vetted(SocketAddr);
+
+impl Vetted {
+    /// The address to dial, as it was classified: an IPv4-mapped one is an IPv4 address here.
+    pub fn address(&self) -> SocketAddr {
+        self.0
+    }
+}
+
+/// At most this many addresses of one name are dialled.
+pub const VETTED_MAX: usize = 8;
+
+/// Addresses that may be dialled, in the order they are to be tried.
+pub type VettedList = ArrayVec<Vetted, VETTED_MAX>;
+
+impl Policy {
+    /// Classifies the addresses of an allowed target: `found` for a name; a literal is its own address and nothing
+    /// else, whatever was found. Returns those that may be dialled, on the target's port, in the order found, each
+    /// once, one to [`VETTED_MAX`] of them. `local` gives this machine's addresses; it is asked at most once, and
+    /// only when the port is one of ours.
+    ///
+    /// # Errors
+    /// [`Denied`] with the project of the decision: when all are denied the first of them is named.
+    pub fn vet(
+        &self,
+        allowed: &Allowed,
+        found: &[IpAddr],
+        local: &dyn Fn() -> Vec<IpAddr>,
+    ) -> Result<VettedList, Denied> {
+        let Fixed { ranges, network, .. } = &*self.fixed;
+        let candidates = match &allowed.target().host {
+            Host::Addr(address) => std::slice::from_ref(address),
+            Host::Name(_) => found,
+        };
+        let asked_once = OnceCell::new();
+        let local = || asked_once.get_or_init(local).clone();
+        let (mut vetted, mut first_denied) = (VettedList::new(), None);
+        for &address in candidates.iter().filter(|&&address| network.admits(address)) {
+            let (at, verdict) = ranges.judge(SocketAddr::new(address, allowed.target().port), &local);
+            if !verdict.allows() {
+                first_denied.get_or_insert((at.ip(), verdict.label()));
+            } else if vetted.iter().all(|other| other.0 != at) {
+                vetted.push(Vetted(at));
+            }
+            if vetted.is_full() {
+                break;
+            }
+        }
+        if !vetted.is_empty() {
+            return Ok(vetted);
+        }
+        let reason = match first_denied {
+            Some((address, label)) => Cow::Owned(format!(
+                "The destination address ({address}) was denied by rule '{label}'. destination address was \
+                 denied by rule, see error"
+            )),
+            None if candidates.is_empty() => "no address was found for the destination".into(),
+            None => format!("no address of the configured network ({})", network.as_str()).into(),
+        };
+        Err(Denied {
+            decision: Decision {
+                reason,
+                enforce_would_deny: true,
+                ..allowed.decision().clone()
+            },
+        })
+    }
+}
