@@ -1,8 +1,8 @@
 //! Which addresses may be dialled: every address, literal or resolved, gets a [`Verdict`] here.
 //! Resolves and dials nothing, and knows no hosts (that is `policy/acl`).
 //!
-//! The order: unmap; own listener; not global unicast; the operator's allow rules; the operator's deny rules;
-//! IPv6 that embeds IPv4; private; carrier-grade NAT; other special purposes; else public, and allowed.
+//! The order: unmap; own listener; the operator's allow rules; not global unicast; the operator's deny rules; then the
+//! class that the table in `registry` gives the address; else public, and allowed.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
@@ -100,11 +100,12 @@ impl Ranges {
         if self.is_own_listener(addr, local) {
             return Verdict::DenySelf;
         }
-        // No deny rule can lift or rename this class, so allow rules may be asked before it.
+        // Allow rules lift every class, also the first one below.
         if self.allow.contain(addr) {
             return Verdict::AllowUser;
         }
         match registry::classify(addr.ip(), self.unsafe_allow_private) {
+            // As in the original, deny rules give the other classes their name, but not this one.
             Class::NotGlobalUnicast => Verdict::DenyNotGlobalUnicast,
             _ if self.deny.contain(addr) => Verdict::DenyUser,
             Class::Embedding => Verdict::DenyEmbedding,
