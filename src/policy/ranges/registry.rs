@@ -8,7 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// What kind of address it is. Where two would fit, the earlier one counts.
+/// What kind of address it is: one kind. Where rows of a table overlap, the earlier row says which: 192.0.0.9 is
+/// [`Class::Global`] inside a range of [`Class::SpecialPurpose`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Class {
     /// Unspecified, loopback, link-local, multicast or broadcast.
