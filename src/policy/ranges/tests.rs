@@ -524,22 +524,31 @@ fn unknown_local_addresses_mean_denial() {
     );
 }
 
-#[test]
-fn labels_are_the_references() {
-    use Verdict::*;
-    let all = [
-        (AllowDefault, "Allow: Default"),
-        (AllowUser, "Allow: User Configured"),
-        (DenySelf, "Deny: Self Connection"),
-        (DenyNotGlobalUnicast, "Deny: Not Global Unicast"),
-        (DenyUser, "Deny: User Configured"),
-        (DenyEmbedding, "Deny: IPv6 Embedding"),
-        (DenyPrivate, "Deny: Private Range"),
-        (DenyCgnat, "Deny: CGNAT Range"),
-        (DenySpecialPurpose, "Deny: Special Purpose Range"),
-    ];
-    for (verdict, label) in all {
-        assert_eq!(verdict.label(), label);
-        assert_eq!(verdict.allows(), label.starts_with("Allow"));
-    }
+/// Makes the test out of the list, with a match, so that a verdict that is not in the list does not compile.
+macro_rules! labels_are {
+    ($($verdict:ident => $label:literal,)*) => {
+        #[test]
+        fn labels_are_the_originals() {
+            let in_the_list = |verdict| match verdict {
+                $(Verdict::$verdict => $label,)*
+            };
+            for verdict in [$(Verdict::$verdict),*] {
+                let label = in_the_list(verdict);
+                assert_eq!(verdict.label(), label);
+                assert_eq!(verdict.allows(), label.starts_with("Allow"), "{label}");
+            }
+        }
+    };
+}
+
+labels_are! {
+    AllowDefault => "Allow: Default",
+    AllowUser => "Allow: User Configured",
+    DenySelf => "Deny: Self Connection",
+    DenyNotGlobalUnicast => "Deny: Not Global Unicast",
+    DenyUser => "Deny: User Configured",
+    DenyEmbedding => "Deny: IPv6 Embedding",
+    DenyPrivate => "Deny: Private Range",
+    DenyCgnat => "Deny: CGNAT Range",
+    DenySpecialPurpose => "Deny: Special Purpose Range",
 }
