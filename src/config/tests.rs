@@ -4,8 +4,8 @@ use super::options::{Kind, OptionRow, Places, SwitchedOnBy, options};
 use super::settings::Settings;
 use super::*;
 
-mod acceptance;
 mod table;
+mod wrong_starts;
 
 const PASSWORD: (&str, &str) = ("PROXY_PASSWORD", "hunter2");
 
@@ -73,7 +73,7 @@ fn printed(flags: &[&str], variables: &[(&str, &str)], file: &str) -> String {
 }
 
 #[test]
-fn the_defaults_are_the_contracts() {
+fn the_defaults() {
     let config = config(&[], &[], "");
     let seconds = Duration::from_secs;
     assert_eq!((config.listen_ip, config.listen_port), (None, 4750));

@@ -146,7 +146,7 @@ impl Acl {
         self.default.is_some()
     }
 
-    /// Judges one request; the order of the questions is the reference's and decides which reason is given.
+    /// Judges one request; the order of the questions is the original's and decides which reason is given.
     pub(super) fn decide(&self, role: &Role, host: &Host, ask: Ask<'_>) -> Answer {
         let Some(found) = self.find(role) else {
             return no_rule();

@@ -461,7 +461,7 @@ fn bad_actions_and_names() {
 }
 
 #[test]
-fn wire_quirks_a_typo_in_an_acl_key_is_an_error() {
+fn a_typo_in_an_acl_key_is_an_error() {
     bad(
         "version: v1\nextra: 1\nservices: []\n",
         &["line 2, column 1", "extra", "global_deny_list"],

@@ -34,7 +34,7 @@ pub struct Ask<'a> {
 }
 
 impl<'a> Ask<'a> {
-    /// The URL of the external proxy; as in the reference an empty field counts as none.
+    /// The URL of the external proxy; as in the original an empty field counts as none.
     pub(super) fn external_proxy_url(&self) -> Option<&'a [u8]> {
         self.external_proxy
             .map(<[u8]>::trim_ascii)
@@ -47,7 +47,7 @@ impl<'a> Ask<'a> {
 pub struct Decision {
     /// The rule's project; empty where no rule was found.
     pub project: Arc<str>,
-    /// Why, in the reference's words.
+    /// Why, in the original's words.
     pub reason: Cow<'static, str>,
     /// Would the request have been denied had every rule enforced?
     pub enforce_would_deny: bool,

@@ -202,7 +202,7 @@ fn what_is_built_is_accepted() {
 }
 
 #[test]
-fn names_of_the_contract() {
+fn keys_and_variables_that_files_in_use_have() {
     for (flag, key) in [
         ("listen-ip", "ip"),
         ("listen-port", "port"),

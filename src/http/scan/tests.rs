@@ -184,7 +184,7 @@ fn start_lines_are_judged_when_they_end() {
 
 /// Bare line ends and control characters, in requests, responses and trailers alike.
 #[test]
-fn gate_no_bare_cr_or_lf_no_nul() {
+fn bare_line_ends_controls_and_folds_are_refused() {
     let starts = [
         (Scan::request(), "GET http://h/ HTTP/1.1\r\n"),
         (Scan::response(), "HTTP/1.1 200 OK\r\n"),

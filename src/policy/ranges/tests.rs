@@ -234,7 +234,7 @@ fn public_addresses_are_allowed() {
 }
 
 #[test]
-fn section_2_ipv4() {
+fn internal_ipv4_is_denied_in_every_spelling() {
     use Verdict::*;
     let cases: &[(Verdict, &[&str])] = &[
         (
@@ -327,7 +327,7 @@ fn assert_every_spelling(addr: Ipv4Addr, want: Verdict) {
 }
 
 #[test]
-fn section_2_ipv6() {
+fn internal_ipv6_is_denied() {
     use Verdict::*;
     assert_verdicts(
         &plain(),
@@ -528,7 +528,7 @@ fn unknown_local_addresses_mean_denial() {
 macro_rules! labels_are {
     ($($verdict:ident => $label:literal,)*) => {
         #[test]
-        fn labels_are_the_originals() {
+        fn every_verdict_has_its_label() {
             let in_the_list = |verdict| match verdict {
                 $(Verdict::$verdict => $label,)*
             };

@@ -1,4 +1,4 @@
-//! The black-box suite's tables of wrong starts, as far as they can be told without a socket.
+//! Tables of wrong starts and of the words that their errors must have, as far as it can be told without a socket.
 
 use super::*;
 
