@@ -8,9 +8,12 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+mod fail;
 mod host;
 #[cfg(test)]
 mod tests;
+
+pub use fail::{IoFail, IoFailKind, LookupFail, LookupFailKind};
 
 /// The two ends a connection has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -244,26 +247,4 @@ fn split_port(authority: &str) -> Result<(&str, Option<&str>), TargetError> {
         None if rest.is_empty() => Ok((host, None)),
         None => Err(host::NOT_IPV6),
     }
-}
-
-/// A failed system call, as data: what the pure half needs to know of it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct IoFail {
-    /// What the session does differently for.
-    pub kind: IoFailKind,
-    /// The errno's words, e.g. `connection refused`.
-    pub text: Box<str>,
-}
-
-/// The failures that are told apart.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum IoFailKind {
-    /// The peer reset the connection, or it is broken for writing.
-    Reset,
-    /// The kernel gave up waiting for the peer.
-    TimedOut,
-    /// No descriptor, memory or port was left on this machine.
-    Exhausted,
-    /// Anything else.
-    Other,
 }

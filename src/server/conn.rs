@@ -2,6 +2,7 @@
 //! the session wants.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::flow::Flows;
@@ -11,8 +12,8 @@ use crate::io::resolver::{Answer, Asked};
 use crate::io::token::{ConnId, Ticket, WireId};
 use crate::io::wire::{Ready, Transport, Wire};
 use crate::io::wires::{Owner, Wires};
-use crate::net::Side;
-use crate::session::{Action, Close, DialFail, Dialled, Input, LookupFail, LookupFailKind, PoolKey, Session};
+use crate::net::{LookupFail, LookupFailKind, Side};
+use crate::session::{Action, Close, DialFail, Dialled, Input, PoolKey, Session};
 
 use super::core::Core;
 use super::pool::Taken;
@@ -240,7 +241,7 @@ impl Conn {
                     Asked::Full => {
                         let fail = LookupFail {
                             kind: LookupFailKind::Overloaded,
-                            text: Box::default(),
+                            text: Arc::default(),
                         };
                         self.tell(Input::Resolved(seq, Err(fail)), core);
                     }
@@ -368,19 +369,6 @@ impl Conn {
 }
 
 fn resolved(seq: u32, answer: &Answer) -> Input<'_> {
-    let answer = match answer {
-        Ok(addresses) => Ok(&addresses[..]),
-        Err(fail) => {
-            let kind = if fail.timed_out {
-                LookupFailKind::TimedOut
-            } else {
-                LookupFailKind::Failed
-            };
-            Err(LookupFail {
-                kind,
-                text: fail.text.as_ref().into(),
-            })
-        }
-    };
-    Input::Resolved(seq, answer)
+    let answer = answer.as_ref().map(|addresses| &addresses[..]);
+    Input::Resolved(seq, answer.map_err(LookupFail::clone))
 }

@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use crate::flow::Flows;
-use crate::net::{Host, Side};
+use crate::net::{Host, LookupFail, LookupFailKind, Side};
 
 use super::due::is_due;
 use super::outcome::{Record, Refusal};
 use super::request::Request;
-use super::{Action, Cx, Input, LookupFail, LookupFailKind, Settings, Shared, State, dial, reply};
+use super::{Action, Cx, Input, Settings, Shared, State, dial, reply};
 
 /// Waiting for addresses.
 #[derive(Debug)]
@@ -29,10 +29,8 @@ pub(super) fn start(
     cx: &mut Cx<'_>,
 ) -> State {
     match &request.allowed.target().host {
-        Host::Addr(address) => {
-            let found = [*address];
-            vet(request, record, &found, flows, shared, cx)
-        }
+        // Its address is in the target; nothing needs to be found.
+        Host::Addr(_) => vet(request, record, &[], flows, shared, cx),
         Host::Name(name) => {
             let seq = shared.next_seq();
             cx.actions.push(Action::Resolve(seq, name.clone()));

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::flow::{End, Flows};
 use crate::http::HeadLimits;
-use crate::net::{Host, IoFail, Name, Side};
+use crate::net::{Host, IoFail, LookupFail, Name, Side};
 use crate::policy::{Policy, Role, VettedList};
 use closing::Closing;
 use dial::Dial;
@@ -82,26 +82,6 @@ pub enum Input<'a> {
     Drain,
     /// The server ends now.
     Terminate,
-}
-
-/// Why a lookup gave no address.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LookupFail {
-    /// What went wrong.
-    pub kind: LookupFailKind,
-    /// In words, e.g. `lookup gone.test: no such host`.
-    pub text: Box<str>,
-}
-
-/// The lookup failures that are told apart.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum LookupFailKind {
-    /// There is no address, or the servers failed.
-    Failed,
-    /// Nobody answered in time.
-    TimedOut,
-    /// The resolver has no room for the question.
-    Overloaded,
 }
 
 /// A connection to the origin.

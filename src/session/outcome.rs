@@ -213,9 +213,9 @@ pub enum Refusal {
     /// The ACL asks for a feature that is not there.
     Unavailable(&'static str),
     /// No address was found.
-    LookupFailed(Box<str>),
+    LookupFailed(Arc<str>),
     /// Nobody answered the lookup in time.
-    LookupTimedOut(Box<str>),
+    LookupTimedOut(Arc<str>),
     /// No address could be reached, or the origin gave no answer.
     DialFailed(Box<str>),
     /// The dial or the answer took too long.

@@ -14,12 +14,12 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use smokescreen::http::HeadLimits;
-use smokescreen::net::{IoFail, IoFailKind};
+use smokescreen::net::{IoFail, IoFailKind, LookupFail, LookupFailKind};
 use smokescreen::policy::acl::Acl;
 use smokescreen::policy::auth::Password;
 use smokescreen::policy::ranges::Ranges;
 use smokescreen::policy::{Network, Policy, PolicyParts};
-use smokescreen::session::{Dialled, Input, LookupFail, LookupFailKind, Settings};
+use smokescreen::session::{Dialled, Input, Settings};
 
 use self::world::{Manner, World};
 use super::Script;

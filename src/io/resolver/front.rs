@@ -6,9 +6,10 @@ use super::cache::Cache;
 use super::stub::Stub;
 use super::system::{Lookup, System, system_lookup};
 use super::waiters::Waiters;
-use super::{Answer, Asked, LookupFail, Settings};
+use super::{Answer, Asked, Settings};
 use crate::io::token::Ticket;
 use crate::net::Name;
+use crate::net::{LookupFail, LookupFailKind};
 use mio::{Registry, Waker};
 use std::collections::HashMap;
 use std::io;
@@ -246,9 +247,9 @@ impl Resolver {
 
     /// The answer that an outcome is, and for how long it may be given again.
     fn answer(&self, name: &str, outcome: Outcome) -> (Answer, Duration) {
-        let fail = |timed_out, text: &str| {
+        let fail = |kind, text: &str| {
             Err(LookupFail {
-                timed_out,
+                kind,
                 text: format!("lookup {name}{text}").into(),
             })
         };
@@ -257,11 +258,12 @@ impl Resolver {
                 Ok(found.addresses.into()),
                 found.ttl.map_or(self.cache_ttl, |ttl| ttl.min(self.cache_ttl)),
             ),
-            Outcome::Found(_) | Outcome::Absent => {
-                (fail(false, ": no such host"), ABSENT_TTL.min(self.cache_ttl))
-            }
-            Outcome::Failed(text) => (fail(false, &text), Duration::ZERO),
-            Outcome::TimedOut(text) => (fail(true, &text), Duration::ZERO),
+            Outcome::Found(_) | Outcome::Absent => (
+                fail(LookupFailKind::Failed, ": no such host"),
+                ABSENT_TTL.min(self.cache_ttl),
+            ),
+            Outcome::Failed(text) => (fail(LookupFailKind::Failed, &text), Duration::ZERO),
+            Outcome::TimedOut(text) => (fail(LookupFailKind::TimedOut, &text), Duration::ZERO),
         }
     }
 }

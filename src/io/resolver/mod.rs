@@ -29,6 +29,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::net::LookupFail;
+
 pub use crate::net::Network;
 
 /// How names are resolved.
@@ -62,15 +64,6 @@ pub enum Asked {
 
 /// Addresses, never none, in the order to try them; or why there are none.
 pub type Answer = Result<Arc<[IpAddr]>, LookupFail>;
-
-/// Why a name has no addresses.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LookupFail {
-    /// Nobody answered in time.
-    pub timed_out: bool,
-    /// The whole of it, e.g. `lookup gone.test: no such host`.
-    pub text: Arc<str>,
-}
 
 /// The record types that answer for a family.
 fn kinds(network: Network) -> &'static [Kind] {

@@ -9,13 +9,13 @@ use smokescreen::io::budget::Budget;
 use smokescreen::io::pipe::{Pipes, Worth};
 use smokescreen::io::scratch::Scratch;
 use smokescreen::io::wire::{Ready, Wire};
-use smokescreen::net::Side;
+use smokescreen::net::{LookupFail, Side};
 use smokescreen::policy::{Policy, Vetted};
 use smokescreen::server::turn::{self, Ends, Held, Means, Turn};
 use smokescreen::session::id::Ids;
 use smokescreen::session::outcome::{Line, Record};
 use smokescreen::session::spares::Spares;
-use smokescreen::session::{Action, Cx, DialFail, Dialled, Input, LookupFail, PoolKey, Session, Settings};
+use smokescreen::session::{Action, Cx, DialFail, Dialled, Input, PoolKey, Session, Settings};
 
 use super::pipe::{Memory, Pipe};
 use crate::fuzz_bodies::literals::is_public;

@@ -4,9 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use smokescreen::io::wire::Ready;
-use smokescreen::net::{IoFail, IoFailKind};
+use smokescreen::net::{IoFail, IoFailKind, LookupFail, LookupFailKind};
 use smokescreen::server::pool::Taken;
-use smokescreen::session::{DialFail, Dialled, Input, LookupFail, LookupFailKind};
+use smokescreen::session::{DialFail, Dialled, Input};
 
 use super::{World, link_of, wire_id};
 use crate::origin::Origin;

@@ -59,7 +59,7 @@ fn addresses(all: &[&str]) -> Vec<IpAddr> {
 fn plain(answer: Answer) -> Result<Vec<IpAddr>, (String, bool)> {
     answer
         .map(|found| found.to_vec())
-        .map_err(|fail| (fail.text.to_string(), fail.timed_out))
+        .map_err(|fail| (fail.text.to_string(), fail.kind == LookupFailKind::TimedOut))
 }
 
 impl Bench {
