@@ -1,7 +1,7 @@
 //! A queue of bytes, and how its memory is borrowed and given back. Who may read what is in it is the gate's matter.
 
-/// A queue of bytes: appended at the end, consumed from the front, without moving what is left. One without memory is
-/// a null pointer, as most are.
+/// A queue of bytes: appended at the end, consumed from the front, seldom moving what is left. One without memory is a
+/// null pointer, as most are.
 #[derive(Default, Debug)]
 pub struct Buf(Option<Box<Bytes>>);
 
@@ -75,8 +75,16 @@ impl Buf {
     }
 
     /// The vector behind the queue, for writers that append. Whoever holds it must only append.
+    ///
+    /// Where less is queued than was consumed, it moves to the front first: so a queue that never gets empty doesn't
+    /// grow for ever, and no byte moves that another consumed one did not pay for.
     pub fn writer(&mut self) -> &mut Vec<u8> {
-        &mut self.0.get_or_insert_default().bytes
+        let Bytes { bytes, start } = &mut **self.0.get_or_insert_default();
+        if *start > bytes.len() / 2 {
+            bytes.drain(..*start);
+            *start = 0;
+        }
+        bytes
     }
 
     /// Exchanges memory with `other`, where both are empty: how a queue borrows a buffer, and gives it back.
@@ -127,6 +135,22 @@ mod tests {
         assert!(scratch.is_empty() && scratch.capacity() == 1000);
         assert_eq!(buf.as_slice(), b"llo");
         assert!(buf.capacity() < 10);
+    }
+
+    #[test]
+    fn a_queue_that_is_never_empty_grows_no_larger_than_what_was_in_it() {
+        let mut buf = Buf::from(b"x".to_vec());
+        let mut bytes = (0..=250).cycle();
+        let mut expected = std::collections::VecDeque::from(b"x".to_vec());
+        for n in 0..10_000 {
+            let piece: Vec<u8> = bytes.by_ref().take(n % 70).collect();
+            buf.push(&piece);
+            expected.extend(&piece);
+            buf.consume(expected.len() - 1);
+            expected.drain(..expected.len() - 1);
+            assert_eq!(buf.as_slice(), expected.make_contiguous());
+        }
+        assert!(buf.capacity() <= 512, "{}", buf.capacity());
     }
 
     #[test]

@@ -58,9 +58,10 @@ pub fn fill(
     {
         return pumped;
     }
+    let held_bytes = flow.rx.len();
     let into = flow.rx.writer();
     if into.capacity() == into.len() {
-        if budget_spent && into.len() >= GRANTED_BYTES {
+        if budget_spent && held_bytes >= GRANTED_BYTES {
             return if flow.gate == Gate::Hold {
                 Pumped::Starved
             } else {
