@@ -78,7 +78,7 @@ impl Pipe {
     }
 
     /// Takes at most `n` bytes from `source`, which must not be more than [`PIPED_BYTES_MAX`]; `Ok(0)` is the source's
-    /// end.
+    /// end, or an urgent mark before it.
     ///
     /// # Errors
     /// The source's. `WouldBlock` means that *it* is empty only where the pipe is: fill no other.

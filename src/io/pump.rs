@@ -91,8 +91,8 @@ pub fn fill(
     }
 }
 
-/// Reads into the direction's pipe; `None` where there is none to be had. Nothing of the direction waits elsewhere, and
-/// the pipe is empty: so `WouldBlock` is the source's.
+/// Reads into the direction's pipe; `None` where a read is to be tried, for want of a pipe or of bytes that a splice
+/// finds. Nothing of the direction waits elsewhere, and the pipe is empty: so `WouldBlock` is the source's.
 fn fill_pipe(
     source: &mut impl Wire,
     ready: &mut Ready,
@@ -111,11 +111,8 @@ fn fill_pipe(
         Gate::Hold | Gate::Open => PIPED_BYTES_MAX,
     };
     match pipe.fill(source, n) {
-        Ok(0) => {
-            ready.readable = false;
-            flow.end = End::Reached;
-            Some(Pumped::Moved(0))
-        }
+        // The end, or an urgent mark before it that the poll has not told of yet: a read tells which.
+        Ok(0) => None,
         Ok(n) => {
             flow.piped_bytes = u32::try_from(n).unwrap_or(u32::MAX);
             flow.pace = bypass.pipes.worth.after_splice(flow, n);

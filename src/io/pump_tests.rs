@@ -199,6 +199,25 @@ fn bytes_behind_an_urgent_mark_are_read() {
     }
 }
 
+/// The poll has not told of the mark yet: everything came while the direction was at work.
+#[test]
+fn an_urgent_mark_before_the_end_is_not_taken_for_the_end() {
+    let mut direction = direction(Gate::Pass(300_000), 1);
+    direction.pipes.worth.splice_bytes = 0;
+    (&direction.sender).write_all(b"abc").unwrap();
+    socket2::SockRef::from(&direction.sender)
+        .send_out_of_band(b"!")
+        .unwrap();
+    (&direction.sender).write_all(b"def").unwrap();
+    direction.sender.shutdown(std::net::Shutdown::Write).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    assert!(direction.run().is_none() && direction.spliced);
+    assert_eq!((direction.flow.moved_bytes, direction.flow.end), (6, End::Open));
+    // Now it does.
+    assert!(direction.run().is_none());
+    assert_eq!(direction.flow.end, End::Reached);
+}
+
 #[test]
 fn a_reset_amid_bulk_is_told() {
     let mut direction = direction(Gate::Pass(10_000_000), 1);

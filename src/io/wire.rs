@@ -30,8 +30,8 @@ pub trait Wire {
     fn can_splice(&self) -> bool {
         false
     }
-    /// Moves at most `n` bytes that are there into a pipe. `Ok(0)` is the peer's end. Only `WouldBlock` says that no
-    /// more is there, and only of a pipe that has room.
+    /// Moves at most `n` bytes that are there into a pipe. `Ok(0)` is the peer's end, or an urgent mark before it. Only
+    /// `WouldBlock` says that no more is there, and only of a pipe that has room.
     fn splice_to(&mut self, pipe: BorrowedFd<'_>, n: usize) -> io::Result<usize> {
         let _ = (pipe, n);
         Err(io::ErrorKind::Unsupported.into())
