@@ -11,16 +11,19 @@ const TX_BYTES_KEPT: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Scratch {
     rx: Buf,
+    /// How large that is, unless a head needs more for a while.
+    rx_bytes: usize,
     /// The source of the direction that reads into it.
     lent_to: Option<Side>,
     tx: [Buf; 2],
 }
 
 impl Scratch {
-    /// Reads are of at most `read_bytes` as a rule.
-    pub fn new(read_bytes: usize) -> Scratch {
+    /// Reads are of at most `rx_bytes` as a rule.
+    pub fn new(rx_bytes: usize) -> Scratch {
         Scratch {
-            rx: Vec::with_capacity(read_bytes).into(),
+            rx: Vec::with_capacity(rx_bytes).into(),
+            rx_bytes,
             lent_to: None,
             tx: Default::default(),
         }
@@ -54,6 +57,9 @@ impl Scratch {
         if self.lent_to == Some(side) {
             self.lent_to = None;
             self.rx = flow.rx.give_back();
+            if self.rx.capacity() > self.rx_bytes {
+                self.rx = Vec::with_capacity(self.rx_bytes).into();
+            }
         }
     }
 
@@ -105,6 +111,15 @@ mod tests {
         assert_eq!(flows.up.tx.as_slice(), b"written");
         assert!(flows.down.rx.capacity() < 10 && !flows.down.tx.has_memory());
         assert!(scratch.read_bytes() == 1000 && scratch.rx.is_empty());
+    }
+
+    #[test]
+    fn a_large_head_leaves_later_reads_as_they_were() {
+        let (mut scratch, mut flows) = (Scratch::new(1000), Flows::new(Instant::now()));
+        scratch.lend_rx(Side::Client, &mut flows.up);
+        flows.up.rx.push(&[b'h'; 5000]);
+        scratch.take_back(&mut flows);
+        assert_eq!((flows.up.rx.len(), scratch.read_bytes()), (5000, 1000));
     }
 
     #[test]
