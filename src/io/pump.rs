@@ -120,6 +120,8 @@ fn fill_pipe(
             Some(Pumped::Piped)
         }
         Err(error) if pipe::is_refusal(&error) => {
+            // Given back, it would be the next to be tried.
+            *bypass.pipe = None;
             bypass.pipes.refuse(now);
             None
         }

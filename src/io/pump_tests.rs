@@ -218,6 +218,55 @@ fn an_urgent_mark_before_the_end_is_not_taken_for_the_end() {
     assert_eq!(direction.flow.end, End::Reached);
 }
 
+/// A wire of a system that knows splice(2) but does not let us.
+struct Unspliced(Transport);
+
+impl Wire for Unspliced {
+    fn read(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
+        self.0.read(into)
+    }
+    fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+        self.0.write(first, second)
+    }
+    fn hangup(&mut self) -> io::Result<()> {
+        self.0.hangup()
+    }
+    fn abort(&mut self) {
+        self.0.abort();
+    }
+    fn take_error(&mut self) -> Option<io::Error> {
+        self.0.take_error()
+    }
+    fn short_read_means_drained(&self) -> bool {
+        true
+    }
+    fn can_splice(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn where_splicing_is_refused_bytes_are_copied_and_it_is_not_tried_again_at_once() {
+    let (mut sender, source) = connection();
+    let (mut source, now) = (Unspliced(source), Instant::now());
+    let (mut pipe, mut pipes) = (None, Pipes::new(1, Worth::default()));
+    let mut flow = Flow::new(Gate::Pass(1_000_000), now);
+    let mut ready = Ready {
+        readable: true,
+        ..Ready::default()
+    };
+    sender.write_all(b"abc").unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    let bypass = Bypass {
+        pipe: &mut pipe,
+        pipes: &mut pipes,
+        is_open: true,
+    };
+    let filled = fill(&mut source, &mut ready, &mut flow, bypass, false, now);
+    assert!(matches!(filled, Pumped::Moved(3)) && flow.rx.as_slice() == b"abc");
+    assert!(pipe.is_none() && pipes.take(now).is_none());
+}
+
 #[test]
 fn a_reset_amid_bulk_is_told() {
     let mut direction = direction(Gate::Pass(10_000_000), 1);
