@@ -1,6 +1,7 @@
 //! Listening sockets: binding them with errors that a person can act on, and accepting from them without ever
 //! spinning on a machine that has run out of descriptors. Who may connect is not asked here.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -118,6 +119,14 @@ pub enum AcceptError {
     Exhausted(io::Error),
     /// The socket itself is unusable. It will not get better.
     Broken(io::Error),
+}
+
+impl fmt::Display for AcceptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AcceptError::Exhausted(error) | AcceptError::Broken(error) => error.fmt(f),
+        }
+    }
 }
 
 /// A listening socket that knows how to pause.

@@ -1,7 +1,7 @@
 //! How clients come in: when the listener is in the poll, how many are taken at a time, and what happens when
 //! descriptors run out.
 
-use std::fmt::Debug;
+use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -21,6 +21,9 @@ const ACCEPTS_PER_TURN: usize = 128;
 
 /// How long accepting pauses when descriptors ran out and none of ours was closed meanwhile.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+
+/// A pause is told of when the one before it ended at least so long ago.
+const EXHAUSTED_SAID_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Server {
     fn may_accept(&self) -> bool {
@@ -89,14 +92,18 @@ impl Server {
     }
 
     /// Those that are there go on; a descriptor will come free.
-    fn pause_accepting(&mut self, error: &dyn Debug) {
-        if self.exhausted_until.is_none() {
+    fn pause_accepting(&mut self, error: &dyn Display) {
+        let now = self.core.world.now;
+        if self
+            .exhausted_until
+            .is_none_or(|until| until + EXHAUSTED_SAID_INTERVAL <= now)
+        {
             log::warn!(
-                "Accepting is paused with {} connections open: {error:?}",
+                "Accepting is paused with {} connections open: {error}",
                 self.conns.len()
             );
         }
-        self.exhausted_until = Some(self.core.world.now + EXHAUSTED_PAUSE);
+        self.exhausted_until = Some(now + EXHAUSTED_PAUSE);
     }
 
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {

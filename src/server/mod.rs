@@ -78,7 +78,7 @@ pub struct Server {
     accepts: usize,
     /// Memory is given back when there are fewer connections than these; 0 but after a crowd.
     give_back_below: usize,
-    /// No descriptor was left: accept again then.
+    /// No descriptor was left: accept again from then on.
     exhausted_until: Option<Instant>,
 }
 
@@ -256,7 +256,7 @@ impl Server {
     fn forget(&mut self, id: ConnId) {
         if let Some(conn) = self.conns.remove(id) {
             self.deadlines.release(conn.filed);
-            self.exhausted_until = None;
+            self.exhausted_until = self.exhausted_until.map(|until| until.min(self.core.world.now));
         }
     }
 
