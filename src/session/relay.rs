@@ -13,6 +13,8 @@ pub struct Relay {
     framed: bool,
     /// The CRLF behind a chunk's payload is still to be written.
     owes_crlf: bool,
+    /// The last chunk was read and passed on.
+    done: bool,
 }
 
 /// How far a body got.
@@ -31,6 +33,7 @@ impl Relay {
             chunks: Chunks::new(),
             framed,
             owes_crlf: false,
+            done: false,
         }
     }
 
@@ -39,11 +42,14 @@ impl Relay {
         self.framed
     }
 
-    /// Goes on as far as the bytes read allow.
+    /// Goes on as far as the bytes read allow. One that is done stays so.
     ///
     /// # Errors
     /// What is wrong with the chunked framing; what was passed before can't be taken back.
     pub fn advance(&mut self, flow: &mut Flow, limits: &HeadLimits) -> Result<Relayed, Fault> {
+        if self.done {
+            return Ok(Relayed::Done);
+        }
         loop {
             if matches!(flow.gate, Gate::Pass(n) if n > 0) {
                 return Ok(Relayed::More);
@@ -87,6 +93,7 @@ impl Relay {
         }
         flow.rx.consume(section_bytes);
         flow.gate = Gate::Pass(0);
+        self.done = true;
         Ok(())
     }
 }

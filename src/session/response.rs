@@ -99,7 +99,8 @@ fn body(exchange: &mut Exchange, flows: &mut Flows, cx: &Cx<'_>) -> Option<Next>
         Receiving::Length if down.gate == Gate::Pass(0) => return Some(Next::Finished),
         Receiving::Length => {}
         Receiving::Chunked(relay) => match relay.advance(down, &cx.settings.head) {
-            Ok(Relayed::Done) => return Some(Next::Finished),
+            // Until its end has left, the client has as much time as for what came before.
+            Ok(Relayed::Done) => return (!down.has_unsent()).then_some(Next::Finished),
             Ok(Relayed::More) => {}
             Err(_) => {
                 return Some(Next::Truncated(

@@ -307,3 +307,25 @@ fn a_refused_head_request_gets_no_content() {
         );
     }
 }
+
+#[test]
+fn the_end_of_a_chunked_response_may_leave_as_slowly_as_the_rest() {
+    let mut bench = Bench::new();
+    bench.arrive(Side::Client, &get("1"));
+    bench.dialled(false);
+    bench.leave(Side::Origin);
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    bench.arrive(Side::Origin, &format!("{head}5\r\nhello\r\n0\r\n\r\n"));
+    // Everything waits for a client that does something else.
+    bench.now += Duration::from_secs(600);
+    bench.feed(Input::Expired);
+    assert!(!bench.session.is_done());
+    assert!(
+        bench
+            .leave(Side::Client)
+            .ends_with("\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
+    );
+    assert!(matches!(bench.actions.last(), Some(Action::Park(..))));
+    let idle = bench.session.deadline(&bench.flows, &bench.settings);
+    assert_eq!(idle, Some(bench.now + Duration::from_secs(60)));
+}
