@@ -18,9 +18,18 @@ const PIPE_BYTES: usize = 1024 * 1024;
 /// A pipe that could not be made at least this large moves less at a time than a copy does.
 const PIPE_BYTES_MIN: usize = 64 * 1024;
 
-/// At most so many bytes are in a pipe: what one splice asks for. Pages may be large, so the pipe's own size does
-/// not bound this.
-pub const PIPED_BYTES_MAX: usize = 256 * 1024;
+/// What one splice asks for where few share the loop and few pipes are in use, and so the most that is in a pipe. Pages
+/// may be large, so the pipe's own size does not bound this. Large pieces cost less each byte.
+const LARGE_PIECE_BYTES: usize = 1024 * 1024;
+
+/// What it asks for elsewhere: others wait for their turns, and what is in pipes is memory.
+const PIECE_BYTES: usize = 256 * 1024;
+
+/// No more connections than these have turns to take where pieces are large.
+const FEW_CONNECTIONS: usize = 4;
+
+/// No more pipes than these are in use where pieces are large.
+const FEW_PIPES: usize = 8;
 
 /// After the kernel refused a pipe, everything is copied for so long.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
@@ -77,8 +86,8 @@ impl Pipe {
         self.bytes == 0
     }
 
-    /// Takes at most `n` bytes from `source`, which must not be more than [`PIPED_BYTES_MAX`]; `Ok(0)` is the source's
-    /// end, or an urgent mark before it.
+    /// Takes at most `n` bytes from `source`, which must not be more than [`Pipes::piece_bytes`]; `Ok(0)` is the
+    /// source's end, or an urgent mark before it.
     ///
     /// # Errors
     /// The source's. `WouldBlock` means that *it* is empty only where the pipe is: fill no other.
@@ -165,6 +174,8 @@ pub struct Pipes {
     pipes_max: usize,
     permits: Arc<()>,
     refused_until: Option<Instant>,
+    /// Few connections have turns to take.
+    few_share: bool,
     /// Which directions get one.
     pub worth: Worth,
 }
@@ -177,7 +188,21 @@ impl Pipes {
             pipes_max,
             permits: Arc::new(()),
             refused_until: None,
+            few_share: true,
             worth,
+        }
+    }
+
+    /// So many connections have a turn to take now.
+    pub fn share_among(&mut self, connections: usize) {
+        self.few_share = connections <= FEW_CONNECTIONS;
+    }
+
+    /// How much one splice may take out of a socket.
+    pub fn piece_bytes(&self) -> usize {
+        match self.few_share && self.in_use() <= FEW_PIPES {
+            true => LARGE_PIECE_BYTES,
+            false => PIECE_BYTES,
         }
     }
 

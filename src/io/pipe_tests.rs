@@ -33,6 +33,22 @@ fn an_empty_pipe_is_used_again_and_one_with_bytes_is_not() {
 }
 
 #[test]
+fn pieces_are_large_only_where_few_share_the_loop_and_few_pipes_are_in_use() {
+    let now = Instant::now();
+    let mut pipes = pipes(FEW_PIPES + 1);
+    pipes.share_among(FEW_CONNECTIONS + 1);
+    assert_eq!(pipes.piece_bytes(), PIECE_BYTES);
+    pipes.share_among(FEW_CONNECTIONS);
+    let mut taken: Vec<_> = (0..FEW_PIPES).filter_map(|_| pipes.take(now)).collect();
+    assert_eq!(pipes.piece_bytes(), LARGE_PIECE_BYTES);
+    taken.extend(pipes.take(now));
+    assert_eq!(
+        (pipes.in_use(), pipes.piece_bytes()),
+        (FEW_PIPES + 1, PIECE_BYTES)
+    );
+}
+
+#[test]
 fn after_a_refusal_everything_is_copied_for_a_while() {
     let now = Instant::now();
     let mut pipes = pipes(9);

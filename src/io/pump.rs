@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::flow::{End, Flow, GRANTED_BYTES, Gate};
 use crate::net::{IoFail, IoFailKind};
 
-use super::pipe::{self, PIPED_BYTES_MAX, Pipe, Pipes};
+use super::pipe::{self, Pipe, Pipes};
 use super::wire::{Ready, Wire, io_fail};
 
 /// What one step of the pump came to.
@@ -106,9 +106,10 @@ fn fill_pipe(
         *bypass.pipe = bypass.pipes.take(now);
     }
     let pipe = bypass.pipe.as_mut()?;
+    let piece_bytes = bypass.pipes.piece_bytes();
     let n = match flow.gate {
-        Gate::Pass(n) => usize::try_from(n).unwrap_or(usize::MAX).min(PIPED_BYTES_MAX),
-        Gate::Hold | Gate::Open => PIPED_BYTES_MAX,
+        Gate::Pass(n) => usize::try_from(n).unwrap_or(usize::MAX).min(piece_bytes),
+        Gate::Hold | Gate::Open => piece_bytes,
     };
     match pipe.fill(source, n) {
         // The end, or an urgent mark before it that the poll has not told of yet: a read tells which.

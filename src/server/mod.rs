@@ -229,6 +229,7 @@ impl Server {
 
     /// One turn for each connection that is queued now; those that have more to do queue up behind.
     fn run_queued(&mut self) {
+        self.core.pipes.share_among(self.run_queue.len());
         for _ in 0..self.run_queue.len() {
             let Some(id) = self.run_queue.pop_front() else {
                 break;
