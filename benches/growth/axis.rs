@@ -8,13 +8,14 @@ pub(crate) struct Axis {
 }
 
 impl Axis {
-    /// One on which all these values, which are above zero, have their place.
-    pub(crate) fn around(values: impl Iterator<Item = f64> + Clone) -> Axis {
+    /// One on which all these values, which are above zero, have their place, and the largest `headroom` times over.
+    pub(crate) fn around(values: impl Iterator<Item = f64> + Clone, headroom: f64) -> Axis {
         let least = values.clone().fold(f64::INFINITY, f64::min);
         let most = values.fold(0.0, f64::max);
-        let low = steps().filter(|step| *step < least).last().unwrap_or(least);
+        // Below the least there is room for its figure.
+        let low = steps().filter(|step| *step < 0.8 * least).last().unwrap_or(least);
         // A decade at least: else noise looks like growth.
-        let high = steps().find(|step| *step > most && *step >= 10.0 * low);
+        let high = steps().find(|step| *step > headroom * most && *step >= 10.0 * low);
         Axis {
             low,
             high: high.unwrap_or(most),
@@ -36,9 +37,9 @@ impl Axis {
     }
 }
 
-/// 1, 2, 5, 10, ... up to 10^9.
+/// 0.1, 0.2, 0.5, 1, ... up to 5 * 10^9.
 fn steps() -> impl Iterator<Item = f64> + Clone {
-    (0..10).flat_map(|power| [1.0, 2.0, 5.0].map(|digit| digit * 10_f64.powi(power)))
+    (-1..10).flat_map(|power| [1.0, 2.0, 5.0].map(|digit| digit * 10_f64.powi(power)))
 }
 
 /// Three digits, thousands by a comma.
@@ -52,8 +53,11 @@ pub(crate) fn short(value: f64) -> String {
     whole(value)
 }
 
-/// Without a fraction, thousands by a comma.
+/// Without a fraction where it is 1 or more, thousands by a comma.
 pub(crate) fn whole(value: f64) -> String {
+    if value < 1.0 {
+        return format!("{value:.1}");
+    }
     let digits = format!("{value:.0}");
     let (thousands, rest) = digits.split_at(digits.len().saturating_sub(3));
     if thousands.is_empty() {

@@ -36,8 +36,10 @@ const LEFT: f64 = 64.0;
 const RIGHT: f64 = 36.0;
 const ABOVE: f64 = 44.0;
 const BELOW: f64 = 58.0;
+/// Times the largest value that the axis reaches: the legend is above the curves.
+const LEGEND_ROOM: f64 = 2.0;
 /// By curve.
-const COLOURS: [&str; 4] = ["#1a6faf", "#b8470e", "#2d7d3a", "#777"];
+const COLOURS: [&str; 3] = ["#1a6faf", "#b8470e", "#2d7d3a"];
 const TEXT: &str = "#222";
 const GRID: &str = "#ddd";
 const STRING: &str = "a String takes everything";
@@ -83,8 +85,8 @@ impl Places {
 fn draw(panel: &Panel) -> String {
     let points = || panel.curves.iter().flat_map(|curve| &curve.points);
     let places = Places {
-        across: Axis::around(points().map(|point| point.x)),
-        up: Axis::around(points().map(|point| point.y)),
+        across: Axis::around(points().map(|point| point.x), 1.0),
+        up: Axis::around(points().map(|point| point.y), LEGEND_ROOM),
     };
     let mut out = grid(panel, &places);
     for ((curve, colour), n) in panel.curves.iter().zip(COLOURS).zip(0..) {
@@ -154,18 +156,18 @@ fn is_lowest(panel: &Panel, n: usize) -> bool {
     panel.curves.len() > 1 && panel.curves.iter().all(|curve| first(curve) >= own)
 }
 
-/// The curves' names, from the upper left corner of the axes on.
+/// The curves' names, below each other at the upper right end of the axes.
 fn legend(panel: &Panel, out: &mut String) {
     let mut y = ABOVE + 16.0;
     for (curve, colour) in panel.curves.iter().zip(COLOURS) {
-        let x = LEFT + 12.0;
+        let x = WIDTH - RIGHT - 12.0;
         writeln!(
             out,
             "<circle cx=\"{x}\" cy=\"{:.1}\" r=\"3.5\" fill=\"{colour}\"/>",
             y - 4.0
         )
         .expect(STRING);
-        text(out, (x + 10.0, y), "start", colour, &curve.name);
+        text(out, (x - 10.0, y), "end", colour, &curve.name);
         y += 16.0;
     }
 }

@@ -45,24 +45,13 @@ pub(crate) fn clients(bench: &mut Bench) -> Panel {
     let all = curve("all of them ask", &CROWDS, |count| {
         bench.run(&mut start(&[]), 0, GET, count).per_unit()
     });
-    // By default 8 connections to one origin are kept, so most of a crowd that asks the same one dials.
-    let options = [
-        "--transport-max-idle-conns",
-        "--transport-max-idle-conns-per-host",
-    ];
-    let kept: Vec<String> = options.iter().map(|option| format!("{option}=10000")).collect();
-    let all_kept = curve(
-        "... connections to the origin are kept for all",
-        &CROWDS,
-        |count| bench.run(&mut start(&kept), 0, GET, count).per_unit(),
-    );
     let relayed = curve("... through the bare relay", &CROWDS, |count| {
         bench.run(&mut bench.floor(), 0, GET, count).per_unit()
     });
     Panel {
         across: "connections of clients",
         up: "µs of CPU per GET of 1 KiB",
-        curves: vec![beside_idle, all, all_kept, relayed],
+        curves: vec![beside_idle, all, relayed],
     }
 }
 
