@@ -203,35 +203,62 @@ fn node_at_its_most_lenient_sees_the_same_responses() {
     node_agrees("responses-lenient", false);
 }
 
-#[test]
-fn python_sees_the_same_response() {
-    let drawn = streams(&RESPONSES);
-    let Some(answers) = programs::python("responses", &drawn) else {
+/// Compares the first messages with those of a reader that was asked for one alone, unless `excused` speaks for it.
+fn first_agrees(
+    who: &str,
+    requests: bool,
+    drawn: &[Vec<u8>],
+    answers: Option<Vec<String>>,
+    excused: fn(&[u8]) -> bool,
+) {
+    let Some(answers) = answers else {
         return;
     };
     let mut both = 0;
     for (bytes, answer) in drawn.iter().zip(answers) {
-        // Python reads a chunked body where there can't be one (RFC 9112, 6.3, first rule).
-        let bodiless = [&b"HTTP/1.1 204"[..], b"HTTP/1.1 304"]
-            .iter()
-            .any(|start| bytes.starts_with(start));
-        if bodiless && bytes.to_ascii_lowercase().windows(7).any(|w| w == b"chunked") {
+        if excused(bytes) {
             continue;
         }
-        let mut ours = ours(bytes, false);
-        // Python is asked for the first one alone.
+        let mut ours = ours(bytes, requests);
         ours.waits &= ours.whole.is_empty();
         ours.whole.truncate(1);
         let message = answer.split_once(' ');
         let message = message.map(|(end, content)| (end.parse().unwrap(), programs::unhex(content)));
-        // Where we wait for more Python takes the end of the stream for the end of the head.
+        // Where we wait for more the end of the stream may be taken for the end of the head.
         let ended = |(end, _): &Message| !ours.waits || *end < bytes.len();
         let theirs = Read {
             whole: message.into_iter().filter(ended).collect(),
             waits: answer == "waits",
         };
-        compare("Python", bytes, &ours, &theirs);
+        compare(who, bytes, &ours, &theirs);
         both += usize::from(!ours.whole.is_empty() && !theirs.whole.is_empty());
     }
     assert!(both > STREAMS / 10, "hardly anything is compared: {both}");
+}
+
+#[test]
+fn h11_sees_the_same_request() {
+    let drawn = streams(&REQUESTS);
+    let answers = programs::h11("h11-requests", &drawn);
+    first_agrees("h11", true, &drawn, answers, |_| false);
+}
+
+#[test]
+fn h11_sees_the_same_response() {
+    let drawn = streams(&RESPONSES);
+    let answers = programs::h11("h11-responses", &drawn);
+    first_agrees("h11", false, &drawn, answers, |_| false);
+}
+
+#[test]
+fn python_sees_the_same_response() {
+    let drawn = streams(&RESPONSES);
+    let answers = programs::python("responses", &drawn);
+    first_agrees("Python", false, &drawn, answers, |bytes| {
+        // Python reads a chunked body where there can't be one (RFC 9112, 6.3, first rule).
+        let bodiless = [&b"HTTP/1.1 204"[..], b"HTTP/1.1 304"]
+            .iter()
+            .any(|start| bytes.starts_with(start));
+        bodiless && bytes.to_ascii_lowercase().windows(7).any(|w| w == b"chunked")
+    });
 }

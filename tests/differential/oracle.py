@@ -69,12 +69,50 @@ def response(message):
     return f"{stream.tell()} {content.hex()}"
 
 
+HOST = b"Host: x\r\n"
+
+
+def h11_message(message, is_request):
+    """Where h11 sees the end of the first message, and its content. A request is given a Host, which h11 demands."""
+    import h11
+
+    if is_request:
+        reader = h11.Connection(h11.SERVER)
+        start = message.find(b"\r\n", 2) + 2
+        given = message[:start] + HOST + message[start:]
+    else:
+        reader = h11.Connection(h11.CLIENT)
+        reader.send(h11.Request(method="GET", target="/", headers=[("Host", "x")]))
+        reader.send(h11.EndOfMessage())
+        given = message
+    content = b""
+    try:
+        reader.receive_data(given)
+        ended = False
+        while True:
+            event = reader.next_event()
+            if event is h11.NEED_DATA and not is_request and not ended:
+                reader.receive_data(b"")
+                ended = True
+            elif event is h11.NEED_DATA or isinstance(event, h11.ConnectionClosed):
+                return "waits"
+            elif isinstance(event, h11.Data):
+                content += bytes(event.data)
+            elif isinstance(event, h11.EndOfMessage):
+                end = len(message) - len(reader.trailing_data[0])
+                return f"{end} {content.hex()}"
+    except h11.RemoteProtocolError as error:
+        return "waits" if "peer closed connection" in str(error) else "refuses"
+
+
 def main():
     asked = sys.argv[1]
     for line in sys.stdin:
         given = bytes.fromhex(line)
         if asked == "responses":
             print(response(given))
+        elif asked.startswith("h11"):
+            print(h11_message(given, asked == "h11-requests"))
         else:
             print({"hosts": host, "addresses": is_global}[asked](given.decode()))
 

@@ -29,6 +29,12 @@ pub(crate) fn python(what: &str, inputs: &[Vec<u8>]) -> Option<Vec<String>> {
     is_there("python3").then(|| ask(Command::new("python3").args(["-c", PYTHON, what]), inputs))
 }
 
+/// The same of h11, which is among the client matrix' packages.
+pub(crate) fn h11(what: &str, inputs: &[Vec<u8>]) -> Option<Vec<String>> {
+    let python = concat!(env!("CARGO_MANIFEST_DIR"), "/target/clients/python/bin/python");
+    is_there(python).then(|| ask(Command::new(python).args(["-c", PYTHON, what]), inputs))
+}
+
 /// One answer of Node's parsers for each input; `what` is asked of each.
 pub(crate) fn node(what: &str, inputs: &[Vec<u8>]) -> Option<Vec<String>> {
     is_there("node").then(|| {
