@@ -152,8 +152,9 @@ fn with_few_descriptors_bulk_is_copied() {
     let proxy = Setup::open().descriptors(31).start();
     let before = proxy.open_descriptors();
     tunnel_both_ways(&proxy, 4 << 20);
+    // One more may have been opened since the start line; a tunnel or a pipe takes two.
     eventually("descriptors to be given back", || {
-        (proxy.open_descriptors() <= before).then_some(())
+        (proxy.open_descriptors() <= before + 1).then_some(())
     });
 }
 
@@ -167,9 +168,10 @@ fn many_stalled_tunnels_hold_few_pipes() {
     let proxy = Setup::open().start();
     let before = proxy.open_descriptors();
     let mut tunnels: Vec<_> = (0..TUNNELS).map(|_| proxy.tunnel(&origin.authority())).collect();
+    let pipes = || (proxy.open_descriptors() - before).saturating_sub(2 * TUNNELS) / 2;
+    eventually("pipes to be in use", || (pipes() > 0).then_some(()));
     std::thread::sleep(Duration::from_millis(500));
-    let pipes = (proxy.open_descriptors() - before).saturating_sub(2 * TUNNELS) / 2;
-    assert!((1..=64).contains(&pipes), "{pipes} pipes");
+    assert!(pipes() <= 64, "{} pipes", pipes());
     for tunnel in tunnels.iter_mut().step_by(9) {
         tunnel.expect(&pattern(16 << 20, 53));
     }
