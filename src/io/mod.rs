@@ -10,6 +10,7 @@ pub mod listener;
 pub mod local;
 pub mod pipe;
 pub mod pump;
+pub mod regular_file;
 pub mod resolver;
 pub mod scratch;
 pub mod signal;

@@ -1,17 +1,19 @@
 //! A small configuration file of the system's, read again when it has changed. What its text means is its
 //! reader's business.
 
-use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::fs::Metadata;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+
+use crate::io::regular_file;
 
 /// How often the file is looked at, at most.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How much of a file is read, in bytes. What follows is not there.
-const SIZE_MAX: u64 = 1024 * 1024;
+const BYTES_MAX: usize = 1024 * 1024;
 
 /// A file and what was made of it.
 pub(super) struct Watched<T> {
@@ -73,17 +75,12 @@ impl<T> Watched<T> {
     }
 
     fn refresh(&mut self) -> io::Result<()> {
-        // Asked by name first: a FIFO in the file's place would block an open.
-        let metadata = std::fs::metadata(&self.path)?;
-        if !metadata.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-        }
+        let (file, metadata) = regular_file::open(&self.path)?;
         let version = Version::of(&metadata);
         if self.version == Some(version) {
             return Ok(());
         }
-        let mut bytes = Vec::new();
-        File::open(&self.path)?.take(SIZE_MAX).read_to_end(&mut bytes)?;
+        let bytes = regular_file::read_open(file, BYTES_MAX)?;
         self.value = (self.parse)(&String::from_utf8_lossy(&bytes));
         self.version = Some(version);
         Ok(())
@@ -119,5 +116,18 @@ mod tests {
         assert!(*watched.get(Instant::now()) <= 3 * 1024 * 1024);
         let mut directory = Watched::new(dir.path(), str::len);
         assert_eq!(*directory.get(Instant::now()), 0);
+    }
+
+    #[test]
+    fn a_file_that_became_a_fifo_says_what_it_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hosts");
+        std::fs::write(&path, "one").unwrap();
+        let mut watched = Watched::new(&path, str::to_owned);
+        let start = Instant::now();
+        assert_eq!(watched.get(start), "one");
+        std::fs::remove_file(&path).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
+        assert_eq!(watched.get(start + Duration::from_secs(2)), "one");
     }
 }
