@@ -8,11 +8,13 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+mod client_key;
 mod fail;
 mod host;
 #[cfg(test)]
 mod tests;
 
+pub use client_key::ClientKey;
 pub use fail::{IoFail, IoFailKind, LookupFail, LookupFailKind};
 
 /// The two ends a connection has.

@@ -8,8 +8,7 @@ use super::system::{Lookup, System, system_lookup};
 use super::waiters::Waiters;
 use super::{Answer, Asked, Settings};
 use crate::io::token::Ticket;
-use crate::net::Name;
-use crate::net::{LookupFail, LookupFailKind};
+use crate::net::{ClientKey, LookupFail, LookupFailKind, Name};
 use mio::{Registry, Waker};
 use std::collections::HashMap;
 use std::io;
@@ -96,6 +95,7 @@ impl Resolver {
     }
 
     fn ask_for(&mut self, ticket: Ticket, name: &str, asker: IpAddr, now: Instant) -> Asked {
+        let asker = ClientKey::of(asker);
         self.cancel(ticket);
         if let Some(answer) = self.cache.get(name, now) {
             return Asked::Answered(answer.clone());

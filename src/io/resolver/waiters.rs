@@ -4,8 +4,9 @@
 use super::QuestionId;
 use crate::io::token::Ticket;
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::time::Instant;
+
+use crate::net::ClientKey;
 
 /// What one asker may always hold, however small the queue.
 const SHARE_MIN: usize = 16;
@@ -13,14 +14,14 @@ const SHARE_MIN: usize = 16;
 /// The waiting tickets.
 pub(super) struct Waiters {
     tickets: HashMap<Ticket, Waiter>,
-    shares: HashMap<IpAddr, usize>,
+    shares: HashMap<ClientKey, usize>,
     queue_max: usize,
     share_max: usize,
 }
 
 struct Waiter {
     question: QuestionId,
-    asker: IpAddr,
+    asker: ClientKey,
     until: Instant,
 }
 
@@ -36,13 +37,13 @@ impl Waiters {
     }
 
     /// May one more of this asker's wait?
-    pub(super) fn room_for(&self, asker: IpAddr) -> bool {
+    pub(super) fn room_for(&self, asker: ClientKey) -> bool {
         let share = self.shares.get(&asker).copied().unwrap_or(0);
         self.tickets.len() < self.queue_max && share < self.share_max
     }
 
     /// Lets a ticket wait, which must not wait already.
-    pub(super) fn add(&mut self, ticket: Ticket, question: QuestionId, asker: IpAddr, until: Instant) {
+    pub(super) fn add(&mut self, ticket: Ticket, question: QuestionId, asker: ClientKey, until: Instant) {
         self.tickets.insert(
             ticket,
             Waiter {
@@ -94,8 +95,8 @@ mod tests {
         }
     }
 
-    fn asker(last: u8) -> IpAddr {
-        IpAddr::from([10, 0, 0, last])
+    fn asker(last: u8) -> ClientKey {
+        ClientKey::of([10, 0, 0, last].into())
     }
 
     #[test]
