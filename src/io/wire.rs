@@ -159,6 +159,8 @@ pub fn io_fail(error: &io::Error) -> IoFail {
     let kind = match error.kind() {
         K::ConnectionReset | K::BrokenPipe | K::ConnectionAborted => IoFailKind::Reset,
         K::TimedOut => IoFailKind::TimedOut,
+        K::ConnectionRefused => IoFailKind::Refused,
+        K::HostUnreachable | K::NetworkUnreachable | K::NetworkDown => IoFailKind::Unreachable,
         _ => match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
             Some(
                 rustix::io::Errno::MFILE
@@ -193,7 +195,7 @@ mod tests {
         ));
         assert_eq!(
             (refused.kind, &*refused.text),
-            (IoFailKind::Other, "connection refused")
+            (IoFailKind::Refused, "connection refused")
         );
         let reset = io_fail(&io::Error::from_raw_os_error(
             rustix::io::Errno::CONNRESET.raw_os_error(),

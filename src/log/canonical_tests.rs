@@ -32,6 +32,7 @@ fn refused() -> Record {
         error: None,
         status_code: Some(407),
         cause: Some(crate::session::outcome::Cause::Policy),
+        code: Some(crate::session::outcome::Code::NoRule),
         dns_lookup_time: None,
         establish_time: None,
         outbound_remote: None,
@@ -307,7 +308,7 @@ prop_compose! {
             status_code: flags[0].then_some(502), dns_lookup_time: flags[1].then_some(Duration::MAX.into()),
             establish_time: flags[2].then_some(Duration::from_nanos(second).into()),
             outbound_remote: flags[3].then_some(address), outbound_local: flags[4].then_some(address),
-            cause: None, extent: match (flags[0], flags[5]) {
+            cause: None, code: None, extent: match (flags[0], flags[5]) {
                 (true, _) => Extent::Tunnel(Box::new(end)),
                 (false, true) => Extent::Content(third),
                 (false, false) => Extent::Unknown,

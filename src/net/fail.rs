@@ -38,6 +38,10 @@ pub enum IoFailKind {
     Reset,
     /// The kernel gave up waiting for the peer.
     TimedOut,
+    /// Nobody listens there.
+    Refused,
+    /// There is no way to that network or host.
+    Unreachable,
     /// No descriptor, memory or port was left on this machine.
     Exhausted,
     /// Anything else.

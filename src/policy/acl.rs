@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::net::Host;
 use crate::policy::glob::GlobSet;
 use crate::policy::yaml::YamlError;
-use crate::policy::{Ask, Decision, Role};
+use crate::policy::{Ask, Code, Decision, Role};
 
 pub use self::difference::DIFFERENCES_MAX;
 
@@ -95,8 +95,8 @@ pub struct Acl {
 
 /// What the ACL says to one request.
 pub(super) struct Answer {
-    /// Is it let out?
-    pub(super) allow: bool,
+    /// The stable name of what denies it; none where it is let out.
+    pub(super) denial: Option<Code>,
     /// What log and counters say of it.
     pub(super) decision: Decision,
     /// Is it a tunnel to one of the rule's `mitm_domains`?
@@ -106,7 +106,10 @@ pub(super) struct Answer {
 impl Answer {
     fn new(rule: &Rule, outcome: Outcome, reason: &'static str) -> Answer {
         Answer {
-            allow: outcome != Outcome::Deny,
+            denial: match outcome {
+                Outcome::Allow | Outcome::AllowAndReport => None,
+                Outcome::Deny(code) => Some(code),
+            },
             decision: Decision {
                 project: rule.project.clone(),
                 reason: reason.into(),
@@ -121,7 +124,7 @@ impl Answer {
 enum Outcome {
     Allow,
     AllowAndReport,
-    Deny,
+    Deny(Code),
 }
 
 struct Found<'a> {
@@ -155,7 +158,11 @@ impl Acl {
         if let Some(url) = ask.external_proxy_url()
             && !external::host(url).is_some_and(|proxy| rule.external_proxies.contains(&proxy))
         {
-            return Answer::new(rule, Outcome::Deny, "connect proxy host not allowed in rule");
+            return Answer::new(
+                rule,
+                Outcome::Deny(Code::ExternalProxyDenied),
+                "connect proxy host not allowed in rule",
+            );
         }
         if rule.allowed_domains.contains(host) {
             let mut answer = Answer::new(rule, Outcome::Allow, "host matched allowed domain in rule");
@@ -163,7 +170,11 @@ impl Acl {
             return answer;
         }
         if self.global_deny_list.contains(host) {
-            return Answer::new(rule, Outcome::Deny, "host matched rule in global deny list");
+            return Answer::new(
+                rule,
+                Outcome::Deny(Code::GlobalDenyList),
+                "host matched rule in global deny list",
+            );
         }
         if self.global_allow_list.contains(host) {
             return Answer::new(rule, Outcome::Allow, "host matched rule in global allow list");
@@ -171,7 +182,11 @@ impl Acl {
         let (outcome, reason) = match rule.action {
             Action::Open => (Outcome::Allow, "rule has open enforcement policy"),
             Action::Report => (Outcome::AllowAndReport, "rule has allow and report policy"),
-            Action::Enforce => (Outcome::Deny, "rule has enforce policy"),
+            Action::Enforce if found.is_default => (Outcome::Deny(Code::DefaultRule), ""),
+            Action::Enforce => (
+                Outcome::Deny(Code::NotInAllowedDomains),
+                "rule has enforce policy",
+            ),
         };
         Answer::new(
             rule,
@@ -204,7 +219,7 @@ impl Acl {
 
 fn no_rule() -> Answer {
     Answer {
-        allow: false,
+        denial: Some(Code::NoRule),
         decision: Decision {
             project: Arc::default(),
             reason: "no rule matched".into(),

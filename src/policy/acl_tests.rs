@@ -35,7 +35,7 @@ fn said(acl: &Acl, role: &Role, to: &str) -> (bool, bool, String) {
     let [plain, tunnel] = [false, true].map(|tunnel| {
         let answer = acl.decide(role, &host(to), ask(tunnel));
         (
-            answer.allow,
+            answer.denial.is_none(),
             answer.decision.enforce_would_deny,
             answer.decision.reason.into_owned(),
         )
@@ -164,7 +164,7 @@ fn without_rule_and_default_everything_is_denied() {
     assert_eq!(&*answer.decision.project, "");
     assert!(!acl.has_default_rule());
     let answer = acl.decide(&named("AUTHED"), &host("a.test"), ask(false));
-    assert!(answer.allow, "roles are compared byte by byte");
+    assert!(answer.denial.is_none(), "roles are compared byte by byte");
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn smokescreen_264_unicode_spellings_do_not_evade_the_deny_list() {
         if let Ok(host) = Host::parse(spelling.as_bytes()) {
             let answer = acl.decide(&named("authed"), &host, ask(true));
             assert_eq!(
-                (answer.allow, &*answer.decision.reason),
+                (answer.denial.is_none(), &*answer.decision.reason),
                 (false, IN_DENY),
                 "{spelling}"
             );
@@ -289,7 +289,7 @@ fn external_proxies_are_asked_about_first() {
                 },
             );
             (
-                answer.allow,
+                answer.denial.is_none(),
                 answer.decision.enforce_would_deny,
                 answer.decision.reason.into_owned(),
             )
@@ -581,7 +581,11 @@ fn what_may_be_left_out() {
         "version: v1\nservices:\n- {name: a, action: open}\ndefault:\nglobal_deny_list:\nglobal_allow_list: ~\n",
     );
     assert!(!acl.has_default_rule());
-    assert!(acl.decide(&named("a"), &host("a.test"), ask(false)).allow);
+    assert!(
+        acl.decide(&named("a"), &host("a.test"), ask(false))
+            .denial
+            .is_none()
+    );
 }
 
 #[test]
@@ -601,7 +605,11 @@ fn the_built_in_acl_is_flys() {
     assert_eq!(&*answer.decision.project, "users");
     let answer = acl.decide(&Role::Missing, &host("a.test"), ask(true));
     assert_eq!(
-        (answer.allow, &*answer.decision.reason, &*answer.decision.project),
+        (
+            answer.denial.is_none(),
+            &*answer.decision.reason,
+            &*answer.decision.project
+        ),
         (false, DEFAULT, "other")
     );
 }
@@ -633,4 +641,37 @@ default: {action: enforce}\nglobal_deny_list: [a.test]\n",
         .collect();
     let sentences = older.difference(&acl(&format!("{HEAD}{many}")));
     assert!(sentences.len() <= DIFFERENCES_MAX + 4 && sentences.contains(&"83 more roles differ".to_owned()));
+}
+
+/// Each way to be denied by the ACL has a name of its own.
+#[test]
+fn denials_have_codes() {
+    let acl = acl(
+        "version: v1\nservices:\n- {name: enforced, action: enforce}\n- {name: open, action: open}\n\
+                   global_deny_list: [denied.test]\n",
+    );
+    let default = one("action: open", "default: {action: enforce}");
+    let code = |acl: &Acl, role: &str, to: &str, external_proxy| {
+        let ask = Ask {
+            tunnel: true,
+            external_proxy,
+        };
+        acl.decide(&named(role), &host(to), ask).denial
+    };
+    assert_eq!(
+        code(&acl, "enforced", "a.test", None),
+        Some(Code::NotInAllowedDomains)
+    );
+    assert_eq!(code(&acl, "open", "a.test", None), None);
+    assert_eq!(
+        code(&acl, "open", "denied.test", None),
+        Some(Code::GlobalDenyList)
+    );
+    assert_eq!(code(&acl, "other", "a.test", None), Some(Code::NoRule));
+    assert_eq!(code(&default, "other", "a.test", None), Some(Code::DefaultRule));
+    let proxy = Some(&b"http://p.test"[..]);
+    assert_eq!(
+        code(&acl, "open", "a.test", proxy),
+        Some(Code::ExternalProxyDenied)
+    );
 }

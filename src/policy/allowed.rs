@@ -56,15 +56,15 @@ impl Policy {
     /// [`Denied`] with the reason in the original's words.
     pub fn decide(&self, role: &Role, target: Target, ask: Ask<'_>) -> Result<Allowed, Denied> {
         let Answer {
-            allow,
+            denial,
             decision,
             intercepts,
         } = match &self.acl {
             Some(acl) => acl.decide(role, &target.host, ask),
             None => without_acl(),
         };
-        if !allow {
-            return Err(Denied { decision });
+        if let Some(code) = denial {
+            return Err(Denied { decision, code });
         }
         Ok(Allowed {
             target,
@@ -77,7 +77,7 @@ impl Policy {
 
 fn without_acl() -> Answer {
     Answer {
-        allow: true,
+        denial: None,
         decision: Decision {
             project: Arc::default(),
             reason: "Egress ACL is not configured".into(),

@@ -7,6 +7,7 @@
 pub mod acl;
 mod allowed;
 pub mod auth;
+mod code;
 pub mod glob;
 pub mod ranges;
 mod vetted;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use self::acl::Acl;
 pub use self::allowed::Allowed;
 use self::auth::Password;
+pub use self::code::{CODE_BYTES_MAX, Code};
 use self::ranges::Ranges;
 pub use self::vetted::{VETTED_MAX, Vetted, VettedList};
 pub use self::words::{Ask, Credentials, Decision, Denied, Refused, Role};
@@ -102,9 +104,10 @@ impl Policy {
             (Credentials::Given(field), Some(password)) if password.accepts(field) => {
                 Ok(Role::Named(self.fixed.authed.clone()))
             }
-            (Credentials::Given(_) | Credentials::Several, Some(_)) => Err(Refused),
+            (Credentials::Given(_) | Credentials::Several, Some(_)) => Err(Refused::Wrong),
             (Credentials::Absent, _) | (_, None) if self.fixed.allow_missing_role => Ok(Role::Missing),
-            (Credentials::Absent, _) | (_, None) => Err(Refused),
+            (Credentials::Absent, Some(_)) => Err(Refused::Missing),
+            (_, None) => Err(Refused::Unasked),
         }
     }
 }

@@ -19,6 +19,7 @@ use registry::Class;
 pub use rule::Rule;
 use rules::Rules;
 
+use super::Code;
 use crate::net::unmapped;
 
 /// What was found of an address, allowed or not.
@@ -47,7 +48,21 @@ pub enum Verdict {
 impl Verdict {
     /// May the address be dialled?
     pub fn allows(self) -> bool {
-        matches!(self, Verdict::AllowDefault | Verdict::AllowUser)
+        self.denial().is_none()
+    }
+
+    /// The stable name of what denies it; none where it may be dialled.
+    pub fn denial(self) -> Option<Code> {
+        match self {
+            Verdict::AllowDefault | Verdict::AllowUser => None,
+            Verdict::DenySelf => Some(Code::SelfConnection),
+            Verdict::DenyNotGlobalUnicast => Some(Code::NotGlobalUnicast),
+            Verdict::DenyUser => Some(Code::UserConfigured),
+            Verdict::DenyEmbedding => Some(Code::Ipv6Embedding),
+            Verdict::DenyPrivate => Some(Code::PrivateRange),
+            Verdict::DenyCgnat => Some(Code::CgnatRange),
+            Verdict::DenySpecialPurpose => Some(Code::SpecialPurposeRange),
+        }
     }
 
     /// The rule's name, for messages, logs and metrics.

@@ -87,12 +87,13 @@ fn who_is_asking() {
         Credentials::Several,
         Credentials::Absent,
     ];
-    let (named, missing, refused) = (Ok(authed()), Ok(Role::Missing), Err(Refused));
+    let (named, nobody) = (Ok(authed()), Ok(Role::Missing));
+    let (wrong_ones, none, unasked) = (Err(Refused::Wrong), Err(Refused::Missing), Err(Refused::Unasked));
     for (with_password, allow_missing_role, expected) in [
-        (true, false, [&named, &refused, &refused, &refused]),
-        (true, true, [&named, &refused, &refused, &missing]),
-        (false, true, [&missing, &missing, &missing, &missing]),
-        (false, false, [&refused, &refused, &refused, &refused]),
+        (true, false, [&named, &wrong_ones, &wrong_ones, &none]),
+        (true, true, [&named, &wrong_ones, &wrong_ones, &nobody]),
+        (false, true, [&nobody, &nobody, &nobody, &nobody]),
+        (false, false, [&unasked, &unasked, &unasked, &unasked]),
     ] {
         let password = Password::new(if with_password { PASSWORD } else { "" });
         // With an ACL and without: it must make no difference.
@@ -205,7 +206,7 @@ fn a_reload_changes_the_acl_and_nothing_else() {
         after.authenticate(Credentials::Given(right.as_bytes())),
         Ok(authed())
     );
-    assert_eq!(after.authenticate(Credentials::Absent), Err(Refused));
+    assert_eq!(after.authenticate(Credentials::Absent), Err(Refused::Missing));
 }
 
 #[test]

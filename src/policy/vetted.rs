@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use arrayvec::ArrayVec;
 
-use super::{Allowed, Decision, Denied, Fixed, Policy};
+use super::{Allowed, Code, Decision, Denied, Fixed, Policy};
 use crate::net::Host;
 
 /// Proof that a [`Policy`] classified this address and that it may be dialled. Only [`Policy::vet`] makes one.
@@ -58,8 +58,8 @@ impl Policy {
         let (mut vetted, mut first_denied) = (VettedList::new(), None);
         for &address in candidates.iter().filter(|&&address| network.admits(address)) {
             let (at, verdict) = ranges.judge(SocketAddr::new(address, allowed.target().port), &local);
-            if !verdict.allows() {
-                first_denied.get_or_insert((at.ip(), verdict.label()));
+            if let Some(code) = verdict.denial() {
+                first_denied.get_or_insert((at.ip(), code, verdict.label()));
             } else if vetted.iter().all(|other| other.0 != at) {
                 vetted.push(Vetted(at));
             }
@@ -70,13 +70,16 @@ impl Policy {
         if !vetted.is_empty() {
             return Ok(vetted);
         }
-        let reason = match first_denied {
-            Some((address, label)) => Cow::Owned(format!(
-                "The destination address ({address}) was denied by rule '{label}'. destination address was \
-                 denied by rule, see error"
-            )),
-            None if candidates.is_empty() => "no address was found for the destination".into(),
-            None => format!("no address of the configured network ({})", network.as_str()).into(),
+        let (code, reason) = match first_denied {
+            Some((address, code, label)) => (code, denied_by_rule(address, label)),
+            None if candidates.is_empty() => (
+                Code::NoUsableAddress,
+                "no address was found for the destination".into(),
+            ),
+            None => (
+                Code::NoUsableAddress,
+                format!("no address of the configured network ({})", network.as_str()).into(),
+            ),
         };
         Err(Denied {
             decision: Decision {
@@ -84,6 +87,15 @@ impl Policy {
                 enforce_would_deny: true,
                 ..allowed.decision().clone()
             },
+            code,
         })
     }
+}
+
+/// In the reference's words.
+fn denied_by_rule(address: IpAddr, label: &str) -> Cow<'static, str> {
+    Cow::Owned(format!(
+        "The destination address ({address}) was denied by rule '{label}'. destination address was denied by \
+         rule, see error"
+    ))
 }

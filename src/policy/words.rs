@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::Code;
+
 /// Who is asking.
 #[derive(Clone, PartialEq, Hash, Eq, Debug)]
 pub enum Role {
@@ -58,8 +60,28 @@ pub struct Decision {
 pub struct Denied {
     /// What the canonical log line says of it.
     pub decision: Decision,
+    /// Its stable name.
+    pub code: Code,
 }
 
-/// Credentials that name nobody: none although some are required, or wrong ones.
+/// Why nobody knows who is asking.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Refused;
+pub enum Refused {
+    /// Credentials are required, and there are none.
+    Missing,
+    /// There are some, and they are not right.
+    Wrong,
+    /// None would help: there is nothing to compare them with, and nothing else names a role.
+    Unasked,
+}
+
+impl Refused {
+    /// Its stable name.
+    pub fn code(self) -> Code {
+        match self {
+            Refused::Missing => Code::CredentialsMissing,
+            Refused::Wrong => Code::CredentialsWrong,
+            Refused::Unasked => Code::RoleUnknown,
+        }
+    }
+}

@@ -6,7 +6,8 @@ use crate::flow::{Flows, GRANTED_BYTES};
 use crate::net::{IoFailKind, Side};
 
 use super::due::{earliest, is_due};
-use super::outcome::{Record, Refusal};
+use super::outcome::Record;
+use super::refusal::Refusal;
 use super::request::{Kind, Request};
 use super::{Action, Cx, DialFail, Dialled, Input, Settings, Shared, State, exchange, reply, tunnel};
 
@@ -126,6 +127,8 @@ fn dial_refusal(fail: &DialFail) -> Refusal {
     match fail.fail.kind {
         IoFailKind::TimedOut => Refusal::DialTimedOut(text),
         IoFailKind::Exhausted => Refusal::Overloaded("No socket is left for the connection."),
-        IoFailKind::Reset | IoFailKind::Other => Refusal::DialFailed(text),
+        kind @ (IoFailKind::Refused | IoFailKind::Unreachable | IoFailKind::Reset | IoFailKind::Other) => {
+            Refusal::DialFailed(kind, text)
+        }
     }
 }

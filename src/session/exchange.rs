@@ -11,7 +11,8 @@ use super::closing::Closing;
 use super::due::{earliest, is_due};
 use super::front::fault_refusal;
 use super::head::Head;
-use super::outcome::{Record, Refusal};
+use super::outcome::Record;
+use super::refusal::Refusal;
 use super::relay::{Relay, Relayed};
 use super::reply;
 use super::request::{Http, Kind, Request};
@@ -231,8 +232,8 @@ impl Exchange {
             return None;
         }
         Some(match (self.receiving.is_pending(), &self.sending) {
-            (true, Sending::Length | Sending::Chunked(_)) => Next::Refuse(Refusal::RequestTimedOut),
-            (true, _) => Next::Refuse(Refusal::DialTimedOut("no response came".into())),
+            (true, Sending::Length | Sending::Chunked(_)) => Next::Refuse(Refusal::BodyTooSlow),
+            (true, _) => Next::Refuse(Refusal::AnswerTimedOut),
             (false, _) => Next::Truncated("nothing moved for too long".into()),
         })
     }
@@ -291,7 +292,7 @@ impl Exchange {
         if self.origin.reused && repeatable && flows.down.rx.is_empty() {
             return Next::Again;
         }
-        Next::Refuse(Refusal::DialFailed(
+        Next::Refuse(Refusal::Unanswered(
             format!("{}: {why}", self.origin.remote).into(),
         ))
     }

@@ -12,7 +12,8 @@ use crate::http::{Fault, Version, joint};
 use crate::net::{Target, TargetError};
 use crate::policy::{Allowed, Ask, Credentials, Role, VettedList};
 
-use super::outcome::{ProxyType, Record, Refusal};
+use super::outcome::{ProxyType, Record};
+use super::refusal::Refusal;
 use super::reply::Manner;
 use super::request::{Http, Kind, Request};
 use super::{Cx, Shared};
@@ -163,7 +164,7 @@ impl Judge<'_> {
             (Some(value), None) => Credentials::Given(value),
             (Some(_), Some(_)) => Credentials::Several,
         };
-        let role = cx.policy.authenticate(given).map_err(|_| Refusal::RoleUnknown)?;
+        let role = cx.policy.authenticate(given).map_err(Refusal::Unidentified)?;
         if let Role::Named(name) = &role {
             self.record.role = Some(name.clone());
         }
@@ -181,7 +182,7 @@ impl Judge<'_> {
             external_proxy,
         };
         match cx.policy.decide(role, target, ask) {
-            Err(denied) => Err(Refusal::Denied(denied.decision)),
+            Err(denied) => Err(Refusal::Denied(denied)),
             Ok(allowed) => {
                 self.record.note_decision(allowed.decision().clone(), true);
                 if allowed.external_proxy() {

@@ -7,7 +7,7 @@ use crate::http::head::{Scan, Scanned};
 use crate::net::Side;
 
 use super::closing::Closing;
-use super::outcome::Refusal;
+use super::refusal::Refusal;
 use super::reply::{self, Manner};
 use super::{Close, Cx, Input, Settings, Shared, State, front, lookup};
 
@@ -80,7 +80,7 @@ impl Head {
             }
             Input::Expired if cx.now < self.deadline(cx.settings) => {}
             Input::Expired if self.has_bytes => {
-                return self.refuse(Refusal::RequestTimedOut, flows, shared, cx);
+                return self.refuse(Refusal::HeadTooSlow, flows, shared, cx);
             }
             Input::Expired => return State::close(Close::Orderly, cx),
             _ => {}

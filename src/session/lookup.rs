@@ -8,7 +8,8 @@ use crate::flow::Flows;
 use crate::net::{Host, LookupFail, LookupFailKind, Side};
 
 use super::due::is_due;
-use super::outcome::{Record, Refusal};
+use super::outcome::Record;
+use super::refusal::Refusal;
 use super::request::Request;
 use super::{Action, Cx, Input, Settings, Shared, State, dial, reply};
 
@@ -58,7 +59,7 @@ fn vet(
             dial::start(request, record, dial::Reuse::IfIdle, flows, shared, cx)
         }
         Err(denied) => {
-            let refusal = Refusal::Denied(denied.decision);
+            let refusal = Refusal::Denied(denied);
             reply::refuse(record, refusal, request.manner(), flows, shared, cx)
         }
     }

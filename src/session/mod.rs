@@ -14,6 +14,7 @@ pub mod head;
 pub mod id;
 pub mod lookup;
 pub mod outcome;
+pub mod refusal;
 pub mod relay;
 pub mod reply;
 pub mod request;

@@ -1,12 +1,15 @@
-//! What became of a request: the [`Record`] that log and counters read, and the [`Refusal`]s, each with
-//! status, message and label in one place. Formats no log line (that is `crate::log`).
+//! What became of a request: the [`Record`] that log and counters read. Why we answer one ourselves is in `refusal`;
+//! formats no log line (that is `crate::log`).
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+pub use super::refusal::ROLE_UNKNOWN;
+use super::refusal::Refusal;
 pub use crate::http::reply::Cause;
+pub use crate::policy::Code;
 use crate::policy::Decision;
 
 /// A request's id in the form of an xid: 12 bytes, shown as 20 characters of lower-case base32hex.
@@ -74,6 +77,8 @@ pub struct Record {
     pub status_code: Option<u16>,
     /// What that answer is due to.
     pub cause: Option<Cause>,
+    /// The same by its stable name.
+    pub code: Option<Code>,
     /// Time the lookup took; `None` where there was none.
     pub dns_lookup_time: Option<Micros>,
     /// Time the dial took; `None` where there was none.
@@ -133,6 +138,7 @@ impl Record {
             error: None,
             status_code: None,
             cause: None,
+            code: None,
             dns_lookup_time: None,
             establish_time: None,
             outbound_remote: None,
@@ -154,8 +160,9 @@ impl Record {
         self.status_code = Some(status);
         let cause = refusal.cause();
         self.cause = Some(cause);
+        self.code = Some(refusal.code());
         match (refusal, cause) {
-            (Refusal::Denied(decision), _) => self.note_decision(decision, false),
+            (Refusal::Denied(denied), _) => self.note_decision(denied.decision, false),
             // The request was let out, or would have been.
             (failure, Cause::Origin | Cause::Capacity) => self.error = Some(failure.reason().into()),
             (refusal, _) => {
@@ -188,151 +195,11 @@ impl Record {
     }
 }
 
-/// The reason of a refusal for want of a role.
-pub const ROLE_UNKNOWN: &str = "Client role cannot be determined";
-
-/// Why we answer a request ourselves.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Refusal {
-    /// The message breaks the syntax of RFC 9112, or one of its two ways of framing contradicts the other; one reason.
-    Malformed(&'static str),
-    /// The head exceeds a limit.
-    HeadTooLarge(&'static str),
-    /// The head or body did not arrive in time.
-    RequestTimedOut,
-    /// A request to a server, not to a proxy.
-    NotProxyRequest,
-    /// `https:` in absolute form.
-    UseConnect,
-    /// Neither `http:` nor `https:`.
-    SchemeUnknown,
-    /// No credentials, or wrong ones.
-    RoleUnknown,
-    /// By the ACL or the address rules.
-    Denied(Decision),
-    /// The ACL asks for a feature that is not there.
-    Unavailable(&'static str),
-    /// No address was found.
-    LookupFailed(Arc<str>),
-    /// Nobody answered the lookup in time.
-    LookupTimedOut(Arc<str>),
-    /// No address could be reached, or the origin gave no answer.
-    DialFailed(Box<str>),
-    /// The dial or the answer took too long.
-    DialTimedOut(Box<str>),
-    /// The origin's answer is not HTTP as RFC 9112 has it.
-    ResponseMalformed(&'static str),
-    /// We have no room for the request.
-    Overloaded(&'static str),
-}
-
-impl Refusal {
-    /// Status code and reason phrase of the answer; `deny_status` is that of denials.
-    pub fn status(&self, deny_status: u16) -> (u16, &'static str) {
-        match self {
-            Refusal::Malformed(_)
-            | Refusal::NotProxyRequest
-            | Refusal::UseConnect
-            | Refusal::SchemeUnknown => (400, "Bad Request"),
-            Refusal::HeadTooLarge(_) => (431, "Request Header Fields Too Large"),
-            Refusal::RequestTimedOut => (408, "Request Timeout"),
-            Refusal::RoleUnknown => (407, "Request rejected by proxy"),
-            Refusal::Denied(_) | Refusal::Unavailable(_) => (deny_status, "Request rejected by proxy"),
-            Refusal::LookupFailed(_) | Refusal::DialFailed(_) | Refusal::ResponseMalformed(_) => {
-                (502, "Bad Gateway")
-            }
-            Refusal::LookupTimedOut(_) | Refusal::DialTimedOut(_) => (504, "Gateway Timeout"),
-            Refusal::Overloaded(_) => (503, "Service Unavailable"),
-        }
-    }
-
-    /// Why, without naming the host: for the log, and for the text where that needs no more.
-    pub fn reason(&self) -> Cow<'static, str> {
-        match self {
-            Refusal::Malformed(reason) => format!("Malformed request: {reason}.").into(),
-            Refusal::HeadTooLarge(reason) => format!("Request head too large: {reason}.").into(),
-            Refusal::RequestTimedOut => "The request did not arrive in time.".into(),
-            Refusal::NotProxyRequest => "This is a proxy: it takes CONNECT and requests for absolute \
-                URIs (GET http://host/path). Configure it as the client's HTTP proxy."
-                .into(),
-            Refusal::UseConnect => "https URIs are not fetched by this proxy: use CONNECT.".into(),
-            Refusal::SchemeUnknown => "Only http URIs and CONNECT are supported.".into(),
-            Refusal::RoleUnknown => ROLE_UNKNOWN.into(),
-            Refusal::Denied(decision) => decision.reason.clone(),
-            Refusal::Unavailable(what) => format!("{what} is not available").into(),
-            Refusal::LookupFailed(why) => format!("Failed to resolve remote hostname: {why}").into(),
-            Refusal::LookupTimedOut(why) => format!("Timed out resolving remote hostname: {why}").into(),
-            Refusal::DialFailed(why) => format!("Failed to connect to remote host: {why}").into(),
-            Refusal::DialTimedOut(why) => format!("Timed out connecting to remote host: {why}").into(),
-            Refusal::ResponseMalformed(reason) => {
-                format!("Malformed response from remote host: {reason}.").into()
-            }
-            Refusal::Overloaded(why) => format!("Proxy overloaded. {why}").into(),
-        }
-    }
-
-    /// The text of the answer; `host` is escaped already.
-    pub fn text(&self, host: &str) -> Cow<'static, str> {
-        match self.cause() {
-            Cause::Credentials | Cause::Policy => {
-                format!("Egress proxying is denied to host '{host}': {}.", self.reason()).into()
-            }
-            Cause::Request | Cause::Origin | Cause::Capacity => self.reason(),
-        }
-    }
-
-    /// What it is due to.
-    pub fn cause(&self) -> Cause {
-        match self {
-            Refusal::Malformed(_)
-            | Refusal::HeadTooLarge(_)
-            | Refusal::RequestTimedOut
-            | Refusal::NotProxyRequest
-            | Refusal::UseConnect
-            | Refusal::SchemeUnknown => Cause::Request,
-            Refusal::RoleUnknown => Cause::Credentials,
-            Refusal::Denied(_) | Refusal::Unavailable(_) => Cause::Policy,
-            Refusal::LookupFailed(_)
-            | Refusal::LookupTimedOut(_)
-            | Refusal::DialFailed(_)
-            | Refusal::DialTimedOut(_)
-            | Refusal::ResponseMalformed(_) => Cause::Origin,
-            Refusal::Overloaded(_) => Cause::Capacity,
-        }
-    }
-
-    /// May the connection be kept, as far as the refusal goes? Not where the message could not be read.
-    pub fn leaves_framing_intact(&self) -> bool {
-        !matches!(
-            self,
-            Refusal::Malformed(_) | Refusal::HeadTooLarge(_) | Refusal::RequestTimedOut
-        )
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn denials_name_the_host_and_the_reason() {
-        let denied = Refusal::Denied(Decision {
-            project: "p".into(),
-            reason: "rule has enforce policy".into(),
-            enforce_would_deny: true,
-        });
-        let text = denied.text("a.test:80");
-        assert_eq!(
-            text,
-            "Egress proxying is denied to host 'a.test:80': rule has enforce policy."
-        );
-        assert_eq!((denied.status(407).0, denied.status(403).0), (407, 403));
-        assert_eq!(
-            Refusal::RoleUnknown.status(403).0,
-            407,
-            "the challenge belongs to 407 alone"
-        );
-    }
+    use crate::net::IoFailKind;
+    use crate::policy::Refused;
 
     #[test]
     fn a_failure_keeps_the_decision_and_adds_the_error() {
@@ -340,7 +207,10 @@ mod tests {
         let mut record = Record::new(Id::default(), client, SystemTime::UNIX_EPOCH);
         record.allow = true;
         record.note_refusal(
-            Refusal::DialFailed("dial tcp 1.2.3.4:80: connection refused".into()),
+            Refusal::DialFailed(
+                IoFailKind::Refused,
+                "dial tcp 1.2.3.4:80: connection refused".into(),
+            ),
             502,
         );
         assert!(record.allow);
@@ -349,7 +219,8 @@ mod tests {
             error,
             "Failed to connect to remote host: dial tcp 1.2.3.4:80: connection refused"
         );
-        record.note_refusal(Refusal::RoleUnknown, 407);
+        assert_eq!(record.code, Some(Code::ConnectFailed));
+        record.note_refusal(Refusal::Unidentified(Refused::Wrong), 407);
         assert!(!record.allow);
         assert_eq!(record.decision_reason, ROLE_UNKNOWN);
     }

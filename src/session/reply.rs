@@ -5,7 +5,8 @@ use crate::http::reply::{Reply, escape_host, reply};
 
 use super::closing::Closing;
 use super::head::Head;
-use super::outcome::{Record, Refusal};
+use super::outcome::Record;
+use super::refusal::Refusal;
 use super::{Action, Close, Cx, Shared, State};
 
 /// How a client wants to be answered, and whether its connection can go on afterwards.

@@ -10,7 +10,8 @@ use crate::http::rewrite::{self, ResponsePlan};
 use crate::http::{Fault, Version};
 
 use super::exchange::{Continuing, Exchange, Next, Sending};
-use super::outcome::{Extent, Refusal};
+use super::outcome::Extent;
+use super::refusal::Refusal;
 use super::relay::{Relay, Relayed};
 use super::{Action, Cx, Shared};
 

@@ -244,6 +244,8 @@ fn lookup_fail(script: &mut Script<'_>) -> LookupFail {
 fn dial_fail(script: &mut Script<'_>) -> IoFail {
     let kinds = [
         IoFailKind::Other,
+        IoFailKind::Refused,
+        IoFailKind::Unreachable,
         IoFailKind::TimedOut,
         IoFailKind::Exhausted,
         IoFailKind::Reset,

@@ -197,7 +197,7 @@ pub(super) fn refused(address: SocketAddr) -> DialFail {
     DialFail {
         address,
         fail: IoFail {
-            kind: IoFailKind::Other,
+            kind: IoFailKind::Refused,
             text: "connection refused".into(),
         },
     }
