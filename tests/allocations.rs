@@ -86,7 +86,7 @@ fn proxy(folder: &Path) -> SocketAddr {
     let (ready, started) = mpsc::channel();
     thread::spawn(move || {
         let (server, logger) = smokescreen::start::start(&config).unwrap_or_else(|error| panic!("{error:?}"));
-        ready.send(logger.flush(Duration::from_secs(5))).unwrap();
+        ready.send(logger.flush(Duration::from_secs(60))).unwrap();
         server.run()
     });
     assert!(started.recv().unwrap(), "the log is stuck");

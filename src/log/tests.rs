@@ -31,7 +31,7 @@ fn written(
 ) -> String {
     let (queue, writes) = tapped();
     each(&builder(format, level, spec, queue.clone()).build());
-    assert!(queue.flush(Duration::from_secs(10)));
+    assert!(queue.flush(Duration::from_secs(60)));
     text(&writes)
 }
 
@@ -72,7 +72,7 @@ fn canonical_lines_and_others_leave_in_order_one_line_each() {
         ..Record::new(Id([7; 12]), client, now)
     };
     logger.record(&stranger, now);
-    assert!(logger.flush(Duration::from_secs(10)));
+    assert!(logger.flush(Duration::from_secs(60)));
 
     let text = text(&writes);
     let lines: Vec<&str> = text.lines().collect();
@@ -121,7 +121,7 @@ fn the_level_option_beats_rust_log_which_beats_info() {
         for level in [Level::Error, Level::Warn, Level::Info, Level::Debug] {
             logger.line(level, level.as_str(), &mut [], SystemTime::UNIX_EPOCH);
         }
-        assert!(logger.flush(Duration::from_secs(10)));
+        assert!(logger.flush(Duration::from_secs(60)));
         // One filter for both kinds.
         assert_eq!(text(&writes).lines().count(), all.lines().count());
         all.lines().count()

@@ -36,9 +36,9 @@ public final class Client {
             .proxy(ProxySelector.of(new InetSocketAddress(proxy.getHost(), proxy.getPort())))
             .authenticator(authenticator)
             .sslContext(trusting(words[2]))
-            .connectTimeout(Duration.ofSeconds(10))
+            .connectTimeout(Duration.ofSeconds(50))
             .build();
-        HttpRequest request = HttpRequest.newBuilder(URI.create(words[1])).timeout(Duration.ofSeconds(10)).build();
+        HttpRequest request = HttpRequest.newBuilder(URI.create(words[1])).timeout(Duration.ofSeconds(50)).build();
         try {
             HttpResponse<String> reply = client.send(request, HttpResponse.BodyHandlers.ofString());
             System.out.println(reply.statusCode() + " " + reply.body());

@@ -15,7 +15,7 @@ import sys
 def with_requests(proxy, url, certificate):
     import requests
 
-    reply = requests.get(url, proxies={"http": proxy, "https": proxy}, verify=certificate, timeout=10)
+    reply = requests.get(url, proxies={"http": proxy, "https": proxy}, verify=certificate, timeout=50)
     return reply.status_code, reply.text
 
 
@@ -23,7 +23,7 @@ def with_httpx(proxy, url, certificate):
     import httpx
 
     context = ssl.create_default_context(cafile=certificate)
-    with httpx.Client(proxy=proxy, verify=context, timeout=10) as client:
+    with httpx.Client(proxy=proxy, verify=context, timeout=50) as client:
         reply = client.get(url)
         return reply.status_code, reply.text
 
@@ -33,7 +33,7 @@ def with_aiohttp(proxy, url, certificate):
 
     async def fetch():
         context = ssl.create_default_context(cafile=certificate)
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=50)) as session:
             if url.startswith("ws"):
                 async with session.ws_connect(url, proxy=proxy, ssl=context) as socket:
                     await socket.send_str("hello from outside")
@@ -53,7 +53,7 @@ def with_urllib(proxy, url, certificate):
         urllib.request.ProxyHandler({"http": proxy, "https": proxy}), urllib.request.HTTPSHandler(context=context)
     )
     try:
-        reply = opener.open(url, timeout=10)
+        reply = opener.open(url, timeout=50)
         return reply.status, reply.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

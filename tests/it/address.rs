@@ -11,7 +11,7 @@ use crate::support::dns::{Answer, Dns, parse};
 use crate::support::message::{Response, connect, get};
 use crate::support::origin::{Deaf, Origin};
 use crate::support::proxy::{Proxy, Setup};
-use crate::support::{PRIVATE, PUBLIC, PUBLIC_6, PUBLIC_B};
+use crate::support::{AT_ONCE, PRIVATE, PUBLIC, PUBLIC_6, PUBLIC_B};
 
 cases![
     public_addresses_are_dialled_by_both_families,
@@ -405,7 +405,7 @@ fn a_dead_first_address_is_raced() {
         }
     });
     let dns = Dns::start().name("race.test", &[PUBLIC_B, PUBLIC]);
-    let proxy = Setup::open().resolver(&dns).option("--timeout", "10s").start();
+    let proxy = Setup::open().resolver(&dns).option("--timeout", "300s").start();
     let start = std::time::Instant::now();
     assert_eq!(
         proxy
@@ -414,7 +414,7 @@ fn a_dead_first_address_is_raced() {
         "second"
     );
     assert!(
-        start.elapsed() < std::time::Duration::from_secs(5),
+        start.elapsed() < AT_ONCE,
         "it waited for the first attempt to fail"
     );
     assert_eq!(proxy.decision().get("outbound_remote_addr"), address);

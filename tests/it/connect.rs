@@ -127,10 +127,7 @@ fn a_silent_host_is_504_after_the_timeout() {
         response.text()
     );
     assert!(response.text().contains(PUBLIC), "{}", response.text());
-    assert!(
-        waited >= Duration::from_millis(700) && waited < Duration::from_secs(6),
-        "{waited:?}"
-    );
+    assert!(waited >= Duration::from_millis(700), "{waited:?}");
 }
 
 fn a_failed_connect_closes_the_connection() {

@@ -358,7 +358,7 @@ fn expect_100_is_forwarded_and_answered_by_the_origin() {
     let origin = Origin::raw(|mut wire| {
         let head = wire.take_head();
         if head.is_ok_and(|head| head.fields.get("expect").as_deref() == Some("100-continue")) {
-            let _ = wire.try_send("HTTP/1.1 100 Continue\r\n\r\n");
+            let _ = wire.try_send("HTTP/1.1 100 Continue\r\nX-From: origin\r\n\r\n");
         }
         if wire.take(4) == Ok(b"data".to_vec()) {
             let _ = wire.try_send(ok("got it"));
@@ -371,18 +371,9 @@ fn expect_100_is_forwarded_and_answered_by_the_origin() {
         &origin.url("/"),
         "Expect: 100-continue\r\nContent-Length: 4\r\n",
     ));
-    let start = Instant::now();
-    assert!(
-        client
-            .take_head()
-            .expect("an interim response")
-            .start
-            .starts_with("HTTP/1.1 100")
-    );
-    assert!(
-        start.elapsed() < Duration::from_millis(900),
-        "the origin's 100 came at once"
-    );
+    let interim = client.take_head().expect("an interim response");
+    assert!(interim.start.starts_with("HTTP/1.1 100"));
+    assert!(interim.fields.has("x-from"), "ours, not the origin's");
     client.send("data");
     let response = client.response();
     assert_eq!((response.text().as_str(), response.interim.len()), ("got it", 0));
@@ -412,10 +403,10 @@ fn expect_100_is_answered_by_us_when_the_origin_is_silent() {
             .start
             .starts_with("HTTP/1.1 100")
     );
-    let waited = start.elapsed();
     assert!(
-        waited > Duration::from_millis(800) && waited < Duration::from_secs(4),
-        "{waited:?}"
+        start.elapsed() > Duration::from_millis(800),
+        "{:?}",
+        start.elapsed()
     );
     client.send("data");
     let response = client.response();

@@ -182,8 +182,11 @@ fn responses_are_framed_strictly() {
 }
 
 fn patterns_depend_on_position() {
-    let long = pattern(1 << 16, 7);
-    assert_eq!(long.len(), 1 << 16);
+    let long = pattern(1 << 18, 7);
+    assert_eq!(long.len(), 1 << 18);
     assert_ne!(long[..1000], long[1000..2000]);
+    let pieces: Vec<&[u8]> = long.chunks(1 << 12).collect();
+    let different: std::collections::HashSet<&[u8]> = pieces.iter().copied().collect();
+    assert_eq!(different.len(), pieces.len());
     assert_ne!(pattern(64, 1), pattern(64, 3));
 }

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use crate::support::case::cases;
-use crate::support::eventually;
 use crate::support::message::{connect, get};
 use crate::support::origin::Origin;
 use crate::support::proxy::Setup;
 use crate::support::wire::{End, Wire};
+use crate::support::{AT_ONCE, eventually};
 
 cases![
     a_slow_head_is_408_and_closed,
@@ -35,10 +35,10 @@ fn a_slow_head_is_408_and_closed() {
         client.send(part);
         let response = client.response();
         assert!(response.status == 408 && response.closes(), "{response:?}");
-        let waited = start.elapsed();
         assert!(
-            waited > Duration::from_millis(800) && waited < Duration::from_secs(5),
-            "{waited:?}"
+            start.elapsed() > Duration::from_millis(800),
+            "{:?}",
+            start.elapsed()
         );
         client.expect_gone();
     }
@@ -51,7 +51,7 @@ fn a_dribbled_head_does_not_extend_its_deadline() {
     let mut twin = client.twin();
     let start = Instant::now();
     let sender = std::thread::spawn(move || {
-        for byte in format!("GET http://x.test/ HTTP/1.1\r\nX: {}", "y".repeat(200)).bytes() {
+        for byte in format!("GET http://x.test/ HTTP/1.1\r\nX: {}", "y".repeat(2000)).bytes() {
             if twin.try_send([byte]).is_err() {
                 return;
             }
@@ -59,7 +59,7 @@ fn a_dribbled_head_does_not_extend_its_deadline() {
         }
     });
     assert_eq!(client.response().status, 408);
-    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
     drop(client);
     sender.join().expect("sent");
 }
@@ -86,7 +86,7 @@ fn an_idle_kept_connection_is_closed() {
     assert_eq!(client.response().status, 200);
     let start = Instant::now();
     client.expect_gone();
-    assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
+    assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
 }
 
 /// With no descriptors left it must neither spin nor exit, must go on with what it has, and must recover.
@@ -241,7 +241,7 @@ fn one_busy_tunnel_does_not_starve_others() {
         tunnel.expect(b"ping");
     }
     assert!(
-        start.elapsed() < Duration::from_secs(8),
+        start.elapsed() < AT_ONCE,
         "{:?} for 50 small exchanges",
         start.elapsed()
     );

