@@ -38,7 +38,7 @@ const SCRATCH_BYTES: usize = 64 * 1024;
 const BUDGET_BYTES: usize = 32 * 1024 * 1024;
 
 /// Threads for lookups by the system's resolver.
-const RESOLVER_WORKERS: usize = 8;
+const RESOLVER_PLACES: usize = 32;
 
 /// Lookups waiting or under way at most.
 const LOOKUPS_MAX: usize = 1024;
@@ -278,7 +278,7 @@ fn resolver_settings(config: &Config) -> resolver::Settings {
         network: config.network,
         cache_ttl: config.dns_cache_ttl,
         timeout: config.dns_timeout,
-        workers: RESOLVER_WORKERS,
+        places: RESOLVER_PLACES,
         queue_max: LOOKUPS_MAX,
     }
 }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 /// Something that may block.
 pub type Job = Box<dyn FnOnce() + Send + 'static>;
@@ -12,7 +13,10 @@ pub type Job = Box<dyn FnOnce() + Send + 'static>;
 /// Enough for `getaddrinfo` with the name service modules that libc loads; a default stack is 2 MiB.
 const STACK_BYTES: usize = 512 * 1024;
 
-/// Threads that are started when there is work for them, and stay.
+/// So long a thread without work stays.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Threads that are started when there is work for them, and end when there was none for a while.
 ///
 /// Dropping the pool drops the waiting jobs and lets the threads end after the job they are at. It does not
 /// wait for them: a call that is stuck must not keep the program from ending.
@@ -21,6 +25,7 @@ pub struct Pool {
     name: &'static str,
     workers_max: usize,
     waiting_max: usize,
+    idle_timeout: Duration,
 }
 
 /// Why a job was not taken. The job is dropped.
@@ -65,6 +70,7 @@ impl Pool {
             name,
             workers_max: workers_max.max(1),
             waiting_max,
+            idle_timeout: IDLE_TIMEOUT,
         }
     }
 
@@ -98,18 +104,18 @@ impl Pool {
         Ok(())
     }
 
-    /// How many threads were started.
+    /// How many threads there are.
     pub fn workers(&self) -> usize {
         self.shared.lock().workers
     }
 
     fn start_worker(&self, number: usize) -> std::io::Result<()> {
-        let shared = Arc::clone(&self.shared);
+        let (shared, idle_timeout) = (Arc::clone(&self.shared), self.idle_timeout);
         let name = format!("{}-{number}", self.name);
         thread::Builder::new()
             .name(name)
             .stack_size(STACK_BYTES)
-            .spawn(move || work(&shared))
+            .spawn(move || work(&shared, idle_timeout))
             .map(drop)
     }
 }
@@ -128,8 +134,8 @@ impl Drop for Pool {
 }
 
 /// A thread's life. A job that panics is reported and costs only itself.
-fn work(shared: &Shared) {
-    while let Some(job) = next_job(shared) {
+fn work(shared: &Shared, idle_timeout: Duration) {
+    while let Some(job) = next_job(shared, idle_timeout) {
         if catch_unwind(AssertUnwindSafe(job)).is_err() {
             let name = thread::current().name().unwrap_or("worker").to_owned();
             log::error!("a job panicked on thread {name}");
@@ -137,17 +143,23 @@ fn work(shared: &Shared) {
     }
 }
 
-fn next_job(shared: &Shared) -> Option<Job> {
+/// The next job; `None` when the thread is to end, and then it is no longer counted.
+fn next_job(shared: &Shared, idle_timeout: Duration) -> Option<Job> {
     let mut state = shared.lock();
+    let mut is_over = false;
     loop {
-        if state.closed {
-            return None;
-        }
         if let Some(job) = state.waiting.pop_front() {
             return Some(job);
         }
+        if state.closed || is_over {
+            state.workers -= 1;
+            return None;
+        }
         state.idle += 1;
-        state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+        let waited = shared.work.wait_timeout(state, idle_timeout);
+        let (locked, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        // A job may have come at the last moment: nobody else was woken for it.
+        (state, is_over) = (locked, timeout.timed_out());
         state.idle -= 1;
     }
 }
@@ -215,6 +227,27 @@ mod tests {
         pool.submit(Box::new(move || done.send(7).unwrap())).unwrap();
         assert_eq!(answers.recv_timeout(LONG), Ok(7));
         assert_eq!(pool.workers(), 1);
+    }
+
+    #[test]
+    fn a_thread_without_work_ends_and_another_is_started_for_the_next_job() {
+        let mut pool = Pool::new("test", 2, 8);
+        pool.idle_timeout = Duration::from_millis(1);
+        for round in 0..3 {
+            let (done, answers) = mpsc::channel();
+            for n in 0..4 {
+                let done = done.clone();
+                pool.submit(Box::new(move || done.send(n).unwrap())).unwrap();
+            }
+            let mut got: Vec<i32> = (0..4).map(|_| answers.recv_timeout(LONG).unwrap()).collect();
+            got.sort_unstable();
+            assert_eq!(got, [0, 1, 2, 3], "in round {round}");
+            let start = std::time::Instant::now();
+            while pool.workers() > 0 {
+                assert!(start.elapsed() < LONG, "threads stay");
+                thread::yield_now();
+            }
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod pump;
 pub mod regular_file;
 pub mod resolver;
 pub mod scratch;
+pub mod shares;
 pub mod signal;
 pub mod token;
 pub mod wire;

@@ -29,6 +29,7 @@ mod names;
 mod programs;
 mod refuse;
 mod relay;
+mod resolvers;
 mod signals;
 mod smuggling;
 mod smuggling_origins;
@@ -77,6 +78,7 @@ fn all_cases() -> Vec<Case> {
         acl::cases(),
         address::cases(),
         names::cases(),
+        resolvers::cases(),
         connect::cases(),
         relay::cases(),
         bulk::cases(),

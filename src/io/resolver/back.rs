@@ -7,6 +7,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::net::ClientKey;
+
 /// A question to a back end.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct QuestionId(pub(super) u64);
@@ -14,7 +16,7 @@ pub(super) struct QuestionId(pub(super) u64);
 /// One of the two back ends.
 pub(super) enum Back {
     /// `getaddrinfo` on threads.
-    System(System),
+    System(Box<System>),
     /// Our own stub resolver on the loop.
     Stub(Box<Stub>),
 }
@@ -36,19 +38,20 @@ pub(super) struct Found {
 }
 
 impl Back {
-    /// What the back end knows without asking.
-    pub(super) fn known(&mut self, name: &str, now: Instant) -> Vec<IpAddr> {
+    /// Asks on this client's account, as soon as it is its turn; the outcome comes out of [`Back::outcomes`], possibly
+    /// at once.
+    pub(super) fn ask(&mut self, id: QuestionId, name: &Arc<str>, client: ClientKey, now: Instant) {
         match self {
-            Back::System(_) => Vec::new(),
-            Back::Stub(stub) => stub.known(name, now),
+            Back::System(system) => system.ask(id, Arc::clone(name), client),
+            Back::Stub(stub) => stub.ask(id, name, client, now),
         }
     }
 
-    /// Asks; the outcome comes out of [`Back::outcomes`], possibly at once.
-    pub(super) fn ask(&mut self, id: QuestionId, name: &Arc<str>, now: Instant) {
+    /// Another client waits for this question too.
+    pub(super) fn join(&mut self, id: QuestionId, client: ClientKey, now: Instant) {
         match self {
-            Back::System(system) => system.ask(id, Arc::clone(name)),
-            Back::Stub(stub) => stub.ask(id, name, now),
+            Back::System(system) => system.join(id, client),
+            Back::Stub(stub) => stub.join(id, client, now),
         }
     }
 

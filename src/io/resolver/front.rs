@@ -3,6 +3,7 @@
 
 use super::back::{Back, Outcome, QuestionId};
 use super::cache::Cache;
+use super::local::Local;
 use super::stub::Stub;
 use super::system::{Lookup, System, system_lookup};
 use super::waiters::Waiters;
@@ -25,6 +26,7 @@ const ABSENT_TTL: Duration = Duration::from_secs(1);
 /// Resolves names for the loop.
 pub struct Resolver {
     back: Back,
+    local: Local,
     cache: Cache,
     cache_ttl: Duration,
     timeout: Duration,
@@ -49,8 +51,12 @@ impl Resolver {
     /// When the registry can't be cloned.
     pub fn new(settings: Settings, registry: &Registry, waker: Arc<Waker>) -> io::Result<Resolver> {
         let lookup = system_lookup(settings.network);
-        let (hosts, search) = (Path::new("/etc/hosts"), Path::new("/etc/resolv.conf"));
-        Resolver::with_sources(settings, registry, waker, lookup, hosts, search)
+        let local = Local::new(
+            settings.network,
+            Path::new("/etc/hosts"),
+            Path::new("/etc/nsswitch.conf"),
+        );
+        Resolver::with_sources(settings, registry, waker, lookup, local)
     }
 
     fn with_sources(
@@ -58,24 +64,23 @@ impl Resolver {
         registry: &Registry,
         waker: Arc<Waker>,
         lookup: Lookup,
-        hosts: &Path,
-        search: &Path,
+        local: Local,
     ) -> io::Result<Resolver> {
         let back = if settings.servers.is_empty() {
-            Back::System(System::new(settings.workers, lookup, waker))
+            Back::System(Box::new(System::new(settings.places, lookup, waker)))
         } else {
             let registry = registry.try_clone()?;
             Back::Stub(Box::new(Stub::new(
                 settings.servers,
                 settings.network,
                 settings.timeout,
+                settings.places,
                 registry,
-                hosts,
-                search,
             )))
         };
         Ok(Resolver {
             back,
+            local,
             cache: Cache::new(CACHED_MAX),
             cache_ttl: settings.cache_ttl,
             timeout: settings.timeout,
@@ -100,9 +105,12 @@ impl Resolver {
         if let Some(answer) = self.cache.get(name, now) {
             return Asked::Answered(answer.clone());
         }
-        let known = self.back.known(name, now);
-        if !known.is_empty() {
-            return Asked::Answered(Ok(known.into()));
+        if let Some(known) = self.local.find(name, now) {
+            return Asked::Answered(Ok(known));
+        }
+        // Another name than the one that was judged would be looked up.
+        if matches!(self.back, Back::System(_)) && self.local.is_completed(name, now) {
+            return Asked::Answered(self.answer(name, Outcome::Absent).0);
         }
         if !self.waiters.room_for(asker) {
             return Asked::Full;
@@ -112,8 +120,9 @@ impl Resolver {
         self.waiters.add(ticket, id, asker, now + self.timeout);
         if let Some(question) = self.questions.get_mut(&id) {
             question.tickets.push(ticket);
-            if asked.is_none() {
-                self.back.ask(id, &question.name, now);
+            match asked {
+                Some(_) => self.back.join(id, asker, now),
+                None => self.back.ask(id, &question.name, asker, now),
             }
         }
         self.deliver(now);
@@ -217,21 +226,16 @@ impl Resolver {
             self.waiters.remove(ticket);
             self.ready.push((ticket, answer.clone()));
         }
-        if late.is_empty() {
+        let Some(client) = late.first().and_then(|&ticket| self.waiters.asker(ticket)) else {
             self.names.remove(&question.name);
             if let Some(end) = now.checked_add(ttl) {
                 self.cache.put(question.name, answer, end, now);
             }
-        } else {
-            self.back.ask(id, &question.name, now);
-            self.questions.insert(
-                id,
-                Question {
-                    tickets: late,
-                    ..question
-                },
-            );
-        }
+            return;
+        };
+        self.back.ask(id, &question.name, client, now);
+        question.tickets = late;
+        self.questions.insert(id, question);
     }
 
     /// Who joined late has time left when a question times out; for them it is asked again.

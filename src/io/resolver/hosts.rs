@@ -4,14 +4,17 @@
 use super::Network;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 /// How many names, and how many addresses of one, are kept.
-const NAMES_MAX: usize = 16_384;
+const NAMES_MAX: usize = 262_144;
 const ADDRESSES_MAX: usize = 64;
 
 /// What a hosts file says: addresses by lower-case name, in the file's order.
-#[derive(Default)]
-pub(super) struct Hosts(HashMap<Box<str>, Vec<IpAddr>>);
+pub(super) struct Hosts {
+    names: HashMap<Box<str>, Arc<[IpAddr]>>,
+    loopback: Arc<[IpAddr]>,
+}
 
 impl Hosts {
     /// Reads hosts(5): per line an address and its names, `#` starts a comment. Other lines are passed over, and
@@ -35,27 +38,35 @@ impl Hosts {
                 }
             }
         }
-        Hosts(hosts)
+        let names = hosts.into_iter().map(|(name, found)| (name, found.into()));
+        Hosts {
+            names: names.collect(),
+            loopback: [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()].into(),
+        }
     }
 
-    /// The addresses of `name` in the wanted families; empty when the file doesn't know it. `localhost` and the
-    /// names below it that the file leaves out are loopback, and never asked for (RFC 6761, 6.3).
-    pub(super) fn find(&self, name: &str, network: Network) -> Vec<IpAddr> {
-        let known = self.0.get(name).map(Vec::as_slice).unwrap_or_default();
-        let known: Vec<IpAddr> = known
-            .iter()
-            .copied()
-            .filter(|&address| network.admits(address))
-            .collect();
-        if !known.is_empty() || !is_localhost(name) {
-            return known;
-        }
-        let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-        loopback
-            .into_iter()
-            .filter(|&address| network.admits(address))
-            .collect()
+    /// The addresses of `name` in the wanted families, never none; `None` when the file doesn't know it. `localhost`
+    /// and the names below it that the file leaves out are loopback, and never asked for (RFC 6761, 6.3).
+    pub(super) fn find(&self, name: &str, network: Network) -> Option<Arc<[IpAddr]>> {
+        let known = self.names.get(name).and_then(|known| admitted(known, network));
+        known.or_else(|| {
+            is_localhost(name)
+                .then(|| admitted(&self.loopback, network))
+                .flatten()
+        })
     }
+}
+
+fn admitted(all: &Arc<[IpAddr]>, network: Network) -> Option<Arc<[IpAddr]>> {
+    if all.iter().all(|&address| network.admits(address)) {
+        return Some(Arc::clone(all));
+    }
+    let admitted: Arc<[IpAddr]> = all
+        .iter()
+        .copied()
+        .filter(|&address| network.admits(address))
+        .collect();
+    (!admitted.is_empty()).then_some(admitted)
 }
 
 fn is_localhost(name: &str) -> bool {
@@ -71,19 +82,25 @@ mod tests {
         all.iter().map(|address| address.parse().unwrap()).collect()
     }
 
+    fn found(hosts: &Hosts, name: &str, network: Network) -> Vec<IpAddr> {
+        hosts
+            .find(name, network)
+            .map_or(Vec::new(), |found| found.to_vec())
+    }
+
     #[test]
     fn names_are_found_in_the_files_order() {
         let hosts = Hosts::parse(
             "# comment\n10.0.0.1 a.test  B.Test. # b\n\n\t10.0.0.2\ta.test\n::2 a.test\n10.0.0.1 a.test\n",
         );
         assert_eq!(
-            hosts.find("a.test", Network::Any),
+            found(&hosts, "a.test", Network::Any),
             addresses(&["10.0.0.1", "10.0.0.2", "::2"])
         );
-        assert_eq!(hosts.find("a.test", Network::V6), addresses(&["::2"]));
-        assert_eq!(hosts.find("b.test", Network::Any), addresses(&["10.0.0.1"]));
-        assert_eq!(hosts.find("b.test", Network::V6), addresses(&[]));
-        assert_eq!(hosts.find("#", Network::Any), addresses(&[]));
+        assert_eq!(found(&hosts, "a.test", Network::V6), addresses(&["::2"]));
+        assert_eq!(found(&hosts, "b.test", Network::Any), addresses(&["10.0.0.1"]));
+        assert_eq!(found(&hosts, "b.test", Network::V6), addresses(&[]));
+        assert_eq!(found(&hosts, "#", Network::Any), addresses(&[]));
     }
 
     #[test]
@@ -91,21 +108,24 @@ mod tests {
         let hosts =
             Hosts::parse("127.1 a.test\n0x7f.0.0.1 b.test\n012.1.2.3 c.test\nfe80::1%lo d.test\n9.9.9.9\n");
         for name in ["a.test", "b.test", "c.test", "d.test", ""] {
-            assert!(hosts.find(name, Network::Any).is_empty(), "{name}");
+            assert!(found(&hosts, name, Network::Any).is_empty(), "{name}");
         }
     }
 
     #[test]
     fn localhost_is_loopback_whatever_the_file_leaves_out() {
         let hosts = Hosts::parse("127.0.0.9 localhost\n");
-        assert_eq!(hosts.find("localhost", Network::Any), addresses(&["127.0.0.9"]));
-        assert_eq!(hosts.find("localhost", Network::V6), addresses(&["::1"]));
         assert_eq!(
-            hosts.find("x.localhost", Network::Any),
+            found(&hosts, "localhost", Network::Any),
+            addresses(&["127.0.0.9"])
+        );
+        assert_eq!(found(&hosts, "localhost", Network::V6), addresses(&["::1"]));
+        assert_eq!(
+            found(&hosts, "x.localhost", Network::Any),
             addresses(&["127.0.0.1", "::1"])
         );
-        assert!(hosts.find("notlocalhost", Network::Any).is_empty());
-        assert!(hosts.find("localhost.test", Network::Any).is_empty());
+        assert!(found(&hosts, "notlocalhost", Network::Any).is_empty());
+        assert!(found(&hosts, "localhost.test", Network::Any).is_empty());
     }
 
     #[test]
@@ -118,7 +138,7 @@ mod tests {
             text.push_str(&format!("10.1.1.1 n{n}.test\n"));
         }
         let hosts = Hosts::parse(&text);
-        assert_eq!(hosts.find("many.test", Network::Any).len(), ADDRESSES_MAX);
-        assert_eq!(hosts.0.len(), NAMES_MAX);
+        assert_eq!(found(&hosts, "many.test", Network::Any).len(), ADDRESSES_MAX);
+        assert_eq!(hosts.names.len(), NAMES_MAX);
     }
 }

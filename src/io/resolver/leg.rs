@@ -6,6 +6,7 @@ use super::ending::{Ending, Failure};
 use super::message::{CHAIN_MAX, Entropy, Kind, Query, Reply};
 use super::wire::Wire;
 use super::{QuestionId, errno_words};
+use crate::net::ClientKey;
 use mio::{Registry, Token};
 use std::io;
 use std::net::SocketAddr;
@@ -18,6 +19,8 @@ const DATAGRAMS_PER_TURN: usize = 32;
 /// How many wrong answers a port takes in. Then somebody is guessing, and the question moves to another port
 /// and another id (RFC 5452, 9).
 const WRONG_MAX: usize = 256;
+/// What is said of a silence.
+const TIMED_OUT: &str = "i/o timeout";
 
 /// What every leg asks with.
 pub(super) struct Net {
@@ -35,6 +38,8 @@ pub(super) struct Leg {
     pub(super) question: QuestionId,
     /// The record type it asks for.
     pub(super) kind: Kind,
+    /// On whose account its socket is, once it may have one.
+    pub(super) payer: Option<ClientKey>,
     token: Token,
     name: Box<str>,
     until: Instant,
@@ -63,11 +68,12 @@ pub(super) enum Progress {
 }
 
 impl Leg {
-    /// A leg that has asked nobody yet; [`Leg::next_server`] starts it. It is over at `until` at the latest.
+    /// A leg that has asked nobody yet; [`Leg::start`] starts it. It is over at `until` at the latest.
     pub(super) fn new(question: QuestionId, kind: Kind, name: &str, until: Instant, token: Token) -> Leg {
         Leg {
             question,
             kind,
+            payer: None,
             token,
             name: name.into(),
             until,
@@ -85,8 +91,9 @@ impl Leg {
         }
     }
 
-    /// Asks the first server.
-    pub(super) fn start(&mut self, net: &Net, now: Instant) -> Progress {
+    /// Asks the first server, on this client's account.
+    pub(super) fn start(&mut self, payer: ClientKey, net: &Net, now: Instant) -> Progress {
+        self.payer = Some(payer);
         self.ask_from(0, net, now)
     }
 
@@ -95,8 +102,15 @@ impl Leg {
         self.deadline
     }
 
-    /// The deadline has passed: the server counts as silent.
+    /// The deadline has passed: the server counts as silent, if one was asked.
     pub(super) fn on_deadline(&mut self, net: &Net, now: Instant) -> Progress {
+        if self.payer.is_none() {
+            return Progress::Done(Ending::Failed(Failure {
+                timed_out: true,
+                server: None,
+                words: TIMED_OUT.into(),
+            }));
+        }
         self.silent = self.server(net);
         if now >= self.until {
             return self.give_up(net);
@@ -194,7 +208,7 @@ impl Leg {
         let timed_out = self.silent.map(|server| Failure {
             timed_out: true,
             server: Some(server),
-            words: "i/o timeout".into(),
+            words: TIMED_OUT.into(),
         });
         let failure = timed_out.or_else(|| self.last_failure.take());
         Progress::Done(Ending::Failed(
@@ -226,6 +240,8 @@ impl Leg {
         let mixed_case = self.at < net.servers.len();
         let query = Query::new(&self.name, self.kind, Entropy::draw()?, self.edns, mixed_case);
         let query = query.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a domain name"))?;
+        // One socket at a time.
+        self.wire = None;
         self.wire = Some(Wire::udp(server, query.bytes(), &net.registry, self.token)?);
         self.query = Some(query);
         self.wrong = 0;
@@ -236,6 +252,7 @@ impl Leg {
     fn open_tcp(&mut self, net: &Net, now: Instant) -> io::Result<()> {
         let server = self.server(net).ok_or(io::ErrorKind::InvalidInput)?;
         let query = self.query.as_ref().ok_or(io::ErrorKind::InvalidInput)?;
+        self.wire = None;
         self.wire = Some(Wire::tcp(server, query.bytes(), &net.registry, self.token)?);
         self.wait_for_server(net, now);
         Ok(())

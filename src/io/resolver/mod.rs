@@ -1,6 +1,6 @@
 //! Names to addresses: by asking the system (`system`, on threads) or the configured servers (`stub`, on the
 //! loop). Here are the words that the loop knows; `front` is what it talks to. Nothing here judges an address:
-//! that is the policy's.
+//! that is the policy's. A name is asked for as it was judged: no search list completes it.
 //!
 //! Never blocks, and knows the time only from its caller. An answer is always whole: addresses or a reason.
 
@@ -12,8 +12,9 @@ mod front;
 pub mod fuzzing;
 mod hosts;
 mod leg;
+mod local;
 mod message;
-mod search;
+mod queue;
 mod stub;
 mod system;
 mod waiters;
@@ -45,8 +46,8 @@ pub struct Settings {
     /// How long the servers may take for a question, never zero. As long as an asker waits, so that who is silent is
     /// named in time; but it is the asker that ends the wait.
     pub timeout: Duration,
-    /// How many threads may ask the system, at least 1.
-    pub workers: usize,
+    /// How many lookups may be under way: threads that ask the system, or sockets to the servers. At least 1.
+    pub places: usize,
     /// How many may wait for an answer.
     pub queue_max: usize,
 }

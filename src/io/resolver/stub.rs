@@ -1,20 +1,18 @@
-//! Our own stub resolver (RFC 1034, 5.3.1), for when servers are configured: hosts file, search list, and the
-//! two record types of a name asked for side by side. How one of them is pursued is `leg`'s business; waiting
-//! clients, sharing and caching are the front's.
+//! Our own stub resolver (RFC 1034, 5.3.1), for when servers are configured: the two record types of a name, asked for
+//! side by side where sockets suffice. How one of them is pursued is `leg`'s business; waiting clients, the hosts file
+//! and caching are the front's.
 
-use super::ending::{Combined, Ending, Failure, combine};
-use super::hosts::Hosts;
+use super::ending::{Combined, Ending, combine};
 use super::leg::{Leg, Net, Progress, ROUNDS};
 use super::message::Kind;
-use super::search::Search;
-use super::watched::Watched;
+use super::queue::Queue;
 use super::wire::MESSAGE_MAX;
 use super::{Network, Outcome, QuestionId};
 use crate::io::token::Source;
+use crate::net::ClientKey;
 use mio::Registry;
-use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// The longest one try may take.
@@ -29,8 +27,10 @@ pub(super) struct Stub {
     net: Net,
     network: Network,
     timeout: Duration,
-    hosts: Watched<Hosts>,
-    search: Watched<Search>,
+    /// The slots of legs that wait for a socket.
+    queue: Queue<u32>,
+    /// A socket came free outside of a turn.
+    has_freed: bool,
     questions: HashMap<QuestionId, Question>,
     /// Legs by the slot their sockets are registered under.
     legs: Vec<Option<Leg>>,
@@ -44,24 +44,20 @@ pub(super) struct Stub {
 
 /// One name on its way.
 struct Question {
-    candidates: VecDeque<Box<str>>,
     slots: Vec<u32>,
     endings: Vec<(Kind, Ending)>,
     until: Instant,
     grace: Option<Instant>,
-    /// What went wrong with an earlier candidate: then the name can't be called unknown.
-    failure: Option<Failure>,
 }
 
 impl Stub {
-    /// A stub for at least one server. `hosts` and `search` are where hosts(5) and resolv.conf(5) are.
+    /// A stub for at least one server, with that many sockets at most.
     pub(super) fn new(
         servers: Vec<SocketAddr>,
         network: Network,
         timeout: Duration,
+        sockets_max: usize,
         registry: Registry,
-        hosts: &Path,
-        search: &Path,
     ) -> Stub {
         let tries = u32::try_from(servers.len() * ROUNDS).unwrap_or(u32::MAX).max(1);
         let try_timeout = TRY_TIMEOUT_MAX.min(timeout / tries);
@@ -73,8 +69,8 @@ impl Stub {
             },
             network,
             timeout,
-            hosts: Watched::new(hosts, Hosts::parse),
-            search: Watched::new(search, Search::parse),
+            queue: Queue::new(sockets_max),
+            has_freed: false,
             questions: HashMap::new(),
             legs: Vec::new(),
             free: Vec::new(),
@@ -85,29 +81,48 @@ impl Stub {
         }
     }
 
-    /// What needs no asking: the names of the hosts file.
-    pub(super) fn known(&mut self, name: &str, now: Instant) -> Vec<IpAddr> {
-        self.hosts.get(now).find(name, self.network)
-    }
-
-    /// Asks for `name`. The outcome comes out of [`Stub::outcomes`], possibly at once.
-    pub(super) fn ask(&mut self, id: QuestionId, name: &str, now: Instant) {
+    /// Asks for `name` on this client's account. The outcome comes out of [`Stub::outcomes`], possibly at once.
+    pub(super) fn ask(&mut self, id: QuestionId, name: &str, client: ClientKey, now: Instant) {
+        let until = now + self.timeout;
+        let mut slots = Vec::new();
+        for &kind in super::kinds(self.network) {
+            let slot = self.take_slot();
+            let leg = Leg::new(id, kind, name, until, Source::Resolver(slot).token());
+            if let Some(place) = usize::try_from(slot)
+                .ok()
+                .and_then(|slot| self.legs.get_mut(slot))
+            {
+                *place = Some(leg);
+            }
+            slots.push(slot);
+            self.queue.push(slot, client);
+        }
         let question = Question {
-            candidates: self.search.get(now).candidates(name).into(),
-            slots: Vec::new(),
+            slots,
             endings: Vec::new(),
-            until: now + self.timeout,
+            until,
             grace: None,
-            failure: None,
         };
         self.questions.insert(id, question);
-        self.ask_next_candidate(id, now);
+        self.start_waiting(now);
+    }
+
+    /// Another client waits for this question too.
+    pub(super) fn join(&mut self, id: QuestionId, client: ClientKey, now: Instant) {
+        if let Some(question) = self.questions.get(&id) {
+            for &slot in &question.slots {
+                self.queue.join(slot, client);
+            }
+        }
+        self.start_waiting(now);
     }
 
     /// Nobody waits for this question any more.
     pub(super) fn forget(&mut self, id: QuestionId) {
         if let Some(question) = self.questions.remove(&id) {
             self.close(&question.slots);
+            // Whose turn it is now is told from the next turn on, where an outcome can be told too.
+            self.has_freed = !self.queue.is_empty();
         }
     }
 
@@ -117,8 +132,8 @@ impl Stub {
             return;
         };
         let progress = leg.on_ready(&self.net, &mut self.scratch, now);
-        self.last_turn = Some(now);
         self.settle(slot, progress, now);
+        self.start_waiting(now);
     }
 
     /// Time passed.
@@ -140,13 +155,16 @@ impl Stub {
             .filter(|(_, question)| question.grace.is_some_and(|at| at <= now));
         let graceless: Vec<QuestionId> = graceless.map(|(id, _)| *id).collect();
         for id in graceless {
-            self.conclude(id, now);
+            self.conclude(id);
         }
+        self.start_waiting(now);
     }
 
     /// When [`Stub::on_deadline`] wants to be called.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let at_once = self.last_turn.filter(|_| !self.unread.is_empty());
+        let at_once = self
+            .last_turn
+            .filter(|_| self.has_freed || !self.unread.is_empty());
         let legs = self.legs.iter().flatten().map(Leg::deadline);
         let graces = self.questions.values().filter_map(|question| question.grace);
         legs.chain(graces).chain(at_once).min()
@@ -160,7 +178,11 @@ impl Stub {
     /// How many sockets are open.
     #[cfg(test)]
     pub(super) fn open(&self) -> usize {
-        self.legs.iter().flatten().count()
+        self.legs
+            .iter()
+            .flatten()
+            .filter(|leg| leg.payer.is_some())
+            .count()
     }
 
     fn slots_due(&self, now: Instant) -> Vec<u32> {
@@ -172,34 +194,17 @@ impl Stub {
         due.map(|(_, slot)| slot).collect()
     }
 
-    fn ask_next_candidate(&mut self, id: QuestionId, now: Instant) {
-        let Some(question) = self.questions.get_mut(&id) else {
-            return;
-        };
-        let Some(name) = question.candidates.pop_front() else {
-            return;
-        };
-        let until = question.until;
-        let mut started = Vec::new();
-        for &kind in super::kinds(self.network) {
-            let slot = self.take_slot();
-            let leg = Leg::new(id, kind, &name, until, Source::Resolver(slot).token());
-            if let Some(place) = usize::try_from(slot)
-                .ok()
-                .and_then(|slot| self.legs.get_mut(slot))
-            {
-                *place = Some(leg);
-            }
-            started.push(slot);
-        }
-        if let Some(question) = self.questions.get_mut(&id) {
-            question.slots.clone_from(&started);
-        }
-        for slot in started {
+    /// Gives the sockets that are free to those whose turn it is.
+    fn start_waiting(&mut self, now: Instant) {
+        self.last_turn = Some(now);
+        self.has_freed = false;
+        // Bounded: each round takes one out of the queue, and none comes in.
+        while let Some((slot, client)) = self.queue.next() {
             let Some(leg) = leg_at(&mut self.legs, slot) else {
+                self.queue.give_back(client);
                 continue;
             };
-            let progress = leg.start(&self.net, now);
+            let progress = leg.start(client, &self.net, now);
             self.settle(slot, progress, now);
         }
     }
@@ -217,14 +222,19 @@ impl Stub {
             let place = usize::try_from(slot)
                 .ok()
                 .and_then(|slot| self.legs.get_mut(slot));
-            if place.is_some_and(|place| place.take().is_some()) {
-                self.free.push(slot);
-                self.unread.retain(|&unread| unread != slot);
+            let Some(leg) = place.and_then(Option::take) else {
+                continue;
+            };
+            match leg.payer {
+                Some(client) => self.queue.give_back(client),
+                None => self.queue.remove(slot),
             }
+            self.free.push(slot);
+            self.unread.retain(|&unread| unread != slot);
         }
     }
 
-    /// Takes in what became of a leg; when both record types are settled, so is the candidate.
+    /// Takes in what became of a leg; when both record types are settled, so is the question.
     fn settle(&mut self, slot: u32, progress: Progress, now: Instant) {
         let ending = match progress {
             Progress::Waiting => return,
@@ -251,43 +261,22 @@ impl Stub {
         }
         question.endings.push((kind, ending));
         if question.slots.is_empty() {
-            self.conclude(id, now);
+            self.conclude(id);
         }
     }
 
-    /// Makes one of what the record types came to, and reports it or goes on to the next candidate.
-    fn conclude(&mut self, id: QuestionId, now: Instant) {
-        let Some(question) = self.questions.get_mut(&id) else {
+    /// Makes one of what the record types came to, and reports it.
+    fn conclude(&mut self, id: QuestionId) {
+        let Some(question) = self.questions.remove(&id) else {
             return;
         };
-        let unfinished = std::mem::take(&mut question.slots);
-        question.grace = None;
-        let endings = std::mem::take(&mut question.endings);
-        let outcome = match combine(endings, !unfinished.is_empty()) {
-            Combined::Found(found) => Some(Outcome::Found(found)),
-            Combined::Failed(failure) if failure.timed_out || question.candidates.is_empty() => {
-                Some(failure.into_outcome())
-            }
-            Combined::Failed(failure) => {
-                question.failure = Some(failure);
-                None
-            }
-            Combined::Absent if question.candidates.is_empty() => Some(
-                question
-                    .failure
-                    .take()
-                    .map_or(Outcome::Absent, Failure::into_outcome),
-            ),
-            Combined::Absent => None,
+        self.close(&question.slots);
+        let outcome = match combine(question.endings, !question.slots.is_empty()) {
+            Combined::Found(found) => Outcome::Found(found),
+            Combined::Failed(failure) => failure.into_outcome(),
+            Combined::Absent => Outcome::Absent,
         };
-        self.close(&unfinished);
-        match outcome {
-            Some(outcome) => {
-                self.questions.remove(&id);
-                self.outcomes.push((id, outcome));
-            }
-            None => self.ask_next_candidate(id, now),
-        }
+        self.outcomes.push((id, outcome));
     }
 }
 

@@ -1,11 +1,14 @@
 //! The system's own resolver: `getaddrinfo` on worker threads. What has not reached a thread waits here, where
-//! it can be taken back; what has can't be, and holds its thread for as long as the system likes.
+//! it can be taken back; what has can't be, and holds its thread for as long as the system likes, on the account of the
+//! client that it took it for.
 
+use super::queue::Queue;
 use super::{Found, Network, Outcome, QuestionId, errno_words};
 use crate::io::blocking::Pool;
+use crate::net::ClientKey;
 use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, LookupErrorKind, SockType, getaddrinfo};
 use mio::Waker;
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -21,13 +24,15 @@ const EAI_ADDRFAMILY: i32 = -9;
 /// Asks the system, one thread for each question.
 pub(super) struct System {
     pool: Pool,
-    workers: usize,
     lookup: Lookup,
     waker: Arc<Waker>,
     sender: Sender<(QuestionId, Outcome)>,
     receiver: Receiver<(QuestionId, Outcome)>,
-    waiting: VecDeque<(QuestionId, Arc<str>)>,
-    running: HashSet<QuestionId>,
+    queue: Queue<QuestionId>,
+    /// The names of those in the queue.
+    waiting: HashMap<QuestionId, Arc<str>>,
+    /// What the threads are at, and on whose account.
+    running: HashMap<QuestionId, ClientKey>,
     outcomes: Vec<(QuestionId, Outcome)>,
 }
 
@@ -39,34 +44,45 @@ impl System {
         System {
             // As many may wait for a thread as there are: one between its answer and its next job.
             pool: Pool::new("resolver", workers, workers),
-            workers,
             lookup,
             waker,
             sender,
             receiver,
-            waiting: VecDeque::new(),
-            running: HashSet::new(),
+            queue: Queue::new(workers),
+            waiting: HashMap::new(),
+            running: HashMap::new(),
             outcomes: Vec::new(),
         }
     }
 
-    /// Asks for `name`, as soon as a thread is free.
-    pub(super) fn ask(&mut self, id: QuestionId, name: Arc<str>) {
-        self.waiting.push_back((id, name));
+    /// Asks for `name` on this client's account, as soon as a thread is free and it is the client's turn.
+    pub(super) fn ask(&mut self, id: QuestionId, name: Arc<str>, client: ClientKey) {
+        self.waiting.insert(id, name);
+        self.queue.push(id, client);
+        self.dispatch();
+    }
+
+    /// Another client waits for this question too.
+    pub(super) fn join(&mut self, id: QuestionId, client: ClientKey) {
+        self.queue.join(id, client);
         self.dispatch();
     }
 
     /// Nobody waits for this question any more. True if a thread is at it nevertheless: its outcome will come.
     pub(super) fn forget(&mut self, id: QuestionId) -> bool {
-        self.waiting.retain(|(waiting, _)| *waiting != id);
-        self.running.contains(&id)
+        if self.waiting.remove(&id).is_some() {
+            self.queue.remove(id);
+        }
+        self.running.contains_key(&id)
     }
 
     /// A thread called the waker.
     pub(super) fn on_wake(&mut self) {
         // Bounded: a thread sends once for each question that runs.
         while let Ok((id, outcome)) = self.receiver.try_recv() {
-            self.running.remove(&id);
+            if let Some(client) = self.running.remove(&id) {
+                self.queue.give_back(client);
+            }
             self.outcomes.push((id, outcome));
         }
         self.dispatch();
@@ -78,13 +94,11 @@ impl System {
     }
 
     fn dispatch(&mut self) {
-        while self.running.len() < self.workers {
-            let Some((id, name)) = self.waiting.pop_front() else {
-                return;
-            };
+        while let Some((id, client)) = self.queue.next() {
+            self.running.insert(id, client);
+            let name = self.waiting.remove(&id).unwrap_or_default();
             let lookup = Arc::clone(&self.lookup);
             let report = Report::new(id, self.sender.clone(), Arc::clone(&self.waker));
-            self.running.insert(id);
             // A job that is refused is dropped, and with it its report, which says that nothing was found out.
             let _ = self.pool.submit(Box::new(move || report.send(lookup(&name))));
         }
@@ -129,7 +143,8 @@ impl Drop for Report {
     }
 }
 
-/// The real thing: `getaddrinfo` for stream sockets in the wanted families.
+/// The real thing: `getaddrinfo` for stream sockets in the wanted families, for the name as it stands: the dot behind it
+/// keeps the system from completing it by its search list.
 pub(super) fn system_lookup(network: Network) -> Lookup {
     Arc::new(move |name| look_up(name, network))
 }
@@ -150,7 +165,8 @@ fn look_up(name: &str, network: Network) -> Outcome {
         socktype: SockType::Stream.into(),
         protocol: 0,
     };
-    let found = match getaddrinfo(Some(name), None, Some(hints)) {
+    let absolute = format!("{name}.");
+    let found = match getaddrinfo(Some(&absolute), None, Some(hints)) {
         Ok(found) => found,
         Err(error) => return failure(&error),
     };
@@ -217,15 +233,6 @@ mod tests {
             assert_eq!(look_up(form, Network::Any), Outcome::Absent, "{form}");
         }
         assert!(!looks_numeric("1.2.3.4.test") && !looks_numeric("x0x1") && !looks_numeric("127-1"));
-    }
-
-    #[test]
-    fn the_system_knows_localhost() {
-        let Outcome::Found(found) = look_up("localhost", Network::V4) else {
-            panic!("not found")
-        };
-        assert!(!found.addresses.is_empty() && found.addresses.iter().all(IpAddr::is_loopback));
-        assert_eq!(found.ttl, None);
     }
 
     #[test]

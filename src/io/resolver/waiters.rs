@@ -72,6 +72,11 @@ impl Waiters {
         self.tickets.get(&ticket).map(|waiter| waiter.until)
     }
 
+    /// On whose account a ticket waits.
+    pub(super) fn asker(&self, ticket: Ticket) -> Option<ClientKey> {
+        self.tickets.get(&ticket).map(|waiter| waiter.asker)
+    }
+
     /// How many wait.
     pub(super) fn len(&self) -> usize {
         self.tickets.len()

@@ -12,8 +12,8 @@ use crate::io::regular_file;
 /// How often the file is looked at, at most.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How much of a file is read, in bytes. What follows is not there.
-const BYTES_MAX: usize = 1024 * 1024;
+/// How much of a file is read, in bytes. What follows is not there. Hosts files that block advertisements reach 6 MiB.
+const BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// A file and what was made of it.
 pub(super) struct Watched<T> {
@@ -80,6 +80,13 @@ impl<T> Watched<T> {
         if self.version == Some(version) {
             return Ok(());
         }
+        if version.size > BYTES_MAX as u64 {
+            log::warn!(
+                "{} is larger than {} MiB: the rest is not read",
+                self.path.display(),
+                BYTES_MAX >> 20
+            );
+        }
         let bytes = regular_file::read_open(file, BYTES_MAX)?;
         self.value = (self.parse)(&String::from_utf8_lossy(&bytes));
         self.version = Some(version);
@@ -111,9 +118,9 @@ mod tests {
     fn a_file_of_any_size_or_kind_is_survived() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("hosts");
-        std::fs::write(&path, vec![0xff; 3 * 1024 * 1024]).unwrap();
+        std::fs::write(&path, vec![0xff; BYTES_MAX + 9]).unwrap();
         let mut watched = Watched::new(&path, str::len);
-        assert!(*watched.get(Instant::now()) <= 3 * 1024 * 1024);
+        assert!(*watched.get(Instant::now()) <= 3 * BYTES_MAX);
         let mut directory = Watched::new(dir.path(), str::len);
         assert_eq!(*directory.get(Instant::now()), 0);
     }

@@ -60,7 +60,16 @@ impl Dns {
 
     /// Starts one on a given port of 127.0.0.1.
     pub(crate) fn start_at(port: u16) -> Dns {
-        let (udp, tcp) = bind_both(port);
+        Dns::bind("127.0.0.1", port)
+    }
+
+    /// Starts one for the system's resolver, on the usual port of an address of the loopback that no other case has.
+    pub(crate) fn system(address: &str) -> Dns {
+        Dns::bind(address, 53)
+    }
+
+    fn bind(address: &str, port: u16) -> Dns {
+        let (udp, tcp) = bind_both(address, port);
         let address = udp.local_addr().expect("its address");
         let zone = Arc::new(Zone {
             names: Mutex::default(),
@@ -123,9 +132,9 @@ pub(crate) fn parse(addresses: &[&str]) -> Vec<IpAddr> {
 }
 
 /// The same port for both transports; another try when only one of them was free.
-fn bind_both(port: u16) -> (UdpSocket, TcpListener) {
+fn bind_both(address: &str, port: u16) -> (UdpSocket, TcpListener) {
     for _ in 0..50 {
-        let udp = UdpSocket::bind(("127.0.0.1", port)).expect("a UDP port");
+        let udp = UdpSocket::bind((address, port)).expect("a UDP port");
         if let Ok(tcp) = TcpListener::bind(udp.local_addr().expect("its address")) {
             return (udp, tcp);
         }

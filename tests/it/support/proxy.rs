@@ -29,6 +29,7 @@ pub(crate) struct Setup {
     folder: tempfile::TempDir,
     listen_ip: &'static str,
     descriptors: Option<u32>,
+    covers: Vec<(String, String)>,
 }
 
 impl Setup {
@@ -41,6 +42,7 @@ impl Setup {
             folder,
             listen_ip: "127.0.0.1",
             descriptors: None,
+            covers: Vec::new(),
         }
     }
 
@@ -108,16 +110,32 @@ impl Setup {
         self
     }
 
+    /// Covers a file in /etc, for this proxy alone.
+    pub(crate) fn etc(mut self, name: &str, content: &str) -> Setup {
+        let cover = self.file(name, content);
+        self.covers.push((cover, format!("/etc/{name}")));
+        self
+    }
+
     /// The command, without a listening address.
     fn command(&self) -> Command {
-        let mut command = match self.descriptors {
-            None => Command::new(BINARY),
-            Some(limit) => {
-                let mut shell = Command::new("sh");
-                shell.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\""), BINARY]);
-                shell
-            }
+        let mounts = self.covers.iter();
+        let mut steps: Vec<String> = mounts
+            .map(|(cover, path)| format!("mount --bind {cover} {path}"))
+            .collect();
+        steps.extend(self.descriptors.map(|limit| format!("ulimit -n {limit}")));
+        steps.push("exec \"$0\" \"$@\"".to_owned());
+        let mut command = match (self.covers.is_empty(), steps.len()) {
+            (true, 1) => Command::new(BINARY),
+            (true, _) => Command::new("sh"),
+            (false, _) => Command::new("unshare"),
         };
+        if !self.covers.is_empty() {
+            command.args(["-m", "sh"]);
+        }
+        if steps.len() > 1 {
+            command.args(["-c", &steps.join(" && "), BINARY]);
+        }
         command
             .args(&self.arguments)
             .env_clear()

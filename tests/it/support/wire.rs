@@ -47,6 +47,18 @@ impl Wire {
         )
     }
 
+    /// Connects from another address of this machine.
+    pub(crate) fn connect_from(from: &str, to: SocketAddr) -> Wire {
+        let socket = socket2::Socket::new(socket2::Domain::for_address(to), socket2::Type::STREAM, None);
+        let socket = socket.expect("a socket");
+        let from: std::net::IpAddr = from.parse().expect("an address");
+        socket.bind(&SocketAddr::new(from, 0).into()).expect("bind");
+        socket
+            .connect(&to.into())
+            .unwrap_or_else(|error| panic!("connect to {to}: {error}"));
+        Wire::new(socket.into())
+    }
+
     /// The socket itself.
     pub(crate) fn stream(&self) -> &TcpStream {
         &self.stream

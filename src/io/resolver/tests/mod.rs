@@ -32,7 +32,7 @@ fn settings(servers: &[SocketAddr]) -> Settings {
         network: Network::Any,
         cache_ttl: Duration::from_secs(5),
         timeout: Duration::from_secs(5),
-        workers: 2,
+        places: 200,
         queue_max: 64,
     }
 }
@@ -74,9 +74,9 @@ impl Bench {
         let files = tempfile::tempdir().unwrap();
         let poll = Poll::new().unwrap();
         let waker = Arc::new(Waker::new(poll.registry(), Source::Waker.token()).unwrap());
-        let (hosts, search) = (files.path().join("hosts"), files.path().join("resolv.conf"));
-        let resolver =
-            Resolver::with_sources(settings, poll.registry(), waker, lookup, &hosts, &search).unwrap();
+        let (hosts, switch) = (files.path().join("hosts"), files.path().join("nsswitch.conf"));
+        let local = Local::new(settings.network, &hosts, &switch);
+        let resolver = Resolver::with_sources(settings, poll.registry(), waker, lookup, local).unwrap();
         Bench {
             poll,
             events: Events::with_capacity(64),

@@ -68,7 +68,7 @@ fn a_stuck_lookup_holds_a_thread_and_no_one_else() {
     let (lookup, starts, tell) = told();
     let mut bench = Bench::with_lookup(
         Settings {
-            workers: 2,
+            places: 3,
             ..settings(&[])
         },
         lookup,
@@ -101,12 +101,61 @@ fn a_stuck_lookup_holds_a_thread_and_no_one_else() {
     assert!(starts.try_recv().is_err());
 }
 
+/// envoy PR#39283, node#8436: whose names are never answered waits for his own, not the others for him.
+#[test]
+fn slow_names_of_one_client_do_not_use_up_the_threads() {
+    let (hold, held) = channel::<()>();
+    let held = Arc::new(Mutex::new(held));
+    let lookup: Lookup = Arc::new(move |name| {
+        if name.starts_with("slow") {
+            let _ = held.lock().unwrap().recv();
+        }
+        found(&["192.0.2.1"])
+    });
+    let settings = Settings {
+        places: 8,
+        ..settings(&[])
+    };
+    let mut bench = Bench::with_lookup(settings, lookup);
+    // What is cancelled holds its thread all the same, so it counts.
+    for seq in 0..16 {
+        assert_eq!(bench.ask(seq, &format!("slow{seq}.test")), Asked::Pending);
+    }
+    for seq in 0..8 {
+        bench.resolver.cancel(ticket(seq));
+    }
+    for seq in 100..120 {
+        let (name, now) = (format!("a{seq}.test"), bench.now());
+        let other = client(2 + u8::try_from(seq % 3).unwrap());
+        assert_eq!(
+            bench.resolver.ask_for(ticket(seq), &name, other, now),
+            Asked::Pending
+        );
+        assert_eq!(bench.wait(seq), Ok(addresses(&["192.0.2.1"])));
+    }
+    // A name that waits for its client's turn is looked up on another's who asks for it too.
+    let now = bench.now();
+    assert_eq!(bench.ask(130, "fast.test"), Asked::Pending);
+    assert_eq!(
+        bench.resolver.ask_for(ticket(131), "fast.test", client(9), now),
+        Asked::Pending
+    );
+    let mut both: Vec<u32> = bench
+        .wait_all(2)
+        .into_iter()
+        .map(|(ticket, _)| ticket.seq)
+        .collect();
+    both.sort_unstable();
+    assert_eq!(both, [130, 131]);
+    drop(hold);
+}
+
 #[test]
 fn a_cancelled_question_is_not_asked_and_an_abandoned_answer_is_kept() {
     let (lookup, starts, tell) = told();
     let mut bench = Bench::with_lookup(
         Settings {
-            workers: 1,
+            places: 1,
             ..settings(&[])
         },
         lookup,
@@ -135,7 +184,7 @@ fn a_lookup_that_panics_is_a_failure_and_nothing_else() {
     });
     let mut bench = Bench::with_lookup(
         Settings {
-            workers: 1,
+            places: 1,
             ..settings(&[])
         },
         lookup,

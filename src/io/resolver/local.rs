@@ -1,0 +1,134 @@
+//! What this machine itself says of names, without asking anybody: the hosts file, where nsswitch.conf(5) names it.
+//! And which names may not be asked for, because who is asked would make another name of it.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Network;
+use super::hosts::Hosts;
+use super::watched::Watched;
+
+/// The machine's files.
+pub(super) struct Local {
+    network: Network,
+    hosts: Watched<Hosts>,
+    no_hosts: Hosts,
+    switch: Watched<Switch>,
+}
+
+/// What nsswitch.conf(5) says of hosts, as far as we go by it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Switch {
+    /// The hosts file is asked.
+    files: bool,
+    /// systemd-resolved is asked by its own protocol. It completes single labels by its search domains, with a dot
+    /// behind them too, and can't be told not to.
+    resolve: bool,
+}
+
+impl Local {
+    /// `hosts` is where hosts(5) is, `switch` nsswitch.conf(5). Nothing is read yet.
+    pub(super) fn new(network: Network, hosts: &Path, switch: &Path) -> Local {
+        Local {
+            network,
+            hosts: Watched::new(hosts, Hosts::parse),
+            no_hosts: Hosts::parse(""),
+            switch: Watched::new(switch, Switch::parse),
+        }
+    }
+
+    /// The addresses of a name that the hosts file knows, and loopback for `localhost` and the names below it; `None` for
+    /// any other.
+    pub(super) fn find(&mut self, name: &str, now: Instant) -> Option<Arc<[IpAddr]>> {
+        let hosts = match self.switch.get(now).files {
+            true => self.hosts.get(now),
+            false => &self.no_hosts,
+        };
+        hosts.find(name, self.network)
+    }
+
+    /// Would the system complete this name by its search domains, however it is asked?
+    pub(super) fn is_completed(&mut self, name: &str, now: Instant) -> bool {
+        !name.contains('.') && self.switch.get(now).resolve
+    }
+}
+
+impl Switch {
+    /// Reads the last line for `hosts`; without one the hosts file and DNS are asked.
+    fn parse(text: &str) -> Switch {
+        let mut switch = Switch {
+            files: true,
+            resolve: false,
+        };
+        for line in text.lines() {
+            let line = line.split('#').next().unwrap_or_default();
+            let Some((database, services)) = line.split_once(':') else {
+                continue;
+            };
+            if database.trim() == "hosts" {
+                let has = |name| services.split_ascii_whitespace().any(|service| service == name);
+                switch = Switch {
+                    files: has("files"),
+                    resolve: has("resolve"),
+                };
+            }
+        }
+        switch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_switch_says_whether_the_hosts_file_is_asked() {
+        for (text, files, resolve) in [
+            ("", true, false),
+            ("passwd: files\n", true, false),
+            ("hosts: files dns\n", true, false),
+            ("hosts:dns\n", false, false),
+            (" hosts :\tdns [!UNAVAIL=return] files # x\n", true, false),
+            ("# hosts: dns\n", true, false),
+            ("hosts: dns # files\n", false, false),
+            ("hosts: files\nhosts: dns\n", false, false),
+            (
+                "hosts: mymachines resolve [!UNAVAIL=return] files myhostname dns\n",
+                true,
+                true,
+            ),
+        ] {
+            assert_eq!(Switch::parse(text), Switch { files, resolve }, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn localhost_is_loopback_whatever_the_switch_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let (hosts, switch) = (dir.path().join("hosts"), dir.path().join("nsswitch.conf"));
+        std::fs::write(&hosts, "192.0.2.1 a.test\n").unwrap();
+        let now = Instant::now();
+        let loopback: Vec<IpAddr> = vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()];
+        for (text, known) in [("hosts: files dns\n", true), ("hosts: dns\n", false)] {
+            std::fs::write(&switch, text).unwrap();
+            let mut local = Local::new(Network::Any, &hosts, &switch);
+            assert_eq!(local.find("a.test", now).is_some(), known);
+            assert_eq!(local.find("localhost", now).as_deref(), Some(&loopback[..]));
+            assert_eq!(local.find("a.localhost", now).as_deref(), Some(&loopback[..]));
+        }
+    }
+
+    #[test]
+    fn single_labels_are_completed_where_resolved_is_asked_directly() {
+        let dir = tempfile::tempdir().unwrap();
+        let switch = dir.path().join("nsswitch.conf");
+        std::fs::write(&switch, "hosts: files resolve dns\n").unwrap();
+        let mut local = Local::new(Network::Any, Path::new("/nonexistent"), &switch);
+        let now = Instant::now();
+        assert!(local.is_completed("db", now) && !local.is_completed("db.test", now));
+        std::fs::write(&switch, "hosts: files dns # none else\n").unwrap();
+        assert!(!local.is_completed("db", now + std::time::Duration::from_secs(2)));
+    }
+}
