@@ -5,7 +5,7 @@ pub(crate) mod dns;
 pub(crate) mod log_line;
 pub(crate) mod message;
 pub(crate) mod namespace;
-mod netlink;
+pub(crate) mod netlink;
 pub(crate) mod origin;
 pub(crate) mod program;
 pub(crate) mod proxy;

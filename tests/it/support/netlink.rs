@@ -35,7 +35,7 @@ pub(super) fn bring_up_loopback() -> Result<()> {
 }
 
 /// Adds one address, as a host route.
-pub(super) fn add_to_loopback(address: IpAddr) -> Result<()> {
+pub(crate) fn add_to_loopback(address: IpAddr) -> Result<()> {
     let (family, octets) = match address {
         IpAddr::V4(v4) => (FAMILY_4, v4.octets().to_vec()),
         IpAddr::V6(v6) => (FAMILY_6, v6.octets().to_vec()),

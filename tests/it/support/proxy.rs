@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::{IpAddr, SocketAddr};
 use std::process::{Child, ChildStderr, Command, Stdio};
-use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -30,6 +30,7 @@ pub(crate) struct Setup {
     listen_ip: &'static str,
     descriptors: Option<u32>,
     covers: Vec<(String, String)>,
+    lines_max: usize,
 }
 
 impl Setup {
@@ -43,6 +44,7 @@ impl Setup {
             listen_ip: "127.0.0.1",
             descriptors: None,
             covers: Vec::new(),
+            lines_max: usize::MAX,
         }
     }
 
@@ -117,6 +119,13 @@ impl Setup {
         self
     }
 
+    /// Keeps only the first lines of the log; the rest is counted.
+    #[allow(dead_code, reason = "for tests/attacks")]
+    pub(crate) fn keep_lines(mut self, count: usize) -> Setup {
+        self.lines_max = count;
+        self
+    }
+
     /// The command, without a listening address.
     fn command(&self) -> Command {
         let mounts = self.covers.iter();
@@ -164,7 +173,8 @@ impl Setup {
         let log = Arc::new(Log::default());
         let pipe = child.stderr.take().expect("its stderr");
         let shared = Arc::clone(&log);
-        thread::spawn(move || shared.gather(pipe));
+        let lines_max = self.lines_max;
+        thread::spawn(move || shared.gather(pipe, lines_max));
         let mut proxy = Proxy {
             child,
             log,
@@ -202,6 +212,8 @@ const CLOSE: u8 = 2;
 #[derive(Default)]
 struct Log {
     lines: Mutex<Vec<String>>,
+    line_count: AtomicU64,
+    byte_count: AtomicU64,
     mode: AtomicU8,
 }
 
@@ -210,15 +222,19 @@ impl Log {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn gather(&self, pipe: ChildStderr) {
+    fn gather(&self, pipe: ChildStderr, lines_max: usize) {
         let mut reader = BufReader::new(pipe);
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
-            let text = String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned();
-            self.lines
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(text);
+            let count = self.line_count.fetch_add(1, Ordering::SeqCst);
+            self.byte_count.fetch_add(line.len() as u64, Ordering::SeqCst);
+            if usize::try_from(count).is_ok_and(|count| count < lines_max) {
+                let text = String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned();
+                self.lines
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(text);
+            }
             line.clear();
             while self.mode.load(Ordering::SeqCst) == PAUSE {
                 thread::park_timeout(std::time::Duration::from_millis(20));
@@ -279,6 +295,13 @@ impl Proxy {
         self.log.lines()
     }
 
+    /// How many lines and bytes came on stderr so far, kept or not.
+    #[allow(dead_code, reason = "for tests/attacks")]
+    pub(crate) fn log_volume(&self) -> (u64, u64) {
+        let read = |count: &AtomicU64| count.load(Ordering::SeqCst);
+        (read(&self.log.line_count), read(&self.log.byte_count))
+    }
+
     /// Every line so far, parsed.
     #[track_caller]
     pub(crate) fn log_lines(&self) -> Vec<LogLine> {
@@ -336,7 +359,8 @@ impl Proxy {
         kill_process(self.pid(), signal).expect("kill");
     }
 
-    fn pid(&self) -> Pid {
+    /// Its process.
+    pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 

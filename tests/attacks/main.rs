@@ -1,0 +1,105 @@
+//! The attacks that a stranger, or a stranger's URL, can make: eight honest clients are measured before and during
+//! each. What is attacked is the real binary, from outside, in the namespace of `tests/it`.
+//!
+//! `cargo test --test attacks` is the short form: a second each, and nothing is asserted that a slow machine could
+//! break (no honest request refused, bounded lines, memory and descriptors back). `ATTACKS=full cargo test --release
+//! --test attacks` takes minutes, wants a quiet machine, gives the proxy one core and everybody else another, asserts
+//! latencies too, and prints the table of SECURITY.md.
+//!
+//! Not here: what a single request may do (`tests/it`).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test says what it expects by failing"
+)]
+
+mod answers;
+mod crowd;
+mod double;
+mod floods;
+mod form;
+mod heads;
+mod honest;
+mod lookups;
+mod races;
+mod reloads;
+mod report;
+mod scene;
+mod slots;
+mod turns;
+
+#[allow(
+    dead_code,
+    unfulfilled_lint_expectations,
+    unused_imports,
+    unused_macros,
+    reason = "these tests need only a part"
+)]
+#[path = "../it/support/mod.rs"]
+mod support;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+use form::Form;
+use support::case::{Case, Verdict};
+use support::namespace::{self, Isolation};
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    let isolation = if arguments.list {
+        Isolation::Inside
+    } else {
+        namespace::enter()
+    };
+    let strict = std::env::var("CI").is_ok_and(|value| value == "true");
+    let denied = match isolation {
+        Isolation::Inside => None,
+        Isolation::Denied(reason) => Some(reason),
+    };
+    form::prepare();
+    if Form::get().is_full() {
+        // One at a time: they are measured.
+        arguments.test_threads = Some(1);
+    } else if arguments.test_threads.is_none() {
+        arguments.test_threads = Some(4);
+    }
+    let cases = [
+        slots::cases(),
+        lookups::cases(),
+        heads::cases(),
+        floods::cases(),
+        turns::cases(),
+        answers::cases(),
+        races::cases(),
+        reloads::cases(),
+    ];
+    let trials = cases
+        .into_iter()
+        .flatten()
+        .map(|case| trial(case, denied.clone(), strict))
+        .collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    report::print();
+    conclusion.exit_code()
+}
+
+fn trial(case: Case, denied: Option<String>, strict: bool) -> Trial {
+    Trial::ignorable_test(case.name.clone(), move || {
+        let verdict = match denied {
+            Some(reason) => Verdict::Skipped(reason),
+            None => (case.run)(),
+        };
+        match verdict {
+            Verdict::Passed => Ok(Completion::Completed),
+            Verdict::Skipped(reason) if strict => Err(Failed::from(format!(
+                "skipped: {reason}; with CI=true that is a failure"
+            ))),
+            Verdict::Skipped(reason) => Ok(Completion::ignored_with(format!("skipped: {reason}"))),
+        }
+    })
+}
