@@ -3,7 +3,7 @@
 //! own count of the proxy's time on its processor. Compares with no other proxy: that is `compare`; the bare relay is
 //! there where the kernel's own cost grows.
 //!
-//! `cargo bench --bench growth`, some five minutes; `SMOKESCREEN_BIN` names another binary, `GROWTH_PANELS` some of the panels
+//! `cargo bench --bench growth`, some five minutes; `COMPARE_BIN` names another binary, `GROWTH_PANELS` some of the panels
 //! (`clients,tunnels`; then no picture is drawn).
 #![allow(
     clippy::panic,

@@ -4,13 +4,14 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use smokescreen::config::{self, Start};
+use smokescreen::config::{self, Environment, Start};
 use smokescreen::log::FLUSH_TIMEOUT;
 use smokescreen::start;
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let config = match config::from_process(&args, &|name| std::env::var_os(name)) {
+    let environment: Environment = std::env::vars_os().collect();
+    let config = match config::from_process(&args, &environment) {
         Ok(Start::Run(config)) => config,
         Ok(Start::Print(text)) => {
             // Nobody is left to be told that nobody reads.

@@ -94,7 +94,7 @@ pub fn start(config: &Config) -> Result<(Server, Logger), StartError> {
         .map_err(|error| StartError::machine("The proxy's address can't be bound", &error))?;
     let acceptor =
         Acceptor::new(bound).map_err(|error| StartError::machine("The listener is unusable", &error))?;
-    let logger = crate::log::init(config.log_format, config.log_level)
+    let logger = crate::log::init(config.log_format, config.log_levels)
         .map_err(|error| StartError::machine("The log can't be started", &error))?;
 
     let address = acceptor.local_addr();

@@ -79,7 +79,7 @@ fn proxy(folder: &Path) -> SocketAddr {
         "--allow-range=127.0.0.0/8",
     ];
     let arguments: Vec<OsString> = arguments.map(OsString::from).into();
-    let environment = |name: &str| (name == "PROXY_PASSWORD").then(|| "secret".into());
+    let environment = [("PROXY_PASSWORD".into(), "secret".into())].into_iter().collect();
     let Start::Run(config) = config::from_process(&arguments, &environment).unwrap() else {
         panic!("nothing to run");
     };

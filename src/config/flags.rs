@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use getopts::{Fail, HasArg, Matches, Occur, Options, ParsingStyle};
 
 use super::error::{ConfigError, quoted};
+use super::nearest::{self, Place};
 use super::options::{OptionRow, option, options};
 use super::source::{Source, Written};
 use super::values::Kind;
@@ -81,10 +82,13 @@ fn values(row: &'static OptionRow, matches: &Matches) -> Vec<Written> {
 
 fn failure(fail: Fail) -> ConfigError {
     match fail {
-        Fail::UnrecognizedOption(name) => ConfigError::new(format!(
-            "unknown flag --{}; --help lists all flags",
-            name.escape_debug()
-        )),
+        Fail::UnrecognizedOption(name) => {
+            let hint = nearest::hint(Place::Flag, &name).map_or(";".to_owned(), |hint| format!(": {hint}"));
+            ConfigError::new(format!(
+                "unknown flag --{}{hint} --help lists all flags",
+                name.escape_debug()
+            ))
+        }
         Fail::ArgumentMissing(name) => {
             let accepted = option(&name).map(|row| row.kind.accepts()).unwrap_or_default();
             ConfigError::new(format!("--{name}: a value is missing; accepted is {accepted}"))

@@ -10,6 +10,7 @@ mod error;
 mod file;
 mod flags;
 mod help;
+mod nearest;
 pub mod options;
 mod password;
 mod print;
@@ -24,11 +25,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use crate::net::Network;
-pub use environment::Lookup;
+pub use environment::Environment;
 pub use error::ConfigError;
 pub use values::SizeRange;
 
-use crate::log::Format;
+use crate::log::{Format, Levels};
 use crate::policy::acl::Action;
 use crate::policy::auth::Password;
 use crate::policy::ranges::Rule;
@@ -91,8 +92,8 @@ pub struct Config {
     pub transport_max_idle_conns_per_host: usize,
     /// Form of the log lines.
     pub log_format: Format,
-    /// Least important lines to log; `None` leaves it to `RUST_LOG`, else info.
-    pub log_level: Option<log::LevelFilter>,
+    /// Least important lines to log: `--log-level`, or what counts of `RUST_LOG`, else info.
+    pub log_levels: Levels,
     /// What clients must send; `None` only where something else identifies them or nothing has to.
     pub password: Option<Password>,
 }
@@ -122,7 +123,7 @@ pub enum Start {
 /// # Errors
 /// The first of: what cannot be parsed, values that do not fit together, files that cannot be read, features that
 /// are not built yet, a password that cannot be read, no way to identify a client.
-pub fn from_process(arguments: &[OsString], environment: Lookup<'_>) -> Result<Start, ConfigError> {
+pub fn from_process(arguments: &[OsString], environment: &Environment) -> Result<Start, ConfigError> {
     let flags = flags::read(arguments)?;
     // Help must be had even where environment or file are broken.
     for written in &flags {
@@ -140,7 +141,7 @@ pub fn from_process(arguments: &[OsString], environment: Lookup<'_>) -> Result<S
         return Ok(Start::Print(print::text(&settings, password.is_some())));
     }
     identification(&settings, password.as_ref())?;
-    build(&settings, password).map(|config| Start::Run(Box::new(config)))
+    build(&settings, password, log_levels(&settings, environment)).map(|config| Start::Run(Box::new(config)))
 }
 
 /// A proxy that could tell no client from another would refuse every request: it does not start.
@@ -158,7 +159,7 @@ fn identification(settings: &Settings, password: Option<&Password>) -> Result<()
     ))
 }
 
-fn build(settings: &Settings, password: Option<Password>) -> Result<Config, ConfigError> {
+fn build(settings: &Settings, password: Option<Password>, log_levels: Levels) -> Result<Config, ConfigError> {
     let acl = match settings.text("egress-acl-file") {
         Some(path) => AclSource::File(PathBuf::from(path)),
         None if password.is_some() => AclSource::BuiltIn,
@@ -203,7 +204,7 @@ fn build(settings: &Settings, password: Option<Password>) -> Result<Config, Conf
         } else {
             Format::Text
         },
-        log_level: settings.text("log-level").and_then(log_level),
+        log_levels,
         password,
     })
 }
@@ -213,6 +214,18 @@ fn network(settings: &Settings) -> Network {
         Some("ip4") => Network::V4,
         Some("ip6") => Network::V6,
         _ => Network::Any,
+    }
+}
+
+/// An ambient variable in which nothing counts says nothing.
+fn log_levels(settings: &Settings, environment: &Environment) -> Levels {
+    let ambient = || {
+        let text = environment::variable(environment, "RUST_LOG").ok().flatten()?;
+        Levels::ambient(&text)
+    };
+    match settings.text("log-level").and_then(log_level) {
+        Some(level) => Levels::all(level),
+        None => ambient().unwrap_or_default(),
     }
 }
 

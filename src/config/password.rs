@@ -6,24 +6,26 @@ use std::io::Read;
 
 use zeroize::Zeroizing;
 
-use super::environment::{Lookup, variable};
+use super::environment::{Environment, variable};
 use super::error::{ConfigError, quoted};
 use crate::policy::auth::Password;
 
 /// Longest password, in bytes; a head with a longer one would hardly pass.
 const PASSWORD_BYTES_MAX: usize = 4096;
 
-const PASSWORD: &str = "PROXY_PASSWORD";
-const PASSWORD_FILE: &str = "PROXY_PASSWORD_FILE";
+/// The variable that holds it.
+pub(super) const PASSWORD: &str = "PROXY_PASSWORD";
+/// The variable that names the file it is in.
+pub(super) const PASSWORD_FILE: &str = "PROXY_PASSWORD_FILE";
 
 /// The password, if one is set. A variable that is set but empty counts as not set; an empty file does not: whoever
 /// names a file means to have a password.
-pub(super) fn read(environment: Lookup<'_>) -> Result<Option<Password>, ConfigError> {
+pub(super) fn read(environment: &Environment) -> Result<Option<Password>, ConfigError> {
     // Moved out, not copied.
     Ok(text(environment)?.and_then(|mut text| Password::new(std::mem::take(&mut *text))))
 }
 
-fn text(environment: Lookup<'_>) -> Result<Option<Zeroizing<String>>, ConfigError> {
+fn text(environment: &Environment) -> Result<Option<Zeroizing<String>>, ConfigError> {
     let direct = variable(environment, PASSWORD)?.map(Zeroizing::new);
     let path = variable(environment, PASSWORD_FILE)?;
     let (name, password) = match (direct, path) {
@@ -67,13 +69,8 @@ mod tests {
     use super::*;
 
     fn password(variables: &[(&str, &str)]) -> Result<Option<String>, String> {
-        let lookup = |name: &str| {
-            variables
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| value.into())
-        };
-        text(&lookup)
+        let pairs = variables.iter().map(|(name, value)| (name.into(), value.into()));
+        text(&pairs.collect())
             .map(|password| password.map(|password| password.to_string()))
             .map_err(|error| error.to_string())
     }
@@ -131,7 +128,8 @@ mod tests {
 
     #[test]
     fn it_does_not_show_in_debug_output() {
-        let password = read(&|name| (name == PASSWORD).then(|| "s3cret".into())).unwrap();
+        let environment = [(PASSWORD.into(), "s3cret".into())].into_iter().collect();
+        let password = read(&environment).unwrap();
         assert!(!format!("{password:?}").contains("s3cret"));
     }
 }

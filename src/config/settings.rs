@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::environment::{self, Lookup};
+use super::environment::{self, Environment};
 use super::error::{ConfigError, quoted};
 use super::file::{self, FileContent};
 use super::options::{OptionRow, option, options};
@@ -37,7 +37,7 @@ pub(super) struct Settings {
 
 impl Settings {
     /// Reads environment and file, puts the flags above them, and understands every value.
-    pub(super) fn collect(flags: Vec<Written>, environment: Lookup<'_>) -> Result<Settings, ConfigError> {
+    pub(super) fn collect(flags: Vec<Written>, environment: &Environment) -> Result<Settings, ConfigError> {
         let variables = environment::read(environment)?;
         let path = flags
             .iter()

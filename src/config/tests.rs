@@ -13,7 +13,7 @@ const PASSWORD: (&str, &str) = ("PROXY_PASSWORD", "hunter2");
 fn start_with(flags: &[&str], variables: &[(&str, &str)], file: &str) -> Result<Start, String> {
     let directory = tempfile::tempdir().unwrap();
     let arguments = arguments(flags, &directory, file);
-    from_process(&arguments, &lookup(variables)).map_err(|error| error.to_string())
+    from_process(&arguments, &environment(variables)).map_err(|error| error.to_string())
 }
 
 /// The settings, before anything is checked that takes more than one value.
@@ -21,7 +21,7 @@ fn settings_with(flags: &[&str], variables: &[(&str, &str)], file: &str) -> Resu
     let directory = tempfile::tempdir().unwrap();
     let arguments = arguments(flags, &directory, file);
     flags::read(&arguments)
-        .and_then(|flags| Settings::collect(flags, &lookup(variables)))
+        .and_then(|flags| Settings::collect(flags, &environment(variables)))
         .map_err(|error| error.to_string())
 }
 
@@ -35,13 +35,9 @@ fn arguments(flags: &[&str], directory: &tempfile::TempDir, file: &str) -> Vec<O
     arguments
 }
 
-fn lookup(variables: &[(&str, &str)]) -> impl Fn(&str) -> Option<OsString> {
-    move |name| {
-        variables
-            .iter()
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| OsString::from(value))
-    }
+fn environment(variables: &[(&str, &str)]) -> Environment {
+    let pairs = variables.iter().map(|(name, value)| (name.into(), value.into()));
+    pairs.collect()
 }
 
 /// The configuration, with a password set.
@@ -114,7 +110,10 @@ fn the_defaults() {
         ),
         (100, 8)
     );
-    assert_eq!((config.log_format, config.log_level), (Format::Text, None));
+    assert_eq!(
+        (config.log_format, config.log_levels),
+        (Format::Text, Levels::default())
+    );
     assert!(config.password.unwrap().accepts(b"Basic eDpodW50ZXIy"));
 }
 
@@ -210,8 +209,8 @@ fn words_become_their_types() {
     );
     assert_eq!((config.network, config.log_format), (Network::V6, Format::Json));
     assert_eq!(
-        (config.log_level, config.deny_status),
-        (Some(log::LevelFilter::Warn), 403)
+        (config.log_levels, config.deny_status),
+        (Levels::all(log::LevelFilter::Warn), 403)
     );
     assert_eq!(config.disable_acl_policy_actions, [Action::Report, Action::Open]);
     assert_eq!(config.listen_ip.as_deref(), Some("::1"));
@@ -225,6 +224,21 @@ fn every_log_level_is_one() {
     for word in words {
         assert!(log_level(word).is_some(), "{word}");
     }
+}
+
+#[test]
+fn the_ambient_log_level_counts_only_where_none_is_given() {
+    let levels = |flags: &[&str], ambient: &str| config(flags, &[("RUST_LOG", ambient)], "").log_levels;
+    assert_eq!(levels(&[], "debug"), Levels::all(log::LevelFilter::Debug));
+    assert_eq!(
+        levels(&["--log-level=error"], "debug"),
+        Levels::all(log::LevelFilter::Error)
+    );
+    assert_eq!(levels(&[], "hyper=debug"), Levels::default());
+    assert_eq!(
+        levels(&["--log-level=off"], ""),
+        Levels::all(log::LevelFilter::Off)
+    );
 }
 
 #[test]

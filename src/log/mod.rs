@@ -7,6 +7,7 @@
 pub mod canonical;
 mod digits;
 mod escape;
+mod levels;
 pub mod line;
 mod sink;
 mod time;
@@ -20,12 +21,13 @@ use std::time::{Duration, SystemTime};
 
 use ::log::{Level, LevelFilter, Log, Metadata};
 
+pub use self::levels::Levels;
 use self::line::Value;
 use self::sink::StandardError;
 use self::writer::{BATCH_WINDOW, Batching, Queue};
 use crate::session::outcome::{Cause, Record};
 
-/// The target of lines that are already formatted. `RUST_LOG=smokescreen=info` reaches them like the rest.
+/// The target of lines that are already formatted.
 pub const CANONICAL: &str = "smokescreen::canonical";
 
 /// How long the last log lines get to be written before the process ends.
@@ -52,20 +54,18 @@ pub struct Logger {
     scratch: Vec<u8>,
 }
 
-/// Makes standard error the log of this process, for good. With `level` given, that is the filter; without,
-/// `RUST_LOG` as `env_logger` reads it, else `info`. From now on a panic waits until the lines before it are out.
+/// Makes standard error the log of this process, for good. From now on a panic waits until the lines before it are out.
 ///
 /// # Errors
 /// When there is no thread to be had, or the process has a logger already.
-pub fn init(format: Format, level: Option<LevelFilter>) -> io::Result<Logger> {
+pub fn init(format: Format, levels: Levels) -> io::Result<Logger> {
     let batching = Batching {
         window: BATCH_WINDOW,
         write_length_max: sink::write_length_max(io::stderr()),
     };
     let notice = move |count, out: &mut Vec<u8>| dropped_line(count, format, out);
     let queue = Queue::start(StandardError, batching, notice)?;
-    let spec = std::env::var("RUST_LOG").ok();
-    let filter = builder(format, level, spec.as_deref(), queue.clone()).build();
+    let filter = builder(format, levels, queue.clone()).build();
     let logger = Logger::new(format, &filter, queue.clone());
     let most = filter.filter();
     ::log::set_boxed_logger(Box::new(filter)).map_err(io::Error::other)?;
@@ -145,18 +145,11 @@ impl Logger {
 }
 
 /// Everything about the global logger but making it global.
-fn builder(
-    format: Format,
-    level: Option<LevelFilter>,
-    spec: Option<&str>,
-    queue: Queue,
-) -> env_logger::Builder {
+fn builder(format: Format, levels: Levels, queue: Queue) -> env_logger::Builder {
     let mut builder = env_logger::Builder::new();
-    match (level, spec) {
-        (Some(level), _) => builder.filter_level(level),
-        (None, Some(spec)) if !spec.trim().is_empty() => builder.parse_filters(spec),
-        (None, _) => builder.filter_level(LevelFilter::Info),
-    };
+    builder
+        .filter_level(levels.others)
+        .filter_module(levels::OURS, levels.ours);
     builder.target(env_logger::Target::Pipe(Box::new(Entrance(queue))));
     builder.format(move |out, record| {
         let message = match record.args().as_str() {

@@ -23,14 +23,9 @@ impl io::Write for Tap {
 }
 
 /// What a logger so configured writes of the records that `each` logs.
-fn written(
-    format: Format,
-    level: Option<LevelFilter>,
-    spec: Option<&str>,
-    each: impl FnOnce(&dyn Log),
-) -> String {
+fn written(format: Format, levels: Levels, each: impl FnOnce(&dyn Log)) -> String {
     let (queue, writes) = tapped();
-    each(&builder(format, level, spec, queue.clone()).build());
+    each(&builder(format, levels, queue.clone()).build());
     assert!(queue.flush(Duration::from_secs(60)));
     text(&writes)
 }
@@ -61,7 +56,7 @@ fn say(log: &dyn Log, target: &str, level: Level, message: &str) {
 #[test]
 fn canonical_lines_and_others_leave_in_order_one_line_each() {
     let (queue, writes) = tapped();
-    let filter = builder(Format::Text, None, None, queue.clone()).build();
+    let filter = builder(Format::Text, Levels::default(), queue.clone()).build();
     let mut logger = Logger::new(Format::Text, &filter, queue.clone());
     let client = SocketAddr::from(([127, 0, 0, 1], 4711));
     let now = SystemTime::UNIX_EPOCH;
@@ -96,7 +91,7 @@ fn canonical_lines_and_others_leave_in_order_one_line_each() {
 
 #[test]
 fn json_for_all() {
-    let text = written(Format::Json, None, None, |log| {
+    let text = written(Format::Json, Levels::default(), |log| {
         say(log, "smokescreen::server", Level::Error, "\u{1b}\"")
     });
     let fields = json(text.strip_suffix('\n').unwrap()).unwrap();
@@ -108,15 +103,15 @@ fn json_for_all() {
 }
 
 #[test]
-fn the_level_option_beats_rust_log_which_beats_info() {
-    let lines = |level, spec| {
-        let all = written(Format::Text, level, spec, |log| {
+fn one_filter_is_there_for_both_kinds_of_lines() {
+    let lines = |levels| {
+        let all = written(Format::Text, levels, |log| {
             for level in [Level::Error, Level::Warn, Level::Info, Level::Debug] {
                 say(log, CANONICAL, level, level.as_str());
             }
         });
         let (queue, writes) = tapped();
-        let filter = builder(Format::Text, level, spec, queue.clone()).build();
+        let filter = builder(Format::Text, levels, queue.clone()).build();
         let mut logger = Logger::new(Format::Text, &filter, queue);
         for level in [Level::Error, Level::Warn, Level::Info, Level::Debug] {
             logger.line(level, level.as_str(), &mut [], SystemTime::UNIX_EPOCH);
@@ -126,12 +121,15 @@ fn the_level_option_beats_rust_log_which_beats_info() {
         assert_eq!(text(&writes).lines().count(), all.lines().count());
         all.lines().count()
     };
-    assert_eq!(lines(None, None), 3);
-    assert_eq!(lines(None, Some(" ")), 3);
-    assert_eq!(lines(None, Some("debug")), 4);
-    assert_eq!(lines(None, Some("smokescreen=warn")), 2);
-    assert_eq!(lines(Some(LevelFilter::Error), Some("debug")), 1);
-    assert_eq!(lines(Some(LevelFilter::Off), Some("debug")), 0);
+    let ours = |ours| Levels {
+        ours,
+        others: LevelFilter::Trace,
+    };
+    assert_eq!(lines(Levels::default()), 3);
+    assert_eq!(lines(ours(LevelFilter::Debug)), 4);
+    assert_eq!(lines(ours(LevelFilter::Warn)), 2);
+    assert_eq!(lines(Levels::all(LevelFilter::Error)), 1);
+    assert_eq!(lines(ours(LevelFilter::Off)), 0);
 }
 
 #[test]
@@ -156,7 +154,7 @@ fn a_panic_loses_no_line_before_it() {
     if std::env::var_os(PANICS).is_some() {
         // The harsher of the two ways in which a panic can end a process.
         std::panic::set_hook(Box::new(|_| std::process::abort()));
-        let mut logger = init(Format::Text, Some(LevelFilter::Info)).unwrap();
+        let mut logger = init(Format::Text, Levels::default()).unwrap();
         for _ in 0..100 {
             logger.line(Level::Info, "said", &mut [], SystemTime::UNIX_EPOCH);
         }

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
+use ipnet::IpNet;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use crate::net::Host;
@@ -40,12 +41,17 @@ impl Glob {
         let below = text.strip_prefix("*.");
         let name = below.unwrap_or(text);
         if name.contains('*') {
+            if let Some(host) = host_within(text) {
+                return Err(format!(
+                    "domain glob '{text}' is more than a host; write '{host}'"
+                ));
+            }
             return Err(format!(
                 "domain glob '{text}': `*` is accepted only as the whole first label, as in *.example.com"
             ));
         }
         let (prefix, host) = (if below.is_some() { "*." } else { "" }, parse_host(name));
-        match host.map_err(|reason| format!("domain glob '{text}' is no host ({reason}); {ACCEPTED}"))? {
+        match host.map_err(|reason| no_host(text, &reason))? {
             Host::Addr(_) if below.is_some() => Err(format!(
                 "domain glob '{text}': `*.` can't stand before an address"
             )),
@@ -57,6 +63,41 @@ impl Glob {
             Host::Name(_) => Ok(Glob::Name(name.into())),
         }
     }
+}
+
+/// What is wrong with a pattern that holds no host, and what was meant where that can be seen.
+fn no_host(text: &str, reason: &str) -> String {
+    if text.parse::<IpNet>().is_ok() {
+        return format!(
+            "domain glob '{text}' is an address range, which is no host; for ranges there are --deny-range and \
+             --allow-range; {ACCEPTED}"
+        );
+    }
+    match host_within(text) {
+        Some(host) => format!("domain glob '{text}' is more than a host; write '{host}'"),
+        None => format!("domain glob '{text}' is no host ({reason}); {ACCEPTED}"),
+    }
+}
+
+/// The pattern that is left of a URL or an authority without scheme, user, port and path; `.example.com` is other
+/// programs' `*.example.com`.
+fn host_within(text: &str) -> Option<Glob> {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if is_port(port) => host,
+        _ => authority,
+    };
+    let host = match host.strip_prefix('.') {
+        Some(parent) => format!("*.{parent}"),
+        None => host.to_owned(),
+    };
+    if host == text {
+        return None;
+    }
+    Glob::parse(&host.to_ascii_lowercase()).ok()
 }
 
 fn parse_host(text: &str) -> Result<Host, String> {

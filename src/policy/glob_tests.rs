@@ -92,6 +92,35 @@ fn what_is_no_host_is_refused_and_quoted() {
 }
 
 #[test]
+fn what_holds_a_host_is_answered_with_it() {
+    for (text, host) in [
+        ("https://example.com", "example.com"),
+        ("https://user:pw@Example.com:8443/path?q#f", "example.com"),
+        ("example.com/path", "example.com"),
+        ("example.com:443", "example.com"),
+        ("*.example.com:443", "*.example.com"),
+        ("https://*.example.com/", "*.example.com"),
+        (".example.com", "*.example.com"),
+        ("https://1.2.3.4/", "1.2.3.4"),
+        ("http://[2001:db8::1]:80/", "2001:db8::1"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+    ] {
+        refused(text, &[&format!("'{text}'"), &format!("; write '{host}'")]);
+        assert!(Glob::parse(host).is_ok());
+    }
+    for text in ["https://", "https://*", "http://a..b/", "://", "@", "/", ":443"] {
+        assert!(!Glob::parse(text).unwrap_err().contains("write"), "{text}");
+    }
+}
+
+#[test]
+fn ranges_are_sent_to_the_options_for_ranges() {
+    for text in ["10.0.0.0/8", "fc00::/7", "10.0.0.1/32"] {
+        refused(text, &[&format!("'{text}'"), "--deny-range", "--allow-range"]);
+    }
+}
+
+#[test]
 fn a_wildcard_matches_any_depth_below_and_never_the_apex() {
     let globs = set(&["*.example.com"]);
     for (name, matches) in [

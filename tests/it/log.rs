@@ -477,6 +477,11 @@ fn levels_filter() {
     let debugging = Setup::open().env("RUST_LOG", "debug").start();
     debugging.ask(get(&origin.url("/")));
     debugging.decision();
+    for ambient in ["hyper=debug", "off", "smokescreen=off", "garbage/x"] {
+        let proxy = Setup::open().env("RUST_LOG", ambient).start();
+        proxy.ask(get(&origin.url("/")));
+        proxy.decision();
+    }
     let finished = Setup::open().option("--log-level", "loud").run();
     assert!(
         finished.code == Some(2) && finished.stderr.contains("log-level"),

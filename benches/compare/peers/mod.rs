@@ -96,7 +96,7 @@ impl Running {
     }
 }
 
-/// Ours alone, with further arguments; the first one where `SMOKESCREEN_BIN` names several.
+/// Ours alone, with further arguments; the first one where `COMPARE_BIN` names several.
 pub(crate) fn ours_with(arguments: &[String]) -> Result<Running, String> {
     ours::start_with(arguments)
 }
@@ -110,7 +110,7 @@ pub(crate) fn floor_to(origin: SocketAddr) -> Result<Running, String> {
 pub(crate) fn all(remarks: &mut Vec<String>) -> Vec<Peer> {
     let mut peers = vec![floor(), direct()];
     peers.extend(ours::all());
-    let go = std::env::var("SMOKESCREEN_GO").unwrap_or_default();
+    let go = std::env::var("COMPARE_GO").unwrap_or_default();
     let others: [(&str, &str, &str, StartPeer); 5] = [
         ("haproxy", "/usr/sbin/haproxy", "-v", haproxy::start),
         ("smokescreen-go", &go, "", smokescreen_go::start),

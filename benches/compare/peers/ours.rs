@@ -7,10 +7,10 @@ use std::process::Command;
 use super::{PASSWORD, Peer, Running, basic, folder};
 use crate::process::{Process, free_address};
 
-/// The binary that was built with this bench; or those that `SMOKESCREEN_BIN` names: `path`, or `name=path,name=path`.
+/// The binary that was built with this bench; or those that `COMPARE_BIN` names: `path`, or `name=path,name=path`.
 pub(super) fn all() -> Vec<Peer> {
     let default = || format!("smokescreen={}", env!("CARGO_BIN_EXE_smokescreen"));
-    let list = std::env::var("SMOKESCREEN_BIN").unwrap_or_else(|_| default());
+    let list = std::env::var("COMPARE_BIN").unwrap_or_else(|_| default());
     list.split(',')
         .filter(|entry| !entry.is_empty())
         .map(peer)
@@ -30,7 +30,7 @@ fn peer(entry: &str) -> Peer {
 
 /// The first of them, with further arguments.
 pub(super) fn start_with(arguments: &[String]) -> Result<Running, String> {
-    let first = all().into_iter().next().ok_or("SMOKESCREEN_BIN is empty")?;
+    let first = all().into_iter().next().ok_or("COMPARE_BIN is empty")?;
     start(&first.binary, arguments)
 }
 

@@ -1,4 +1,4 @@
-//! The Smokescreen that ours takes the place of, where `SMOKESCREEN_GO` names its binary: a build that asks for
+//! The Smokescreen that ours takes the place of, where `COMPARE_GO` names its binary: a build that asks for
 //! `PROXY_PASSWORD`, and otherwise understands the flags of the original.
 
 use std::net::SocketAddr;

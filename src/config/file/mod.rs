@@ -8,6 +8,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use super::error::{ConfigError, one_line, quoted};
+use super::nearest::{self, Place};
 use super::options::{OptionRow, options};
 use super::source::{Position, Source, Written};
 use super::values::Kind;
@@ -81,7 +82,8 @@ impl Reading {
         let key = format!("{mapping}{}", entry.key);
         let known = options().find(|row| row.has_key() && row.key() == key);
         let Some(row) = known.filter(|_| !entry.key.contains('.')) else {
-            return Err(self.error(entry.at, &format!("unknown key {}", quoted(&key))));
+            let hint = nearest::hint(Place::File, &key).map_or(String::new(), |hint| format!(": {hint}"));
+            return Err(self.error(entry.at, &format!("unknown key {}{hint}", quoted(&key))));
         };
         content.written.extend(self.values(row, entry.value)?);
         Ok(())

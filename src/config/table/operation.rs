@@ -121,7 +121,7 @@ pub(super) const OBSERVATION: &[OptionRow] = &[
         "least important lines to log",
     )
     .placeholder_is("LEVEL")
-    .default_note("what RUST_LOG says, else info"),
+    .default_note("a level in RUST_LOG, else info"),
     row("time-connect", Kind::Switch, "measure the time of each connect")
         .default_is("false")
         .not_built(SwitchedOnBy::True),

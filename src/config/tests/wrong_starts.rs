@@ -70,6 +70,18 @@ fn bad_values_of_flags() {
         (&["--listen-port", "http"], &["port"]),
         (&["--listen-ip", "999.1.1.1"], &["--listen-ip", "999.1.1.1"]),
         (&["--no-such-flag"], &["no-such-flag"]),
+        (
+            &["--acl-file", "/a"],
+            &["--acl-file", "did you mean --egress-acl-file?"],
+        ),
+        (
+            &["-deny-ranges=::/0"],
+            &["--deny-ranges", "did you mean --deny-range?"],
+        ),
+        (
+            &["--proxy-password=x"],
+            &["--proxy-password", "the environment variable PROXY_PASSWORD?"],
+        ),
         (&["stray"], &["unexpected argument 'stray'"]),
         (&["--listen-port"], &["--listen-port"]),
         (
@@ -92,6 +104,15 @@ fn bad_files() {
             &["line 1, column 1: unknown key \"no_such_key\""],
         ),
         ("ip: [unclosed\n", &["YAML"]),
+        (
+            "listen_port: 1\n",
+            &["line 1, column 1: unknown key \"listen_port\": did you mean port?"],
+        ),
+        (
+            "proxy_password: x\n",
+            &["proxy_password", "the environment variable PROXY_PASSWORD?"],
+        ),
+        ("tls: {certfile: a}\n", &["did you mean tls.cert_file?"]),
         ("port: abc\n", &["line 1, column 7: port: \"abc\""]),
         ("port: 70000\n", &["port", "70000"]),
         ("idle_timeout: soon\n", &["idle_timeout", "soon"]),
@@ -123,6 +144,15 @@ fn bad_files() {
     for (file, words) in cases {
         refused_with(&[], file, &[words, &["cfgfile.yaml: line "][..]].concat());
     }
+}
+
+#[test]
+fn a_variable_that_is_no_option() {
+    let error = refused(&[], &[("SMOKESCREEN_DENY_RANGES", "10.0.0.0/8")], "");
+    assert_eq!(
+        error,
+        "SMOKESCREEN_DENY_RANGES: no option has this environment variable: did you mean SMOKESCREEN_DENY_RANGE?"
+    );
 }
 
 #[test]

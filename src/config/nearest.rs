@@ -1,0 +1,229 @@
+//! Which accepted name somebody meant who wrote another: the same option as it is spelled elsewhere, what another
+//! proxy calls it, or the name that looks most like it. It only words a hint; nothing is accepted because of it.
+
+use super::options::{ENVIRONMENT_PREFIX, OptionRow, option, options};
+use super::password;
+
+/// Where the name stands, and in whose spelling the hint is given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Place {
+    /// On the command line.
+    Flag,
+    /// In the environment.
+    Environment,
+    /// In the configuration file.
+    File,
+}
+
+/// Below both, two names have nothing to do with each other.
+const EDITED_MIN: f64 = 0.6;
+const BEGINNING_MIN: f64 = 0.88;
+
+/// What other versions, wrappers and proxies call an option (flags without dashes), in plain spelling.
+const ALIASES: &[(&str, &str)] = &[
+    ("acl", "egress-acl-file"),
+    ("allow-missing-credentials", "allow-missing-role"),
+    ("bind", "listen-ip"),
+    ("config", "config-file"),
+    (
+        "danger-allow-access-to-private-ranges",
+        "unsafe-allow-private-ranges",
+    ),
+    ("dns", "resolver-address"),
+    ("dns-resolver", "resolver-address"),
+    ("dns-server", "resolver-address"),
+    ("host", "listen-ip"),
+    ("https-proxy", "upstream-https-proxy-addr"),
+    ("http-proxy", "upstream-http-proxy-addr"),
+    ("listen", "listen-ip"),
+    ("listen-addr", "listen-ip"),
+    ("listen-address", "listen-ip"),
+    ("max-conns", "max-connections"),
+    ("metrics-port", "prometheus-port"),
+    ("nameserver", "resolver-address"),
+    ("resolver", "resolver-address"),
+    ("shutdown-timeout", "exit-timeout"),
+    ("verbose", "log-level"),
+];
+
+/// What the password is called by those who look for it among the options.
+const PASSWORDS: &[(&str, &str)] = &[
+    ("auth", password::PASSWORD),
+    ("password", password::PASSWORD),
+    ("password-file", password::PASSWORD_FILE),
+    ("proxy-auth", password::PASSWORD),
+    ("proxy-password", password::PASSWORD),
+    ("proxy-password-file", password::PASSWORD_FILE),
+];
+
+/// What a name may stand for.
+#[derive(Clone, Copy)]
+enum Meant {
+    Option(&'static OptionRow),
+    Variable(&'static str),
+}
+
+/// `did you mean NAME?`, in the spelling of the place; nothing where no name comes near.
+pub(super) fn hint(place: Place, name: &str) -> Option<String> {
+    let name = plain(name);
+    let names = || derived().chain(aliases());
+    let meant = match names().find(|(known, _)| *known == name) {
+        Some((_, meant)) => meant,
+        None => {
+            names()
+                .map(|(known, meant)| (likeness(&known, &name), meant))
+                .filter(|(likeness, _)| *likeness > 0.0)
+                .max_by(|(one, _), (other, _)| one.total_cmp(other))?
+                .1
+        }
+    };
+    Some(format!("did you mean {}?", spelled(meant, place)))
+}
+
+/// One spelling for all places: lower case, words joined by dashes, without prefix.
+fn plain(name: &str) -> String {
+    name.strip_prefix(ENVIRONMENT_PREFIX)
+        .unwrap_or(name)
+        .to_lowercase()
+        .replace(['_', '.', ' '], "-")
+        .trim_matches('-')
+        .to_owned()
+}
+
+/// All flags and keys.
+fn derived() -> impl Iterator<Item = (String, Meant)> {
+    options()
+        .flat_map(|row| {
+            [
+                (plain(row.flag), Meant::Option(row)),
+                (plain(&row.key()), Meant::Option(row)),
+            ]
+        })
+        .filter(|(name, _)| !name.is_empty())
+}
+
+fn aliases() -> impl Iterator<Item = (String, Meant)> {
+    let options = ALIASES
+        .iter()
+        .filter_map(|(alias, name)| Some((*alias, Meant::Option(option(name)?))));
+    let passwords = PASSWORDS
+        .iter()
+        .map(|(alias, variable)| (*alias, Meant::Variable(variable)));
+    options
+        .chain(passwords)
+        .map(|(alias, meant)| (alias.to_owned(), meant))
+}
+
+/// 0 where two names are strangers; the greater, the closer.
+fn likeness(known: &str, name: &str) -> f64 {
+    let edited = strsim::normalized_damerau_levenshtein(known, name);
+    let beginning = strsim::jaro_winkler(known, name);
+    if name.len() > 2 && (edited >= EDITED_MIN || beginning >= BEGINNING_MIN) {
+        edited + beginning
+    } else {
+        0.0
+    }
+}
+
+fn spelled(meant: Meant, place: Place) -> String {
+    let row = match meant {
+        Meant::Option(row) => row,
+        Meant::Variable(name) if place == Place::Environment => return name.to_owned(),
+        Meant::Variable(name) => return format!("the environment variable {name}"),
+    };
+    match place {
+        Place::Environment if row.has_environment() => row.environment(),
+        Place::File if row.has_key() => row.key(),
+        _ if row.has_flag() => row.label(),
+        _ => format!("the key {} of --config-file", row.key()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aliases_stand_for_options_and_are_none() {
+        for (alias, name) in ALIASES {
+            assert!(option(name).is_some(), "{name}");
+            assert!(derived().all(|(known, _)| known != *alias), "{alias}");
+            assert_eq!(plain(alias), *alias);
+        }
+        assert_eq!(aliases().count(), ALIASES.len() + PASSWORDS.len());
+    }
+
+    #[test]
+    fn every_name_is_found_from_every_other_place() {
+        for row in options() {
+            for name in [row.label(), row.environment(), row.key()] {
+                if plain(&name).is_empty() {
+                    continue;
+                }
+                for place in [Place::Flag, Place::Environment, Place::File] {
+                    let meant = hint(place, &name).unwrap_or_else(|| panic!("{name}"));
+                    assert_eq!(
+                        meant,
+                        format!("did you mean {}?", spelled(Meant::Option(row), place)),
+                        "{name}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_nearest_name_is_meant() {
+        for (place, name, meant) in [
+            (Place::Flag, "acl-file", "--egress-acl-file"),
+            (Place::Flag, "acl_file", "--egress-acl-file"),
+            (Place::Flag, "port", "--listen-port"),
+            (Place::Flag, "deny-ranges", "--deny-range"),
+            (Place::Flag, "denyrange", "--deny-range"),
+            (Place::Flag, "exit-timout", "--exit-timeout"),
+            (Place::Flag, "max-conns", "--max-connections"),
+            (
+                Place::Flag,
+                "proxy-password",
+                "the environment variable PROXY_PASSWORD",
+            ),
+            (Place::Flag, "config", "--config-file"),
+            (Place::File, "listen_port", "port"),
+            (Place::File, "listenPort", "port"),
+            (Place::File, "deny_range", "deny_ranges"),
+            (Place::File, "egress_acl_file", "acl_file"),
+            (Place::File, "timeout", "connect_timeout"),
+            (
+                Place::File,
+                "proxy_password",
+                "the environment variable PROXY_PASSWORD",
+            ),
+            (
+                Place::File,
+                "PROXY_PASSWORD_FILE",
+                "the environment variable PROXY_PASSWORD_FILE",
+            ),
+            (Place::File, "tls.certfile", "tls.cert_file"),
+            (Place::File, "config_file", "--config-file"),
+            (Place::File, "SMOKESCREEN_DENY_RANGE", "deny_ranges"),
+            (
+                Place::File,
+                "danger_allow_access_to_private_ranges",
+                "unsafe_allow_private_ranges",
+            ),
+        ] {
+            assert_eq!(
+                hint(place, name),
+                Some(format!("did you mean {meant}?")),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn strangers_get_no_hint() {
+        for name in ["", "x", "-", "qqqqqq", "<<", "no-such-flag", "no_such_key", "é"] {
+            assert_eq!(hint(Place::Flag, name), None, "{name}");
+        }
+    }
+}
