@@ -3,6 +3,7 @@
 pub mod arena;
 pub mod blocking;
 pub mod budget;
+pub mod crowd;
 pub mod deadlines;
 pub mod dialer;
 pub mod heap;

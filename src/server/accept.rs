@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use mio::net::TcpStream;
 
+use crate::io::listener::AcceptError;
 use crate::io::token::{ConnId, Source};
 use crate::io::wire::{Ready, Transport};
 use crate::io::wires::Owner;
 use crate::net::Side;
+use crate::session::Input;
 
 use super::Server;
-use super::conn::Conn;
+use super::conn::{After, Conn};
 
 /// Connections accepted in one turn of the loop, so that a flood of them can't starve those that are there.
 const ACCEPTS_PER_TURN: usize = 128;
@@ -26,6 +28,7 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 const EXHAUSTED_SAID_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Server {
+    /// Is there anybody whom a client that waits could have the place of?
     fn may_accept(&self) -> bool {
         self.has_room()
             && self
@@ -33,9 +36,18 @@ impl Server {
                 .is_none_or(|until| until <= self.core.world.now)
     }
 
-    /// Is there a listener, and may there be one more connection?
+    /// Is there a listener, and may there be one more connection, if need be in the place of a stranger's?
     pub(super) fn has_room(&self) -> bool {
-        self.acceptor.is_some() && self.conns.len() < self.limits.connections_max
+        self.acceptor.is_some() && (!self.is_full() || !self.strangers.is_empty())
+    }
+
+    /// Could it be full by the end of this turn?
+    fn is_nearly_full(&self) -> bool {
+        self.conns.len() + ACCEPTS_PER_TURN >= self.limits.connections_max
+    }
+
+    fn is_full(&self) -> bool {
+        self.conns.len() >= self.limits.connections_max
     }
 
     /// Takes new clients: one of them, and twice as many each time more were waiting in the turn before.
@@ -56,14 +68,27 @@ impl Server {
             if !self.may_accept() {
                 return false;
             }
+            // Whose place it will be is known before: who is accepted must not be turned away.
+            let replaced = self.is_full().then(|| self.replaceable()).flatten();
+            if replaced.is_none() && self.is_full() {
+                return false;
+            }
             let Some(acceptor) = &mut self.acceptor else {
                 return false;
             };
             match acceptor.accept() {
-                Ok(Some((stream, peer))) => self.admit(stream, peer),
+                Ok(Some((stream, peer))) => {
+                    replaced.into_iter().for_each(|stranger| self.replace(stranger));
+                    self.admit(stream, peer);
+                }
                 Ok(None) => return false,
-                // Idle upstream connections are the first to go.
+                // Idle upstream connections are the first to go, strangers' the next.
                 Err(_) if self.core.close_idle() > 0 => return false,
+                Err(AcceptError::Exhausted(_)) if !self.strangers.is_empty() => {
+                    let stranger = self.replaceable();
+                    stranger.into_iter().for_each(|stranger| self.replace(stranger));
+                    return false;
+                }
                 Err(error) => {
                     self.pause_accepting(&error);
                     return false;
@@ -71,6 +96,32 @@ impl Server {
             }
         }
         true
+    }
+
+    /// Whose place a new client gets: of the address that has most strangers the one that has waited longest. Each is
+    /// read once more before; one that says who it is at this moment stays.
+    /// `None` where there is none, or one was over.
+    fn replaceable(&mut self) -> Option<ConnId> {
+        while let Some((id, _)) = self.strangers.first() {
+            if self.conns.get_mut(id)?.look_again(&mut self.core) == After::Over {
+                self.forget(id);
+                return None;
+            }
+            self.enqueue(id);
+            self.count(id);
+            if self.conns.get(id).is_some_and(|conn| conn.counted) {
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    /// Ends a stranger's connection.
+    fn replace(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.get_mut(id) {
+            conn.feed(Input::Terminate, &mut self.core);
+            self.forget(id);
+        }
     }
 
     /// Lets the poll tell of clients that wait as long as one may be taken, and only then: it would tell without
@@ -121,6 +172,8 @@ impl Server {
             Ok::<_, io::Error>(Box::new(Conn::new(id, client, peer, now)))
         });
         match made {
+            // Who comes may be replaced, or replace others, by what is known of all of them.
+            Some(Ok(id)) if self.is_nearly_full() => self.run_one(id),
             Some(Ok(id)) => self.enqueue(id),
             Some(Err(error)) => log::warn!("Failed to take a connection from {peer}: {error}"),
             None => log::warn!("Failed to take a connection from {peer}: there are too many"),

@@ -12,7 +12,7 @@ use crate::io::resolver::{Answer, Asked};
 use crate::io::token::{ConnId, Ticket, WireId};
 use crate::io::wire::{Ready, Transport, Wire};
 use crate::io::wires::{Owner, Wires};
-use crate::net::{LookupFail, LookupFailKind, Side};
+use crate::net::{ClientKey, LookupFail, LookupFailKind, Side};
 use crate::session::{Action, Close, DialFail, Dialled, Input, PoolKey, Session};
 
 use super::core::Core;
@@ -43,6 +43,8 @@ pub struct Conn {
     pub filed: Filed,
     /// It waits in the run queue.
     pub queued: bool,
+    /// The server counts it among the strangers.
+    pub counted: bool,
 }
 
 /// A race, and the number of the question it answers.
@@ -99,7 +101,18 @@ impl Conn {
             has_private: false,
             filed: Filed::default(),
             queued: false,
+            counted: false,
         }
+    }
+
+    /// Has none of its requests passed *who is asking*?
+    pub fn is_stranger(&self) -> bool {
+        self.session.is_stranger()
+    }
+
+    /// Who it is where clients share something.
+    pub fn client_key(&self) -> ClientKey {
+        ClientKey::of(self.session.client().ip())
     }
 
     /// Runs until nothing moves, the allowance is spent, or it is over.
@@ -162,13 +175,18 @@ impl Conn {
         self.carry_out(core);
     }
 
-    /// No further requests: but one that is waiting in the socket already, perhaps since before we accepted it,
-    /// is read first.
-    pub fn drain(&mut self, core: &mut Core) {
+    /// A turn that reads its client's socket even if nothing was heard of it.
+    pub fn look_again(&mut self, core: &mut Core) -> After {
         if let Some(entry) = core.wires.get_mut(self.client) {
             entry.ready.readable = true;
         }
-        if self.turn(core) != After::Over {
+        self.turn(core)
+    }
+
+    /// No further requests: but one that is waiting in the socket already, perhaps since before we accepted it,
+    /// is read first.
+    pub fn drain(&mut self, core: &mut Core) {
+        if self.look_again(core) != After::Over {
             self.feed(Input::Drain, core);
         }
     }

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll, Waker};
 
 use crate::io::arena::Arena;
+use crate::io::crowd::Crowd;
 use crate::io::deadlines::Deadlines;
 use crate::io::heap;
 use crate::io::listener::Acceptor;
@@ -64,6 +65,8 @@ pub struct Server {
     acceptor: Option<Acceptor>,
     signals: Signals,
     conns: Arena<Box<Conn>>,
+    /// Those of whom nobody knows who they are, and whose first turn is over.
+    strangers: Crowd,
     core: Core,
     deadlines: Deadlines<ConnId>,
     run_queue: VecDeque<ConnId>,
@@ -101,6 +104,7 @@ impl Server {
             acceptor: Some(acceptor),
             signals,
             conns: Arena::default(),
+            strangers: Crowd::default(),
             core,
             deadlines: Deadlines::new(Instant::now()),
             run_queue: VecDeque::new(),
@@ -234,29 +238,47 @@ impl Server {
             let Some(id) = self.run_queue.pop_front() else {
                 break;
             };
-            let Some(conn) = self.conns.get_mut(id) else {
-                continue;
-            };
-            conn.queued = false;
-            match conn.turn(&mut self.core) {
-                After::Over => {
-                    self.forget(id);
-                    continue;
-                }
-                After::Again => {
-                    conn.queued = true;
-                    self.run_queue.push_back(id);
-                }
-                After::Rests => {}
+            self.run_one(id);
+        }
+    }
+
+    /// One turn of a connection, and what follows from it.
+    fn run_one(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        conn.queued = false;
+        match conn.turn(&mut self.core) {
+            After::Over => return self.forget(id),
+            After::Again => {
+                conn.queued = true;
+                self.run_queue.push_back(id);
             }
-            let deadline = conn.deadline(&self.core);
-            self.deadlines.set(&mut conn.filed, id, deadline);
+            After::Rests => {}
+        }
+        let deadline = conn.deadline(&self.core);
+        self.deadlines.set(&mut conn.filed, id, deadline);
+        if conn.is_stranger() != conn.counted {
+            self.count(id);
+        }
+    }
+
+    /// Counts a connection among the strangers, or no longer. One that says who it is in its first turn, as most do,
+    /// never comes here.
+    fn count(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.get_mut(id) {
+            conn.counted = conn.is_stranger();
+            let slots = u32::from(conn.counted);
+            self.strangers.set(id, conn.client_key(), slots);
         }
     }
 
     fn forget(&mut self, id: ConnId) {
         if let Some(conn) = self.conns.remove(id) {
             self.deadlines.release(conn.filed);
+            if conn.counted {
+                self.strangers.remove(id);
+            }
             self.exhausted_until = self.exhausted_until.map(|until| until.min(self.core.world.now));
         }
     }

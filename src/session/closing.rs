@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::flow::{End, Flows, Gate};
 use crate::net::Side;
 
-use super::{Action, Close, Cx, Input, State};
+use super::{Action, Close, Cx, Input, STRANGER_TIMEOUT, Shared, State};
 
 /// How long the client gets to read the end and close.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -18,6 +18,8 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(60);
 /// Ending a connection.
 #[derive(Debug)]
 pub struct Closing {
+    /// When it began.
+    since: Instant,
     /// When the half-close was sent.
     hung_up: Option<Instant>,
 }
@@ -39,22 +41,33 @@ impl Closing {
         flows.up.drop_unsent();
         flows.up.dead = false;
         flows.up.gate = Gate::Hold;
-        State::Closing(Closing { hung_up: None })
+        State::Closing(Closing {
+            since: cx.now,
+            hung_up: None,
+        })
     }
 
-    pub(super) fn deadline(&self, flows: &Flows) -> Instant {
+    pub(super) fn deadline(&self, flows: &Flows, shared: &Shared) -> Instant {
         match self.hung_up {
             Some(at) => at + LINGER_TIMEOUT,
+            // However slowly it reads.
+            None if shared.is_stranger => self.since + STRANGER_TIMEOUT,
             None => flows.down.touched + FLUSH_TIMEOUT,
         }
     }
 
-    pub(super) fn advance(mut self, input: Input<'_>, flows: &mut Flows, cx: &mut Cx<'_>) -> State {
+    pub(super) fn advance(
+        mut self,
+        input: Input<'_>,
+        flows: &mut Flows,
+        shared: &Shared,
+        cx: &mut Cx<'_>,
+    ) -> State {
         match input {
             Input::Broken(Side::Client, _) | Input::Unwritable(Side::Client, _) | Input::Terminate => {
                 return Self::give_up(flows, cx);
             }
-            Input::Expired if self.deadline(flows) <= cx.now => return Self::give_up(flows, cx),
+            Input::Expired if self.deadline(flows, shared) <= cx.now => return Self::give_up(flows, cx),
             _ => {}
         }
         flows.up.rx.clear();

@@ -42,7 +42,12 @@ pub struct Refused {
 ///
 /// # Errors
 /// The refusal to answer with.
-pub fn judge(bytes: &[u8], out: &mut Vec<u8>, shared: &Shared, cx: &mut Cx<'_>) -> Result<Judged, Refused> {
+pub fn judge(
+    bytes: &[u8],
+    out: &mut Vec<u8>,
+    shared: &mut Shared,
+    cx: &mut Cx<'_>,
+) -> Result<Judged, Refused> {
     let record = new_record(shared, cx);
     let limits = cx.settings.head;
     let manner = Manner::closing(bytes);
@@ -82,7 +87,7 @@ struct Judge<'h> {
 }
 
 impl Judge<'_> {
-    fn judge(mut self, out: &mut Vec<u8>, shared: &Shared, cx: &mut Cx<'_>) -> Result<Judged, Refused> {
+    fn judge(mut self, out: &mut Vec<u8>, shared: &mut Shared, cx: &mut Cx<'_>) -> Result<Judged, Refused> {
         match self.walk(out, shared, cx) {
             Ok(request) => Ok((cx.spares.requests.fill(request), self.record)),
             Err(refusal) => Err(Refused {
@@ -93,11 +98,11 @@ impl Judge<'_> {
         }
     }
 
-    fn walk(&mut self, out: &mut Vec<u8>, shared: &Shared, cx: &mut Cx<'_>) -> Result<Request, Refusal> {
+    fn walk(&mut self, out: &mut Vec<u8>, shared: &mut Shared, cx: &mut Cx<'_>) -> Result<Request, Refusal> {
         let head = self.head;
-        if let Some(trace_id) = fields::field(head.fields, "x-smokescreen-trace-id").next() {
-            // The log shows no more of it, and a tunnel keeps it for as long as it lasts.
-            self.record.trace_id = trace_id.get(..TRACE_ID_BYTES_MAX).unwrap_or(trace_id).into();
+        // What a stranger sends as such is not kept: it would cost more than all the rest of its line.
+        if !shared.is_stranger {
+            self.keep_trace_id();
         }
         let form = target::form(head).map_err(fault_refusal)?;
         let body = framing::request_body(head).map_err(fault_refusal)?;
@@ -106,6 +111,10 @@ impl Judge<'_> {
         }
         let (target, path) = self.target(form, body, cx)?;
         let role = self.authenticate(cx)?;
+        if shared.is_stranger {
+            self.keep_trace_id();
+        }
+        shared.note_known();
         let allowed = self.decide(&role, target, path.is_none(), cx)?;
         let kind = match path {
             None => Kind::Connect,
@@ -118,6 +127,13 @@ impl Judge<'_> {
             began: cx.now,
             addresses: VettedList::new(),
         })
+    }
+
+    fn keep_trace_id(&mut self) {
+        if let Some(trace_id) = fields::field(self.head.fields, "x-smokescreen-trace-id").next() {
+            // The log shows no more of it, and a tunnel keeps it for as long as it lasts.
+            self.record.trace_id = trace_id.get(..TRACE_ID_BYTES_MAX).unwrap_or(trace_id).into();
+        }
     }
 
     /// Where to: the target, and the path of a plain request.

@@ -9,7 +9,7 @@ use crate::net::Side;
 use super::closing::Closing;
 use super::refusal::Refusal;
 use super::reply::{self, Manner};
-use super::{Close, Cx, Input, Settings, Shared, State, front, lookup};
+use super::{Close, Cx, Input, STRANGER_TIMEOUT, Settings, Shared, State, front, lookup};
 
 /// A kept-alive client may stay silent for so long at most.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -53,14 +53,17 @@ impl Head {
         })
     }
 
-    pub(super) fn deadline(&self, settings: &Settings) -> Instant {
+    pub(super) fn deadline(&self, shared: &Shared, settings: &Settings) -> Instant {
         let idle = settings.idle_timeout;
         let limit = match self.begun {
             true if !settings.read_header_timeout.is_zero() => settings.read_header_timeout,
             _ if idle.is_zero() => KEEP_ALIVE_TIMEOUT,
             _ => idle.min(KEEP_ALIVE_TIMEOUT),
         };
-        self.since + limit
+        match shared.was_refused_as_stranger() {
+            true => self.since + limit.min(STRANGER_TIMEOUT),
+            false => self.since + limit,
+        }
     }
 
     pub(super) fn advance(
@@ -78,7 +81,7 @@ impl Head {
                 let why = "No memory is left to read the request's head.";
                 return self.refuse(Refusal::Overloaded(why), flows, shared, cx);
             }
-            Input::Expired if cx.now < self.deadline(cx.settings) => {}
+            Input::Expired if cx.now < self.deadline(shared, cx.settings) => {}
             Input::Expired if self.has_bytes => {
                 return self.refuse(Refusal::HeadTooSlow, flows, shared, cx);
             }
@@ -92,7 +95,8 @@ impl Head {
         }
         flows.up.gate = Gate::Hold;
         if !flows.up.rx.is_empty() && !self.has_bytes {
-            if !self.begun {
+            // After a refusal a stranger's time runs on: a byte now and then would win it more.
+            if !self.begun && !shared.was_refused_as_stranger() {
                 self.since = cx.now;
             }
             (self.begun, self.has_bytes) = (true, true);

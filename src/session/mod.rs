@@ -178,11 +178,44 @@ pub struct Shared {
     pub seq: u32,
     /// No further requests are taken.
     pub draining: bool,
+    /// None of its requests has passed *who is asking*.
+    pub is_stranger: bool,
+    /// How many of its requests were refused since one last did.
+    pub refusals: u8,
     /// When the client's FIN was noticed.
     pub fin_at: Option<Instant>,
 }
 
 impl Shared {
+    /// Of a client that just connected.
+    pub fn new(client: SocketAddr) -> Shared {
+        Shared {
+            client,
+            seq: 0,
+            draining: false,
+            is_stranger: true,
+            refusals: 0,
+            fin_at: None,
+        }
+    }
+
+    /// A request said who is asking, or need not: what is asked counts from now on, not who asks.
+    pub fn note_known(&mut self) {
+        self.is_stranger = false;
+        self.refusals = 0;
+    }
+
+    /// A refusal was the last that it was told, and the first word is still out.
+    pub fn was_refused_as_stranger(&self) -> bool {
+        self.is_stranger && self.refusals > 0
+    }
+
+    /// A request is refused. May another follow?
+    pub fn note_refusal(&mut self) -> bool {
+        self.refusals = self.refusals.saturating_add(1);
+        !self.is_stranger || self.refusals < STRANGER_REFUSALS_MAX
+    }
+
     /// A number for a new question.
     pub fn next_seq(&mut self) -> u32 {
         self.seq = self.seq.wrapping_add(1);
@@ -199,6 +232,12 @@ impl Shared {
 
 /// How long a response may take to begin once its client has sent a FIN.
 pub const HALF_CLOSED_RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The connection of somebody unknown ends with so many refusals,
+const STRANGER_REFUSALS_MAX: u8 = 10;
+
+/// and so long after one.
+const STRANGER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where a connection stands.
 #[derive(Debug)]
@@ -227,12 +266,7 @@ impl Session {
     pub fn new(client: SocketAddr, now: Instant) -> Session {
         Session {
             state: State::Head(Head::first(now)),
-            shared: Shared {
-                client,
-                seq: 0,
-                draining: false,
-                fin_at: None,
-            },
+            shared: Shared::new(client),
         }
     }
 
@@ -259,12 +293,12 @@ impl Session {
     /// When [`Input::Expired`] is due.
     pub fn deadline(&self, flows: &Flows, settings: &Settings) -> Option<Instant> {
         match &self.state {
-            State::Head(state) => Some(state.deadline(settings)),
+            State::Head(state) => Some(state.deadline(&self.shared, settings)),
             State::Lookup(state) => Some(state.deadline(&self.shared, settings)),
             State::Dial(state) => state.deadline(&self.shared, settings),
             State::Exchange(state) => state.deadline(flows, &self.shared, settings),
             State::Tunnel(state) => state.deadline(flows, settings),
-            State::Closing(state) => Some(state.deadline(flows)),
+            State::Closing(state) => Some(state.deadline(flows, &self.shared)),
             State::Done => None,
         }
     }
@@ -272,6 +306,11 @@ impl Session {
     /// Who connected.
     pub fn client(&self) -> SocketAddr {
         self.shared.client
+    }
+
+    /// Has none of its requests passed *who is asking*?
+    pub fn is_stranger(&self) -> bool {
+        self.shared.is_stranger
     }
 
     /// Is everything over?
@@ -292,7 +331,7 @@ impl Session {
             State::Dial(state) => state.advance(input, flows, shared, cx),
             State::Exchange(state) => exchange::advance(state, input, flows, shared, cx),
             State::Tunnel(state) => state.advance(input, flows, cx),
-            State::Closing(state) => state.advance(input, flows, cx),
+            State::Closing(state) => state.advance(input, flows, shared, cx),
             State::Done => State::Done,
         };
     }

@@ -49,7 +49,12 @@ pub(super) fn refuse(
     shared: &mut Shared,
     cx: &mut Cx<'_>,
 ) -> State {
-    let keep = manner.persists && !manner.body_left && refusal.leaves_framing_intact() && !shared.draining;
+    let may_follow = shared.note_refusal();
+    let keep = may_follow
+        && manner.persists
+        && !manner.body_left
+        && refusal.leaves_framing_intact()
+        && !shared.draining;
     let (status, reason) = refusal.status(cx.settings.deny_status);
     let answer = Reply {
         status,

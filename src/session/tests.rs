@@ -2,10 +2,22 @@
 
 use super::*;
 use crate::net::IoFailKind;
+use crate::policy::auth::Password;
 use crate::policy::ranges::Ranges;
 use crate::policy::{Network, PolicyParts};
 
 const URL: &str = "http://44.1.2.3/";
+
+/// With a password, who does not give it is refused.
+fn policy(password: Option<Password>) -> Policy {
+    Policy::new(PolicyParts {
+        acl: None,
+        ranges: Ranges::new(Vec::new(), Vec::new(), false, vec![4750]),
+        allow_missing_role: password.is_none(),
+        password,
+        network: Network::Any,
+    })
+}
 
 struct Bench {
     session: Session,
@@ -24,13 +36,7 @@ impl Bench {
         Bench {
             session: Session::new(SocketAddr::from(([127, 0, 0, 1], 5)), now),
             flows: Flows::new(now),
-            policy: Policy::new(PolicyParts {
-                acl: None,
-                ranges: Ranges::new(Vec::new(), Vec::new(), false, vec![4750]),
-                password: None,
-                allow_missing_role: true,
-                network: Network::Any,
-            }),
+            policy: policy(None),
             settings: Settings {
                 head: HeadLimits::default(),
                 read_header_timeout: Duration::from_secs(30),
@@ -328,4 +334,72 @@ fn the_end_of_a_chunked_response_may_leave_as_slowly_as_the_rest() {
     assert!(matches!(bench.actions.last(), Some(Action::Park(..))));
     let idle = bench.session.deadline(&bench.flows, &bench.settings);
     assert_eq!(idle, Some(bench.now + Duration::from_secs(60)));
+}
+
+#[test]
+fn a_refused_stranger_has_ten_seconds_from_its_last_refusal_and_a_byte_wins_it_none() {
+    let mut bench = Bench::new();
+    bench.policy = policy(Password::new("secret"));
+    bench.arrive(Side::Client, &get(""));
+    assert!(bench.leave(Side::Client).starts_with("HTTP/1.1 407 "));
+    let due = Some(bench.now + Duration::from_secs(10));
+    bench.now += Duration::from_secs(9);
+    bench.arrive(Side::Client, "GET ");
+    assert_eq!(bench.session.deadline(&bench.flows, &bench.settings), due);
+    bench.now += Duration::from_secs(1);
+    bench.feed(Input::Expired);
+    assert!(bench.leave(Side::Client).starts_with("HTTP/1.1 408 "));
+    // It reads no more: of its ten seconds for that nothing moves the end either.
+    let mut bench = Bench::new();
+    bench.arrive(Side::Client, "nonsense\r\n\r\n");
+    let due = Some(bench.now + Duration::from_secs(10));
+    bench.now += Duration::from_secs(9);
+    bench.flows.down.touched = bench.now;
+    assert_eq!(bench.session.deadline(&bench.flows, &bench.settings), due);
+    bench.now += Duration::from_secs(1);
+    bench.feed(Input::Expired);
+    assert!(bench.session.is_done());
+}
+
+#[test]
+fn who_said_who_it_is_once_is_no_stranger_any_more() {
+    let mut bench = Bench::new();
+    bench.policy = policy(Password::new("secret"));
+    assert!(bench.session.is_stranger());
+    let known = "Proxy-Authorization: Basic dTpzZWNyZXQ=\r\nX-Smokescreen-Trace-ID: t\r\n\r\n";
+    bench.arrive(Side::Client, &format!("GET http://10.0.0.1/ HTTP/1.1\r\n{known}"));
+    assert!(
+        bench.leave(Side::Client).starts_with("HTTP/1.1 407 "),
+        "by its address"
+    );
+    assert!(!bench.session.is_stranger());
+    for _ in 0..20 {
+        bench.arrive(Side::Client, &get(""));
+        assert!(!bench.leave(Side::Client).contains("Connection: close"));
+    }
+    assert!(!bench.session.is_stranger());
+    let idle = bench.session.deadline(&bench.flows, &bench.settings);
+    assert_eq!(idle, Some(bench.now + Duration::from_secs(60)));
+}
+
+#[test]
+fn what_a_stranger_sends_as_trace_id_is_not_kept() {
+    let mut bench = Bench::new();
+    bench.policy = policy(Password::new("secret"));
+    let traced = |more: &str| format!("GET {URL} HTTP/1.1\r\nX-Smokescreen-Trace-ID: t\r\n{more}\r\n");
+    let known = "Proxy-Authorization: Basic dTpzZWNyZXQ=\r\nX-Upstream-Https-Proxy: a\r\n";
+    for (more, kept) in [
+        ("", ""),
+        ("Proxy-Authorization: x\r\n", ""),
+        (known, "t"),
+        ("", "t"),
+    ] {
+        bench.arrive(Side::Client, &traced(more));
+        bench.leave(Side::Client);
+        let record = bench.actions.drain(..).find_map(|action| match action {
+            Action::Log(record) => Some(record),
+            _ => None,
+        });
+        assert_eq!(&*record.unwrap().trace_id, kept.as_bytes(), "{more}");
+    }
 }

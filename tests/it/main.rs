@@ -35,6 +35,7 @@ mod smuggling;
 mod smuggling_origins;
 mod smuggling_responses;
 mod startup;
+mod strangers;
 mod support;
 
 use std::process::ExitCode;
@@ -92,6 +93,7 @@ fn all_cases() -> Vec<Case> {
         log::cases(),
         signals::cases(),
         limits::cases(),
+        strangers::cases(),
         programs::cases(),
         clients::cases(),
     ]

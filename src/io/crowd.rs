@@ -1,0 +1,121 @@
+//! Who must give first: those who hold a part of something scarce and have shown no right to it, by their addresses.
+//! Fair is to take from the address that has most, and there from who has waited longest. Closes nobody, knows no clock.
+//!
+//! What is asked and changed costs O(log n), and nothing is kept for who has left.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::token::ConnId;
+use crate::net::ClientKey;
+
+/// A table of so few is not worth shrinking.
+const SHRINK_MIN: usize = 1024;
+
+/// Some connections, each with what it holds: a slot, or bytes.
+#[derive(Debug, Default)]
+pub struct Crowd {
+    members: HashMap<ConnId, Member>,
+    /// In the order in which they came.
+    queues: BTreeMap<(ClientKey, u64), ConnId>,
+    addresses: HashMap<ClientKey, Address>,
+    /// The one that has most is last; among equals, the one whose oldest member came first.
+    order: BTreeSet<(u64, Reverse<u64>, ClientKey)>,
+    held: u64,
+    came: u64,
+}
+
+#[derive(Debug)]
+struct Member {
+    key: ClientKey,
+    came: u64,
+    holds: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Address {
+    held: u64,
+    /// When the oldest member came.
+    oldest: u64,
+}
+
+impl Crowd {
+    /// How much all of them hold.
+    pub fn held(&self) -> u64 {
+        self.held
+    }
+
+    /// How much those of one address hold.
+    pub fn held_by(&self, key: ClientKey) -> u64 {
+        self.addresses.get(&key).map_or(0, |address| address.held)
+    }
+
+    /// Is nobody there?
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// This connection holds so much now. It comes with its first, keeps its place with any other, and leaves with 0.
+    pub fn set(&mut self, id: ConnId, key: ClientKey, holds: u32) {
+        if holds == 0 {
+            return self.remove(id);
+        }
+        let came = self.came;
+        let member = self
+            .members
+            .entry(id)
+            .or_insert_with(|| Member { key, came, holds: 0 });
+        let (key, before) = (member.key, std::mem::replace(&mut member.holds, holds));
+        if before == 0 {
+            self.came += 1;
+            self.queues.insert((key, came), id);
+        }
+        self.count(key, before, holds);
+    }
+
+    /// This connection holds nothing any more, or is no longer one of them.
+    pub fn remove(&mut self, id: ConnId) {
+        if let Some(Member { key, came, holds }) = self.members.remove(&id) {
+            self.queues.remove(&(key, came));
+            self.count(key, holds, 0);
+        }
+        if self.members.len() < self.members.capacity() / 4 && self.members.capacity() >= SHRINK_MIN {
+            self.members.shrink_to(2 * self.members.len());
+            self.addresses.shrink_to(2 * self.addresses.len());
+        }
+    }
+
+    /// Who came first of the address that holds most, and what that address holds.
+    pub fn first(&self) -> Option<(ConnId, u64)> {
+        let (held, _, key) = self.order.last()?;
+        Some((self.oldest(*key)?.1, *held))
+    }
+
+    /// The oldest member of an address.
+    fn oldest(&self, key: ClientKey) -> Option<(u64, ConnId)> {
+        let (&(_, came), &id) = self.queues.range((key, 0)..=(key, u64::MAX)).next()?;
+        Some((came, id))
+    }
+
+    /// A member's part became `after` where it was `before`; the queues know it already.
+    fn count(&mut self, key: ClientKey, before: u32, after: u32) {
+        let change = |sum: u64| sum.saturating_sub(before.into()) + u64::from(after);
+        self.held = change(self.held);
+        let old = self.addresses.get(&key).copied();
+        if let Some(old) = old {
+            self.order.remove(&(old.held, Reverse(old.oldest), key));
+        }
+        match self.oldest(key) {
+            Some((oldest, _)) => {
+                let held = change(old.map_or(0, |old| old.held));
+                self.addresses.insert(key, Address { held, oldest });
+                self.order.insert((held, Reverse(oldest), key));
+            }
+            None => drop(self.addresses.remove(&key)),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "crowd_tests.rs"]
+mod tests;

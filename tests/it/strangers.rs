@@ -1,0 +1,191 @@
+//! What clients who have not said who they are can cost the others: connections, the room for heads, log lines, time.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use socket2::{Domain, Socket, Type};
+
+use crate::auth::basic;
+use crate::support::case::cases;
+use crate::support::eventually;
+use crate::support::message::{get, request};
+use crate::support::origin::Origin;
+use crate::support::proxy::{PASSWORD, Proxy, Setup};
+use crate::support::wire::{End, Wire};
+
+cases![
+    a_new_client_gets_the_place_of_the_stranger_that_waited_longest,
+    the_address_that_has_most_strangers_loses_one,
+    who_said_who_it_is_is_not_replaced_and_nothing_spins,
+    a_stranger_that_says_who_it_is_just_now_stays,
+    a_crowd_of_strangers_behind_the_same_address_keeps_nobody_out,
+    where_descriptors_are_out_strangers_go_first,
+    the_tenth_refusal_of_a_stranger_is_its_last,
+    a_refused_stranger_is_gone_after_ten_seconds_whatever_it_sends,
+];
+
+/// A request that says who asks.
+fn known(url: &str) -> String {
+    request("GET", url, &(basic("u", PASSWORD) + "\r\n"))
+}
+
+/// Connects from an address of the loopback's.
+fn client_from(ip: [u8; 4], proxy: &Proxy) -> Wire {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    let from = SocketAddr::from((Ipv4Addr::from(ip), 0));
+    socket.bind(&from.into()).expect("bind");
+    socket.connect(&proxy.address().into()).expect("connect");
+    Wire::new(socket.into())
+}
+
+fn is_served(client: &mut Wire, url: &str) -> bool {
+    client.try_send(known(url)).is_ok()
+        && client
+            .try_response("GET")
+            .is_ok_and(|response| response.status == 200)
+}
+
+/// Fills a proxy for ten; the first ones have been there longest.
+fn full() -> (Proxy, Vec<Wire>) {
+    let proxy = Setup::locked().option("--max-connections", "10").start();
+    let before = proxy.open_descriptors();
+    let strangers = (0..10).map(|_| proxy.client()).collect();
+    eventually("all to be accepted", || {
+        (proxy.open_descriptors() >= before + 10).then_some(())
+    });
+    (proxy, strangers)
+}
+
+fn a_new_client_gets_the_place_of_the_stranger_that_waited_longest() {
+    let ((proxy, mut strangers), origin) = (full(), Origin::fixed("ok"));
+    assert!(is_served(&mut proxy.client(), &origin.url("/")));
+    assert_eq!(strangers[0].drain(), (Vec::new(), End::Eof), "an orderly end");
+    for stranger in &mut strangers[1..] {
+        assert!(is_served(stranger, &origin.url("/")));
+    }
+}
+
+fn the_address_that_has_most_strangers_loses_one() {
+    let (proxy, origin) = (
+        Setup::locked().option("--max-connections", "10").start(),
+        Origin::fixed("ok"),
+    );
+    let mut few: Vec<Wire> = (0..2).map(|_| client_from([127, 0, 0, 2], &proxy)).collect();
+    let _many: Vec<Wire> = (0..60).map(|_| client_from([127, 0, 0, 3], &proxy)).collect();
+    assert!(is_served(&mut proxy.client(), &origin.url("/")));
+    for stranger in &mut few {
+        assert!(
+            is_served(stranger, &origin.url("/")),
+            "they came first and are two"
+        );
+    }
+}
+
+fn who_said_who_it_is_is_not_replaced_and_nothing_spins() {
+    let ((proxy, mut clients), origin) = (full(), Origin::fixed("ok"));
+    for client in &mut clients {
+        assert!(is_served(client, &origin.url("/")));
+    }
+    let mut next = proxy.client();
+    next.send(known(&origin.url("/")));
+    let ticks = proxy.ticks();
+    next.patience(Duration::from_secs(1));
+    assert_eq!(next.fill(), Err(End::Silence), "it waits in the kernel's queue");
+    assert!(proxy.ticks() - ticks < 30, "the loop spins");
+    for client in &mut clients {
+        assert!(is_served(client, &origin.url("/")));
+    }
+    drop(clients);
+    next.patience(Duration::from_secs(60));
+    assert_eq!(next.response().status, 200);
+}
+
+fn a_stranger_that_says_who_it_is_just_now_stays() {
+    let ((proxy, mut strangers), origin) = (full(), Origin::fixed("ok"));
+    proxy.signal(Signal::STOP);
+    strangers[0].send(known(&origin.url("/")));
+    let mut next = proxy.client();
+    next.send(known(&origin.url("/")));
+    proxy.signal(Signal::CONT);
+    assert_eq!(next.response().status, 200);
+    assert_eq!(strangers[0].response().status, 200);
+    assert_eq!(strangers[1].drain(), (Vec::new(), End::Eof));
+}
+
+/// A balancer, or the machine that everybody is behind.
+fn a_crowd_of_strangers_behind_the_same_address_keeps_nobody_out() {
+    let (proxy, origin) = (
+        Setup::locked().option("--max-connections", "20").start(),
+        Origin::fixed("ok"),
+    );
+    let mut crowd: Vec<Wire> = (0..200).map(|_| proxy.client()).collect();
+    for stranger in &mut crowd {
+        let _ = stranger.try_send(get("http://x.test/"));
+    }
+    for _ in 0..20 {
+        let mut client = proxy.client();
+        client.send(get(&origin.url("/")));
+        assert_eq!(
+            client.response().status,
+            407,
+            "the challenge first, as .NET and Java do"
+        );
+        assert!(is_served(&mut client, &origin.url("/")));
+    }
+}
+
+fn where_descriptors_are_out_strangers_go_first() {
+    let (proxy, origin) = (
+        Setup::locked()
+            .option("--max-connections", "1000")
+            .descriptors(64)
+            .start(),
+        Origin::fixed("ok"),
+    );
+    let _crowd: Vec<Wire> = (0..150).map(|_| proxy.client()).collect();
+    eventually("a client to be served", || {
+        is_served(&mut proxy.client(), &origin.url("/")).then_some(())
+    });
+}
+
+fn the_tenth_refusal_of_a_stranger_is_its_last() {
+    let (proxy, origin) = (Setup::locked().start(), Origin::fixed("ok"));
+    let mut client = proxy.client();
+    for nth in 1..=10 {
+        client.send(get(&origin.url("/")));
+        let response = client.response();
+        assert_eq!(
+            (response.status, response.closes()),
+            (407, nth == 10),
+            "refusal {nth}"
+        );
+    }
+    client.expect_gone();
+    // Who has said it once is refused as often as he asks.
+    let mut client = proxy.client();
+    assert!(is_served(&mut client, &origin.url("/")));
+    for _ in 0..20 {
+        client.send(get(&origin.url("/")));
+        let response = client.response();
+        assert_eq!((response.status, response.closes()), (407, false));
+    }
+    assert!(is_served(&mut client, &origin.url("/")));
+}
+
+fn a_refused_stranger_is_gone_after_ten_seconds_whatever_it_sends() {
+    let proxy = Setup::locked().start();
+    let mut silent = proxy.client();
+    silent.send(get("http://x.test/"));
+    assert_eq!(silent.response().status, 407);
+    let mut slow = proxy.client();
+    slow.send(get("http://x.test/"));
+    assert_eq!(slow.response().status, 407);
+    slow.send("GET http://x.test/ HTTP/1.1\r\nX: ");
+    // Their own time is 30 s for a head and 60 s without one.
+    for client in [&mut silent, &mut slow] {
+        client.patience(Duration::from_secs(25));
+        let (_, end) = client.drain();
+        assert_eq!(end, End::Eof);
+    }
+}
