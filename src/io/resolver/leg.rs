@@ -2,8 +2,9 @@
 //! the answer is cut, without EDNS when a server doesn't know it, and on to an alias's target. What the two
 //! record types of a name come to together is `stub`'s business.
 
+use super::answer::CHAIN_MAX;
 use super::ending::{Ending, Failure};
-use super::message::{CHAIN_MAX, Entropy, Kind, Query, Reply};
+use super::message::{CHAIN_TOO_LONG, Entropy, Kind, Query, Reply};
 use super::wire::Wire;
 use super::{QuestionId, errno_words};
 use crate::net::ClientKey;
@@ -156,16 +157,22 @@ impl Leg {
             }
             Reply::Failed(words) => self.server_failed(words.into(), net, now),
             Reply::Absent => Progress::Done(Ending::Absent),
+            Reply::Found { aliases, .. } | Reply::Alias { aliases, .. }
+                if self.aliases + aliases > CHAIN_MAX =>
+            {
+                Progress::Done(Ending::Failed(self.failure(net, CHAIN_TOO_LONG.into())))
+            }
             Reply::Found {
                 addresses,
                 ttl_seconds,
+                ..
             } => Progress::Done(Ending::Found(addresses, self.ttl_seconds.min(ttl_seconds))),
-            Reply::Alias { .. } if self.aliases >= CHAIN_MAX => {
-                let failure = self.failure(net, "CNAME chain too long".into());
-                Progress::Done(Ending::Failed(failure))
-            }
-            Reply::Alias { target, ttl_seconds } => {
-                self.aliases += 1;
+            Reply::Alias {
+                target,
+                ttl_seconds,
+                aliases,
+            } => {
+                self.aliases += aliases;
                 self.ttl_seconds = self.ttl_seconds.min(ttl_seconds);
                 self.name = target;
                 self.failed.clear();

@@ -1,24 +1,28 @@
 //! One DNS question, and what a reply says to it. A reply is first compared byte by byte with what was asked;
-//! only what passes is parsed, and of that only the answer section. Sends and waits for nothing.
+//! only what passes is read on, and of that only the answer section (`answer`). Sends and waits for nothing.
 
-use hickory_proto::op::{Header, MessageType, OpCode, Query as QuestionRecord, ResponseCode};
-use hickory_proto::rr::{DNSClass, Name, RData, Record};
-use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::io;
 use std::net::IpAddr;
 
-/// How long a chain of CNAMEs is followed.
-pub(super) const CHAIN_MAX: usize = 8;
-/// How many records of an answer are looked at; an answer that claims more is refused.
-const RECORDS_MAX: u16 = 512;
-/// How many addresses of a family are kept; the rest is cut off.
-const ADDRESSES_MAX: usize = 64;
+use super::answer;
+
+/// What is said of a chain of CNAMEs that is longer than we follow.
+pub(super) const CHAIN_TOO_LONG: &str = "CNAME chain too long";
 /// What we say we can take over UDP (RFC 9715: fits an Ethernet frame whatever is in between).
 const EDNS_SIZE: u16 = 1232;
 const HEADER_BYTES: usize = 12;
 const LABEL_MAX: usize = 63;
 const NAME_MAX: usize = 253;
+
+// RFC 1035, 4.1.1.
+const AUTHORITATIVE: u8 = 0x04;
+const TRUNCATED: u8 = 0x02;
+const RECURSION_AVAILABLE: u8 = 0x80;
+const NO_ERROR: u8 = 0;
+const FORMAT_ERROR: u8 = 1;
+const NO_SUCH_NAME: u8 = 3;
+const NOT_IMPLEMENTED: u8 = 4;
 
 /// The two record types that hold addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,6 +67,8 @@ pub(super) enum Reply {
         addresses: Vec<IpAddr>,
         /// The least TTL of the chain that led to them.
         ttl_seconds: u32,
+        /// How many CNAMEs that chain has.
+        aliases: usize,
     },
     /// The name is an alias, and the reply doesn't say where that leads.
     Alias {
@@ -70,11 +76,14 @@ pub(super) enum Reply {
         target: Box<str>,
         /// The least TTL of the chain so far.
         ttl_seconds: u32,
+        /// How many CNAMEs it has so far.
+        aliases: usize,
     },
 }
 
 impl Kind {
-    const fn code(self) -> u16 {
+    /// Its number in messages.
+    pub(super) const fn code(self) -> u16 {
         match self {
             Kind::A => 1,
             Kind::Aaaa => 28,
@@ -151,37 +160,54 @@ impl Query {
 
     /// Reads a reply. Never fails: what is no reply to this is [`Reply::Foreign`].
     pub(super) fn read(&self, reply: &[u8]) -> Reply {
-        let mut decoder = BinDecoder::new(reply);
-        let Ok(header) = Header::read(&mut decoder) else {
+        // Id, two bytes of flags, and the numbers of questions and answers; what follows them is not read.
+        let Some(
+            &[
+                id_high,
+                id_low,
+                flags,
+                codes,
+                0,
+                questions,
+                answers_high,
+                answers_low,
+                _,
+                _,
+                _,
+                _,
+            ],
+        ) = reply.first_chunk::<HEADER_BYTES>()
+        else {
             return Reply::Foreign;
         };
-        let ours = reply.get(..2) == self.message.get(..2)
-            && header.message_type == MessageType::Response
-            && header.op_code == OpCode::Query;
-        let edns_refused =
-            self.edns && matches!(header.response_code, ResponseCode::FormErr | ResponseCode::NotImp);
+        // QR is set, and the opcode is 0.
+        let ours = self.message.get(..2) == Some(&[id_high, id_low]) && flags & 0xf8 == 0x80;
+        let rcode = codes & 0x0f;
+        let edns_refused = self.edns && matches!(rcode, FORMAT_ERROR | NOT_IMPLEMENTED);
         // Who can't read a message may leave the question out. All this can get out of us is one more question.
-        if ours && edns_refused && header.counts.queries == 0 {
+        if ours && edns_refused && questions == 0 {
             return Reply::EdnsRefused;
         }
-        if !ours || header.counts.queries != 1 || !self.same_question(reply) {
+        if !ours || questions != 1 || !self.same_question(reply) {
             return Reply::Foreign;
         }
         if edns_refused {
             return Reply::EdnsRefused;
         }
-        if header.truncation {
+        if flags & TRUNCATED != 0 {
             return Reply::Truncated;
         }
-        match header.response_code {
-            ResponseCode::NoError => {}
-            ResponseCode::NXDomain => return Reply::Absent,
+        match rcode {
+            NO_ERROR => {}
+            NO_SUCH_NAME => return Reply::Absent,
             _ => return Reply::Failed("server misbehaving"),
         }
-        if header.counts.answers == 0 && !header.authoritative && !header.recursion_available {
+        let answers = u16::from_be_bytes([answers_high, answers_low]);
+        if answers == 0 && flags & AUTHORITATIVE == 0 && codes & RECURSION_AVAILABLE == 0 {
             return Reply::Failed("lame referral");
         }
-        self.read_answers(&mut decoder, header.counts.answers)
+        let start = HEADER_BYTES + self.question_bytes;
+        answer::read(reply, HEADER_BYTES, start, answers, self.kind)
             .unwrap_or(Reply::Failed("server misbehaving"))
     }
 
@@ -192,101 +218,6 @@ impl Query {
             .get(question.clone())
             .is_some_and(|theirs| self.message.get(question) == Some(theirs))
     }
-
-    /// `None` when the answers can't be read.
-    fn read_answers(&self, decoder: &mut BinDecoder<'_>, count: u16) -> Option<Reply> {
-        if count > RECORDS_MAX {
-            return None;
-        }
-        let question = QuestionRecord::read(decoder).ok()?;
-        let mut records = Vec::new();
-        for _ in 0..count {
-            let record = Record::read(decoder).ok()?;
-            if record.dns_class == DNSClass::IN {
-                records.push(record);
-            }
-        }
-        Some(self.follow(question.name, &records))
-    }
-
-    /// Follows the CNAMEs from the name that was asked for. Records that don't belong to that chain say nothing.
-    fn follow(&self, asked: Name, records: &[Record]) -> Reply {
-        let mut name = asked;
-        let mut ttl_seconds = u32::MAX;
-        for hops in 0..=CHAIN_MAX {
-            let addresses = self.addresses_of(&name, records, &mut ttl_seconds);
-            if !addresses.is_empty() {
-                return Reply::Found {
-                    addresses,
-                    ttl_seconds,
-                };
-            }
-            let Some((target, ttl)) = alias_of(&name, records) else {
-                return match hops {
-                    0 => Reply::Absent,
-                    _ => {
-                        plain_name(&name).map_or(Reply::Absent, |target| Reply::Alias { target, ttl_seconds })
-                    }
-                };
-            };
-            ttl_seconds = ttl_seconds.min(ttl);
-            name = target;
-        }
-        Reply::Failed("CNAME chain too long")
-    }
-
-    fn addresses_of(&self, name: &Name, records: &[Record], ttl_seconds: &mut u32) -> Vec<IpAddr> {
-        let mut addresses = Vec::new();
-        for record in records.iter().filter(|record| record.name == *name) {
-            let address = match (&record.data, self.kind) {
-                (RData::A(a), Kind::A) => IpAddr::V4(a.0),
-                (RData::AAAA(aaaa), Kind::Aaaa) => IpAddr::V6(aaaa.0),
-                _ => continue,
-            };
-            if addresses.len() < ADDRESSES_MAX && !addresses.contains(&address) {
-                addresses.push(address);
-            }
-            *ttl_seconds = (*ttl_seconds).min(sane_ttl(record.ttl));
-        }
-        addresses
-    }
-}
-
-fn alias_of(name: &Name, records: &[Record]) -> Option<(Name, u32)> {
-    records
-        .iter()
-        .filter(|record| record.name == *name)
-        .find_map(|record| match &record.data {
-            RData::CNAME(target) => Some((target.0.clone(), sane_ttl(record.ttl))),
-            _ => None,
-        })
-}
-
-/// A TTL with its high bit set counts as zero (RFC 2181, 8).
-fn sane_ttl(ttl_seconds: u32) -> u32 {
-    if ttl_seconds > i32::MAX.unsigned_abs() {
-        0
-    } else {
-        ttl_seconds
-    }
-}
-
-/// The name as it can be asked for, if it has only the letters that host names have.
-fn plain_name(name: &Name) -> Option<Box<str>> {
-    let mut plain = String::new();
-    for label in name.iter() {
-        if !label
-            .iter()
-            .all(|&byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-        {
-            return None;
-        }
-        if !plain.is_empty() {
-            plain.push('.');
-        }
-        plain.extend(label.iter().map(|&byte| char::from(byte.to_ascii_lowercase())));
-    }
-    (!plain.is_empty()).then(|| plain.into_boxed_str())
 }
 
 /// Writes a name in the form of RFC 1035, 3.1. `upper` says which of its letters are upper case.

@@ -4,6 +4,7 @@
 //!
 //! Never blocks, and knows the time only from its caller. An answer is always whole: addresses or a reason.
 
+mod answer;
 mod back;
 mod cache;
 mod ending;
@@ -14,6 +15,7 @@ mod hosts;
 mod leg;
 mod local;
 mod message;
+mod name;
 mod queue;
 mod stub;
 mod system;

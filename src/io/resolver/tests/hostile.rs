@@ -441,7 +441,49 @@ fn alias_loops_end_within_and_across_answers() {
         });
         let text = format!("lookup a.test on {}: CNAME chain too long", server.address);
         assert_eq!(bench.resolve("a.test"), Err((text, false)));
-        assert!(server.heard().len() <= 9);
+        assert!(server.heard().len() <= 17);
+    }
+}
+
+/// Sixteen aliases, so many of them in each answer.
+#[test]
+fn a_chain_of_sixteen_aliases_is_followed_within_and_across_answers() {
+    for (links, per_answer, works) in [
+        (16, 1, true),
+        (16, 5, true),
+        (16, 16, true),
+        (17, 1, false),
+        (17, 6, false),
+    ] {
+        let server = Server::start(move |heard| {
+            let at: usize = heard
+                .name
+                .trim_start_matches('n')
+                .split('.')
+                .next()
+                .unwrap()
+                .parse()
+                .unwrap();
+            let mut reply = Build::to(&heard.message);
+            for n in at..links.min(at + per_answer) {
+                reply = reply.alias(&format!("n{n}.test"), 9, &format!("n{}.test", n + 1));
+            }
+            if at + per_answer > links || at == links {
+                reply = reply.address(&format!("n{links}.test"), 9, GOOD);
+            }
+            reply.act()
+        });
+        let mut bench = Bench::new(Settings {
+            network: Network::V4,
+            ..settings(&[server.address])
+        });
+        let text = format!("lookup n0.test on {}: CNAME chain too long", server.address);
+        let expected = if works { good() } else { Err((text, false)) };
+        assert_eq!(
+            bench.resolve("n0.test"),
+            expected,
+            "{links} links, {per_answer} an answer"
+        );
     }
 }
 

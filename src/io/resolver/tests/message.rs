@@ -2,7 +2,8 @@
 
 use super::addresses;
 use super::servers::{A, AAAA, Build, wire_name};
-use crate::io::resolver::message::{CHAIN_MAX, Entropy, Kind, Query, Reply};
+use crate::io::resolver::answer::CHAIN_MAX;
+use crate::io::resolver::message::{Entropy, Kind, Query, Reply};
 use proptest::prelude::*;
 
 fn query(kind: Kind) -> Query {
@@ -10,9 +11,14 @@ fn query(kind: Kind) -> Query {
 }
 
 fn found(all: &[&str], ttl_seconds: u32) -> Reply {
+    found_behind(0, all, ttl_seconds)
+}
+
+fn found_behind(aliases: usize, all: &[&str], ttl_seconds: u32) -> Reply {
     Reply::Found {
         addresses: addresses(all),
         ttl_seconds,
+        aliases,
     }
 }
 
@@ -149,7 +155,7 @@ fn aliases_are_followed_whatever_the_order_and_case() {
         .address("c.test", 40, "192.0.2.1")
         .alias("B.test", 10, "C.TEST")
         .alias("", 50, "b.TEST");
-    assert_eq!(query.read(&reply.0), found(&["192.0.2.1"], 10));
+    assert_eq!(query.read(&reply.0), found_behind(2, &["192.0.2.1"], 10));
 }
 
 #[test]
@@ -161,7 +167,7 @@ fn records_off_the_chain_say_nothing() {
         .address("evil.test", 1, "127.0.0.2");
     assert_eq!(query.read(&reply.0), Reply::Absent);
     let reply = reply.alias("", 50, "b.test").address("b.test", 50, "192.0.2.1");
-    assert_eq!(query.read(&reply.0), found(&["192.0.2.1"], 50));
+    assert_eq!(query.read(&reply.0), found_behind(1, &["192.0.2.1"], 50));
 }
 
 #[test]
@@ -183,7 +189,8 @@ fn an_alias_without_address_is_to_be_asked_for() {
         query.read(&reply.0),
         Reply::Alias {
             target: "c.test".into(),
-            ttl_seconds: 20
+            ttl_seconds: 20,
+            aliases: 2,
         }
     );
     let odd = Build::to(query.bytes()).alias("", 50, "a b\u{7f}.test");
@@ -204,7 +211,8 @@ fn chains_are_bounded_and_loops_refused() {
         }
         reply.address(&format!("n{links}.test"), 9, "192.0.2.1").0
     };
-    assert_eq!(query.read(&chain(CHAIN_MAX)), found(&["192.0.2.1"], 9));
+    let sixteen = found_behind(16, &["192.0.2.1"], 9);
+    assert_eq!((CHAIN_MAX, query.read(&chain(16))), (16, sixteen));
     assert_eq!(
         query.read(&chain(CHAIN_MAX + 1)),
         Reply::Failed("CNAME chain too long")

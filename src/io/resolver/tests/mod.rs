@@ -3,6 +3,7 @@
 mod front;
 mod hostile;
 mod message;
+mod reference;
 mod servers;
 mod system;
 
