@@ -176,7 +176,7 @@ fn forward_request(bytes: &[u8], host: &str, body: Body, out: &mut Vec<u8>) {
             panic!("not in absolute form");
         };
         assert_eq!(framing::request_body(&head), Ok(body));
-        rewrite::request(&head, path_and_query, host, out);
+        rewrite::request(&head, path_and_query, host, b"", out);
     });
 }
 

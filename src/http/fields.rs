@@ -85,7 +85,8 @@ impl<'a> Named<'a> {
 /// What is ours, the hop's, or written anew by us; such a field is never copied to the next hop, in either direction.
 ///
 /// Hop-by-hop fields (RFC 9110, 7.6.1), framing, everything called `Proxy` (httpoxy) or `Proxy-*` (credentials and
-/// challenges), and this proxy's own. Upgrade is here too: who forwards an upgrade writes it himself.
+/// challenges), and this proxy's own. Upgrade is here too: who forwards an upgrade writes it himself; and HTTP2-Settings, which
+/// concerns the hop to us also where Connection forgets to name it.
 pub(super) fn stays_here(name: &str) -> bool {
     let is = |other: &str| name.eq_ignore_ascii_case(other);
     match name.len() {
@@ -93,7 +94,7 @@ pub(super) fn stays_here(name: &str) -> bool {
         5 if is("proxy") => true,
         7 if is("upgrade") => true,
         10 if is("connection") || is("keep-alive") => true,
-        14 if is("content-length") => true,
+        14 if is("content-length") || is("http2-settings") => true,
         17 if is("transfer-encoding") => true,
         22 if is("x-upstream-https-proxy") => true,
         _ => starts(name, "proxy-") || starts(name, "x-smokescreen-"),
@@ -203,6 +204,7 @@ mod tests {
             "Transfer-Encoding",
             "CONTENT-LENGTH",
             "Upgrade",
+            "HTTP2-Settings",
             "Proxy",
         ] {
             assert!(stays_here(name), "{name}");

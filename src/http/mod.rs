@@ -3,8 +3,8 @@
 //!
 //! The way of a message: [`head::Scan`] finds the end of the head, [`head::with_request`] or
 //! [`head::with_response`] parses it, [`target::form`] says what was asked for, [`framing`] how long the body is,
-//! [`chunked::Chunks`] walks through a chunked one, [`rewrite`] writes the head to forward, and [`joint`] says
-//! which of the two connections can carry another message.
+//! [`chunked::Chunks`] walks through a chunked one, [`rewrite`] writes the head to forward, [`joint`] says which of
+//! the two connections can carry another message, and [`upgrade`] which protocol one may change to.
 //!
 //! Whatever is ambiguous is a [`Fault`]: two parsers that disagree about where a message ends are the root of
 //! request smuggling (RFC 9112, 11.2), so the next hop only ever sees one unambiguous form.
@@ -22,6 +22,7 @@ pub mod target;
 #[cfg(test)]
 mod testing;
 mod trailers;
+pub mod upgrade;
 
 /// How large a message head, or a trailer section, may become.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -7,17 +7,10 @@ use std::io::Write;
 
 use httparse::Header;
 
-use super::fields::{Named, field, lists_token, stays_here};
+use super::fields::{Named, field, stays_here};
 use super::framing::{self, Body};
 use super::head::{RequestHead, ResponseHead};
 use super::{Version, emit};
-
-/// Does the request ask to change protocols on this connection (RFC 9110, 7.8)? HTTP/1.0 can't.
-pub fn asks_upgrade(head: &RequestHead<'_>) -> bool {
-    head.version == Version::Http11
-        && lists_token(head.fields, "connection", "upgrade")
-        && field(head.fields, "upgrade").next().is_some()
-}
 
 /// May the request be sent again when it is unknown whether it arrived (RFC 9110, 9.2.2)?
 pub fn method_is_idempotent(method: &str) -> bool {
@@ -27,10 +20,16 @@ pub fn method_is_idempotent(method: &str) -> bool {
 /// Appends the head to send to the origin.
 ///
 /// `path_and_query` is that of [`super::target::Form::Absolute`], `host` the value of the Host field to send: what
-/// the client sent as Host is dropped. The version is HTTP/1.1 whatever the client's was. Framing is written anew,
+/// the client sent as Host is dropped. `protocols` are what [`super::upgrade::asked`] found. The version is HTTP/1.1 whatever the client's was. Framing is written anew,
 /// last and in one form; the caller has asked [`framing::request_body`] before and refused the request if that
 /// failed.
-pub fn request(head: &RequestHead<'_>, path_and_query: &[u8], host: impl Display, out: &mut Vec<u8>) {
+pub fn request(
+    head: &RequestHead<'_>,
+    path_and_query: &[u8],
+    host: impl Display,
+    protocols: &[u8],
+    out: &mut Vec<u8>,
+) {
     out.extend_from_slice(head.method.as_bytes());
     out.push(b' ');
     match path_and_query {
@@ -51,8 +50,9 @@ pub fn request(head: &RequestHead<'_>, path_and_query: &[u8], host: impl Display
     end_to_end(head.fields, out, |name| {
         name.eq_ignore_ascii_case("host") || expects_nothing && name.eq_ignore_ascii_case("expect")
     });
-    if asks_upgrade(head) {
-        upgrade(head.fields, out);
+    if !protocols.is_empty() {
+        emit::field(out, "Connection", b"Upgrade");
+        emit::field(out, "Upgrade", protocols);
     }
     body(framing::request_body(head).unwrap_or(Body::None), out);
     out.extend_from_slice(b"\r\n");
@@ -69,7 +69,7 @@ pub struct ResponsePlan {
     pub request_is_head: bool,
     /// The client's connection will carry another request.
     pub client_persists: bool,
-    /// This is the 101 that the client asked for.
+    /// This is a 101 that agrees on a protocol the client asked for.
     pub upgrade: bool,
 }
 
@@ -80,7 +80,10 @@ pub fn response(head: &ResponseHead<'_>, plan: &ResponsePlan, out: &mut Vec<u8>)
     end_to_end(head.fields, out, |_| false);
     body(framing_to_send(head, plan), out);
     if plan.upgrade {
-        upgrade(head.fields, out);
+        emit::field(out, "Connection", b"Upgrade");
+        for protocols in field(head.fields, "upgrade") {
+            emit::field(out, "Upgrade", protocols);
+        }
     } else if matches!(head.status, 100..=199) {
         // An interim response says nothing about what follows the final one.
     } else if !plan.client_persists {
@@ -132,14 +135,6 @@ fn end_to_end(fields: &[Header<'_>], out: &mut Vec<u8>, drops: impl Fn(&str) -> 
         if !stays_here(field.name) && !named.contains(field.name) && !drops(field.name) {
             emit::field(out, field.name, field.value);
         }
-    }
-}
-
-/// Appends the request for another protocol, or the consent to it.
-fn upgrade(fields: &[Header<'_>], out: &mut Vec<u8>) {
-    emit::field(out, "Connection", b"Upgrade");
-    for protocols in field(fields, "upgrade") {
-        emit::field(out, "Upgrade", protocols);
     }
 }
 

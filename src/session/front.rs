@@ -8,7 +8,7 @@ use crate::http::framing::{self, Body};
 use crate::http::head::{self, RequestHead};
 use crate::http::rewrite;
 use crate::http::target::{self, Form, HTTP_PORT, Scheme};
-use crate::http::{Fault, Version, joint};
+use crate::http::{Fault, Version, joint, upgrade};
 use crate::net::{Target, TargetError};
 use crate::policy::{Allowed, Ask, Credentials, Role, VettedList};
 
@@ -214,14 +214,21 @@ impl Judge<'_> {
 
     fn http(&self, allowed: &Allowed, body: Body, path: &[u8], out: &mut Vec<u8>) -> Http {
         let head = self.head;
-        rewrite::request(head, path, allowed.target().host_field(HTTP_PORT), out);
+        let protocols = upgrade::asked(head);
+        rewrite::request(
+            head,
+            path,
+            allowed.target().host_field(HTTP_PORT),
+            &protocols,
+            out,
+        );
         Http {
             version: head.version,
             body,
             manner: self.manner,
             idempotent: rewrite::method_is_idempotent(head.method),
             expects_continue: fields::lists_token(head.fields, "expect", "100-continue"),
-            asks_upgrade: rewrite::asks_upgrade(head),
+            protocols,
             private: fields::field(head.fields, "authorization").any(fields::is_connection_based),
             head_copy: Vec::new(),
         }

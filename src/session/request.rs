@@ -47,8 +47,8 @@ pub struct Http {
     pub idempotent: bool,
     /// It waits for a 100 before it sends its body.
     pub expects_continue: bool,
-    /// It asks for another protocol.
-    pub asks_upgrade: bool,
+    /// The protocols that it asks its origin to change to, as a list of 1 KiB at most; empty: none.
+    pub protocols: Box<[u8]>,
     /// It carries connection-based authentication: its connection is never shared.
     pub private: bool,
     /// A copy of the head that was sent to the origin, where it may have to be sent twice.

@@ -7,7 +7,7 @@ use crate::http::framing::{self, Body};
 use crate::http::head::{self, ResponseHead, Scan, Scanned};
 use crate::http::joint::{self, Persistence};
 use crate::http::rewrite::{self, ResponsePlan};
-use crate::http::{Fault, Version};
+use crate::http::{Fault, Version, upgrade};
 
 use super::exchange::{Continuing, Exchange, Next, Sending};
 use super::outcome::Extent;
@@ -180,14 +180,19 @@ fn read_head(
     let Some(http) = exchange.http() else {
         return Err(Refusal::ResponseMalformed("unexpected"));
     };
-    let (version, head_only, asks_upgrade) = (http.version, http.manner.head_only, http.asks_upgrade);
+    let (version, head_only, asks_upgrade) =
+        (http.version, http.manner.head_only, !http.protocols.is_empty());
+    let switching = head.status == 101 && upgrade::agrees(head, &http.protocols);
     let body = framing::response_body(head, head_only, false).map_err(malformed)?;
     let sent = matches!(exchange.sending, Sending::Done);
     match head.status {
-        101 if asks_upgrade && sent => {}
+        101 if switching && sent => {}
+        101 if switching => {
+            return Err(Refusal::ResponseMalformed("101 before the request's end"));
+        }
         101 => {
             return Err(Refusal::ResponseMalformed(
-                "101 to a request that asked for no upgrade",
+                "101 to a protocol that the request did not ask for",
             ));
         }
         100 if exchange.continuing == Continuing::ByUs => return Ok(Taken::Interim),
@@ -203,13 +208,13 @@ fn read_head(
         }
         _ => {}
     }
-    let switching = head.status == 101;
     exchange.continuing = Continuing::Settled;
     let client_persists = exchange.client_persists && sent && !shared.draining && !switching;
     let response_persists = joint::response_persists(head, body);
     let persistence = Persistence::of(version, client_persists, response_persists, body);
     exchange.client_persists = persistence.client;
-    exchange.origin_persists = persistence.origin;
+    // Behind a declined upgrade the origin may take what comes next for the other protocol all the same.
+    exchange.origin_persists = persistence.origin && !asks_upgrade;
     exchange.origin.private |=
         head.status == 401 && fields::field(head.fields, "www-authenticate").any(fields::is_connection_based);
     if let (Body::Length(n), Some(record)) = (body, &mut exchange.record) {

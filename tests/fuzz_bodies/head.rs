@@ -4,7 +4,7 @@
 use smokescreen::http::framing::{self, Body};
 use smokescreen::http::head::{Scan, Scanned, with_request, with_response};
 use smokescreen::http::rewrite::{self, ResponsePlan};
-use smokescreen::http::{Fault, HeadLimits, Version};
+use smokescreen::http::{Fault, HeadLimits, Version, upgrade};
 
 use super::{Script, in_pieces, reader};
 
@@ -77,15 +77,17 @@ fn request(head: &[u8], limits: &HeadLimits) {
         agrees(head, body);
         let body = body.ok()?;
         assert!(body != Body::UntilClose);
-        rewrite::request(&parsed, b"/p", "a.test", &mut out);
-        Some((body, rewrite::asks_upgrade(&parsed)))
+        let protocols = upgrade::asked(&parsed);
+        rewrite::request(&parsed, b"/p", "a.test", &protocols, &mut out);
+        Some((body, protocols))
     });
-    let Some((body, upgrades)) = body else { return };
+    let Some((body, protocols)) = body else { return };
     let roomy = HeadLimits::default();
     assert_eq!(Scan::request().advance(&out, &roomy), Scanned::Head(out.len()));
     let read = reader::head(&out, 0).expect("readable").expect("whole");
     assert_eq!(read.values("host").collect::<Vec<_>>(), [b"a.test"]);
-    nothing_leaks(&read, upgrades);
+    nothing_leaks(&read, !protocols.is_empty());
+    only_the_origins_protocols(&read);
     if read.words()[0] != b"CONNECT" {
         assert_eq!(read.framing().expect("one way"), as_read(body));
     }
@@ -93,7 +95,9 @@ fn request(head: &[u8], limits: &HeadLimits) {
     with_request(&out, &roomy, |parsed| {
         let parsed = parsed.expect("what we send we would take");
         assert_eq!(parsed.version, Version::Http11);
-        rewrite::request(&parsed, b"/p", "a.test", &mut again);
+        let same = upgrade::asked(&parsed);
+        assert_eq!(same, protocols, "what is asked for once is asked for again");
+        rewrite::request(&parsed, b"/p", "a.test", &same, &mut again);
     });
     assert_eq!(out, again, "a second hop changes what the first one sent");
 }
@@ -141,10 +145,25 @@ fn nothing_leaks(sent: &reader::Head, upgrades: bool) {
         let own = name.starts_with("proxy") && (name.len() == 5 || name.as_bytes()[5] == b'-');
         assert!(!own && !name.starts_with("x-smokescreen-"), "{name} leaks");
         assert!(
-            !["keep-alive", "te", "x-upstream-https-proxy"].contains(&&**name),
+            !["keep-alive", "te", "x-upstream-https-proxy", "http2-settings"].contains(&&**name),
             "{name} leaks"
         );
         assert!(name != "upgrade" || upgrades, "an upgrade nobody asked for");
+    }
+}
+
+/// No origin is asked to change the protocol between the client and us.
+fn only_the_origins_protocols(sent: &reader::Head) {
+    for list in sent.values("upgrade") {
+        for protocol in list.split(|&byte| byte == b',') {
+            let name = protocol
+                .trim_ascii()
+                .split(|&byte| byte == b'/')
+                .next()
+                .unwrap_or_default();
+            let name = name.to_ascii_lowercase();
+            assert!(!["http", "h2", "h2c", "tls"].contains(&&*String::from_utf8_lossy(&name)));
+        }
     }
 }
 

@@ -37,6 +37,7 @@ mod smuggling_responses;
 mod startup;
 mod strangers;
 mod support;
+mod upgrades;
 
 use std::process::ExitCode;
 
@@ -86,6 +87,7 @@ fn all_cases() -> Vec<Case> {
         forward::cases(),
         forward_bodies::cases(),
         forward_connections::cases(),
+        upgrades::cases(),
         smuggling::cases(),
         smuggling_origins::cases(),
         smuggling_responses::cases(),

@@ -231,6 +231,7 @@ fn trailers_can_not_pass_for_a_head() {
         "Connection",
         "Keep-Alive",
         "Upgrade",
+        "HTTP2-Settings",
         "Expect",
         "Proxy-Authorization",
         "Proxy-Authenticate",

@@ -1,12 +1,19 @@
 //! What reaches the next hop, byte for byte, in both directions.
 
-use super::super::testing::{self, get, ok, with_lines};
+use super::super::testing::{self, ok, with_lines};
+use super::super::upgrade;
 use super::*;
 
 fn sent(start: &str, path_and_query: &str, lines: &[&str]) -> String {
     let mut out = b">".to_vec();
     testing::request(with_lines(start, lines), |head| {
-        request(head, path_and_query.as_bytes(), "h:81", &mut out)
+        request(
+            head,
+            path_and_query.as_bytes(),
+            "h:81",
+            &upgrade::asked(head),
+            &mut out,
+        )
     })
     .unwrap();
     String::from_utf8(out).unwrap()[1..].to_owned()
@@ -105,7 +112,7 @@ fn end_to_end_fields_pass_in_order_and_unchanged() {
     testing::request(
         b"GET http://h/ HTTP/1.1\r\nX-L: caf\xe9\xff\x80\r\n\r\n",
         |head| {
-            request(head, b"/", "h", &mut out);
+            request(head, b"/", "h", b"", &mut out);
         },
     )
     .unwrap();
@@ -129,6 +136,7 @@ fn hop_by_hop_request_fields_are_dropped() {
         "Keep-Alive: timeout=5",
         "TE: trailers",
         "Upgrade: h2c",
+        "HTTP2-Settings: AAMAAABk",
         "Proxy-Connection: keep-alive",
         "Proxy-Authenticate: x",
         "Proxy-Anything: x",
@@ -263,19 +271,13 @@ fn upgrades_are_asked_and_passed() {
             "Upgrade: websocket"
         ]
     );
-    for (version, lines, want) in [
-        ("HTTP/1.1", &lines[..], true),
-        ("HTTP/1.0", &lines, false),
-        ("HTTP/1.1", &["Upgrade: websocket"], false),
-        ("HTTP/1.1", &["Connection: upgrade"], false),
-        ("HTTP/1.1", &["Connection: no-upgrade", "Upgrade: x"], false),
-    ] {
-        assert_eq!(
-            testing::request(get(version, lines), asks_upgrade),
-            Ok(want),
-            "{version} {lines:?}"
-        );
-    }
+    let of_the_hop = [
+        "Connection: Upgrade, HTTP2-Settings",
+        "Upgrade: h2c",
+        "HTTP2-Settings: AAMAAABkAAQAAP__",
+        "A: b",
+    ];
+    assert_eq!(forwarded(&of_the_hop), ["A: b"]);
     let old = sent(
         "GET http://h:81/ HTTP/1.0",
         "/",
