@@ -54,6 +54,8 @@ pub(crate) struct Errand {
     pub(crate) path: &'static str,
     /// Bytes that each head has more than it needs.
     pub(crate) padding: usize,
+    /// Do those at the attacker's address ask, too?
+    pub(crate) shared: bool,
 }
 
 /// What a group of clients saw.
@@ -113,13 +115,14 @@ pub(crate) fn work(errand: &Errand, length: Duration) -> Seen {
         let at_work: Vec<_> = CREW
             .iter()
             .enumerate()
+            .filter(|(_, (_, from))| errand.shared || *from != SHARED)
             .map(|(number, (kind, from))| {
                 let client = Client::new(errand, number, *kind, *from);
-                scope.spawn(move || client.work(end))
+                (kind, from, scope.spawn(move || client.work(end)))
             })
             .collect();
-        for (worker, (kind, from)) in at_work.into_iter().zip(CREW) {
-            let group = match (kind, from) {
+        for (kind, from, worker) in at_work {
+            let group = match (*kind, *from) {
                 (Kind::Probe, _) => &mut seen.probes,
                 (_, SHARED) => &mut seen.shared,
                 _ => &mut seen.apart,

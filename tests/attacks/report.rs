@@ -111,7 +111,9 @@ impl Figures {
         let mut rows = ROWS.lock().unwrap_or_else(PoisonError::into_inner);
         let (before, during) = (&self.before, &self.during);
         rows.push(self.row(self.attack, &before.apart, &during.apart));
-        rows.push(self.row("… same address", &before.shared, &during.shared));
+        if before.shared.count() > 0 {
+            rows.push(self.row("… same address", &before.shared, &during.shared));
+        }
         if !self.tally.is_empty() {
             eprintln!("{}: {}", self.attack, self.tally);
         }

@@ -60,6 +60,7 @@ impl Scene {
             authority: authority.to_owned(),
             path: "/",
             padding: 0,
+            shared: true,
         };
         Scene {
             proxy,
