@@ -1,11 +1,11 @@
 //! From a configuration to a server that is ready to run: everything that can fail at start fails here, with
 //! one line that says what and why.
 
+mod reload;
+
 use std::fmt::Display;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,6 +14,7 @@ use mio::Poll;
 use crate::config::{AclSource, Config};
 use crate::http::HeadLimits;
 use crate::io::budget::Budget;
+use crate::io::heap;
 use crate::io::listener::{self, Acceptor};
 use crate::io::pipe::{Pipes, Worth};
 use crate::io::resolver::{self, Resolver};
@@ -21,12 +22,12 @@ use crate::io::scratch::Scratch;
 use crate::io::signal::Signals;
 use crate::io::wires::Wires;
 use crate::log::{FLUSH_TIMEOUT, Logger};
-use crate::policy::acl::{self, Acl, Action};
+use crate::policy::acl::{self, Acl};
 use crate::policy::ranges::Ranges;
-use crate::policy::{Policy, PolicyParts, yaml};
+use crate::policy::{Policy, PolicyParts};
 use crate::server::core::{Core, World};
 use crate::server::pool::Pool;
-use crate::server::{Limits, Reload, Server};
+use crate::server::{Limits, Server};
 use crate::session::Settings;
 use crate::session::id::Ids;
 use crate::session::spares::Spares;
@@ -83,6 +84,8 @@ impl StartError {
 /// A configuration that can't be served (the ACL is read here), or an address that can't be bound.
 pub fn start(config: &Config) -> Result<(Server, Logger), StartError> {
     let acl = read_acl(config)?;
+    // Reading takes several times what is kept of a long ACL.
+    heap::trim();
     let descriptors = listener::raise_nofile();
     let connections_max = connections_max(config, descriptors);
 
@@ -108,16 +111,7 @@ pub fn start(config: &Config) -> Result<(Server, Logger), StartError> {
     let idle_max = idle_max(config.transport_max_idle_conns, descriptors);
     let pipes = Pipes::new(pipes_max(descriptors), Worth::default());
     let server = core(config, &poll, policy, idle_max, pipes, logger.clone())
-        .and_then(|core| {
-            Server::new(
-                poll,
-                signals,
-                acceptor,
-                core,
-                limits,
-                reload(&config.acl, config.disable_acl_policy_actions.clone()),
-            )
-        })
+        .and_then(|core| Server::new(poll, signals, acceptor, core, limits, reload::reload(config)))
         .map_err(|error| {
             // The process ends now, and its first lines may still be waiting.
             logger.flush(FLUSH_TIMEOUT);
@@ -161,7 +155,7 @@ fn core(
 fn read_acl(config: &Config) -> Result<Option<Acl>, StartError> {
     let disabled = &config.disable_acl_policy_actions;
     match &config.acl {
-        AclSource::File(path) => read_acl_file(path, disabled)
+        AclSource::File(path) => reload::acl_at_start(path, disabled)
             .map(Some)
             .map_err(StartError::config),
         AclSource::BuiltIn => Acl::parse(acl::BUILT_IN, disabled)
@@ -169,15 +163,6 @@ fn read_acl(config: &Config) -> Result<Option<Acl>, StartError> {
             .map_err(|error| StartError::config(format_args!("the built-in ACL: {error}"))),
         AclSource::Absent => Ok(None),
     }
-}
-
-fn read_acl_file(path: &Path, disabled: &[Action]) -> Result<Acl, String> {
-    let mut text = String::new();
-    // One byte more than is accepted: the parser then says that it is too much.
-    File::open(path)
-        .and_then(|file| file.take(yaml::SIZE_MAX as u64 + 1).read_to_string(&mut text))
-        .map_err(|error| format!("{}: {error}", path.display()))?;
-    Acl::parse(&text, disabled).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn policy(config: &Config, acl: Option<Acl>, own_port: u16) -> Policy {
@@ -192,34 +177,6 @@ fn policy(config: &Config, acl: Option<Acl>, own_port: u16) -> Policy {
         password: config.password.clone(),
         allow_missing_role: config.allow_missing_role,
         network: config.network,
-    })
-}
-
-/// Reads the ACL file again: a valid one is swapped in and the difference logged.
-fn reload(acl: &AclSource, disabled: Vec<Action>) -> Reload {
-    let acl_file: Option<PathBuf> = match acl {
-        AclSource::File(path) => Some(path.clone()),
-        AclSource::BuiltIn | AclSource::Absent => None,
-    };
-    Box::new(move |present| {
-        let Some(path) = &acl_file else {
-            return Err("no --egress-acl-file is set".into());
-        };
-        // At start a pipe does no harm; now everybody would wait for its writer.
-        if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-            return Err(format!("{}: not a regular file", path.display()));
-        }
-        let next = read_acl_file(path, &disabled)?;
-        let difference = present.acl().map(|old| old.difference(&next)).unwrap_or_default();
-        log::info!(
-            "The egress ACL was reloaded from {}, changes: {}",
-            path.display(),
-            difference.len()
-        );
-        for sentence in difference {
-            log::info!("The egress ACL changed: {sentence}");
-        }
-        Ok(present.with_acl(next))
     })
 }
 
@@ -314,10 +271,11 @@ fn say_start(
         (None, _) => "none",
     };
     log::info!(
-        "smokescreen {} listens on {address}, egress ACL: {acl_source}, identification: {identification}, \
+        "smokescreen {} listens on {address}, log level: {}, egress ACL: {acl_source}, identification: {identification}, \
          descriptors: {descriptors}, connections: {connections_max} at most, each tunnel takes two \
          descriptors, buffers: {} MiB at most beside 8 KiB a connection",
         env!("CARGO_PKG_VERSION"),
+        config.log_levels.ours.as_str().to_ascii_lowercase(),
         BUDGET_BYTES >> 20,
     );
     match acl {
@@ -328,6 +286,9 @@ fn say_start(
             );
         }
         Some(_) => {}
+    }
+    if let Some(acl) = acl {
+        reload::warn_of_services_without_clients(acl, config.password.is_some());
     }
     if config.allow_missing_role && config.password.is_none() {
         log::warn!("Clients are not identified (--allow-missing-role): whoever reaches the port may use it");

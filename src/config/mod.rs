@@ -27,6 +27,7 @@ use std::time::Duration;
 pub use crate::net::Network;
 pub use environment::Environment;
 pub use error::ConfigError;
+pub use password::PasswordFile;
 pub use values::SizeRange;
 
 use crate::log::{Format, Levels};
@@ -96,6 +97,8 @@ pub struct Config {
     pub log_levels: Levels,
     /// What clients must send; `None` only where something else identifies them or nothing has to.
     pub password: Option<Password>,
+    /// Where the password was read, if from a file: to be read again.
+    pub password_file: Option<PasswordFile>,
 }
 
 /// Where the ACL comes from.
@@ -136,12 +139,14 @@ pub fn from_process(arguments: &[OsString], environment: &Environment) -> Result
     }
     let settings = Settings::collect(flags, environment)?;
     checks::check(&settings)?;
-    let password = password::read(environment)?;
+    let (password, password_file) = password::read(environment)?;
     if settings.switch("print-config")? {
         return Ok(Start::Print(print::text(&settings, password.is_some())));
     }
     identification(&settings, password.as_ref())?;
-    build(&settings, password, log_levels(&settings, environment)).map(|config| Start::Run(Box::new(config)))
+    let log_levels = log_levels(&settings, environment);
+    let config = build(&settings, password, password_file, log_levels)?;
+    Ok(Start::Run(Box::new(config)))
 }
 
 /// A proxy that could tell no client from another would refuse every request: it does not start.
@@ -159,7 +164,12 @@ fn identification(settings: &Settings, password: Option<&Password>) -> Result<()
     ))
 }
 
-fn build(settings: &Settings, password: Option<Password>, log_levels: Levels) -> Result<Config, ConfigError> {
+fn build(
+    settings: &Settings,
+    password: Option<Password>,
+    password_file: Option<PasswordFile>,
+    log_levels: Levels,
+) -> Result<Config, ConfigError> {
     let acl = match settings.text("egress-acl-file") {
         Some(path) => AclSource::File(PathBuf::from(path)),
         None if password.is_some() => AclSource::BuiltIn,
@@ -206,6 +216,7 @@ fn build(settings: &Settings, password: Option<Password>, log_levels: Levels) ->
         },
         log_levels,
         password,
+        password_file,
     })
 }
 

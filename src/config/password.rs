@@ -1,8 +1,10 @@
 //! `PROXY_PASSWORD` and `PROXY_PASSWORD_FILE`: the one secret that is no option, so that it never shows in a process
 //! list. Comparing it with what a client sends is `policy/auth`'s.
 
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -18,64 +20,87 @@ pub(super) const PASSWORD: &str = "PROXY_PASSWORD";
 /// The variable that names the file it is in.
 pub(super) const PASSWORD_FILE: &str = "PROXY_PASSWORD_FILE";
 
-/// The password, if one is set. A variable that is set but empty counts as not set; an empty file does not: whoever
-/// names a file means to have a password.
-pub(super) fn read(environment: &Environment) -> Result<Option<Password>, ConfigError> {
-    // Moved out, not copied.
-    Ok(text(environment)?.and_then(|mut text| Password::new(std::mem::take(&mut *text))))
+/// The file that holds the password. It may be read again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PasswordFile(PathBuf);
+
+impl PasswordFile {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The password in what was opened there: its text, without one line end.
+    ///
+    /// # Errors
+    /// Of reading, and for what is empty, too long or no text; the content is never repeated.
+    pub fn password_in(&self, source: impl Read) -> Result<Password, ConfigError> {
+        // Room for all of it at once: a buffer that grows would leave copies behind.
+        let limit = PASSWORD_BYTES_MAX + 3;
+        let mut content = Zeroizing::new(String::with_capacity(limit + 1));
+        source
+            .take(limit as u64)
+            .read_to_string(&mut content)
+            .map_err(|error| self.refusal(&error))?;
+        let line = content
+            .strip_suffix('\n')
+            .map_or(content.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
+        bounded(PASSWORD_FILE, line)?;
+        Password::new(line).ok_or_else(|| self.refusal(&"it is empty"))
+    }
+
+    /// That it can't be used, and why.
+    pub fn refusal(&self, why: &dyn fmt::Display) -> ConfigError {
+        let path = quoted(&self.0.to_string_lossy());
+        ConfigError::new(format!("{PASSWORD_FILE}: cannot use {path}: {why}"))
+    }
 }
 
-fn text(environment: &Environment) -> Result<Option<Zeroizing<String>>, ConfigError> {
+/// The password, if one is set, and its file. A variable that is set but empty counts as not set; an empty file does
+/// not: whoever names a file means to have a password.
+pub(super) fn read(
+    environment: &Environment,
+) -> Result<(Option<Password>, Option<PasswordFile>), ConfigError> {
     let direct = variable(environment, PASSWORD)?.map(Zeroizing::new);
-    let path = variable(environment, PASSWORD_FILE)?;
-    let (name, password) = match (direct, path) {
-        (Some(_), Some(_)) => {
-            return Err(ConfigError::new(format!(
-                "{PASSWORD} and {PASSWORD_FILE} are both set: set only one"
-            )));
+    let file = variable(environment, PASSWORD_FILE)?.map(|path| PasswordFile(path.into()));
+    match (direct, file) {
+        (Some(_), Some(_)) => Err(ConfigError::new(format!(
+            "{PASSWORD} and {PASSWORD_FILE} are both set: set only one"
+        ))),
+        (Some(mut password), None) => {
+            bounded(PASSWORD, &password)?;
+            // Moved out, not copied.
+            Ok((Password::new(std::mem::take(&mut *password)), None))
         }
-        (Some(password), None) => (PASSWORD, password),
-        (None, Some(path)) => (PASSWORD_FILE, from_file(&path)?),
-        (None, None) => return Ok(None),
-    };
+        (None, Some(file)) => {
+            let source = File::open(file.path()).map_err(|error| file.refusal(&error))?;
+            Ok((Some(file.password_in(source)?), Some(file)))
+        }
+        (None, None) => Ok((None, None)),
+    }
+}
+
+fn bounded(name: &str, password: &str) -> Result<(), ConfigError> {
     if password.len() > PASSWORD_BYTES_MAX {
         return Err(ConfigError::new(format!(
             "{name}: the password is longer than {PASSWORD_BYTES_MAX} bytes"
         )));
     }
-    Ok(Some(password))
-}
-
-fn from_file(path: &str) -> Result<Zeroizing<String>, ConfigError> {
-    let refuse = |why: &str| ConfigError::new(format!("{PASSWORD_FILE}: cannot use {}: {why}", quoted(path)));
-    let file = File::open(path).map_err(|error| refuse(&error.to_string()))?;
-    // Room for all of it at once: a buffer that grows would leave copies behind.
-    let limit = PASSWORD_BYTES_MAX + 3;
-    let mut content = Zeroizing::new(String::with_capacity(limit + 1));
-    file.take(limit as u64)
-        .read_to_string(&mut content)
-        .map_err(|error| refuse(&error.to_string()))?;
-    let line = content
-        .strip_suffix('\n')
-        .map_or(content.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
-    if line.is_empty() {
-        return Err(refuse("it is empty"));
-    }
-    Ok(Zeroizing::new(line.to_owned()))
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn password(variables: &[(&str, &str)]) -> Result<Option<String>, String> {
+    fn password(variables: &[(&str, &str)]) -> Result<Option<Password>, String> {
         let pairs = variables.iter().map(|(name, value)| (name.into(), value.into()));
-        text(&pairs.collect())
-            .map(|password| password.map(|password| password.to_string()))
+        read(&pairs.collect())
+            .map(|(password, _)| password)
             .map_err(|error| error.to_string())
     }
 
-    fn from_content(content: &[u8]) -> Result<Option<String>, String> {
+    fn from_content(content: &[u8]) -> Result<Option<Password>, String> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("pw");
         std::fs::write(&path, content).unwrap();
@@ -84,7 +109,7 @@ mod tests {
 
     #[test]
     fn set_empty_and_missing() {
-        assert_eq!(password(&[(PASSWORD, "s3cret ")]), Ok(Some("s3cret ".into())));
+        assert_eq!(password(&[(PASSWORD, "s3cret ")]), Ok(Password::new("s3cret ")));
         assert_eq!(password(&[(PASSWORD, "")]), Ok(None));
         assert_eq!(password(&[]), Ok(None));
         assert!(
@@ -108,9 +133,9 @@ mod tests {
             (b"s3cret\n\n", "s3cret\n"),
             (b" s3cret \n", " s3cret "),
         ] {
-            assert_eq!(from_content(content), Ok(Some(expected.into())));
+            assert_eq!(from_content(content), Ok(Password::new(expected)));
         }
-        assert_eq!(from_content(&[b'x'; 4096]).unwrap().unwrap().len(), 4096);
+        assert_eq!(from_content(&[b'x'; 4096]), Ok(Password::new([b'x'; 4096])));
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! Signals as events of the poll. Says what is wished (drain, reload), not what to do about it.
+//! Signals as events of the poll. Says what is wished (drain, reload, nothing), not what to do about it.
 
 use std::io;
 
 use mio::{Interest, Registry};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook_mio::v1_0;
 
 use super::token::Source;
@@ -13,8 +13,10 @@ use super::token::Source;
 pub enum Signal {
     /// SIGTERM, SIGINT or SIGUSR2: shut down; the second one, at once.
     Drain,
-    /// SIGHUP: read the ACL again.
+    /// SIGHUP: read the files again.
     Reload,
+    /// SIGUSR1: nothing. Uncaught it would end the process.
+    Nothing,
 }
 
 /// The process's signals, from the moment this exists: they end it no more.
@@ -26,7 +28,7 @@ impl Signals {
     /// # Errors
     /// When there is no descriptor left for the pipe behind it, or the poll refuses it.
     pub fn new(registry: &Registry) -> io::Result<Signals> {
-        let mut signals = v1_0::Signals::new([SIGTERM, SIGINT, SIGUSR2, SIGHUP])?;
+        let mut signals = v1_0::Signals::new([SIGTERM, SIGINT, SIGUSR2, SIGHUP, SIGUSR1])?;
         registry.register(&mut signals, Source::Signals.token(), Interest::READABLE)?;
         Ok(Signals(signals))
     }
@@ -34,12 +36,10 @@ impl Signals {
     /// The signals since the last time. The same signal sent twice in between counts once, as with the kernel's own
     /// pending signals; two different ones that wish the same count twice.
     pub fn drain(&mut self) -> impl Iterator<Item = Signal> + '_ {
-        self.0.pending().map(|number| {
-            if number == SIGHUP {
-                Signal::Reload
-            } else {
-                Signal::Drain
-            }
+        self.0.pending().map(|number| match number {
+            SIGHUP => Signal::Reload,
+            SIGUSR1 => Signal::Nothing,
+            _ => Signal::Drain,
         })
     }
 }
@@ -64,6 +64,7 @@ mod tests {
             (SIGINT, Signal::Drain),
             (SIGUSR2, Signal::Drain),
             (SIGHUP, Signal::Reload),
+            (SIGUSR1, Signal::Nothing),
             (SIGTERM, Signal::Drain),
         ] {
             raise(number).unwrap();

@@ -17,7 +17,7 @@ use crate::policy::glob::GlobSet;
 use crate::policy::yaml::YamlError;
 use crate::policy::{Ask, Code, Decision, Role};
 
-pub use self::difference::DIFFERENCES_MAX;
+pub use self::difference::{CHANGES_TOLD_MAX, Change, Difference};
 
 /// The text of the ACL that is used when a password is set and no file is named; `acl.yaml` of this repository.
 pub const BUILT_IN: &str = include_str!("../../acl.yaml");
@@ -142,6 +142,13 @@ impl Acl {
     /// `allowed_domains` does not list.
     pub fn parse(text: &str, disabled_actions: &[Action]) -> Result<Acl, AclError> {
         document::parse(text, disabled_actions).map_err(AclError)
+    }
+
+    /// The services' names, which are roles, in order.
+    pub fn services(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.rules.keys().map(|name| &**name).collect();
+        names.sort_unstable();
+        names
     }
 
     /// Is there a rule for roles that no service is named after? Without it they are denied everything.

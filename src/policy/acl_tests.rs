@@ -614,35 +614,6 @@ fn the_built_in_acl_is_flys() {
     );
 }
 
-#[test]
-fn the_difference_is_told_in_short_sentences() {
-    let older = acl(
-        "version: v1\nservices:\n- {name: a, project: p, action: report}\n- {name: b, action: open}\n- {name: c, action: open}
-default: {action: enforce}\nglobal_deny_list: [a.test]\n",
-    );
-    let newer = acl(
-        "version: v1\nservices:\n- {name: a, project: q, action: enforce, allowed_domains: [x.test, y.test]}\n- {name: c, action: open}
-- {name: d, action: report}\nglobal_deny_list: [b.test]\nglobal_allow_list: [c.test]\n",
-    );
-    assert_eq!(
-        older.difference(&newer),
-        [
-            "role 'a' changed: action report -> enforce, project 'p' -> 'q', allowed_domains 0 -> 2 entries",
-            "role 'b' removed (was open)",
-            "role 'd' added (report)",
-            "default rule removed (was enforce)",
-            "global_allow_list 0 -> 1 entries",
-            "global_deny_list has other entries (1)",
-        ]
-    );
-    assert!(older.difference(&older.clone()).is_empty());
-    let many: String = (0..100)
-        .map(|n| format!("- {{name: r{n}, action: open}}\n"))
-        .collect();
-    let sentences = older.difference(&acl(&format!("{HEAD}{many}")));
-    assert!(sentences.len() <= DIFFERENCES_MAX + 4 && sentences.contains(&"83 more roles differ".to_owned()));
-}
-
 /// Each way to be denied by the ACL has a name of its own.
 #[test]
 fn denials_have_codes() {

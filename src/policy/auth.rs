@@ -64,6 +64,15 @@ impl Password {
     }
 }
 
+/// In constant time too.
+impl PartialEq for Password {
+    fn eq(&self, other: &Password) -> bool {
+        self.equals(&other.0)
+    }
+}
+
+impl Eq for Password {}
+
 impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Password(hidden)")

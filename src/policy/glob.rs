@@ -3,6 +3,8 @@
 //! A glob is a host name, `*.` and a host name (any depth below it, never the name itself), or an address. What a
 //! request's host is, is decided in `net`; here only normal forms are compared, so no spelling slips past a list.
 
+mod entries;
+
 use std::collections::HashSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -11,6 +13,8 @@ use ipnet::IpNet;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use crate::net::Host;
+
+pub use self::entries::{Entry, Overlaps};
 
 /// One pattern, valid and normalised.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]

@@ -26,7 +26,7 @@ pub use self::words::{Ask, Credentials, Decision, Denied, Refused, Role};
 pub use crate::net::Network;
 
 /// The role of a client that gave the proxy password.
-const AUTHED: &str = "authed";
+pub const AUTHED: &str = "authed";
 
 /// Everything a [`Policy`] is made of.
 pub struct PolicyParts {
@@ -46,13 +46,13 @@ pub struct PolicyParts {
 #[derive(Clone)]
 pub struct Policy {
     acl: Option<Arc<Acl>>,
+    password: Option<Password>,
     fixed: Arc<Fixed>,
 }
 
-/// What a reload of the ACL leaves as it is.
+/// What a reload leaves as it is.
 struct Fixed {
     ranges: Ranges,
-    password: Option<Password>,
     authed: Arc<str>,
     allow_missing_role: bool,
     network: Network,
@@ -70,23 +70,35 @@ impl Policy {
         } = parts;
         let fixed = Fixed {
             ranges,
-            password,
             authed: AUTHED.into(),
             allow_missing_role,
             network,
         };
         Policy {
             acl: acl.map(Arc::new),
+            password,
             fixed: Arc::new(fixed),
         }
     }
 
-    /// The same policy with another ACL; the rest is shared.
-    pub fn with_acl(&self, acl: Acl) -> Policy {
+    /// The same policy with another ACL, another password, or both; the rest is shared.
+    #[must_use]
+    pub fn renewed(&self, acl: Option<Acl>, password: Option<Password>) -> Policy {
         Policy {
-            acl: Some(Arc::new(acl)),
+            acl: acl.map(Arc::new).or_else(|| self.acl.clone()),
+            password: password.or_else(|| self.password.clone()),
             fixed: self.fixed.clone(),
         }
+    }
+
+    /// Must clients give a password?
+    pub fn asks_for_password(&self) -> bool {
+        self.password.is_some()
+    }
+
+    /// Is it this one?
+    pub fn has_password(&self, password: &Password) -> bool {
+        self.password.as_ref().is_some_and(|own| own == password)
     }
 
     /// The ACL, if there is one.
@@ -100,7 +112,7 @@ impl Policy {
     /// [`Refused`] for wrong or several credentials, and for absent ones unless a missing role is allowed. Where no
     /// password is configured there is nothing to check against: given credentials count as absent.
     pub fn authenticate(&self, given: Credentials<'_>) -> Result<Role, Refused> {
-        match (given, &self.fixed.password) {
+        match (given, &self.password) {
             (Credentials::Given(field), Some(password)) if password.accepts(field) => {
                 Ok(Role::Named(self.fixed.authed.clone()))
             }

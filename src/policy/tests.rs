@@ -197,7 +197,7 @@ fn an_external_proxy_and_an_interception_are_told() {
 #[test]
 fn a_reload_changes_the_acl_and_nothing_else() {
     let before = policy(None);
-    let after = before.with_acl(Acl::parse("version: v1\nservices: []\n", &[]).unwrap());
+    let after = before.renewed(Acl::parse("version: v1\nservices: []\n", &[]).ok(), None);
     assert!(before.acl().is_none() && after.acl().is_some());
     assert!(before.decide(&authed(), target("a.test"), TUNNEL).is_ok());
     assert!(after.decide(&authed(), target("a.test"), TUNNEL).is_err());

@@ -169,6 +169,11 @@ impl Conn {
         }
     }
 
+    /// Is it a tunnel?
+    pub fn is_tunnel(&self) -> bool {
+        self.session.is_tunnel()
+    }
+
     /// Feeds the session something that did not come from a wire; a turn must follow.
     pub fn feed(&mut self, input: Input<'_>, core: &mut Core) {
         self.session.advance(input, &mut self.flows, &mut core.world.cx());

@@ -73,6 +73,8 @@ pub struct Server {
     limits: Limits,
     reload: Reload,
     phase: Phase,
+    /// When the drain is told of again.
+    tell_at: Option<Instant>,
     /// The poll tells of clients that wait.
     listening: bool,
     /// It told of one.
@@ -111,6 +113,7 @@ impl Server {
             limits,
             reload,
             phase: Phase::Serving,
+            tell_at: None,
             listening: true,
             acceptable: false,
             accepts: 1,
@@ -170,6 +173,7 @@ impl Server {
             self.core.pool.deadline(),
             paused,
             phase,
+            self.tell_at,
         ];
         let next = others.into_iter().flatten().chain(self.deadlines.next()).min()?;
         Some(next.saturating_duration_since(Instant::now()))
@@ -228,6 +232,9 @@ impl Server {
         match self.phase {
             Phase::Delaying(until) if until <= now => self.drain(),
             _ => {}
+        }
+        if self.tell_at.is_some_and(|at| at <= now) {
+            self.tell_of_drain();
         }
     }
 

@@ -1,12 +1,13 @@
-//! Signals: draining, a second signal, reloading the ACL.
+//! Signals: draining, a second signal, reloading the ACL and the password.
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal as Sig;
 
+use crate::auth::basic;
 use crate::support::case::cases;
-use crate::support::message::{get, ok};
+use crate::support::message::{get, ok, request};
 use crate::support::origin::{Next, Origin, Signal};
 use crate::support::proxy::{Proxy, Setup};
 use crate::support::{AT_ONCE, DEADLINE, eventually};
@@ -23,6 +24,14 @@ cases![
     reloading_a_valid_acl_takes_effect,
     reloading_an_invalid_acl_keeps_the_old_one_and_says_why,
     reloading_without_an_acl_file_changes_nothing,
+    sigusr1_does_nothing_but_say_so,
+    draining_says_so_at_once_and_every_ten_seconds_and_what_was_cut,
+    a_reload_is_no_second_signal,
+    a_changed_password_counts_on_kept_connections_too,
+    a_bad_password_file_keeps_acl_and_password,
+    a_deny_entry_that_goes_is_a_warning,
+    services_that_no_client_can_be_are_named,
+    a_pipe_in_place_of_the_acl_stops_nobody,
 ];
 
 /// A signal is asynchronous: the drain has begun when the port refuses.
@@ -248,4 +257,177 @@ fn reloading_without_an_acl_file_changes_nothing() {
     tunnel.half_close();
     tunnel.expect_gone();
     assert!(proxy.is_running());
+}
+
+/// Waits for a line that holds the text; its level.
+#[track_caller]
+fn await_said(proxy: &Proxy, text: &str) -> String {
+    eventually(text, || {
+        let lines = proxy.log_lines();
+        let line = lines.iter().find(|line| line.get("msg").contains(text))?;
+        Some(line.get("level").to_owned())
+    })
+}
+
+fn sigusr1_does_nothing_but_say_so() {
+    let (proxy, origin) = (Setup::open().start(), Origin::echo());
+    let mut tunnel = proxy.tunnel(&origin.authority());
+    proxy.signal(Sig::USR1);
+    assert_eq!(await_said(&proxy, "SIGUSR1 does nothing"), "info");
+    tunnel.send("on");
+    tunnel.expect(b"on");
+    proxy.assert_serves();
+}
+
+fn draining_says_so_at_once_and_every_ten_seconds_and_what_was_cut() {
+    let (proxy, origin) = (
+        Setup::open().option("--exit-timeout", "600s").start(),
+        Origin::echo(),
+    );
+    let tunnels = [
+        proxy.tunnel(&origin.authority()),
+        proxy.tunnel(&origin.authority()),
+    ];
+    proxy.signal(Sig::TERM);
+    await_said(&proxy, "draining: 2 tunnels left, 600s");
+    await_closed(&proxy);
+    // Ten seconds later, or more on a busy machine.
+    eventually("the second word", || {
+        let lines = proxy.log();
+        let mut again = lines
+            .iter()
+            .filter(|line| line.contains("draining: 2 tunnels left, 5"));
+        again.next().map(|_| ())
+    });
+    proxy.signal(Sig::INT);
+    assert_eq!(
+        await_said(&proxy, "Shut down, cut: 2 tunnels, 0 other connections"),
+        "info"
+    );
+    let last = proxy.log_lines().pop().expect("lines");
+    assert!(last.get("msg").starts_with("Shut down, cut"), "{last:?}");
+    assert_exit_0(proxy);
+    drop(tunnels);
+}
+
+fn a_reload_is_no_second_signal() {
+    let setup = Setup::open();
+    let path = setup.file("acl.yaml", &acl("open"));
+    let proxy = setup
+        .option("--egress-acl-file", path)
+        .option("--exit-timeout", "600s")
+        .start();
+    let origin = Origin::echo();
+    let mut tunnel = proxy.tunnel(&origin.authority());
+    proxy.signal(Sig::TERM);
+    await_closed(&proxy);
+    proxy.signal(Sig::HUP);
+    await_said(&proxy, "The egress ACL was reloaded");
+    tunnel.send("on");
+    tunnel.expect(b"on");
+    tunnel.half_close();
+    tunnel.expect_gone();
+    await_said(&proxy, "Shut down, cut: 0 tunnels");
+    assert_exit_0(proxy);
+}
+
+fn with_password(url: &str, password: &str) -> String {
+    request("GET", url, &(basic("any", password) + "\r\n"))
+}
+
+fn a_changed_password_counts_on_kept_connections_too() {
+    let setup = Setup::bare();
+    let path = setup.file("password", "before\n");
+    let proxy = setup.env("PROXY_PASSWORD_FILE", &path).start();
+    let origin = Origin::fixed("ok");
+    let (old, new) = (
+        with_password(&origin.url("/"), "before"),
+        with_password(&origin.url("/"), "after"),
+    );
+    let mut kept = proxy.client();
+    kept.send(&old);
+    assert_eq!(kept.response().status, 200);
+    std::fs::write(&path, "after\n").expect("a file");
+    proxy.signal(Sig::HUP);
+    assert_eq!(
+        await_said(&proxy, "PROXY_PASSWORD_FILE: it is another one"),
+        "info"
+    );
+    kept.send(&old);
+    assert_eq!(kept.response().status, 407);
+    assert_eq!(proxy.ask(&new).status, 200);
+    proxy.signal(Sig::HUP);
+    await_said(&proxy, "PROXY_PASSWORD_FILE: it is the same");
+    let log = proxy.log().join("\n");
+    assert!(!log.contains("before") && !log.contains("after"), "{log}");
+}
+
+fn a_bad_password_file_keeps_acl_and_password() {
+    let setup = Setup::bare();
+    let (password, rules) = (
+        setup.file("password", "one"),
+        setup.file("acl.yaml", &acl("open")),
+    );
+    let proxy = setup
+        .env("PROXY_PASSWORD_FILE", &password)
+        .option("--egress-acl-file", rules.as_str())
+        .start();
+    std::fs::write(&rules, acl("enforce")).expect("a file");
+    std::fs::write(&password, "").expect("a file");
+    proxy.signal(Sig::HUP);
+    let level = await_said(
+        &proxy,
+        "Nothing was reloaded, what was read before stays in force",
+    );
+    assert_eq!(level, "error");
+    await_said(&proxy, "it is empty");
+    let origin = Origin::fixed("ok");
+    assert_eq!(proxy.ask(with_password(&origin.url("/"), "one")).status, 200);
+}
+
+fn a_deny_entry_that_goes_is_a_warning() {
+    let setup = Setup::open();
+    let path = setup.file(
+        "acl.yaml",
+        &(acl("open") + "global_deny_list: ['*.internal', evil.test]\n"),
+    );
+    let proxy = setup.option("--egress-acl-file", path.as_str()).start();
+    let text = acl("open") + "global_deny_list: ['*.internal']\nglobal_allow_list: [good.test]\n";
+    std::fs::write(&path, text).expect("a file");
+    proxy.signal(Sig::HUP);
+    let changed = |what: &str| await_said(&proxy, &format!("The egress ACL changed: {what}"));
+    assert_eq!(changed("global_deny_list: 'evil.test' removed"), "warning");
+    assert_eq!(changed("global_allow_list: 'good.test' added"), "info");
+}
+
+fn services_that_no_client_can_be_are_named() {
+    let setup = Setup::locked();
+    let services = |names: &str| format!("version: v1\nservices: [{names}]\n");
+    let path = setup.file("acl.yaml", &services("{name: authed, action: open}"));
+    let proxy = setup.option("--egress-acl-file", path.as_str()).start();
+    proxy.settle_log();
+    assert!(!proxy.log().join("\n").contains("No client can be"));
+    let text = services("{name: authd, action: open}, {name: web, action: open}");
+    std::fs::write(&path, &text).expect("a file");
+    proxy.signal(Sig::HUP);
+    let words = "No client can be the service 'authd', 'web' of the egress ACL: whoever gives the proxy";
+    assert_eq!(await_said(&proxy, words), "warning");
+    let proxy = Setup::locked().acl(&text).start();
+    assert_eq!(await_said(&proxy, words), "warning");
+    let proxy = Setup::open()
+        .acl(&services("{name: authed, action: open}"))
+        .start();
+    await_said(&proxy, "No client can be the service 'authed' of the egress ACL");
+}
+
+fn a_pipe_in_place_of_the_acl_stops_nobody() {
+    let setup = Setup::open();
+    let path = setup.file("acl.yaml", &acl("open"));
+    let proxy = setup.option("--egress-acl-file", path.as_str()).start();
+    std::fs::remove_file(&path).expect("gone");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mkfifoat(rustix::fs::CWD, &path, mode).expect("a pipe");
+    proxy.signal(Sig::HUP);
+    await_said(&proxy, "not a regular file");
+    proxy.assert_serves();
 }

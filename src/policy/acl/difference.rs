@@ -1,15 +1,65 @@
-//! What a reload changed, in short sentences for the log. Says how many entries a list has, never which.
+//! What a reload changed, in short sentences for the log: entries by name, those first that open what was closed.
 
-use super::{Acl, Rule};
-use crate::policy::glob::GlobSet;
+use std::collections::BTreeSet;
 
-/// How many roles [`Acl::difference`] tells one by one.
-pub const DIFFERENCES_MAX: usize = 20;
+use super::{Acl, Action, Rule};
+use crate::policy::glob::{Entry, GlobSet, Overlaps};
+
+/// How many changes are told one by one.
+pub const CHANGES_TOLD_MAX: usize = 20;
+
+/// One thing that is different.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Change {
+    /// A short sentence.
+    pub text: String,
+    /// Something that was denied may pass now: worth a warning.
+    pub opens: bool,
+}
+
+/// What is different between two ACLs.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Difference {
+    /// At most [`CHANGES_TOLD_MAX`], those that open something first.
+    pub changes: Vec<Change>,
+    /// How many more there are.
+    pub untold: usize,
+    /// How many of these open something.
+    pub untold_opening: usize,
+}
+
+impl Difference {
+    /// How many changes there are in all.
+    pub fn len(&self) -> usize {
+        self.changes.len() + self.untold
+    }
+
+    /// Is nothing different?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
 
 impl Acl {
-    /// What is different in `newer`, in short sentences for the log; empty when nothing is. At most
-    /// [`DIFFERENCES_MAX`] roles are told one by one.
-    pub fn difference(&self, newer: &Acl) -> Vec<String> {
+    /// What is different in `newer`. An entry that leaves `global_deny_list` opens something; so do an entry of
+    /// `allowed_domains` that goes before one of them, and an action that lets more out.
+    pub fn difference(&self, newer: &Acl) -> Difference {
+        let mut told = Told::default();
+        told.list(
+            "global_deny_list",
+            &self.global_deny_list,
+            &newer.global_deny_list,
+            |verb, _| verb == Verb::Removed,
+        );
+        told.list(
+            "global_allow_list",
+            &self.global_allow_list,
+            &newer.global_allow_list,
+            |_, _| false,
+        );
+        let denied = Overlaps::with(&newer.global_deny_list);
+        let (was, is) = (self.default.as_ref(), newer.default.as_ref());
+        told.rule("the default rule", (was, is), (was, is), &denied);
         let mut roles: Vec<&str> = self
             .rules
             .keys()
@@ -18,82 +68,162 @@ impl Acl {
             .collect();
         roles.sort_unstable();
         roles.dedup();
-        let mut sentences: Vec<String> = roles
-            .into_iter()
-            .filter_map(|role| {
-                rule_difference(
-                    &format!("role '{role}'"),
-                    self.rules.get(role),
-                    newer.rules.get(role),
-                )
-            })
-            .collect();
-        if sentences.len() > DIFFERENCES_MAX {
-            let rest = sentences.len() - DIFFERENCES_MAX;
-            sentences.truncate(DIFFERENCES_MAX);
-            sentences.push(format!("{rest} more roles differ"));
+        for role in roles {
+            let own = (self.rules.get(role), newer.rules.get(role));
+            // A role without a service is the default rule's.
+            let in_force = (own.0.or(was), own.1.or(is));
+            told.rule(&format!("service '{role}'"), own, in_force, &denied);
         }
-        sentences.extend(rule_difference(
-            "default rule",
-            self.default.as_ref(),
-            newer.default.as_ref(),
-        ));
-        sentences.extend(list_difference(
-            "global_allow_list",
-            &self.global_allow_list,
-            &newer.global_allow_list,
-        ));
-        sentences.extend(list_difference(
-            "global_deny_list",
-            &self.global_deny_list,
-            &newer.global_deny_list,
-        ));
-        sentences
+        told.end()
     }
 }
 
-fn rule_difference(what: &str, older: Option<&Rule>, newer: Option<&Rule>) -> Option<String> {
-    let (older, newer) = match (older, newer) {
-        (None, None) => return None,
-        (None, Some(rule)) => return Some(format!("{what} added ({})", rule.action)),
-        (Some(rule), None) => return Some(format!("{what} removed (was {})", rule.action)),
-        (Some(older), Some(newer)) => (older, newer),
-    };
-    let mut parts = Vec::new();
-    if older.action != newer.action {
-        parts.push(format!("action {} -> {}", older.action, newer.action));
-    }
-    if older.project != newer.project {
-        parts.push(format!("project '{}' -> '{}'", older.project, newer.project));
-    }
-    parts.extend(list_difference(
-        "allowed_domains",
-        &older.allowed_domains,
-        &newer.allowed_domains,
-    ));
-    parts.extend(list_difference(
-        "allowed_external_proxies",
-        &older.external_proxies,
-        &newer.external_proxies,
-    ));
-    if older.mitm_domains != newer.mitm_domains {
-        parts.push(sizes(
-            "mitm_domains",
-            older.mitm_domains.len(),
-            newer.mitm_domains.len(),
-        ));
-    }
-    (!parts.is_empty()).then(|| format!("{what} changed: {}", parts.join(", ")))
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Removed,
+    Added,
 }
 
-fn list_difference(what: &str, older: &GlobSet, newer: &GlobSet) -> Option<String> {
-    (older != newer).then(|| sizes(what, older.len(), newer.len()))
+/// Sentences, as many as can be told, and how many there were: of those that open something, and of the others.
+#[derive(Default)]
+struct Told {
+    opening: Some20,
+    others: Some20,
 }
 
-fn sizes(what: &str, older: usize, newer: usize) -> String {
-    if older == newer {
-        format!("{what} has other entries ({newer})")
-    } else {
-        format!("{what} {older} -> {newer} entries")
+/// The first sentences of a kind, and how many there were.
+#[derive(Default)]
+struct Some20 {
+    texts: Vec<String>,
+    count: usize,
+}
+
+impl Some20 {
+    fn add(&mut self, text: impl FnOnce() -> String) {
+        if self.texts.len() < CHANGES_TOLD_MAX {
+            self.texts.push(text());
+        }
+        self.count += 1;
     }
 }
+
+impl Told {
+    fn add(&mut self, opens: bool, text: impl FnOnce() -> String) {
+        if opens {
+            self.opening.add(text);
+        } else {
+            self.others.add(text);
+        }
+    }
+
+    /// Compares two lists. Of a long difference the first entries in order are told, whatever the order of the sets.
+    fn list(
+        &mut self,
+        what: &str,
+        older: &GlobSet,
+        newer: &GlobSet,
+        opens: impl Fn(Verb, Entry<'_>) -> bool,
+    ) {
+        for (verb, from, to) in [(Verb::Removed, older, newer), (Verb::Added, newer, older)] {
+            let word = if verb == Verb::Removed { "removed" } else { "added" };
+            for kind in [true, false] {
+                let (mut first, mut count) = (BTreeSet::new(), 0);
+                for entry in from
+                    .entries()
+                    .filter(|entry| !to.has(*entry) && opens(verb, *entry) == kind)
+                {
+                    count += 1;
+                    first.insert(entry);
+                    if first.len() > CHANGES_TOLD_MAX {
+                        first.pop_last();
+                    }
+                }
+                let untold = count - first.len();
+                for entry in first {
+                    self.add(kind, || format!("{what}: '{entry}' {word}"));
+                }
+                let counted = if kind { &mut self.opening } else { &mut self.others };
+                counted.count += untold;
+            }
+        }
+    }
+
+    /// Compares a rule with its successor; `in_force` is what holds for those it is for, the default rule at need.
+    fn rule(
+        &mut self,
+        what: &str,
+        own: (Option<&Rule>, Option<&Rule>),
+        in_force: (Option<&Rule>, Option<&Rule>),
+        denied: &Overlaps<'_>,
+    ) {
+        let laxer = laxity(in_force.1) > laxity(in_force.0);
+        match own {
+            (None, None) => {}
+            (None, Some(rule)) => {
+                let passes_by = rule.allowed_domains.entries().any(|entry| denied.at(entry));
+                self.add(laxer || passes_by, || {
+                    let count = rule.allowed_domains.len();
+                    format!("{what} added ({}, {count} allowed_domains)", rule.action)
+                });
+            }
+            (Some(rule), None) => self.add(laxer, || format!("{what} removed (was {})", rule.action)),
+            (Some(older), Some(newer)) => {
+                if older.action != newer.action {
+                    self.add(laxer, || {
+                        format!("{what}: action {} -> {}", older.action, newer.action)
+                    });
+                }
+                if older.project != newer.project {
+                    self.add(false, || {
+                        format!("{what}: project '{}' -> '{}'", older.project, newer.project)
+                    });
+                }
+                let domains = (&older.allowed_domains, &newer.allowed_domains);
+                let passes_by = |verb, entry: Entry<'_>| verb == Verb::Added && denied.at(entry);
+                self.list(
+                    &format!("{what}: allowed_domains"),
+                    domains.0,
+                    domains.1,
+                    passes_by,
+                );
+                for (list, older, newer) in [
+                    (
+                        "allowed_external_proxies",
+                        &older.external_proxies,
+                        &newer.external_proxies,
+                    ),
+                    ("mitm_domains", &older.mitm_domains, &newer.mitm_domains),
+                ] {
+                    self.list(&format!("{what}: {list}"), older, newer, |_, _| false);
+                }
+            }
+        }
+    }
+
+    fn end(self) -> Difference {
+        let (opening, others) = (self.opening, self.others);
+        let count = opening.count + others.count;
+        let told_opening = opening.texts.len();
+        let change = |opens| move |text| Change { text, opens };
+        let mut changes: Vec<Change> = opening.texts.into_iter().map(change(true)).collect();
+        changes.extend(others.texts.into_iter().map(change(false)));
+        changes.truncate(CHANGES_TOLD_MAX);
+        Difference {
+            untold: count - changes.len(),
+            untold_opening: opening.count - told_opening,
+            changes,
+        }
+    }
+}
+
+/// How much a rule lets out that no list mentions. Without one everything is denied.
+fn laxity(rule: Option<&Rule>) -> u8 {
+    match rule.map(|rule| rule.action) {
+        None | Some(Action::Enforce) => 0,
+        Some(Action::Report | Action::Open) => 1,
+    }
+}
+
+#[cfg(test)]
+#[path = "difference_tests.rs"]
+mod tests;
