@@ -16,6 +16,7 @@ use crate::http::HeadLimits;
 use crate::io::budget::Budget;
 use crate::io::heap;
 use crate::io::listener::{self, Acceptor};
+use crate::io::local;
 use crate::io::pipe::{Pipes, Worth};
 use crate::io::resolver::{self, Resolver};
 use crate::io::scratch::Scratch;
@@ -27,7 +28,7 @@ use crate::policy::ranges::Ranges;
 use crate::policy::{Policy, PolicyParts};
 use crate::server::core::{Core, World};
 use crate::server::pool::Pool;
-use crate::server::{Limits, Server};
+use crate::server::{Limits, Server, turn};
 use crate::session::Settings;
 use crate::session::id::Ids;
 use crate::session::spares::Spares;
@@ -137,6 +138,7 @@ fn core(
             settings: settings(config),
             ids: ids(),
             spares: Spares::default(),
+            local_addresses: Box::new(local::addresses()),
             actions: Vec::new(),
         },
         wires: Wires::new(poll.registry().try_clone()?),
@@ -145,6 +147,7 @@ fn core(
         scratch: Scratch::new(SCRATCH_BYTES),
         budget: Budget::new(BUDGET_BYTES),
         pipes,
+        turn_time: turn::TURN_TIME_MAX,
         actions_done: Vec::new(),
         draining: false,
         logger,

@@ -1,12 +1,50 @@
-//! The bytes that all connections together may hold beyond what each is granted: a count, no allocator.
+//! The bytes that all connections together may hold beyond what each is granted: a count, no allocator; and who may add
+//! to it when it gets scarce.
+//!
+//! While more than half is taken, strangers together hold at most a quarter, those of one address at most a sixteenth,
+//! and the other connections of one address at most a quarter. Who is no stranger waits for room; of strangers, those
+//! of the address that holds most are to be refused, the longest-waiting first.
 
+use std::collections::{HashMap, VecDeque};
+
+use super::crowd::Crowd;
+use super::token::ConnId;
 use crate::flow::{Flow, Flows, GRANTED_BYTES};
+use crate::net::ClientKey;
 
-/// How much of the shared room is taken.
+/// A table of so few is kept for those who come next.
+const KEPT_MAX: usize = 1024;
+
+/// Whose bytes they are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Holder {
+    /// The connection.
+    pub id: ConnId,
+    /// Its client.
+    pub key: ClientKey,
+    /// Nobody knows who the client is.
+    pub is_stranger: bool,
+}
+
+/// What is charged to a connection: nothing, as a rule.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Charge {
+    bytes: u32,
+    to_stranger: bool,
+}
+
+/// How much of the shared room is taken, and by whom.
 #[derive(Debug)]
 pub struct Budget {
     max_bytes: usize,
     used_bytes: usize,
+    strangers: Crowd,
+    /// Bytes of the others, by address.
+    known: HashMap<ClientKey, usize>,
+    /// Those who wait for room, each once.
+    waiting: VecDeque<ConnId>,
+    /// How many of them are to be looked at, since something was given back.
+    due: usize,
 }
 
 impl Budget {
@@ -15,7 +53,16 @@ impl Budget {
         Budget {
             max_bytes,
             used_bytes: 0,
+            strangers: Crowd::default(),
+            known: HashMap::new(),
+            waiting: VecDeque::new(),
+            due: 0,
         }
+    }
+
+    /// Is more than half taken, so that it matters who wants more?
+    pub fn is_scarce(&self) -> bool {
+        self.used_bytes > self.max_bytes / 2 || self.is_spent()
     }
 
     /// Is nothing left?
@@ -28,39 +75,96 @@ impl Budget {
         self.used_bytes
     }
 
-    /// Accounts for what a connection holds now, where `charged` was accounted for before; returns the new charge.
-    pub fn settle(&mut self, flows: &Flows, charged: u32) -> u32 {
-        let beyond = |flow: &Flow| (flow.rx.capacity() + flow.tx.capacity()).saturating_sub(GRANTED_BYTES);
-        let charge = u32::try_from(beyond(&flows.up) + beyond(&flows.down)).unwrap_or(u32::MAX);
-        self.used_bytes = (self.used_bytes + charge as usize).saturating_sub(charged as usize);
-        charge
+    /// May it hold more than it does? What a stranger has too much shows afterwards: see [`Budget::surplus`].
+    pub fn admits(&self, holder: Holder) -> bool {
+        if self.is_spent() {
+            return false;
+        }
+        let held = self.known.get(&holder.key).copied().unwrap_or(0);
+        holder.is_stranger || !self.is_scarce() || held < self.max_bytes / 4
     }
 
-    /// Gives back what was charged to a connection that is no more.
-    pub fn release(&mut self, charged: u32) {
-        self.used_bytes = self.used_bytes.saturating_sub(charged as usize);
+    /// The stranger that must give up what it holds, if strangers hold too much.
+    pub fn surplus(&self) -> Option<ConnId> {
+        if !self.is_scarce() {
+            return None;
+        }
+        let (first, held) = self.strangers.first()?;
+        let too_much = self.strangers.held() > self.max_bytes as u64 / 4 || held > self.max_bytes as u64 / 16;
+        too_much.then_some(first)
+    }
+
+    /// What is charged for what a connection holds.
+    pub fn charge(flows: &Flows, is_stranger: bool) -> Charge {
+        let beyond = |flow: &Flow| (flow.rx.capacity() + flow.tx.capacity()).saturating_sub(GRANTED_BYTES);
+        let bytes = u32::try_from(beyond(&flows.up) + beyond(&flows.down)).unwrap_or(u32::MAX);
+        Charge {
+            bytes,
+            to_stranger: is_stranger && bytes > 0,
+        }
+    }
+
+    /// Accounts for what a connection holds now, where `before` was accounted for.
+    pub fn settle(&mut self, holder: Holder, before: Charge, after: Charge) {
+        self.used_bytes = (self.used_bytes + after.bytes as usize).saturating_sub(before.bytes as usize);
+        match (before.to_stranger, after.to_stranger) {
+            (false, false) => self.count_known(holder.key, before.bytes, after.bytes),
+            (true, true) => self.strangers.set(holder.id, holder.key, after.bytes),
+            (true, false) => {
+                self.strangers.remove(holder.id);
+                self.count_known(holder.key, 0, after.bytes);
+            }
+            (false, true) => {
+                self.count_known(holder.key, before.bytes, 0);
+                self.strangers.set(holder.id, holder.key, after.bytes);
+            }
+        }
+        if after.bytes < before.bytes {
+            self.due = self.waiting.len();
+        }
+    }
+
+    /// A connection is no more: gives back what was charged to it.
+    pub fn release(&mut self, holder: Holder, charge: Charge) {
+        self.settle(holder, charge, Charge::default());
+        // It may be among those who wait.
+        self.due = self.waiting.len();
+    }
+
+    /// It waits for room; not to be said again before it was named by [`Budget::next_waiting`].
+    pub fn wait(&mut self, id: ConnId) {
+        self.waiting.push_back(id);
+    }
+
+    /// Who is to be asked whether there is room now, which leaves the waiting: each once after something was given back.
+    pub fn next_waiting(&mut self) -> Option<ConnId> {
+        if self.is_spent() {
+            self.due = 0;
+        }
+        self.due = self.due.checked_sub(1)?;
+        self.waiting.pop_front()
+    }
+
+    /// Is there anybody to be asked?
+    pub fn has_due(&self) -> bool {
+        self.due > 0
+    }
+
+    fn count_known(&mut self, key: ClientKey, before: u32, after: u32) {
+        if before == after {
+            return;
+        }
+        let held = self.known.get(&key).copied().unwrap_or(0);
+        match (held + after as usize).saturating_sub(before as usize) {
+            0 => drop(self.known.remove(&key)),
+            held => drop(self.known.insert(key, held)),
+        }
+        if self.known.is_empty() && self.known.capacity() > KEPT_MAX {
+            self.known = HashMap::new();
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Instant;
-
-    #[test]
-    fn what_is_held_beyond_the_grant_is_charged_and_comes_back() {
-        let mut budget = Budget::new(10_000);
-        let mut flows = Flows::new(Instant::now());
-        flows.up.rx.push(&[0; 100]);
-        assert_eq!(budget.settle(&flows, 0), 0, "granted");
-        flows.up.rx.push(&vec![0; 20_000]);
-        let charged = budget.settle(&flows, 0);
-        assert!(charged >= 16_000 && budget.is_spent());
-        flows.up.rx.release();
-        assert_eq!(budget.settle(&flows, charged), 0);
-        assert_eq!(budget.used_bytes(), 0);
-        let charged = budget.settle(&flows, 0);
-        budget.release(charged);
-        assert_eq!(budget.used_bytes(), 0);
-    }
-}
+#[path = "budget_tests.rs"]
+mod tests;

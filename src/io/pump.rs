@@ -19,7 +19,7 @@ pub enum Pumped {
     Piped,
     /// Nothing to do, or the kernel takes or gives nothing now.
     Idle,
-    /// The gate holds, the sender goes on, and the byte budget is spent: the session must give up.
+    /// The gate holds, the sender goes on, and there is no room in the byte budget.
     Starved,
     /// The wire broke.
     Failed(IoFail),
@@ -36,13 +36,13 @@ pub struct Bypass<'a> {
 }
 
 /// Reads from `source` what the direction wants. `rx` has either borrowed the scratch buffer or memory of its
-/// own; `budget_spent` keeps the latter from growing beyond the grant.
+/// own; the latter grows beyond the grant only where there is room for it.
 pub fn fill(
     source: &mut impl Wire,
     ready: &mut Ready,
     flow: &mut Flow,
     bypass: Bypass<'_>,
-    budget_spent: bool,
+    has_room: bool,
     now: Instant,
 ) -> Pumped {
     if !ready.readable || !flow.wants_bytes() {
@@ -61,7 +61,8 @@ pub fn fill(
     let held_bytes = flow.rx.len();
     let into = flow.rx.writer();
     if into.capacity() == into.len() {
-        if budget_spent && held_bytes >= GRANTED_BYTES {
+        // Behind an announced end nothing more comes, and only reading it tells that the source is gone.
+        if !has_room && !ready.read_closed && held_bytes >= GRANTED_BYTES {
             return if flow.gate == Gate::Hold {
                 Pumped::Starved
             } else {

@@ -80,7 +80,7 @@ impl Direction {
                 &mut from,
                 &mut self.flow,
                 bypass,
-                false,
+                true,
                 self.now,
             );
             self.spliced |= self.flow.piped_bytes > 0;
@@ -262,7 +262,7 @@ fn where_splicing_is_refused_bytes_are_copied_and_it_is_not_tried_again_at_once(
         pipes: &mut pipes,
         is_open: true,
     };
-    let filled = fill(&mut source, &mut ready, &mut flow, bypass, false, now);
+    let filled = fill(&mut source, &mut ready, &mut flow, bypass, true, now);
     assert!(matches!(filled, Pumped::Moved(3)) && flow.rx.as_slice() == b"abc");
     assert!(pipe.is_none() && pipes.take(now).is_none());
 }
@@ -315,7 +315,7 @@ fn bytes_that_were_given_up_are_not_taken_for_others() {
             &mut ready,
             &mut direction.flow,
             bypass,
-            false,
+            true,
             direction.now,
         );
         assert!(matches!(filled, Pumped::Piped) && direction.flow.piped_bytes == 1000);

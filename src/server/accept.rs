@@ -15,8 +15,9 @@ use crate::io::wires::Owner;
 use crate::net::Side;
 use crate::session::Input;
 
-use super::Server;
+use super::allowance::Allowance;
 use super::conn::{After, Conn};
+use super::{EVENT_BYTES, STEP_TIME_MAX, Server};
 
 /// Connections accepted in one turn of the loop, so that a flood of them can't starve those that are there.
 const ACCEPTS_PER_TURN: usize = 128;
@@ -56,15 +57,20 @@ impl Server {
             self.accepts = 1;
             return;
         }
-        self.accepts = match self.take_clients(self.accepts) {
+        self.accepts = match self.take_clients(self.accepts, STEP_TIME_MAX) {
             true => ACCEPTS_PER_TURN.min(2 * self.accepts),
             false => 1,
         };
     }
 
     /// Takes as many clients; tells whether there were.
-    pub(super) fn take_clients(&mut self, count: usize) -> bool {
+    pub(super) fn take_clients(&mut self, count: usize, time: Duration) -> bool {
+        let mut allowance = Allowance::new(usize::MAX, time);
         for _ in 0..count {
+            allowance.spend(EVENT_BYTES);
+            if allowance.is_spent() {
+                return true;
+            }
             if !self.may_accept() {
                 return false;
             }
@@ -85,8 +91,11 @@ impl Server {
                 // Idle upstream connections are the first to go, strangers' the next.
                 Err(_) if self.core.close_idle() > 0 => return false,
                 Err(AcceptError::Exhausted(_)) if !self.strangers.is_empty() => {
-                    let stranger = self.replaceable();
-                    stranger.into_iter().for_each(|stranger| self.replace(stranger));
+                    // More than one: who is let in for them must also find a descriptor to dial with.
+                    for _ in 0..=self.strangers.held() / 8 {
+                        let stranger = self.replaceable();
+                        stranger.into_iter().for_each(|stranger| self.replace(stranger));
+                    }
                     return false;
                 }
                 Err(error) => {
@@ -117,7 +126,7 @@ impl Server {
     }
 
     /// Ends a stranger's connection.
-    fn replace(&mut self, id: ConnId) {
+    pub(super) fn replace(&mut self, id: ConnId) {
         if let Some(conn) = self.conns.get_mut(id) {
             conn.feed(Input::Terminate, &mut self.core);
             self.forget(id);

@@ -10,18 +10,16 @@ use crate::io::deadlines::Filed;
 use crate::io::dialer::{self, Race, Standing};
 use crate::io::resolver::{Answer, Asked};
 use crate::io::token::{ConnId, Ticket, WireId};
-use crate::io::wire::{Ready, Transport, Wire};
-use crate::io::wires::{Owner, Wires};
+use crate::io::wire::Wire;
+use crate::io::wires::Owner;
 use crate::net::{ClientKey, LookupFail, LookupFailKind, Side};
 use crate::session::{Action, Close, DialFail, Dialled, Input, PoolKey, Session};
 
+use super::allowance::Allowance;
 use super::core::Core;
 use super::pool::Taken;
-use super::turn::{self, Ends, Held, Means, Turn};
-
-/// What the session does costs time as bytes do: a client that pipelines requests which we refuse makes it act
-/// without end.
-const ACT_BYTES: usize = 4096;
+use super::sockets::Sockets;
+use super::turn::{self, Held, Means, Turn};
 
 /// One client connection.
 #[derive(Debug)]
@@ -65,27 +63,6 @@ pub enum After {
     Over,
 }
 
-/// A connection's wires, found one at a time.
-struct Sockets<'a> {
-    wires: &'a mut Wires,
-    client: WireId,
-    origin: Option<WireId>,
-}
-
-impl Ends for Sockets<'_> {
-    type Wire = Transport;
-
-    fn end(&mut self, side: Side) -> Option<(&mut Transport, &mut Ready)> {
-        let id = match side {
-            Side::Client => self.client,
-            Side::Origin => self.origin?,
-        };
-        self.wires
-            .get_mut(id)
-            .map(|entry| (&mut entry.transport, &mut entry.ready))
-    }
-}
-
 impl Conn {
     /// A client that was just accepted.
     pub fn new(id: ConnId, client: WireId, peer: SocketAddr, now: Instant) -> Conn {
@@ -124,14 +101,15 @@ impl Conn {
             budget: &mut core.budget,
             pipes: &mut core.pipes,
             held: &mut self.held,
-            allowance_bytes: 0,
+            id: self.id,
+            allowance: Allowance::none(),
         };
         turn::end(&mut self.flows, &self.session, &mut means);
         after
     }
 
     fn go_on(&mut self, core: &mut Core) -> After {
-        let mut allowance_bytes = turn::TURN_BYTES;
+        let mut allowance = Allowance::new(turn::TURN_BYTES, core.turn_time);
         self.look_at_race(core);
         loop {
             if self.carry_out(core) {
@@ -147,20 +125,21 @@ impl Conn {
                 budget: &mut core.budget,
                 pipes: &mut core.pipes,
                 held: &mut self.held,
-                allowance_bytes,
+                id: self.id,
+                allowance,
             };
             let cx = &mut core.world.cx();
             let ended = turn::run(&mut sockets, &mut self.flows, &mut self.session, cx, &mut means);
-            allowance_bytes = means.allowance_bytes;
+            allowance = means.allowance;
             match ended {
                 Turn::Rest => {
                     core.wires.watch(self.client);
                     return After::Rests;
                 }
-                Turn::Acts => allowance_bytes = allowance_bytes.saturating_sub(ACT_BYTES),
+                Turn::Acts => allowance.spend(turn::act_bytes(&self.session)),
                 Turn::Spent => {}
             }
-            if allowance_bytes == 0 {
+            if allowance.is_spent() {
                 return match self.carry_out(core) {
                     true => After::Over,
                     false => After::Again,
@@ -210,6 +189,11 @@ impl Conn {
         }
     }
 
+    /// It waited for room. Is there some now? Then it wants a turn.
+    pub fn may_go_on(&mut self, core: &mut Core) -> bool {
+        self.held.may_go_on(&self.session, self.id, &mut core.budget)
+    }
+
     /// When it wants to be looked at though nothing happened.
     pub fn deadline(&self, core: &Core) -> Option<Instant> {
         let session = self.session.deadline(&self.flows, &core.world.settings);
@@ -217,7 +201,7 @@ impl Conn {
             .dialling
             .as_ref()
             .and_then(|dialling| dialling.race.deadline());
-        [session, race].into_iter().flatten().min()
+        [session, race, self.held.deadline()].into_iter().flatten().min()
     }
 
     /// Closes whatever is left.
@@ -230,7 +214,8 @@ impl Conn {
                 Close::Abort => core.wires.abort(wire),
             }
         }
-        self.held.release(&mut core.budget, &mut core.pipes);
+        self.held
+            .release(&self.session, self.id, &mut core.budget, &mut core.pipes);
         if self.has_private {
             for wire in core.pool.drop_private(self.id) {
                 core.wires.close(wire);

@@ -1,10 +1,10 @@
 //! What all connections of a loop share: the world as sessions see it, wires, resolver, pool, log.
 
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::io::budget::Budget;
-use crate::io::local;
 use crate::io::pipe::Pipes;
 use crate::io::resolver::Resolver;
 use crate::io::scratch::Scratch;
@@ -32,6 +32,8 @@ pub struct World {
     pub ids: Ids,
     /// Memory that sessions use again.
     pub spares: Spares,
+    /// This machine's addresses.
+    pub local_addresses: Box<dyn Fn() -> Vec<IpAddr>>,
     /// What the session that is at work wants done.
     pub actions: Vec<Action>,
 }
@@ -46,7 +48,7 @@ impl World {
             settings: &self.settings,
             ids: &mut self.ids,
             spares: &mut self.spares,
-            local_addresses: &local::addresses,
+            local_addresses: &*self.local_addresses,
             actions: &mut self.actions,
         }
     }
@@ -74,6 +76,8 @@ pub struct Core {
     pub budget: Budget,
     /// The pipes for bulk.
     pub pipes: Pipes,
+    /// How long a connection's turn may take at present.
+    pub turn_time: Duration,
     /// An empty list that takes turns with `world.actions`.
     pub actions_done: Vec<Action>,
     /// No connection is kept for later any more.

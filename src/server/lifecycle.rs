@@ -12,6 +12,9 @@ use super::{ConnId, Phase, Server};
 /// Connections taken from the kernel's queue when the listener is about to close.
 const ACCEPTS_ON_DRAIN: usize = 4096;
 
+/// How long that may take.
+const ACCEPT_TIME_ON_DRAIN: Duration = Duration::from_secs(1);
+
 /// How often a drain is told of.
 const TELL_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -73,7 +76,7 @@ impl Server {
 
     /// Takes what is queued, closes the listener, and lets what is there come to its end.
     pub(super) fn drain(&mut self) {
-        self.take_clients(ACCEPTS_ON_DRAIN);
+        self.take_clients(ACCEPTS_ON_DRAIN, ACCEPT_TIME_ON_DRAIN);
         self.acceptor = None;
         self.core.draining = true;
         self.core.close_idle();

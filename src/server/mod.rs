@@ -2,11 +2,15 @@
 //! in it waits but the poll.
 
 mod accept;
+pub mod allowance;
 pub mod conn;
 pub mod core;
+mod held;
 mod lifecycle;
 pub mod pool;
+mod sockets;
 pub mod turn;
+mod work;
 
 use std::collections::VecDeque;
 use std::io;
@@ -20,16 +24,24 @@ use crate::io::crowd::Crowd;
 use crate::io::deadlines::Deadlines;
 use crate::io::heap;
 use crate::io::listener::Acceptor;
+use crate::io::resolver::Answer;
 use crate::io::signal::Signals;
-use crate::io::token::{ConnId, Source};
+use crate::io::token::{ConnId, Source, Ticket};
 use crate::io::wires::Owner;
 use crate::policy::Policy;
 
-use self::conn::{After, Conn};
+use self::allowance::Allowance;
+use self::conn::Conn;
 use self::core::Core;
 
 /// Events taken from the kernel at a time.
 const EVENTS_MAX: usize = 1024;
+
+/// How long a step of the loop may take that others wait for: answers, deadlines, new clients, work that is left over.
+const STEP_TIME_MAX: Duration = Duration::from_millis(2);
+
+/// An answer or a deadline costs about as much as so many bytes.
+const EVENT_BYTES: usize = 4096;
 
 /// So many connections are a crowd: what they needed is given back when three of four have gone, and again whenever
 /// three of four of the rest have.
@@ -69,7 +81,12 @@ pub struct Server {
     strangers: Crowd,
     core: Core,
     deadlines: Deadlines<ConnId>,
+    /// Those to whom something happened.
     run_queue: VecDeque<ConnId>,
+    /// Those who used up a turn and have more to do.
+    backlog: VecDeque<ConnId>,
+    /// Answers that were not told yet.
+    answers: VecDeque<(Ticket, Answer)>,
     limits: Limits,
     reload: Reload,
     phase: Phase,
@@ -110,6 +127,8 @@ impl Server {
             core,
             deadlines: Deadlines::new(Instant::now()),
             run_queue: VecDeque::new(),
+            backlog: VecDeque::new(),
+            answers: VecDeque::new(),
             limits,
             reload,
             phase: Phase::Serving,
@@ -158,7 +177,8 @@ impl Server {
 
     /// How long the poll may wait: not at all while something can run.
     fn timeout(&mut self) -> Option<Duration> {
-        if !self.run_queue.is_empty() {
+        let goes_on = !(self.run_queue.is_empty() && self.backlog.is_empty() && self.answers.is_empty());
+        if goes_on || self.core.budget.has_due() {
             return Some(Duration::ZERO);
         }
         let phase = match self.phase {
@@ -207,8 +227,12 @@ impl Server {
         if self.core.resolver.deadline().is_some_and(|at| at <= now) {
             self.core.resolver.on_deadline(now);
         }
-        let answers: Vec<_> = self.core.resolver.answers().collect();
-        for (ticket, answer) in answers {
+        self.answers.extend(self.core.resolver.answers());
+        let mut allowance = Allowance::new(usize::MAX, STEP_TIME_MAX);
+        while !allowance.is_spent()
+            && let Some((ticket, answer)) = self.answers.pop_front()
+        {
+            allowance.spend(EVENT_BYTES);
             if let Some(conn) = self.conns.get_mut(ticket.conn) {
                 conn.resolved(ticket.seq, &answer, &mut self.core);
                 self.enqueue(ticket.conn);
@@ -221,9 +245,13 @@ impl Server {
         while let Some(wire) = self.core.pool.pop_expired(now) {
             self.core.wires.close(wire);
         }
-        while let Some(id) = self.deadlines.pop_due(now, &mut self.conns, |conns, id| {
-            Some(&mut conns.get_mut(id)?.filed)
-        }) {
+        let mut allowance = Allowance::new(usize::MAX, STEP_TIME_MAX);
+        while !allowance.is_spent()
+            && let Some(id) = self.deadlines.pop_due(now, &mut self.conns, |conns, id| {
+                Some(&mut conns.get_mut(id)?.filed)
+            })
+        {
+            allowance.spend(EVENT_BYTES);
             if let Some(conn) = self.conns.get_mut(id) {
                 conn.expired(&mut self.core);
                 self.enqueue(id);
@@ -235,48 +263,6 @@ impl Server {
         }
         if self.tell_at.is_some_and(|at| at <= now) {
             self.tell_of_drain();
-        }
-    }
-
-    /// One turn for each connection that is queued now; those that have more to do queue up behind.
-    fn run_queued(&mut self) {
-        self.core.pipes.share_among(self.run_queue.len());
-        for _ in 0..self.run_queue.len() {
-            let Some(id) = self.run_queue.pop_front() else {
-                break;
-            };
-            self.run_one(id);
-        }
-    }
-
-    /// One turn of a connection, and what follows from it.
-    fn run_one(&mut self, id: ConnId) {
-        let Some(conn) = self.conns.get_mut(id) else {
-            return;
-        };
-        conn.queued = false;
-        match conn.turn(&mut self.core) {
-            After::Over => return self.forget(id),
-            After::Again => {
-                conn.queued = true;
-                self.run_queue.push_back(id);
-            }
-            After::Rests => {}
-        }
-        let deadline = conn.deadline(&self.core);
-        self.deadlines.set(&mut conn.filed, id, deadline);
-        if conn.is_stranger() != conn.counted {
-            self.count(id);
-        }
-    }
-
-    /// Counts a connection among the strangers, or no longer. One that says who it is in its first turn, as most do,
-    /// never comes here.
-    fn count(&mut self, id: ConnId) {
-        if let Some(conn) = self.conns.get_mut(id) {
-            conn.counted = conn.is_stranger();
-            let slots = u32::from(conn.counted);
-            self.strangers.set(id, conn.client_key(), slots);
         }
     }
 
@@ -308,6 +294,8 @@ impl Server {
         if left < self.give_back_below && self.run_queue.is_empty() {
             self.give_back_below = left / 4;
             self.run_queue.shrink_to_fit();
+            self.backlog.shrink_to_fit();
+            self.answers.shrink_to_fit();
             heap::trim();
         }
     }

@@ -1,21 +1,39 @@
 //! Where control and data meet: one turn of one connection. Session and pump alternate over the two flows
 //! until neither moves. Generic over the wires, so that the simulation runs this very code.
 
+use std::time::Duration;
+
 use crate::flow::{End, Flow, Flows, Gate};
 use crate::io::budget::Budget;
-use crate::io::pipe::{Pipe, Pipes};
+use crate::io::pipe::Pipes;
 use crate::io::pump::{self, Bypass, Pumped};
 use crate::io::scratch::Scratch;
+use crate::io::token::ConnId;
 use crate::io::wire::{Ready, Wire, io_fail};
 use crate::net::Side;
 use crate::session::{Cx, Input, Session};
 
-/// Bytes one connection may move before it is another's turn.
+use super::allowance::Allowance;
+pub use super::held::Held;
+use super::held::holder;
+
+/// Bytes one connection may move before it is another's turn,
 pub const TURN_BYTES: usize = 256 * 1024;
 
-/// Turns in a row that one direction may use up, so that it can't starve the other. To go to and fro more often costs
-/// bulk both ways up to twice the processor's time: peers are woken for less each time.
-const LEAD_TURNS_MAX: u8 = 16;
+/// and how long it may take.
+pub const TURN_TIME_MAX: Duration = Duration::from_millis(1);
+
+/// What the session does costs time as bytes do: a client that pipelines requests which we refuse makes it act without
+/// end.
+const ACT_BYTES: usize = 4096;
+
+/// What a session's act takes of a turn. A stranger gets an answer a turn, for it may have many connections.
+pub fn act_bytes(session: &Session) -> usize {
+    match session.is_stranger() {
+        true => TURN_BYTES / 2,
+        false => ACT_BYTES,
+    }
+}
 
 /// The two wires of a connection, one at a time.
 pub trait Ends {
@@ -36,95 +54,6 @@ pub enum Turn {
     Spent,
 }
 
-/// What a connection holds of the loop's stores: nothing, unless it once had much to move or to keep at a time.
-#[derive(Default, Debug)]
-pub struct Held(Option<Box<Stores>>);
-
-/// What becomes of bulk from turn to turn.
-#[derive(Debug)]
-struct Stores {
-    /// Bytes charged to the budget.
-    charged: u32,
-    /// The pipes with bytes in them, (up, down); between turns there are no others.
-    pipes: [Option<Box<Pipe>>; 2],
-    /// The source of the direction that moves first in a turn and may use up all of it.
-    lead: Side,
-    /// Turns in a row that it did.
-    led_turns: u8,
-}
-
-impl Default for Stores {
-    fn default() -> Stores {
-        Stores {
-            charged: 0,
-            pipes: [None, None],
-            lead: Side::Client,
-            led_turns: 0,
-        }
-    }
-}
-
-impl Stores {
-    /// The pipe of the direction whose source is `from`.
-    fn pipe(&mut self, from: Side) -> &mut Option<Box<Pipe>> {
-        let [up, down] = &mut self.pipes;
-        match from {
-            Side::Client => up,
-            Side::Origin => down,
-        }
-    }
-}
-
-impl Held {
-    fn pipe_mut(&mut self, from: Side) -> Option<&mut Pipe> {
-        self.0.as_mut()?.pipe(from).as_deref_mut()
-    }
-
-    fn take_pipe(&mut self, from: Side) -> Option<Box<Pipe>> {
-        self.0.as_mut()?.pipe(from).take()
-    }
-
-    fn keep_pipe(&mut self, from: Side, pipe: Box<Pipe>) {
-        *self.0.get_or_insert_default().pipe(from) = Some(pipe);
-    }
-
-    fn lead(&self) -> Side {
-        self.0.as_ref().map_or(Side::Client, |stores| stores.lead)
-    }
-
-    /// The direction from `from` used up a turn: it goes on in the next one, until it is the other's time.
-    fn note_spent(&mut self, from: Side) {
-        let Stores { lead, led_turns, .. } = &mut **self.0.get_or_insert_default();
-        if from != *lead {
-            (*lead, *led_turns) = (from, 0);
-        }
-        *led_turns += 1;
-        if *led_turns >= LEAD_TURNS_MAX {
-            (*lead, *led_turns) = (from.other(), 0);
-        }
-    }
-
-    fn settle(&mut self, flows: &Flows, budget: &mut Budget) {
-        let before = self.0.as_ref().map_or(0, |stores| stores.charged);
-        let charged = budget.settle(flows, before);
-        if charged != before {
-            self.0.get_or_insert_default().charged = charged;
-        }
-    }
-
-    /// The connection is no more: everything goes back.
-    pub fn release(&mut self, budget: &mut Budget, pipes: &mut Pipes) {
-        if let Some(stores) = self.0.take() {
-            budget.release(stores.charged);
-            stores
-                .pipes
-                .into_iter()
-                .flatten()
-                .for_each(|pipe| pipes.put(pipe));
-        }
-    }
-}
-
 /// What a turn works with beside the connection itself.
 pub struct Means<'a> {
     /// The loop's buffers, lent for the turn.
@@ -135,8 +64,10 @@ pub struct Means<'a> {
     pub pipes: &'a mut Pipes,
     /// What this connection has of them.
     pub held: &'a mut Held,
-    /// Bytes this connection may still move in its turn.
-    pub allowance_bytes: usize,
+    /// The connection.
+    pub id: ConnId,
+    /// What this connection may still use up in its turn.
+    pub allowance: Allowance,
 }
 
 /// Runs both directions until nothing moves, the session acts, or the allowance is spent. When the session has
@@ -154,7 +85,7 @@ pub fn run<E: Ends>(
         for from in [lead, lead.other()] {
             while step(from, ends, flows, session, cx, means) {
                 moved = true;
-                if session.is_done() || !cx.actions.is_empty() || means.allowance_bytes == 0 {
+                if session.is_done() || !cx.actions.is_empty() || means.allowance.is_spent() {
                     break;
                 }
             }
@@ -163,7 +94,7 @@ pub fn run<E: Ends>(
                 return Turn::Acts;
             }
             take_back(from, flows, means);
-            if means.allowance_bytes == 0 {
+            if means.allowance.is_spent() {
                 means.held.note_spent(from);
                 return Turn::Spent;
             }
@@ -201,8 +132,10 @@ fn step<E: Ends>(
     if session.is_done() || !cx.actions.is_empty() {
         return moved;
     }
-    lend(from, flows.from(from), means);
+    let has_room = !means.budget.is_scarce() || means.budget.admits(holder(session, means.id));
+    lend(from, flows.from(from), has_room, means);
     let Some((wire, ready)) = ends.end(from) else {
+        means.held.note_fed(from);
         return moved;
     };
     let filled = match unread_failure(wire, ready, from, flows.from(from)) {
@@ -214,10 +147,16 @@ fn step<E: Ends>(
                 pipes: means.pipes,
                 is_open,
             };
-            let budget_spent = means.budget.is_spent();
-            let filled = pump::fill(wire, ready, flows.from(from), bypass, budget_spent, cx.now);
+            let filled = pump::fill(wire, ready, flows.from(from), bypass, has_room, cx.now);
             pipe.into_iter().for_each(|pipe| means.held.keep_pipe(from, pipe));
-            filled
+            // Who is gone needs no room.
+            match filled {
+                Pumped::Starved if ready.failed => match wire.take_error() {
+                    Some(error) => Pumped::Failed(io_fail(&error)),
+                    None => filled,
+                },
+                filled => filled,
+            }
         }
     };
     // A reset is no FIN, though the poll calls it the end of reading too.
@@ -230,7 +169,14 @@ fn step<E: Ends>(
         true => Input::Unwritable,
         false => Input::Broken,
     };
-    moved |= tell(filled, failed, from, flows, session, cx, means);
+    // Strangers are refused; others wait, though not for ever.
+    let waits = matches!(filled, Pumped::Starved)
+        && !session.is_stranger()
+        && !means.held.starve(from, means.id, means.budget, cx.now);
+    if !waits {
+        means.held.note_fed(from);
+        moved |= tell(filled, failed, from, flows, session, cx, means);
+    }
     if announced && !session.is_done() {
         session.advance(Input::Moved, flows, cx);
         moved = true;
@@ -259,7 +205,7 @@ fn tell(
         Pumped::Idle => return false,
         Pumped::Piped => return true,
         Pumped::Moved(n) => {
-            means.allowance_bytes = means.allowance_bytes.saturating_sub(n);
+            means.allowance.spend(n);
             Input::Moved
         }
         Pumped::Starved => Input::Starved,
@@ -283,13 +229,13 @@ fn unread_failure(wire: &mut impl Wire, ready: &mut Ready, from: Side, flow: &Fl
     Some(Pumped::Failed(io_fail(&error)))
 }
 
-/// An empty direction reads into the loop's own buffer; what it can't pass on is copied out again in the end. With the
-/// budget spent it gets no more than the grant. Memory of its own, which is just as large as the last rest was, goes:
+/// An empty direction reads into the loop's own buffer; what it can't pass on is copied out again in the end. Without
+/// room in the budget it gets no more than the grant. Memory of its own, which is just as large as the last rest was, goes:
 /// reading into that, a direction would go on in pieces of a few bytes.
-fn lend(from: Side, flow: &mut Flow, means: &mut Means<'_>) {
+fn lend(from: Side, flow: &mut Flow, has_room: bool, means: &mut Means<'_>) {
     if flow.wants_bytes() && flow.rx.is_empty() && means.scratch.read_bytes() > 0 {
         flow.rx.release();
-        if !means.budget.is_spent() {
+        if has_room {
             means.scratch.lend_rx(from, flow);
         }
     }
@@ -315,7 +261,7 @@ pub fn end(flows: &mut Flows, session: &Session, means: &mut Means<'_>) {
         take_back(side, flows, means);
     }
     means.scratch.take_back(flows);
-    means.held.settle(flows, means.budget);
+    means.held.settle(flows, session, means.id, means.budget);
 }
 
 #[cfg(test)]

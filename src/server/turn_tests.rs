@@ -3,6 +3,7 @@
 use std::io;
 use std::time::{Instant, SystemTime};
 
+use super::super::held::LEAD_TURNS_MAX;
 use super::*;
 use crate::flow::Gate;
 use crate::http::HeadLimits;
@@ -41,6 +42,11 @@ impl Wire for Endless {
         true
     }
 }
+
+const ID: ConnId = ConnId {
+    index: 0,
+    generation: 0,
+};
 
 struct Pair([(Endless, Ready); 2]);
 
@@ -124,7 +130,8 @@ fn a_direction_that_never_rests_does_not_starve_the_other() {
             budget: &mut budget,
             pipes: &mut pipes,
             held: &mut held,
-            allowance_bytes: TURN_BYTES,
+            id: ID,
+            allowance: Allowance::new(TURN_BYTES, Duration::from_secs(3600)),
         };
         let ended = run(&mut pair, &mut flows, &mut session, &mut cx, &mut means);
         assert_eq!(ended, Turn::Spent);
@@ -177,7 +184,7 @@ fn a_reset_behind_a_fin_is_noticed() {
 }
 
 /// Lends to a direction whose last byte of a rest has just left.
-fn lent(budget: &mut Budget) -> (Flow, Scratch) {
+fn lent(has_room: bool) -> (Flow, Scratch) {
     let mut flow = Flow::new(Gate::Open, Instant::now());
     flow.rx.push(b"x");
     flow.rx.give_back();
@@ -186,24 +193,25 @@ fn lent(budget: &mut Budget) -> (Flow, Scratch) {
     let mut pipes = Pipes::new(0, Worth::default());
     let mut means = Means {
         scratch: &mut scratch,
-        budget,
+        budget: &mut Budget::new(1),
         pipes: &mut pipes,
         held: &mut held,
-        allowance_bytes: TURN_BYTES,
+        id: ID,
+        allowance: Allowance::new(TURN_BYTES, Duration::from_secs(3600)),
     };
-    lend(Side::Client, &mut flow, &mut means);
-    lend(Side::Client, &mut flow, &mut means);
+    lend(Side::Client, &mut flow, has_room, &mut means);
+    lend(Side::Client, &mut flow, has_room, &mut means);
     (flow, scratch)
 }
 
 #[test]
 fn the_size_of_a_rest_does_not_bound_the_reads_after_it() {
-    let (flow, scratch) = lent(&mut Budget::new(1));
+    let (flow, scratch) = lent(true);
     assert_eq!((flow.rx.capacity(), scratch.read_bytes()), (65536, 0));
 }
 
 #[test]
-fn with_the_budget_spent_memory_is_made_anew() {
-    let (flow, scratch) = lent(&mut Budget::new(0));
+fn without_room_in_the_budget_memory_is_made_anew() {
+    let (flow, scratch) = lent(false);
     assert_eq!((flow.rx.capacity(), scratch.read_bytes()), (0, 65536));
 }

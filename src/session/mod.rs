@@ -75,7 +75,7 @@ pub enum Input<'a> {
     Resolved(u32, Result<&'a [IpAddr], LookupFail>),
     /// The dial with this number ended.
     Dialled(u32, Result<Dialled, DialFail>),
-    /// No memory is left to go on reading a head.
+    /// No memory is left to go on reading a head, or a stranger has too much of it.
     Starved,
     /// The deadline passed.
     Expired,
@@ -163,7 +163,7 @@ pub struct Cx<'a> {
     pub ids: &'a mut id::Ids,
     /// Memory to be used again.
     pub spares: &'a mut Spares,
-    /// This machine's addresses, read afresh when asked; empty if they can't be had.
+    /// This machine's addresses, as they were a moment ago; empty if they can't be had.
     pub local_addresses: &'a dyn Fn() -> Vec<IpAddr>,
     /// What is to be done, in order.
     pub actions: &'a mut Vec<Action>,

@@ -9,8 +9,8 @@ use socket2::{Domain, Socket, Type};
 use crate::auth::basic;
 use crate::support::case::cases;
 use crate::support::eventually;
-use crate::support::message::{get, request};
-use crate::support::origin::Origin;
+use crate::support::message::{answer, get, request};
+use crate::support::origin::{Next, Origin};
 use crate::support::proxy::{PASSWORD, Proxy, Setup};
 use crate::support::wire::{End, Wire};
 
@@ -23,6 +23,9 @@ cases![
     where_descriptors_are_out_strangers_go_first,
     the_tenth_refusal_of_a_stranger_is_its_last,
     a_refused_stranger_is_gone_after_ten_seconds_whatever_it_sends,
+    unfinished_heads_of_strangers_leave_room_for_the_heads_of_others,
+    who_said_who_it_is_waits_for_room_and_is_not_refused,
+    who_has_little_to_do_does_not_wait_for_who_has_much,
 ];
 
 /// A request that says who asks.
@@ -188,4 +191,111 @@ fn a_refused_stranger_is_gone_after_ten_seconds_whatever_it_sends() {
         let (_, end) = client.drain();
         assert_eq!(end, End::Eof);
     }
+}
+
+/// A head that lacks its end, of so many bytes, and the end.
+fn unfinished(url: &str, lines: &str, length: usize) -> String {
+    let begun = request("GET", url, lines);
+    let begun = begun.strip_suffix("\r\n").expect("an empty line");
+    format!("{begun}X: {}", "x".repeat(length))
+}
+const REST: &str = "\r\n\r\n";
+
+fn unfinished_heads_of_strangers_leave_room_for_the_heads_of_others() {
+    smokescreen::io::listener::raise_nofile();
+    let proxy = Setup::locked().start();
+    let origin = Origin::http(|_, wire| {
+        let line = format!("X: {}\r\n", "y".repeat(20_000));
+        let _ = wire.try_send(answer("200 OK", &line, b"ok"));
+        Next::Keep
+    });
+    let credentials = basic("u", PASSWORD) + "\r\n";
+    for attackers_ip in [[127, 0, 0, 2], [127, 0, 0, 1]] {
+        let mut attackers: Vec<Wire> = (0..290).map(|_| client_from(attackers_ip, &proxy)).collect();
+        for attacker in &mut attackers {
+            // It may be refused meanwhile.
+            let _ = attacker.try_send(unfinished("http://x.test/", "", 125_000));
+        }
+        for _ in 0..20 {
+            let mut client = client_from([127, 0, 0, 1], &proxy);
+            client.send(unfinished(&origin.url("/"), &credentials, 10_000));
+            std::thread::yield_now();
+            client.send("x".repeat(10_000) + REST);
+            let response = client.response();
+            assert_eq!(response.status, 200, "{}", response.text());
+            assert_eq!(response.fields.get("x").map(|x| x.len()), Some(20_000));
+        }
+        let is_refused = |attacker: &mut Wire| {
+            attacker.patience(Duration::from_millis(1));
+            attacker
+                .try_response("GET")
+                .is_ok_and(|response| response.status == 503)
+        };
+        let refused = attackers
+            .iter_mut()
+            .map(|attacker| usize::from(is_refused(attacker)));
+        assert!(refused.sum::<usize>() > 100, "who spent the room is refused");
+    }
+}
+
+fn who_said_who_it_is_waits_for_room_and_is_not_refused() {
+    smokescreen::io::listener::raise_nofile();
+    let (proxy, origin) = (Setup::locked().start(), Origin::fixed("ok"));
+    let credentials = basic("u", PASSWORD) + "\r\n";
+    let mut clients: Vec<Wire> = (0..700).map(|_| proxy.client()).collect();
+    for client in &mut clients {
+        assert!(is_served(client, &origin.url("/")));
+    }
+    for client in &mut clients {
+        client.send(unfinished(&origin.url("/"), &credentials, 60_000));
+    }
+    // They hold more than half of the room by now, so the last of them wait; another address has a share of its own.
+    let mut other = client_from([127, 0, 0, 2], &proxy);
+    assert!(is_served(&mut other, &origin.url("/")));
+    other.send(unfinished(&origin.url("/"), &credentials, 60_000));
+    other.send(REST);
+    assert_eq!(other.response().status, 200);
+    let ticks = proxy.ticks();
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(proxy.ticks() - ticks < 15, "waiting costs processor time");
+    clients.drain(..600);
+    for client in &mut clients {
+        client.send(REST);
+        let response = client.response();
+        assert_eq!(response.status, 200, "{}", response.text());
+    }
+}
+
+fn who_has_little_to_do_does_not_wait_for_who_has_much() {
+    let (proxy, origin) = (Setup::locked().start(), Origin::fixed("ok"));
+    let mut strangers: Vec<Wire> = (0..40).map(|_| proxy.client()).collect();
+    for stranger in &mut strangers {
+        stranger.send(get("http://a.test/"));
+        assert_eq!(stranger.response().status, 407);
+    }
+    let mut client = proxy.client();
+    assert!(is_served(&mut client, &origin.url("/")));
+    proxy.settle_log();
+    let before = proxy.log().len();
+    proxy.signal(Signal::STOP);
+    for stranger in &mut strangers {
+        stranger.send(get("http://b.test/").repeat(8));
+    }
+    client.send(known("http://10.0.0.1/"));
+    proxy.signal(Signal::CONT);
+    assert_eq!(client.response().status, 407);
+    for stranger in &mut strangers {
+        (0..8).for_each(|_| assert_eq!(stranger.response().status, 407));
+    }
+    proxy.settle_log();
+    let decisions = proxy.log()[before..].to_vec();
+    let decisions = decisions
+        .iter()
+        .filter(|line| line.contains("CANONICAL-PROXY-DECISION"));
+    let place = decisions.clone().position(|line| line.contains("10.0.0.1"));
+    assert!(
+        place.is_some_and(|place| place <= 2 * 40),
+        "{place:?} of {}",
+        decisions.count()
+    );
 }

@@ -8,9 +8,11 @@ use smokescreen::flow::Flows;
 use smokescreen::io::budget::Budget;
 use smokescreen::io::pipe::{Pipes, Worth};
 use smokescreen::io::scratch::Scratch;
+use smokescreen::io::token::ConnId;
 use smokescreen::io::wire::{Ready, Wire};
 use smokescreen::net::{LookupFail, Side};
 use smokescreen::policy::{Policy, Vetted};
+use smokescreen::server::allowance::Allowance;
 use smokescreen::server::turn::{self, Ends, Held, Means, Turn};
 use smokescreen::session::id::Ids;
 use smokescreen::session::outcome::{Line, Record};
@@ -85,6 +87,12 @@ impl Ends for Sockets<'_> {
     }
 }
 
+/// The only connection.
+const ID: ConnId = ConnId {
+    index: 0,
+    generation: 0,
+};
+
 /// The addresses of this machine.
 fn own_addresses() -> Vec<IpAddr> {
     vec![IpAddr::from([8, 8, 4, 4])]
@@ -126,7 +134,8 @@ impl World {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.session.deadline(&self.flows, &self.settings)
+        let session = self.session.deadline(&self.flows, &self.settings);
+        session.into_iter().chain(self.held.deadline()).min()
     }
 
     pub(super) fn origin(&mut self) -> Option<&mut Pipe> {
@@ -197,7 +206,8 @@ impl World {
             budget: &mut self.budget,
             pipes: &mut self.pipes,
             held: &mut self.held,
-            allowance_bytes: self.manner.allowance_bytes,
+            id: ID,
+            allowance: Allowance::new(self.manner.allowance_bytes, Duration::from_secs(3600)),
         };
         let mut cx = Cx {
             now: self.now,
@@ -222,6 +232,9 @@ impl World {
             "the loop's buffer is lost"
         );
         self.carry_out();
+        if self.budget.surplus().is_some() {
+            self.feed(Input::Starved);
+        }
         ended
     }
 
@@ -365,7 +378,8 @@ impl World {
         for (_, at) in self.pool.drain(..) {
             self.origins[at].close();
         }
-        self.held.release(&mut self.budget, &mut self.pipes);
+        self.held
+            .release(&self.session, ID, &mut self.budget, &mut self.pipes);
         assert_eq!(self.budget.used_bytes(), 0, "bytes of the budget are lost");
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use smokescreen::io::scratch::Scratch;
 use smokescreen::io::wire::{Ready, Wire};
 use smokescreen::net::Side;
+use smokescreen::server::allowance::Allowance;
 use smokescreen::server::pool::Taken;
 use smokescreen::server::turn::{self, Ends, Means, Turn};
 use smokescreen::session::{Action, Close, Cx, Dialled, Input};
@@ -16,8 +17,8 @@ use crate::plan::OWN_ADDRESS;
 use crate::public::may_be_dialled;
 use crate::wires::MemoryWire;
 
-/// What an action costs of a turn's allowance, as in the server.
-const ACT_BYTES: usize = 4096;
+/// A turn ends with its bytes here: the clock that its time goes by stands outside of the seed.
+const FOR_EVER: Duration = Duration::from_secs(3600);
 
 /// A turn that looks at its wires more often than this makes no progress.
 const LOOKS_PER_TURN_MAX: usize = 2_000_000;
@@ -47,6 +48,11 @@ impl Ends for Sockets<'_> {
 
 impl World {
     pub(super) fn turn(&mut self, nth: usize) {
+        self.turn_of(nth);
+        self.share_bytes();
+    }
+
+    fn turn_of(&mut self, nth: usize) {
         self.conns[nth].queued = false;
         self.scratch.lend_tx(&mut self.conns[nth].flows);
         let rests = self.go_on(nth);
@@ -56,7 +62,8 @@ impl World {
             budget: &mut self.budget,
             pipes: &mut self.pipes,
             held: &mut conn.held,
-            allowance_bytes: 0,
+            id: conn_id(nth),
+            allowance: Allowance::none(),
         };
         turn::end(&mut conn.flows, &conn.session, &mut means);
         self.judge_scratch();
@@ -65,9 +72,27 @@ impl World {
         }
     }
 
+    /// What the server does for the byte budget: strangers who hold too much are refused, those who waited go on.
+    pub(super) fn share_bytes(&mut self) {
+        while let Some(id) = self.budget.surplus() {
+            let nth = id.index as usize;
+            self.feed(nth, Input::Starved);
+            self.turn_of(nth);
+            if self.budget.surplus() == Some(id) {
+                self.feed(nth, Input::Terminate);
+            }
+        }
+        while let Some(id) = self.budget.next_waiting() {
+            let conn = &mut self.conns[id.index as usize];
+            if !conn.over && conn.held.may_go_on(&conn.session, id, &mut self.budget) {
+                conn.queued = true;
+            }
+        }
+    }
+
     /// Says whether it waits for something to happen.
     fn go_on(&mut self, nth: usize) -> bool {
-        let mut allowance_bytes = self.setting.allowance_bytes;
+        let mut allowance = Allowance::new(self.setting.allowance_bytes, FOR_EVER);
         loop {
             if self.carry_out(nth) {
                 return false;
@@ -84,7 +109,8 @@ impl World {
                 budget: &mut self.budget,
                 pipes: &mut self.pipes,
                 held: &mut conn.held,
-                allowance_bytes,
+                id: conn_id(nth),
+                allowance,
             };
             let mut cx = Cx {
                 now: self.now,
@@ -103,14 +129,14 @@ impl World {
                 &mut cx,
                 &mut means,
             );
-            allowance_bytes = means.allowance_bytes;
+            allowance = means.allowance;
             self.judge_turn(nth, ended);
             match ended {
                 Turn::Rest => return true,
-                Turn::Acts => allowance_bytes = allowance_bytes.saturating_sub(ACT_BYTES),
+                Turn::Acts => allowance.spend(turn::act_bytes(&self.conns[nth].session)),
                 Turn::Spent => {}
             }
-            if allowance_bytes == 0 {
+            if allowance.is_spent() {
                 self.conns[nth].queued = !self.carry_out(nth);
                 return false;
             }
@@ -311,7 +337,8 @@ impl World {
         let conn = &mut self.conns[nth];
         conn.over = true;
         let links = [Some(conn.client), conn.origin.take().as_ref().map(link_of)];
-        conn.held.release(&mut self.budget, &mut self.pipes);
+        conn.held
+            .release(&conn.session, conn_id(nth), &mut self.budget, &mut self.pipes);
         for link in links.into_iter().flatten() {
             if how == Close::Abort {
                 self.links[link].wire.abort();

@@ -164,7 +164,10 @@ impl World {
     fn let_time_pass(&mut self) -> bool {
         let settings = &self.setting.settings;
         let live = self.conns.iter().filter(|conn| !conn.over);
-        let deadlines = live.filter_map(|conn| conn.session.deadline(&conn.flows, settings));
+        let deadlines = live.flat_map(|conn| {
+            let session = conn.session.deadline(&conn.flows, settings);
+            session.into_iter().chain(conn.held.deadline())
+        });
         let answers = self.answers.iter().map(|answer| answer.due);
         let Some(next) = deadlines.chain(answers).chain(self.pool.deadline()).min() else {
             return false;
@@ -183,6 +186,10 @@ impl World {
         for nth in 0..self.conns.len() {
             if self.setting.spoil == Spoil::Deaf {
                 continue;
+            }
+            let conn = &self.conns[nth];
+            if !conn.over && conn.held.deadline().is_some_and(|at| at <= self.now) {
+                self.conns[nth].queued = true;
             }
             let conn = &self.conns[nth];
             let due = conn.session.deadline(&conn.flows, &self.setting.settings);

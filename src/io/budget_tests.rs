@@ -1,0 +1,149 @@
+//! Who may hold how much, by hand; that nothing is lost, at random.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const MAX: u32 = 1_600_000;
+
+fn holder(index: u32, last: u8, is_stranger: bool) -> Holder {
+    Holder {
+        id: ConnId { index, generation: 1 },
+        key: ClientKey::of([10, 0, 0, last].into()),
+        is_stranger,
+    }
+}
+
+fn charge(bytes: u32, to_stranger: bool) -> Charge {
+    Charge {
+        bytes,
+        to_stranger: to_stranger && bytes > 0,
+    }
+}
+
+fn hold(budget: &mut Budget, holder: Holder, bytes: u32) {
+    budget.settle(holder, Charge::default(), charge(bytes, holder.is_stranger));
+}
+
+#[test]
+fn what_is_held_beyond_the_grant_is_charged_and_comes_back() {
+    let (mut budget, holder) = (Budget::new(10_000), holder(0, 1, true));
+    let mut flows = Flows::new(Instant::now());
+    flows.up.rx.push(&[0; 100]);
+    assert_eq!(Budget::charge(&flows, true), Charge::default(), "granted");
+    flows.up.rx.push(&vec![0; 20_000]);
+    let charge = Budget::charge(&flows, true);
+    budget.settle(holder, Charge::default(), charge);
+    assert!(charge.bytes >= 16_000 && budget.is_spent());
+    budget.release(holder, charge);
+    assert_eq!((budget.used_bytes(), budget.surplus()), (0, None));
+}
+
+#[test]
+fn while_there_is_room_nobody_is_asked_who_he_is() {
+    let mut budget = Budget::new(MAX as usize);
+    hold(&mut budget, holder(0, 1, true), MAX / 2);
+    assert!(!budget.is_scarce() && budget.surplus().is_none());
+    assert!(budget.admits(holder(1, 1, false)));
+}
+
+#[test]
+fn strangers_give_first_those_of_the_address_that_has_most() {
+    let mut budget = Budget::new(MAX as usize);
+    let mut strangers = Vec::new();
+    for index in 0..9 {
+        strangers.push(holder(index, 1 + u8::from(index > 5), true));
+        hold(&mut budget, strangers[index as usize], MAX / 16 + 1);
+    }
+    assert!(budget.is_scarce());
+    // Six, then three, of a sixteenth each: one of each address may stay, if together they have a quarter at most.
+    let mut given = Vec::new();
+    while let Some(id) = budget.surplus() {
+        given.push(id.index);
+        let held = charge(MAX / 16 + 1, true);
+        budget.release(strangers[id.index as usize], held);
+    }
+    assert_eq!(given, [0, 1], "then it is not scarce any more");
+    hold(&mut budget, holder(20, 9, false), MAX / 2);
+    while let Some(id) = budget.surplus() {
+        given.push(id.index);
+        budget.release(strangers[id.index as usize], charge(MAX / 16 + 1, true));
+    }
+    assert_eq!(given, [0, 1, 2, 3, 6, 4, 7, 5, 8]);
+}
+
+#[test]
+fn a_stranger_that_says_who_it_is_takes_its_bytes_along() {
+    let mut budget = Budget::new(MAX as usize);
+    hold(&mut budget, holder(1, 1, false), MAX / 2);
+    let stranger = holder(0, 2, true);
+    hold(&mut budget, stranger, MAX / 4 + 1);
+    assert_eq!(budget.surplus(), Some(stranger.id));
+    let known = holder(0, 2, false);
+    budget.settle(known, charge(MAX / 4 + 1, true), charge(MAX / 4 + 1, false));
+    assert_eq!(budget.surplus(), None);
+    assert!(!budget.admits(known), "a quarter is enough for one address");
+    assert!(budget.admits(holder(3, 3, false)));
+    budget.release(known, charge(MAX / 4 + 1, false));
+    assert!(budget.admits(known) && budget.known.len() == 1);
+}
+
+#[test]
+fn who_waits_is_asked_once_after_something_was_given_back() {
+    let mut budget = Budget::new(MAX as usize);
+    let [a, b] = [holder(0, 1, false), holder(1, 2, false)];
+    hold(&mut budget, a, MAX);
+    budget.wait(b.id);
+    assert!(budget.next_waiting().is_none());
+    budget.settle(a, charge(MAX, false), charge(MAX - 1, false));
+    assert!(budget.has_due());
+    assert_eq!(budget.next_waiting(), Some(b.id));
+    budget.wait(b.id);
+    assert!(budget.next_waiting().is_none() && !budget.has_due());
+    budget.release(a, charge(MAX - 1, false));
+    assert_eq!(budget.next_waiting(), Some(b.id));
+    assert!(budget.waiting.is_empty());
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_lost_and_nobody_has_too_much_for_long(
+        steps in prop::collection::vec((0_u32..12, 0_u32..MAX / 6, any::<bool>()), 0..200)
+    ) {
+        let mut budget = Budget::new(MAX as usize);
+        let mut held: HashMap<u32, (Holder, Charge)> = HashMap::new();
+        for (index, bytes, says_who) in steps {
+            let (before, charged) = held.get(&index).copied().unwrap_or((holder(index, 0, true), Charge::default()));
+            let now = holder(index, u8::try_from(index % 4).unwrap(), before.is_stranger && !says_who);
+            let after = charge(bytes, now.is_stranger);
+            budget.settle(now, charged, after);
+            held.insert(index, (now, after));
+            while let Some(id) = budget.surplus() {
+                let (holder, charged) = held.remove(&id.index).unwrap();
+                prop_assert!(holder.is_stranger && charged.bytes > 0);
+                budget.release(holder, charged);
+            }
+            let sum = |of: &dyn Fn(&Holder) -> bool| -> u64 {
+                held.values().filter(|(holder, _)| of(holder)).map(|(_, charge)| u64::from(charge.bytes)).sum()
+            };
+            prop_assert_eq!(budget.used_bytes() as u64, sum(&|_| true));
+            if budget.is_scarce() {
+                prop_assert!(sum(&|holder| holder.is_stranger) <= u64::from(MAX) / 4);
+                for address in 0..4 {
+                    let key = holder(0, address, true).key;
+                    prop_assert!(sum(&|holder| holder.is_stranger && holder.key == key) <= u64::from(MAX) / 16);
+                    let known = sum(&|holder| !holder.is_stranger && holder.key == key);
+                    let admitted = budget.admits(holder(99, address, false));
+                    prop_assert_eq!(admitted, !budget.is_spent() && known < u64::from(MAX) / 4);
+                }
+            }
+        }
+        for (holder, charge) in held.into_values() {
+            budget.release(holder, charge);
+        }
+        prop_assert!(budget.used_bytes() == 0 && budget.known.is_empty() && budget.surplus().is_none());
+    }
+}

@@ -1,0 +1,122 @@
+//! Whose turn it is: those to whom something happened, then those who have more to do than fits in a turn; and what a
+//! turn leads to: who counts as a stranger, who must give up memory, who gets some. What a turn is stands in `turn`.
+
+use std::time::{Duration, Instant};
+
+use crate::io::token::ConnId;
+use crate::session::Input;
+
+use super::conn::After;
+use super::{STEP_TIME_MAX, Server, turn};
+
+/// How long a turn of all connections that have something to do may take, where their turns can be that short.
+const ROUND_TIME: Duration = Duration::from_millis(8);
+
+/// A shorter turn is not worth the change.
+const TURN_TIME_MIN: Duration = Duration::from_micros(100);
+
+/// Connections asked in one turn of the loop whether there is room for what they want to read.
+const FED_PER_TURN: usize = 64;
+
+/// How long each of so many connections may have its turn.
+fn turn_time(queued: usize) -> Duration {
+    let count = u32::try_from(queued).unwrap_or(u32::MAX).max(1);
+    (ROUND_TIME / count).clamp(TURN_TIME_MIN, turn::TURN_TIME_MAX)
+}
+
+impl Server {
+    /// One turn for each connection to which something happened; then those go on that had more to do than fits in one,
+    /// as far as the time reaches: as long as the others took, or a little. So who has little to do waits for nobody
+    /// who has much, however many these are.
+    pub(super) fn run_queued(&mut self) {
+        let queued = self.run_queue.len() + self.backlog.len();
+        self.core.pipes.share_among(queued);
+        self.core.turn_time = turn_time(queued);
+        let began = (!self.backlog.is_empty()).then(Instant::now);
+        for _ in 0..self.run_queue.len() {
+            if let Some(id) = self.run_queue.pop_front() {
+                self.run_one(id);
+            }
+        }
+        if let Some(began) = began {
+            self.run_backlog(began);
+        }
+        self.feed_waiting();
+    }
+
+    fn run_backlog(&mut self, began: Instant) {
+        let time = (2 * began.elapsed()).max(STEP_TIME_MAX);
+        for _ in 0..self.backlog.len() {
+            if let Some(id) = self.backlog.pop_front() {
+                self.run_one(id);
+            }
+            if began.elapsed() >= time {
+                return;
+            }
+        }
+    }
+
+    /// Strangers who hold more of the byte budget than is theirs are refused.
+    fn shed(&mut self) {
+        while let Some(id) = self.core.budget.surplus() {
+            let Some(conn) = self.conns.get_mut(id) else {
+                return;
+            };
+            conn.feed(Input::Starved, &mut self.core);
+            if conn.turn(&mut self.core) == After::Over {
+                self.forget(id);
+                continue;
+            }
+            self.enqueue(id);
+            if self.core.budget.surplus() == Some(id) {
+                self.replace(id);
+            }
+        }
+    }
+
+    /// Those who waited for room in the byte budget go on where there is some.
+    fn feed_waiting(&mut self) {
+        for _ in 0..FED_PER_TURN {
+            let Some(id) = self.core.budget.next_waiting() else {
+                return;
+            };
+            if let Some(conn) = self.conns.get_mut(id)
+                && conn.may_go_on(&mut self.core)
+            {
+                self.enqueue(id);
+            }
+        }
+    }
+
+    /// One turn of a connection, and what follows from it.
+    pub(super) fn run_one(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return;
+        };
+        conn.queued = false;
+        match conn.turn(&mut self.core) {
+            After::Over => return self.forget(id),
+            After::Again => {
+                conn.queued = true;
+                self.backlog.push_back(id);
+            }
+            After::Rests => {}
+        }
+        let deadline = conn.deadline(&self.core);
+        self.deadlines.set(&mut conn.filed, id, deadline);
+        if conn.is_stranger() != conn.counted {
+            self.count(id);
+        }
+        self.shed();
+    }
+
+    /// Counts a connection among the strangers, or no longer. One that says who it is in its first turn, as most do,
+    /// never comes here.
+    pub(super) fn count(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.get_mut(id) {
+            conn.counted = conn.is_stranger();
+            let slots = u32::from(conn.counted);
+            self.strangers.set(id, conn.client_key(), slots);
+        }
+    }
+}
