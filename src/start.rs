@@ -31,6 +31,7 @@ use crate::server::pool::Pool;
 use crate::server::{Limits, Server, turn};
 use crate::session::Settings;
 use crate::session::id::Ids;
+use crate::session::refusal::DenyStyle;
 use crate::session::spares::Spares;
 
 /// Lent to one direction at a time; also how much is read at once.
@@ -227,7 +228,10 @@ fn settings(config: &Config) -> Settings {
         idle_timeout: config.idle_timeout,
         read_timeout: config.read_timeout,
         write_timeout: config.write_timeout,
-        deny_status: config.deny_status,
+        deny_style: DenyStyle {
+            status: config.deny_status,
+            explicit: config.deny_explicit,
+        },
         deny_message_extra: config.deny_message_extra.clone(),
     }
 }

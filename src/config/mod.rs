@@ -77,6 +77,8 @@ pub struct Config {
     pub deny_message_extra: String,
     /// Status of a denied request: 407 or 403.
     pub deny_status: u16,
+    /// The status line of a denied request says why.
+    pub deny_explicit: bool,
     /// DNS servers to ask, in order; empty is the system's resolver.
     pub resolver_addresses: Vec<SocketAddr>,
     /// Address families to connect to.
@@ -202,6 +204,7 @@ fn build(
         } else {
             407
         },
+        deny_explicit: settings.text("deny-style") != Some("reference"),
         resolver_addresses: settings.sockets("resolver-address"),
         network: network(settings),
         dns_cache_ttl: settings.duration("dns-cache-ttl")?,

@@ -95,8 +95,12 @@ fn the_defaults() {
     assert_eq!(config.acl, AclSource::BuiltIn);
     assert!(config.disable_acl_policy_actions.is_empty());
     assert_eq!(
-        (config.deny_message_extra.as_str(), config.deny_status),
-        ("", 407)
+        (
+            config.deny_message_extra.as_str(),
+            config.deny_status,
+            config.deny_explicit
+        ),
+        ("", 407, true)
     );
     assert_eq!(
         (config.resolver_addresses, config.network),
@@ -200,6 +204,7 @@ fn words_become_their_types() {
             "--log-format=json",
             "--log-level=warning",
             "--deny-status=403",
+            "--deny-style=reference",
             "--disable-acl-policy-action=report",
             "--disable-acl-policy-action=open",
             "--listen-ip=[::1]",
@@ -209,8 +214,8 @@ fn words_become_their_types() {
     );
     assert_eq!((config.network, config.log_format), (Network::V6, Format::Json));
     assert_eq!(
-        (config.log_levels, config.deny_status),
-        (Levels::all(log::LevelFilter::Warn), 403)
+        (config.log_levels, config.deny_status, config.deny_explicit),
+        (Levels::all(log::LevelFilter::Warn), 403, false)
     );
     assert_eq!(config.disable_acl_policy_actions, [Action::Report, Action::Open]);
     assert_eq!(config.listen_ip.as_deref(), Some("::1"));

@@ -9,12 +9,14 @@
 //! Whatever is ambiguous is a [`Fault`]: two parsers that disagree about where a message ends are the root of
 //! request smuggling (RFC 9112, 11.2), so the next hop only ever sees one unambiguous form.
 
+pub mod accept;
 pub mod chunked;
 mod emit;
 pub mod fields;
 pub mod framing;
 pub mod head;
 pub mod joint;
+mod json;
 pub mod reply;
 pub mod rewrite;
 mod scan;

@@ -1,7 +1,10 @@
-//! Our own answers: refusals and errors, as plain text. Which answer a case deserves is decided elsewhere; nothing of
-//! a request gets in here but a host that went through [`escape_host`].
+//! Our own answers: refusals and errors, as plain text or, for those who ask for it, JSON. Which answer a case deserves
+//! is decided elsewhere; nothing of a request gets in here but a host that went through [`escape_host`], or is a JSON
+//! string.
 
-use super::emit;
+use std::borrow::Cow;
+
+use super::{emit, json};
 
 /// Bytes of a host that a text shows.
 const HOST_BYTES_MAX: usize = 255;
@@ -11,8 +14,10 @@ const HOST_BYTES_MAX: usize = 255;
 pub enum Cause {
     /// The request is at fault.
     Request,
-    /// It doesn't say, or not truthfully, who asks.
+    /// It doesn't say, or not truthfully, who asks; credentials are asked for.
     Credentials,
+    /// Nothing says who asks, and no credentials would.
+    Role,
     /// Whoever asks may not go there.
     Policy,
     /// The origin, or the way to it, failed.
@@ -28,10 +33,18 @@ pub struct Reply<'a> {
     pub status: u16,
     /// The reason phrase, ASCII.
     pub reason: &'a str,
+    /// The stable name of what it is due to: a token.
+    pub code: &'a str,
+    /// The same as one of the proxy error types of RFC 9209.
+    pub error_type: &'a str,
+    /// The request's id, as in the log.
+    pub id: &'a str,
     /// What the body and X-Smokescreen-Error say.
     pub text: &'a str,
     /// The operator's addition to every such text (`--additional-error-message-on-deny`); empty: none.
     pub extra_message: &'a str,
+    /// What a body in JSON says beside that; none: it is plain text.
+    pub json: Option<Facts<'a>>,
     /// What it is due to.
     pub cause: Cause,
     /// The connection closes behind this answer.
@@ -42,32 +55,60 @@ pub struct Reply<'a> {
     pub keep_alive_10: bool,
 }
 
-/// Appends the whole answer: head and, unless it is for a HEAD, the text with an empty line and the operator's
-/// addition behind it.
-pub fn reply(reply: &Reply<'_>, out: &mut Vec<u8>) {
-    let extra = if reply.extra_message.is_empty() {
-        ""
-    } else {
-        "\n\n"
-    };
-    let body = [reply.text, extra, reply.extra_message, "\n"];
-    let length: usize = body.iter().map(|part| part.len()).sum();
+/// What only an answer in JSON says. Raw: it is escaped here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Facts<'a> {
+    /// The host, as the request spelled it.
+    pub host: &'a str,
+    /// The role, empty where there is none.
+    pub role: &'a str,
+    /// The rule that decided, empty where there is none.
+    pub rule: &'a str,
+    /// What would let the request out, empty where nothing would.
+    pub hint: &'a str,
+}
 
+/// Appends the whole answer: head and, unless it is for a HEAD, the text with an empty line and the operator's
+/// addition behind it, or JSON that says the same.
+pub fn reply(reply: &Reply<'_>, out: &mut Vec<u8>) {
+    let text = match reply.extra_message {
+        "" => Cow::Borrowed(reply.text),
+        extra => Cow::Owned(format!("{}\n\n{extra}", reply.text)),
+    };
+    let (content_type, body) = match reply.json {
+        None => ("text/plain; charset=utf-8", format!("{text}\n")),
+        Some(facts) => ("application/json", facts.with(reply, &text)),
+    };
     out.extend_from_slice(b"HTTP/1.1 ");
     emit::number::<10>(out, u64::from(reply.status));
     out.push(b' ');
-    one_line(out, &[reply.reason]);
+    one_line(out, reply.reason);
     out.extend_from_slice(b"\r\n");
-    emit::field(out, "Content-Type", b"text/plain; charset=utf-8");
+    emit::field(out, "Content-Type", content_type.as_bytes());
     emit::field(out, "X-Content-Type-Options", b"nosniff");
-    emit::number_field(out, "Content-Length", length as u64);
+    emit::number_field(out, "Content-Length", body.len() as u64);
     out.extend_from_slice(b"X-Smokescreen-Error: ");
-    one_line(out, &body);
+    one_line(out, &text);
     out.extend_from_slice(b"\r\n");
+    emit::field(out, "X-Smokescreen-Code", reply.code.as_bytes());
+    emit::field(out, "X-Smokescreen-Request-Id", reply.id.as_bytes());
+    let status = [
+        "smokescreen; error=",
+        reply.error_type,
+        "; details=\"",
+        reply.code,
+        "\"",
+    ]
+    .concat();
+    emit::field(out, "Proxy-Status", status.as_bytes());
     match reply.cause {
-        Cause::Credentials => emit::field(out, "Proxy-Authenticate", b"Basic realm=\"smokescreen\""),
+        // RFC 7617: without the charset some clients send Latin-1.
+        Cause::Credentials => {
+            let challenge = b"Basic realm=\"smokescreen\", charset=\"UTF-8\"";
+            emit::field(out, "Proxy-Authenticate", challenge);
+        }
         Cause::Capacity => emit::field(out, "Retry-After", b"1"),
-        Cause::Request | Cause::Policy | Cause::Origin => {}
+        Cause::Request | Cause::Role | Cause::Policy | Cause::Origin => {}
     }
     if reply.close {
         emit::field(out, "Connection", b"close");
@@ -76,17 +117,32 @@ pub fn reply(reply: &Reply<'_>, out: &mut Vec<u8>) {
     }
     out.extend_from_slice(b"\r\n");
     if !reply.head_only {
-        body.iter()
-            .for_each(|part| out.extend_from_slice(part.as_bytes()));
+        out.extend_from_slice(body.as_bytes());
+    }
+}
+
+impl Facts<'_> {
+    fn with(&self, reply: &Reply<'_>, text: &str) -> String {
+        let longest = self.host.len().min(HOST_BYTES_MAX);
+        let host = (0..=longest).rev().find_map(|end| self.host.get(..end));
+        json::object(&[
+            ("error", text),
+            ("code", reply.code),
+            ("host", host.unwrap_or_default()),
+            ("role", self.role),
+            ("id", reply.id),
+            ("rule", self.rule),
+            ("hint", self.hint),
+        ])
     }
 }
 
 /// Appends a text as one line of printable ASCII without white space at its ends: white space and line breaks become
 /// one space, everything else that a field must not hold is escaped.
-fn one_line(out: &mut Vec<u8>, text: &[&str]) {
+fn one_line(out: &mut Vec<u8>, text: &str) {
     let start = out.len();
     let mut gap = false;
-    for character in text.iter().flat_map(|part| part.chars()) {
+    for character in text.chars() {
         if matches!(character, ' ' | '\t' | '\r' | '\n') {
             gap = true;
             continue;

@@ -105,7 +105,7 @@ impl Logger {
         self.formatted(canonical::level(record), |format, out| {
             canonical::canonical(record, format, now, out)
         });
-        if record.cause == Some(Cause::Credentials) {
+        if let Some(Cause::Credentials | Cause::Role) = record.cause {
             self.formatted(Level::Error, |format, out| {
                 canonical::role_failure_line(record, format, now, out)
             });

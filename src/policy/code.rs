@@ -98,6 +98,23 @@ codes! {
     BodyTooSlow = "body-too-slow",
 }
 
+impl Code {
+    /// Is it the address that is denied, whatever name led there?
+    pub fn is_of_addresses(self) -> bool {
+        matches!(
+            self,
+            Code::SelfConnection
+                | Code::NotGlobalUnicast
+                | Code::PrivateRange
+                | Code::CgnatRange
+                | Code::Ipv6Embedding
+                | Code::SpecialPurposeRange
+                | Code::UserConfigured
+                | Code::NoUsableAddress
+        )
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

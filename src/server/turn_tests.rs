@@ -79,7 +79,10 @@ fn settings() -> Settings {
         idle_timeout: Default::default(),
         read_timeout: Default::default(),
         write_timeout: Default::default(),
-        deny_status: 407,
+        deny_style: crate::session::refusal::DenyStyle {
+            status: 407,
+            explicit: true,
+        },
         deny_message_extra: String::new(),
     }
 }

@@ -92,7 +92,7 @@ impl Dial {
         record.outbound_local = dialled.local;
         record.establish_time = Some(cx.now.duration_since(self.since).into());
         match self.request.kind {
-            Kind::Connect => {
+            Kind::Connect(_) => {
                 cx.spares.put_back(self.request);
                 tunnel::accept(self.record, flows, cx)
             }

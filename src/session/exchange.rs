@@ -175,7 +175,7 @@ impl Exchange {
     pub(super) fn http(&self) -> Option<&Http> {
         match &self.request.kind {
             Kind::Http(http) => Some(http),
-            Kind::Connect => None,
+            Kind::Connect(_) => None,
         }
     }
 

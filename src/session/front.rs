@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::http::accept;
 use crate::http::fields;
 use crate::http::framing::{self, Body};
 use crate::http::head::{self, RequestHead};
@@ -55,7 +56,10 @@ pub fn judge(
         Ok(head) => Judge {
             head: &head,
             record,
-            manner,
+            manner: Manner {
+                json: accept::prefers_json(head.fields),
+                ..manner
+            },
         }
         .judge(out, shared, cx),
         Err(fault) => Err(Refused {
@@ -107,7 +111,7 @@ impl Judge<'_> {
         let form = target::form(head).map_err(fault_refusal)?;
         let body = framing::request_body(head).map_err(fault_refusal)?;
         if let Form::Absolute { .. } = form {
-            self.manner = Manner::of(head, body, shared);
+            self.manner = self.manner.of(head, body, shared);
         }
         let (target, path) = self.target(form, body, cx)?;
         let role = self.authenticate(cx)?;
@@ -117,7 +121,7 @@ impl Judge<'_> {
         shared.note_known();
         let allowed = self.decide(&role, target, path.is_none(), cx)?;
         let kind = match path {
-            None => Kind::Connect,
+            None => Kind::Connect(self.manner),
             Some(path) => Kind::Http(self.http(&allowed, body, path, out)),
         };
         Ok(Request {
@@ -237,12 +241,13 @@ impl Judge<'_> {
 
 impl Manner {
     /// How the client of this head wants to be answered.
-    fn of(head: &RequestHead<'_>, body: Body, shared: &Shared) -> Manner {
+    fn of(self, head: &RequestHead<'_>, body: Body, shared: &Shared) -> Manner {
         Manner {
             persists: joint::request_persists(head) && !shared.draining,
             body_left: !matches!(body, Body::None | Body::Length(0)),
             head_only: head.method == "HEAD",
             http10: head.version == Version::Http10,
+            ..self
         }
     }
 }

@@ -35,6 +35,7 @@ use exchange::Exchange;
 use head::Head;
 use lookup::Lookup;
 use outcome::Record;
+use refusal::DenyStyle;
 use spares::Spares;
 use tunnel::Tunnel;
 
@@ -56,8 +57,8 @@ pub struct Settings {
     pub read_timeout: Duration,
     /// A client that takes nothing for so long is dropped; zero: no limit of its own.
     pub write_timeout: Duration,
-    /// Status of denials, 407 or 403.
-    pub deny_status: u16,
+    /// How denials are answered.
+    pub deny_style: DenyStyle,
     /// Follows every error text of ours.
     pub deny_message_extra: String,
 }

@@ -11,6 +11,18 @@ use crate::policy::{Code, Denied, Refused};
 /// The reason of a refusal for want of a role.
 pub const ROLE_UNKNOWN: &str = "Client role cannot be determined";
 
+/// The reference's reason phrase for whatever it does not let out.
+const REJECTED: &str = "Request rejected by proxy";
+
+/// How denials are answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DenyStyle {
+    /// Their status, 407 or 403 (`--deny-status`).
+    pub status: u16,
+    /// The status line says why; otherwise it is the reference's (`--deny-style`).
+    pub explicit: bool,
+}
+
 /// Why we answer a request ourselves.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Refusal {
@@ -53,17 +65,23 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Status code and reason phrase of the answer; `deny_status` is that of denials.
-    pub fn status(&self, deny_status: u16) -> (u16, &'static str) {
-        match self {
+    /// Status code and reason phrase of the answer.
+    pub fn status(&self, style: DenyStyle) -> (u16, Cow<'static, str>) {
+        let (status, reason) = match self {
             Refusal::Malformed(_)
             | Refusal::NotProxyRequest
             | Refusal::UseConnect
             | Refusal::SchemeUnknown => (400, "Bad Request"),
             Refusal::HeadTooLarge(_) => (431, "Request Header Fields Too Large"),
             Refusal::HeadTooSlow | Refusal::BodyTooSlow => (408, "Request Timeout"),
-            Refusal::Unidentified(_) => (407, "Request rejected by proxy"),
-            Refusal::Denied(_) | Refusal::Unavailable(_) => (deny_status, "Request rejected by proxy"),
+            // The challenge belongs to 407 alone.
+            Refusal::Unidentified(Refused::Missing | Refused::Wrong) if style.explicit => {
+                (407, "Proxy Authentication Required")
+            }
+            Refusal::Unidentified(Refused::Missing | Refused::Wrong) => (407, REJECTED),
+            Refusal::Unidentified(Refused::Unasked) | Refusal::Denied(_) | Refusal::Unavailable(_) => {
+                return (style.status, self.rejected(style));
+            }
             Refusal::LookupFailed(_)
             | Refusal::DialFailed(..)
             | Refusal::Unanswered(_)
@@ -72,6 +90,40 @@ impl Refusal {
                 (504, "Gateway Timeout")
             }
             Refusal::Overloaded(_) => (503, "Service Unavailable"),
+        };
+        (status, Cow::Borrowed(reason))
+    }
+
+    /// Half of all clients show nothing of a refused CONNECT but this.
+    fn rejected(&self, style: DenyStyle) -> Cow<'static, str> {
+        match style.explicit {
+            true => format!("{REJECTED} ({})", self.code()).into(),
+            false => REJECTED.into(),
+        }
+    }
+
+    /// Which of the proxy error types of RFC 9209 says what happened; one code may have several.
+    pub fn error_type(&self) -> &'static str {
+        match self {
+            Refusal::Malformed(_)
+            | Refusal::HeadTooLarge(_)
+            | Refusal::HeadTooSlow
+            | Refusal::BodyTooSlow
+            | Refusal::NotProxyRequest
+            | Refusal::UseConnect
+            | Refusal::SchemeUnknown => "http_request_error",
+            Refusal::Denied(denied) if denied.code.is_of_addresses() => "destination_ip_prohibited",
+            Refusal::Unidentified(_) | Refusal::Denied(_) | Refusal::Unavailable(_) => "http_request_denied",
+            Refusal::LookupFailed(_) => "dns_error",
+            Refusal::LookupTimedOut(_) => "dns_timeout",
+            Refusal::DialFailed(IoFailKind::Refused, _) => "connection_refused",
+            Refusal::DialFailed(IoFailKind::Unreachable, _) => "destination_ip_unroutable",
+            Refusal::DialFailed(IoFailKind::Reset, _) | Refusal::Unanswered(_) => "connection_terminated",
+            Refusal::DialFailed(IoFailKind::TimedOut, _) | Refusal::DialTimedOut(_) => "connection_timeout",
+            Refusal::DialFailed(IoFailKind::Exhausted | IoFailKind::Other, _) => "destination_unavailable",
+            Refusal::AnswerTimedOut => "http_response_timeout",
+            Refusal::ResponseMalformed(_) => "http_protocol_error",
+            Refusal::Overloaded(_) => "connection_limit_reached",
         }
     }
 
@@ -130,7 +182,7 @@ impl Refusal {
     /// The text of the answer; `host` is escaped already.
     pub fn text(&self, host: &str) -> Cow<'static, str> {
         match self.cause() {
-            Cause::Credentials | Cause::Policy => {
+            Cause::Credentials | Cause::Role | Cause::Policy => {
                 format!("Egress proxying is denied to host '{host}': {}.", self.reason()).into()
             }
             Cause::Request | Cause::Origin | Cause::Capacity => self.reason(),
@@ -147,7 +199,8 @@ impl Refusal {
             | Refusal::NotProxyRequest
             | Refusal::UseConnect
             | Refusal::SchemeUnknown => Cause::Request,
-            Refusal::Unidentified(_) => Cause::Credentials,
+            Refusal::Unidentified(Refused::Missing | Refused::Wrong) => Cause::Credentials,
+            Refusal::Unidentified(Refused::Unasked) => Cause::Role,
             Refusal::Denied(_) | Refusal::Unavailable(_) => Cause::Policy,
             Refusal::LookupFailed(_)
             | Refusal::LookupTimedOut(_)
@@ -174,26 +227,73 @@ mod tests {
     use super::*;
     use crate::policy::Decision;
 
-    #[test]
-    fn denials_name_the_host_and_the_reason() {
-        let denied = Refusal::Denied(Denied {
+    fn denied(code: Code) -> Denied {
+        Denied {
             decision: Decision {
                 project: "p".into(),
                 reason: "rule has enforce policy".into(),
                 enforce_would_deny: true,
             },
-            code: Code::NotInAllowedDomains,
-        });
-        let text = denied.text("a.test:80");
+            code,
+        }
+    }
+
+    #[test]
+    fn denials_name_the_host_and_the_reason() {
+        let text = Refusal::Denied(denied(Code::NotInAllowedDomains)).text("a.test:80");
         assert_eq!(
             text,
             "Egress proxying is denied to host 'a.test:80': rule has enforce policy."
         );
-        assert_eq!((denied.status(407).0, denied.status(403).0), (407, 403));
-        assert_eq!(
-            Refusal::Unidentified(Refused::Wrong).status(403).0,
-            407,
-            "the challenge belongs to 407 alone"
-        );
+    }
+
+    #[test]
+    fn only_denials_have_the_chosen_status_and_say_their_code() {
+        let denied = |code| Refusal::Denied(denied(code));
+        let style = |status, explicit| DenyStyle { status, explicit };
+        let (host, address) = (denied(Code::NoRule), denied(Code::PrivateRange));
+        let unasked = Refusal::Unidentified(Refused::Unasked);
+        for (refusal, code) in [
+            (host, "no-rule"),
+            (address, "private-range"),
+            (unasked, "role-unknown"),
+            (Refusal::Unavailable("MITM"), "not-available"),
+        ] {
+            let explicit = format!("Request rejected by proxy ({code})");
+            assert_eq!(refusal.status(style(407, true)), (407, explicit.clone().into()));
+            assert_eq!(refusal.status(style(403, true)), (403, explicit.into()));
+            assert_eq!(refusal.status(style(403, false)), (403, REJECTED.into()));
+        }
+        for refused in [Refused::Missing, Refused::Wrong] {
+            let refusal = Refusal::Unidentified(refused);
+            let (status, phrase) = refusal.status(style(403, true));
+            assert_eq!((status, &*phrase), (407, "Proxy Authentication Required"));
+            assert_eq!(refusal.status(style(403, false)), (407, REJECTED.into()));
+        }
+        let failed = Refusal::LookupFailed("x".into());
+        assert_eq!(failed.status(style(403, true)), (502, "Bad Gateway".into()));
+    }
+
+    #[test]
+    fn one_code_may_have_several_error_types() {
+        let kinds = [
+            (IoFailKind::Refused, "connection_refused"),
+            (IoFailKind::Unreachable, "destination_ip_unroutable"),
+            (IoFailKind::Other, "destination_unavailable"),
+        ];
+        for (kind, error_type) in kinds {
+            let refusal = Refusal::DialFailed(kind, "x".into());
+            assert_eq!(
+                (refusal.code(), refusal.error_type()),
+                (Code::ConnectFailed, error_type)
+            );
+        }
+        for (code, error_type) in [
+            (Code::UserConfigured, "destination_ip_prohibited"),
+            (Code::SelfConnection, "destination_ip_prohibited"),
+            (Code::GlobalDenyList, "http_request_denied"),
+        ] {
+            assert_eq!(Refusal::Denied(denied(code)).error_type(), error_type);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Answers of our own, and what becomes of the connection behind them.
 
 use crate::flow::Flows;
-use crate::http::reply::{Reply, escape_host, reply};
+use crate::http::reply::{Facts, Reply, escape_host, reply};
 
 use super::closing::Closing;
 use super::head::Head;
@@ -20,6 +20,8 @@ pub struct Manner {
     pub head_only: bool,
     /// It speaks HTTP/1.0.
     pub http10: bool,
+    /// It wants to be told in JSON.
+    pub json: bool,
 }
 
 impl Manner {
@@ -29,6 +31,7 @@ impl Manner {
         body_left: true,
         head_only: false,
         http10: false,
+        json: false,
     };
 
     /// Answer and close, where nothing of a head could be read but perhaps its method.
@@ -55,12 +58,22 @@ pub(super) fn refuse(
         && !manner.body_left
         && refusal.leaves_framing_intact()
         && !shared.draining;
-    let (status, reason) = refusal.status(cx.settings.deny_status);
+    let (status, reason) = refusal.status(cx.settings.deny_style);
+    let facts = Facts {
+        host: &record.requested_host,
+        role: record.role.as_deref().unwrap_or_default(),
+        rule: "",
+        hint: "",
+    };
     let answer = Reply {
         status,
-        reason,
+        reason: &reason,
+        code: refusal.code().as_str(),
+        error_type: refusal.error_type(),
+        id: &record.id.to_string(),
         text: &refusal.text(&escape_host(&record.requested_host)),
         extra_message: &cx.settings.deny_message_extra,
+        json: manner.json.then_some(facts),
         cause: refusal.cause(),
         close: !keep,
         head_only: manner.head_only,

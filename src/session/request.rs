@@ -28,8 +28,8 @@ pub struct Request {
 /// The two ways of asking.
 #[derive(Debug)]
 pub enum Kind {
-    /// CONNECT.
-    Connect,
+    /// CONNECT, and how to answer one that fails.
+    Connect(Manner),
     /// A request to be forwarded.
     Http(Http),
 }
@@ -67,14 +67,15 @@ impl Request {
     pub(super) fn take_copy(&mut self) -> Vec<u8> {
         match &mut self.kind {
             Kind::Http(http) => std::mem::take(&mut http.head_copy),
-            Kind::Connect => Vec::new(),
+            Kind::Connect(_) => Vec::new(),
         }
     }
 
-    /// How to answer it ourselves. After a CONNECT nothing but a close makes sense.
+    /// How to answer it ourselves. After a CONNECT nothing but a close makes sense, and its
+    /// manner says so.
     pub fn manner(&self) -> Manner {
         match &self.kind {
-            Kind::Connect => Manner::CLOSING,
+            Kind::Connect(manner) => *manner,
             Kind::Http(http) => http.manner,
         }
     }
@@ -83,7 +84,7 @@ impl Request {
     /// the FIN on.
     pub(super) fn half_close_deadline(&self, shared: &Shared) -> Option<Instant> {
         match self.kind {
-            Kind::Connect => None,
+            Kind::Connect(_) => None,
             Kind::Http(_) => shared.half_close_deadline(self.began),
         }
     }

@@ -45,7 +45,10 @@ impl Bench {
                 idle_timeout: Duration::from_secs(3600),
                 read_timeout: Duration::ZERO,
                 write_timeout: Duration::ZERO,
-                deny_status: 407,
+                deny_style: crate::session::refusal::DenyStyle {
+                    status: 407,
+                    explicit: true,
+                },
                 deny_message_extra: String::new(),
             },
             ids: id::Ids::new([0; 3], 0, 0),

@@ -19,6 +19,7 @@ use smokescreen::policy::acl::Acl;
 use smokescreen::policy::auth::Password;
 use smokescreen::policy::ranges::Ranges;
 use smokescreen::policy::{Network, Policy, PolicyParts};
+use smokescreen::session::refusal::DenyStyle;
 use smokescreen::session::{Dialled, Input, Settings};
 
 use self::world::{Manner, World};
@@ -142,7 +143,10 @@ fn settings(script: &mut Script<'_>) -> Settings {
         idle_timeout: seconds(8, 3600, 20),
         read_timeout: seconds(16, 0, 5),
         write_timeout: seconds(32, 0, 5),
-        deny_status: if shape & 64 == 0 { 407 } else { 403 },
+        deny_style: DenyStyle {
+            status: if shape & 64 == 0 { 407 } else { 403 },
+            explicit: shape & 32 == 0,
+        },
         deny_message_extra: if shape & 128 == 0 {
             String::new()
         } else {

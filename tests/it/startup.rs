@@ -121,7 +121,7 @@ fn help_lists_every_option_on_stdout() {
     const OPTIONS: &str = "help version config-file listen-ip listen-port timeout dns-timeout idle-timeout exit-timeout \
         drain-delay read-header-timeout read-timeout write-timeout head-bytes-max head-fields-max proxy-protocol \
         proxy-protocol-from deny-range allow-range deny-address allow-address unsafe-allow-private-ranges \
-        egress-acl-file disable-acl-policy-action additional-error-message-on-deny deny-status resolver-address \
+        egress-acl-file disable-acl-policy-action additional-error-message-on-deny deny-status deny-style resolver-address \
         network dns-cache-ttl allow-missing-role tls-server-bundle-file tls-client-ca-file tls-crl-file \
         upstream-http-proxy-addr upstream-https-proxy-addr upstream-ca-file mitm-ca-cert-file mitm-ca-key-file \
         users-file verify-sni expose-prometheus-metrics prometheus-endpoint prometheus-listen-ip prometheus-port \
@@ -185,6 +185,7 @@ fn values_out_of_range_exit_2_and_name_the_option() {
         ("--network", "ipx"),
         ("--deny-status", "200"),
         ("--deny-status", "teapot"),
+        ("--deny-style", "polite"),
         ("--verify-sni", "maybe"),
         ("--log-format", "xml"),
         ("--stats-socket-file-mode", "999"),

@@ -325,7 +325,10 @@ pub(crate) fn ordinary_settings(head_bytes_max: usize) -> Settings {
         idle_timeout: Duration::from_secs(3600),
         read_timeout: Duration::ZERO,
         write_timeout: Duration::ZERO,
-        deny_status: 407,
+        deny_style: smokescreen::session::refusal::DenyStyle {
+            status: 407,
+            explicit: true,
+        },
         deny_message_extra: String::new(),
     }
 }

@@ -62,6 +62,12 @@ pub(super) const DESTINATIONS: &[OptionRow] = &[
     )
     .placeholder_is("CODE")
     .default_is("407"),
+    row(
+        "deny-style",
+        Kind::Choice(&["explicit", "reference"]),
+        "whether the status line of a denied request says why (docs/denied.md)",
+    )
+    .default_is("explicit"),
 ];
 
 pub(super) const NAMES: &[OptionRow] = &[

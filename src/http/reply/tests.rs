@@ -4,9 +4,13 @@ use super::*;
 
 const DENIED: Reply<'_> = Reply {
     status: 407,
-    reason: "Request rejected by proxy",
+    reason: "Request rejected by proxy (no-rule)",
+    code: "no-rule",
+    error_type: "http_request_denied",
+    id: "9m4e2mr0ui3e8a215n4g",
     text: "Egress proxying is denied to host 'h:81': rule has enforce policy.",
     extra_message: "",
+    json: None,
     cause: Cause::Policy,
     close: false,
     head_only: false,
@@ -21,11 +25,14 @@ fn written(answer: Reply<'_>) -> String {
 
 #[test]
 fn a_denial() {
-    let want = "HTTP/1.1 407 Request rejected by proxy\r\n\
+    let want = "HTTP/1.1 407 Request rejected by proxy (no-rule)\r\n\
         Content-Type: text/plain; charset=utf-8\r\n\
         X-Content-Type-Options: nosniff\r\n\
         Content-Length: 67\r\n\
         X-Smokescreen-Error: Egress proxying is denied to host 'h:81': rule has enforce policy.\r\n\
+        X-Smokescreen-Code: no-rule\r\n\
+        X-Smokescreen-Request-Id: 9m4e2mr0ui3e8a215n4g\r\n\
+        Proxy-Status: smokescreen; error=http_request_denied; details=\"no-rule\"\r\n\
         \r\n\
         Egress proxying is denied to host 'h:81': rule has enforce policy.\n";
     assert_eq!(written(DENIED), want);
@@ -42,7 +49,7 @@ fn a_denial() {
 #[test]
 fn only_what_is_asked_for_is_said() {
     let fields = [
-        "Proxy-Authenticate: Basic realm=\"smokescreen\"",
+        "Proxy-Authenticate: Basic realm=\"smokescreen\", charset=\"UTF-8\"",
         "Retry-After: 1",
         "Connection: close",
         "Connection: keep-alive",
@@ -55,6 +62,13 @@ fn only_what_is_asked_for_is_said() {
                 ..DENIED
             },
             [true, false, false, false],
+        ),
+        (
+            Reply {
+                cause: Cause::Role,
+                ..DENIED
+            },
+            [false, false, false, false],
         ),
         (
             Reply {
@@ -105,7 +119,7 @@ fn the_operators_words_follow_after_an_empty_line() {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert_eq!(body, "no.\n\nsee é\nwiki\n");
     assert!(
-        head.ends_with("X-Smokescreen-Error: no. see \\u{e9} wiki"),
+        head.contains("\r\nX-Smokescreen-Error: no. see \\u{e9} wiki\r\n"),
         "{head}"
     );
     assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())));
@@ -121,12 +135,68 @@ fn no_text_breaks_out_of_its_line() {
             ..DENIED
         });
         let head = answer.split_once("\r\n\r\n").unwrap().0;
-        assert_eq!(head.lines().count(), 5, "{text:?}");
+        assert_eq!(head.lines().count(), 8, "{text:?}");
         let printable = head
             .bytes()
             .all(|byte| matches!(byte, b' '..=b'~' | b'\r' | b'\n'));
         assert!(printable && !head.contains("\nEvil"), "{head:?}");
     }
+}
+
+/// Whatever a request or a configuration holds stays inside its string.
+#[test]
+fn json_says_the_same_and_more() {
+    let facts = Facts {
+        host: "h\"\\\r\n\u{2028}é:81",
+        role: "ci",
+        rule: "a \"b\".yaml:7",
+        hint: "",
+    };
+    let want = "{\"error\": \"no.\\n\\nsee \\u00e9\\nwiki\", \"code\": \"no-rule\", \
+        \"host\": \"h\\\"\\\\\\u000d\\n\\u2028\\u00e9:81\", \"role\": \"ci\", \
+        \"id\": \"9m4e2mr0ui3e8a215n4g\", \"rule\": \"a \\\"b\\\".yaml:7\", \"hint\": \"\"}\n";
+    let answer = Reply {
+        text: "no.",
+        extra_message: "see é\nwiki",
+        json: Some(facts),
+        ..DENIED
+    };
+    let (head, body) = answer_parts(&answer);
+    assert_eq!(body, want);
+    assert!(head.contains("\r\nContent-Type: application/json\r\n"), "{head}");
+    assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", want.len())));
+    assert!(
+        head.contains("\r\nX-Smokescreen-Error: no. see \\u{e9} wiki\r\n"),
+        "{head}"
+    );
+    let head_only = Reply {
+        head_only: true,
+        ..answer
+    };
+    assert_eq!(answer_parts(&head_only), (head, String::new()));
+}
+
+#[test]
+fn a_long_host_is_cut_in_json_too() {
+    let host = "é".repeat(10_000);
+    let facts = Facts {
+        host: &host,
+        role: "",
+        rule: "",
+        hint: "",
+    };
+    let json = Some(facts);
+    let (_, body) = answer_parts(&Reply { json, ..DENIED });
+    assert!(
+        body.contains(&format!("\"host\": \"{}\", ", "\\u00e9".repeat(127))),
+        "{body}"
+    );
+}
+
+fn answer_parts(answer: &Reply<'_>) -> (String, String) {
+    let answer = written(*answer);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
 }
 
 /// Go CVE-2026-42507 (GO-2026-5039): line breaks and escape sequences in a host.
