@@ -80,10 +80,13 @@ pub fn role_failure_line(record: &Record, format: Format, now: SystemTime, out: 
 /// The fields of a decision: those that every one has, and those known by then.
 fn decision(record: &Record, mut line: Line<'_>) {
     line.field(key!("allow"), Value::Truth(record.allow));
+    if let Some(code) = record.code {
+        line.field(key!("code"), Value::Text(code.as_str()));
+    }
     if let Some(time) = record.establish_time {
         line.field(key!("conn_establish_time_ms"), milliseconds(Some(time)));
     }
-    if let Extent::Content(length) = record.extent {
+    if let Some(length) = content_length(record) {
         line.field(key!("content_length"), Value::Number(length));
     }
     line.field(key!("decision_reason"), text(&record.decision_reason));
@@ -96,15 +99,30 @@ fn decision(record: &Record, mut line: Line<'_>) {
     if let Some(error) = &record.error {
         line.field(key!("error"), text(error));
     }
+    let grounds = grounds(record);
+    if let Some((_, _, hint)) = grounds {
+        line.field(key!("hint"), hint);
+    }
     line.field(key!("id"), Value::Id(record.id));
     line.field(key!("inbound_remote_addr"), Value::Address(record.client));
+    if let Some((_, matched, _)) = grounds {
+        line.field(key!("matched"), matched);
+    }
     if let Some(local) = record.outbound_local {
         line.field(key!("outbound_local_addr"), Value::Address(local));
     }
     if let Some(remote) = record.outbound_remote {
         line.field(key!("outbound_remote_addr"), Value::Address(remote));
     }
-    request(record, &mut line);
+    asked(record, &mut line);
+    if let Some((rule, _, _)) = grounds {
+        line.field(key!("rule"), rule);
+    }
+    source(record, &mut line);
+    // As the reference says it where no certificate was given.
+    line.field(key!("src_host_common_name"), Value::Text("unknown"));
+    line.field(key!("src_host_organization_unit"), Value::Text("unknown"));
+    begun(record, &mut line);
     if let Some(status) = record.status_code {
         line.field(key!("status_code"), Value::Number(status.into()));
     }
@@ -133,9 +151,29 @@ fn close(record: &Record, end: &TunnelEnd, mut line: Line<'_>) {
     line.field(key!("last_activity"), Value::Time(end.last_activity));
     line.field(key!("outbound_local_addr"), address(record.outbound_local));
     line.field(key!("outbound_remote_addr"), address(record.outbound_remote));
-    request(record, &mut line);
+    asked(record, &mut line);
+    source(record, &mut line);
+    begun(record, &mut line);
     line.field(key!("trace_id"), trace_id(record));
     line.end();
+}
+
+/// The length of the origin's content; none is known before a tunnel's end, and the reference says 0.
+fn content_length(record: &Record) -> Option<u64> {
+    match (&record.extent, record.proxy_type) {
+        (Extent::Content(length), _) => Some(*length),
+        (_, ProxyType::Connect) if record.allow => Some(0),
+        _ => None,
+    }
+}
+
+/// Rule, entry and hint, of denials alone; empty where there is none.
+fn grounds(record: &Record) -> Option<(Value<'_>, Value<'_>, Value<'_>)> {
+    match &record.grounds {
+        Some(grounds) => Some((text(&grounds.rule), text(&grounds.matched), text(&grounds.hint))),
+        None if record.allow => None,
+        None => Some((text(""), text(""), text(""))),
+    }
 }
 
 /// Where it went, in the words of the reference's older generation.
@@ -146,8 +184,8 @@ fn destination(record: &Record, line: &mut Line<'_>) {
     }
 }
 
-/// Who asked for what and when: `project` to `start_time`, which are neighbours in both lines.
-fn request(record: &Record, line: &mut Line<'_>) {
+/// What was asked for, and who for: `project` to `role`, which are neighbours in both lines.
+fn asked(record: &Record, line: &mut Line<'_>) {
     let proxy_type = match record.proxy_type {
         ProxyType::Http => "http",
         ProxyType::Connect => "connect",
@@ -159,8 +197,16 @@ fn request(record: &Record, line: &mut Line<'_>) {
     line.field(key!("proxy_type"), Value::Text(proxy_type));
     line.field(key!("requested_host"), Value::Bytes(host(record)));
     line.field(key!("role"), text(record.role.as_deref().unwrap_or_default()));
+}
+
+/// Where from: `source_addr` and `src_host`.
+fn source(record: &Record, line: &mut Line<'_>) {
     line.field(key!("source_addr"), Value::Address(record.client));
     line.field(key!("src_host"), Value::Ip(record.client.ip()));
+}
+
+/// The rest of where from, and when: `src_port` and `start_time`.
+fn begun(record: &Record, line: &mut Line<'_>) {
     line.field(key!("src_port"), Value::Number(record.client.port().into()));
     line.field(key!("start_time"), Value::Time(record.start));
 }

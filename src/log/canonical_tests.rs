@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use super::super::reader::{Fields, json, logfmt};
 use super::*;
+use crate::policy::Grounds;
 
 fn at(milliseconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(1_795_368_633_000 + milliseconds)
@@ -33,6 +34,7 @@ fn refused() -> Record {
         status_code: Some(407),
         cause: Some(crate::session::outcome::Cause::Policy),
         code: Some(crate::session::outcome::Code::NoRule),
+        grounds: None,
         dns_lookup_time: None,
         establish_time: None,
         outbound_remote: None,
@@ -52,6 +54,8 @@ fn allowed() -> Record {
         enforce_would_deny: false,
         decision_reason: Cow::Borrowed("host matched allowed domain in rule"),
         status_code: None,
+        cause: None,
+        code: None,
         dns_lookup_time: Some(Micros(3999)),
         establish_time: Some(Micros(12_000)),
         outbound_remote: Some(SocketAddr::from(([44, 1, 2, 3], 443))),
@@ -87,7 +91,8 @@ fn read(record: &Record) -> Fields {
 }
 
 const ALWAYS: &str = "allow decision_reason dns_lookup_time_ms enforce_would_deny id inbound_remote_addr project \
-    proxy_type requested_host role source_addr src_host src_port start_time trace_id level msg time";
+    proxy_type requested_host role source_addr src_host src_host_common_name src_host_organization_unit src_port start_time trace_id \
+    level msg time";
 const CLOSE: &str = "active_at_termination bytes_in bytes_out conn_establish_time_ms duration end_time error id \
     inbound_remote_addr last_activity outbound_local_addr outbound_remote_addr project proxy_type requested_host \
     role source_addr src_host src_port start_time trace_id level msg time";
@@ -102,8 +107,56 @@ fn an_allowed_decision_as_text() {
          inbound_remote_addr=\"127.0.0.1:4711\" outbound_local_addr=\"10.0.0.9:50000\" \
          outbound_remote_addr=\"44.1.2.3:443\" project=users proxy_type=connect \
          requested_host=\"listed.test:443\" role=authed source_addr=\"127.0.0.1:4711\" src_host=127.0.0.1 \
-         src_port=4711 start_time=\"2026-11-22 17:30:33.001000000 +0000 UTC\" trace_id=trace-77"
+         src_host_common_name=unknown src_host_organization_unit=unknown src_port=4711 start_time=\"2026-11-22 17:30:33.001000000 +0000 UTC\" trace_id=trace-77"
     );
+}
+
+/// The file's name is the operator's, the entry the ACL's: escaped like everything else.
+#[test]
+fn a_denial_says_where_it_comes_from() {
+    let grounds = Grounds {
+        rule: "/etc/a \"b\"\n.yaml:7".into(),
+        matched: "*.denied.test".into(),
+        hint: Box::default(),
+    };
+    let record = Record {
+        grounds: Some(Box::new(grounds)),
+        ..refused()
+    };
+    assert_eq!(
+        shown(&record, Format::Text),
+        "time=\"2026-11-22T17:30:33Z\" level=warning msg=CANONICAL-PROXY-DECISION allow=false code=no-rule \
+         decision_reason=\"no rule matched\" dns_lookup_time_ms=0 enforce_would_deny=true hint= \
+         id=9m4e2mr0ui3e8a215n4g inbound_remote_addr=\"127.0.0.1:4711\" matched=\"*.denied.test\" project= \
+         proxy_type=http requested_host=\"denied.test:80\" role= rule=\"/etc/a \\\"b\\\"\\n.yaml:7\" \
+         source_addr=\"127.0.0.1:4711\" src_host=127.0.0.1 src_host_common_name=unknown \
+         src_host_organization_unit=unknown src_port=4711 \
+         start_time=\"2026-11-22 17:30:33.001000000 +0000 UTC\" status_code=407 trace_id="
+    );
+    let json = json(&shown(&record, Format::Json)).unwrap();
+    assert_eq!(json["rule"], "\"/etc/a \"b\"\n.yaml:7");
+    assert_eq!(
+        (json["hint"].as_str(), json["code"].as_str()),
+        ("\"", "\"no-rule")
+    );
+}
+
+/// The reference's form: no response has a length there yet.
+#[test]
+fn an_allowed_connect_has_a_content_length() {
+    let open = Record {
+        extent: Extent::Unknown,
+        ..allowed()
+    };
+    assert_eq!(read(&open)["content_length"], "0");
+    let plain = Record {
+        proxy_type: ProxyType::Http,
+        ..open.clone()
+    };
+    let denied = Record { allow: false, ..open };
+    for record in [plain, denied] {
+        assert!(!read(&record).contains_key("content_length"));
+    }
 }
 
 #[test]
@@ -125,7 +178,7 @@ fn a_close_line_as_json() {
 #[test]
 fn a_decision_has_the_fields_that_every_one_has_and_those_known() {
     let mut expected: Vec<&str> = ALWAYS.split(' ').filter(|key| !key.is_empty()).collect();
-    expected.push("status_code");
+    expected.extend(["code", "hint", "matched", "rule", "status_code"]);
     expected.sort_unstable();
     assert_eq!(read(&refused()).keys().collect::<Vec<_>>(), expected);
     assert_eq!(read(&refused())["role"], "");
@@ -308,7 +361,7 @@ prop_compose! {
             status_code: flags[0].then_some(502), dns_lookup_time: flags[1].then_some(Duration::MAX.into()),
             establish_time: flags[2].then_some(Duration::from_nanos(second).into()),
             outbound_remote: flags[3].then_some(address), outbound_local: flags[4].then_some(address),
-            cause: None, code: None, extent: match (flags[0], flags[5]) {
+            cause: None, code: None, grounds: None, extent: match (flags[0], flags[5]) {
                 (true, _) => Extent::Tunnel(Box::new(end)),
                 (false, true) => Extent::Content(third),
                 (false, false) => Extent::Unknown,

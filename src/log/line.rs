@@ -229,7 +229,7 @@ mod tests {
             written(Format::Text, Level::Warn, "two words", &mut one_of_each()),
             "time=\"2026-11-22T17:30:33Z\" level=warning msg=\"two words\" a=bare b=\"x y\" c=7 d=1.00025 e=true \
              f=\"10.0.0.1:80\" g=10.0.0.1 h=\"::1\" i=\"1970-01-01 00:00:00.000000000 +0000 UTC\" \
-             j=00000000000000000000 k=\"\""
+             j=00000000000000000000 k="
         );
     }
 

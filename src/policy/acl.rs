@@ -6,6 +6,8 @@
 mod difference;
 mod document;
 mod external;
+mod grounds;
+mod lines;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,14 +15,17 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::net::Host;
-use crate::policy::glob::GlobSet;
+use crate::policy::glob::{GlobSet, Line};
 use crate::policy::yaml::YamlError;
-use crate::policy::{Ask, Code, Decision, Role};
+use crate::policy::{Ask, Code, Decision, Grounds, Role};
 
 pub use self::difference::{CHANGES_TOLD_MAX, Change, Difference};
 
 /// The text of the ACL that is used when a password is set and no file is named; `acl.yaml` of this repository.
 pub const BUILT_IN: &str = include_str!("../../acl.yaml");
+
+/// What stands for its name, where others have a file's.
+pub const BUILT_IN_SOURCE: &str = "built-in";
 
 /// What a rule does with a host that no list mentions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,8 +79,9 @@ impl fmt::Display for AclError {
 impl std::error::Error for AclError {}
 
 /// One service's rule, or the default.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Debug)]
 struct Rule {
+    line: Line,
     project: Arc<str>,
     action: Action,
     allowed_domains: GlobSet,
@@ -87,6 +93,8 @@ struct Rule {
 /// A valid ACL.
 #[derive(Clone, Debug)]
 pub struct Acl {
+    /// Where it was read from, as people call it.
+    source: Arc<str>,
     rules: HashMap<Box<str>, Rule>,
     default: Option<Rule>,
     global_allow_list: GlobSet,
@@ -97,6 +105,8 @@ pub struct Acl {
 pub(super) struct Answer {
     /// The stable name of what denies it; none where it is let out.
     pub(super) denial: Option<Code>,
+    /// What that comes from.
+    pub(super) grounds: Option<Box<Grounds>>,
     /// What log and counters say of it.
     pub(super) decision: Decision,
     /// Is it a tunnel to one of the rule's `mitm_domains`?
@@ -110,12 +120,20 @@ impl Answer {
                 Outcome::Allow | Outcome::AllowAndReport => None,
                 Outcome::Deny(code) => Some(code),
             },
+            grounds: None,
             decision: Decision {
                 project: rule.project.clone(),
                 reason: reason.into(),
                 enforce_would_deny: outcome != Outcome::Allow,
             },
             intercepts: false,
+        }
+    }
+
+    fn deny(rule: &Rule, code: Code, reason: &'static str, grounds: Box<Grounds>) -> Answer {
+        Answer {
+            grounds: Some(grounds),
+            ..Answer::new(rule, Outcome::Deny(code), reason)
         }
     }
 }
@@ -151,6 +169,13 @@ impl Acl {
         names
     }
 
+    /// The same ACL under the name of the file it was read from; before, it is called [`BUILT_IN_SOURCE`].
+    #[must_use]
+    pub fn named(mut self, source: &str) -> Acl {
+        self.source = source.into();
+        self
+    }
+
     /// Is there a rule for roles that no service is named after? Without it they are denied everything.
     pub fn has_default_rule(&self) -> bool {
         self.default.is_some()
@@ -159,51 +184,59 @@ impl Acl {
     /// Judges one request; the order of the questions is the original's and decides which reason is given.
     pub(super) fn decide(&self, role: &Role, host: &Host, ask: Ask<'_>) -> Answer {
         let Some(found) = self.find(role) else {
-            return no_rule();
+            return self.without_rule(role);
         };
         let rule = found.rule;
         if let Some(url) = ask.external_proxy_url()
             && !external::host(url).is_some_and(|proxy| rule.external_proxies.contains(&proxy))
         {
-            return Answer::new(
-                rule,
-                Outcome::Deny(Code::ExternalProxyDenied),
-                "connect proxy host not allowed in rule",
-            );
+            let reason = "connect proxy host not allowed in rule";
+            let grounds = self.external_proxy(&found);
+            return Answer::deny(rule, Code::ExternalProxyDenied, reason, grounds);
         }
         if rule.allowed_domains.contains(host) {
             let mut answer = Answer::new(rule, Outcome::Allow, "host matched allowed domain in rule");
             answer.intercepts = ask.tunnel && rule.mitm_domains.contains(host);
             return answer;
         }
-        if self.global_deny_list.contains(host) {
-            return Answer::new(
-                rule,
-                Outcome::Deny(Code::GlobalDenyList),
-                "host matched rule in global deny list",
-            );
+        if let Some(entry) = self.global_deny_list.find(host) {
+            let reason = "host matched rule in global deny list";
+            let grounds = self.listed(&entry, &found, role, host);
+            return Answer::deny(rule, Code::GlobalDenyList, reason, grounds);
         }
         if self.global_allow_list.contains(host) {
             return Answer::new(rule, Outcome::Allow, "host matched rule in global allow list");
         }
-        let (outcome, reason) = match rule.action {
-            Action::Open => (Outcome::Allow, "rule has open enforcement policy"),
-            Action::Report => (Outcome::AllowAndReport, "rule has allow and report policy"),
-            Action::Enforce if found.is_default => (Outcome::Deny(Code::DefaultRule), ""),
-            Action::Enforce => (
-                Outcome::Deny(Code::NotInAllowedDomains),
-                "rule has enforce policy",
-            ),
+        let reason = match rule.action {
+            _ if found.is_default => "default rule policy used",
+            Action::Open => "rule has open enforcement policy",
+            Action::Report => "rule has allow and report policy",
+            Action::Enforce => "rule has enforce policy",
         };
-        Answer::new(
-            rule,
-            outcome,
-            if found.is_default {
-                "default rule policy used"
-            } else {
-                reason
+        match rule.action {
+            Action::Open => Answer::new(rule, Outcome::Allow, reason),
+            Action::Report => Answer::new(rule, Outcome::AllowAndReport, reason),
+            Action::Enforce => {
+                let code = match found.is_default {
+                    true => Code::DefaultRule,
+                    false => Code::NotInAllowedDomains,
+                };
+                Answer::deny(rule, code, reason, self.unlisted(&found, role, host))
+            }
+        }
+    }
+
+    fn without_rule(&self, role: &Role) -> Answer {
+        Answer {
+            denial: Some(Code::NoRule),
+            grounds: Some(self.no_rule(role)),
+            decision: Decision {
+                project: Arc::default(),
+                reason: "no rule matched".into(),
+                enforce_would_deny: true,
             },
-        )
+            intercepts: false,
+        }
     }
 
     fn find(&self, role: &Role) -> Option<Found<'_>> {
@@ -221,18 +254,6 @@ impl Acl {
                 is_default: true,
             }),
         }
-    }
-}
-
-fn no_rule() -> Answer {
-    Answer {
-        denial: Some(Code::NoRule),
-        decision: Decision {
-            project: Arc::default(),
-            reason: "no rule matched".into(),
-            enforce_would_deny: true,
-        },
-        intercepts: false,
     }
 }
 

@@ -57,6 +57,7 @@ impl Policy {
     pub fn decide(&self, role: &Role, target: Target, ask: Ask<'_>) -> Result<Allowed, Denied> {
         let Answer {
             denial,
+            grounds,
             decision,
             intercepts,
         } = match &self.acl {
@@ -64,7 +65,11 @@ impl Policy {
             None => without_acl(),
         };
         if let Some(code) = denial {
-            return Err(Denied { decision, code });
+            return Err(Denied {
+                decision,
+                code,
+                grounds: grounds.unwrap_or_default(),
+            });
         }
         Ok(Allowed {
             target,
@@ -78,6 +83,7 @@ impl Policy {
 fn without_acl() -> Answer {
     Answer {
         denial: None,
+        grounds: None,
         decision: Decision {
             project: Arc::default(),
             reason: "Egress ACL is not configured".into(),

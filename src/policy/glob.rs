@@ -5,8 +5,9 @@
 
 mod entries;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
@@ -140,12 +141,25 @@ impl<'de> Deserialize<'de> for Glob {
     }
 }
 
-/// A list of globs, as one question: does a host match any of them? An empty set matches nothing.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+/// A list of globs, as one question: does a host match any of them? An empty set matches nothing. Each glob knows
+/// the line of its file that it stands on; sets of the same globs are equal, wherever these stand.
+#[derive(Clone, Default, Debug)]
 pub struct GlobSet {
-    names: HashSet<Box<str>>,
-    below: HashSet<Box<str>>,
-    addresses: HashSet<IpAddr>,
+    names: HashMap<Box<str>, Line>,
+    below: HashMap<Box<str>, Line>,
+    addresses: HashMap<IpAddr, Line>,
+}
+
+/// A line of a file, from 1.
+pub type Line = u32;
+
+/// The glob of a set that a host matched.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Matched {
+    /// The glob.
+    pub glob: Glob,
+    /// Where it stands.
+    pub line: Line,
 }
 
 impl GlobSet {
@@ -153,10 +167,28 @@ impl GlobSet {
     pub fn contains(&self, host: &Host) -> bool {
         match host {
             Host::Name(name) => {
-                let mut parents = std::iter::successors(parent(name.as_str()), |name| parent(name));
-                self.names.contains(name.as_str()) || parents.any(|parent| self.below.contains(parent))
+                self.names.contains_key(name.as_str())
+                    || parents(name.as_str()).any(|parent| self.below.contains_key(parent))
             }
-            Host::Addr(address) => self.addresses.contains(&address.to_canonical()),
+            Host::Addr(address) => self.addresses.contains_key(&address.to_canonical()),
+        }
+    }
+
+    /// The glob that the host matches, the closest one where there are several. Slower than [`GlobSet::contains`].
+    pub fn find(&self, host: &Host) -> Option<Matched> {
+        let matched = |glob, &line: &Line| Matched { glob, line };
+        match host {
+            Host::Name(name) => match self.names.get_key_value(name.as_str()) {
+                Some((name, line)) => Some(matched(Glob::Name(name.clone()), line)),
+                None => parents(name.as_str())
+                    .find_map(|parent| self.below.get_key_value(parent))
+                    .map(|(parent, line)| matched(Glob::Below(parent.clone()), line)),
+            },
+            Host::Addr(address) => {
+                let address = address.to_canonical();
+                let line = self.addresses.get(&address)?;
+                Some(matched(Glob::Address(address), line))
+            }
         }
     }
 
@@ -171,19 +203,38 @@ impl GlobSet {
     }
 }
 
+impl PartialEq for GlobSet {
+    fn eq(&self, other: &GlobSet) -> bool {
+        fn same<K: Eq + Hash>(one: &HashMap<K, Line>, other: &HashMap<K, Line>) -> bool {
+            one.len() == other.len() && one.keys().all(|key| other.contains_key(key))
+        }
+        same(&self.names, &other.names)
+            && same(&self.below, &other.below)
+            && same(&self.addresses, &other.addresses)
+    }
+}
+
+impl Eq for GlobSet {}
+
+/// The names above this one, the closest first.
+fn parents(name: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(parent(name), |name| parent(name))
+}
+
 /// The name without its first label.
 fn parent(name: &str) -> Option<&str> {
     name.split_once('.').map(|(_, rest)| rest)
 }
 
-impl FromIterator<Glob> for GlobSet {
-    fn from_iter<I: IntoIterator<Item = Glob>>(globs: I) -> GlobSet {
+/// Of a glob that is listed twice the first line counts.
+impl FromIterator<(Glob, Line)> for GlobSet {
+    fn from_iter<I: IntoIterator<Item = (Glob, Line)>>(globs: I) -> GlobSet {
         let mut set = GlobSet::default();
-        for glob in globs {
+        for (glob, line) in globs {
             match glob {
-                Glob::Name(name) => set.names.insert(name),
-                Glob::Below(name) => set.below.insert(name),
-                Glob::Address(address) => set.addresses.insert(address),
+                Glob::Name(name) => set.names.entry(name).or_insert(line),
+                Glob::Below(name) => set.below.entry(name).or_insert(line),
+                Glob::Address(address) => set.addresses.entry(address).or_insert(line),
             };
         }
         set

@@ -9,7 +9,8 @@ fn host(text: &str) -> Host {
 }
 
 fn set(globs: &[&str]) -> GlobSet {
-    globs.iter().map(|glob| Glob::parse(glob).unwrap()).collect()
+    let parsed = globs.iter().map(|glob| Glob::parse(glob).unwrap());
+    parsed.zip(1..).collect()
 }
 
 #[track_caller]

@@ -22,7 +22,7 @@ use self::auth::Password;
 pub use self::code::{CODE_BYTES_MAX, Code};
 use self::ranges::Ranges;
 pub use self::vetted::{VETTED_MAX, Vetted, VettedList};
-pub use self::words::{Ask, Credentials, Decision, Denied, Refused, Role};
+pub use self::words::{Ask, Credentials, Decision, Denied, Grounds, Refused, Role};
 pub use crate::net::Network;
 
 /// The role of a client that gave the proxy password.

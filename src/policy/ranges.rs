@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 
+mod grounds;
 mod registry;
 mod rule;
 #[cfg(test)]

@@ -257,6 +257,27 @@ fn when_all_are_denied_the_first_is_named() {
     );
 }
 
+/// As in the reference: of `localhost`, whose addresses come in either order, 127.0.0.1 is named.
+#[test]
+fn when_all_are_denied_an_ipv4_address_is_named_before_others() {
+    let policy = policy(None);
+    for found in [
+        &["::1", "127.0.0.1"][..],
+        &["127.0.0.1", "::1"],
+        &["::1", "fd00::1", "::ffff:127.0.0.1", "10.0.0.1"],
+    ] {
+        assert_eq!(
+            vet(&policy, "localhost", found),
+            denial("127.0.0.1", "Not Global Unicast"),
+            "{found:?}"
+        );
+    }
+    assert_eq!(
+        vet(&policy, "a.test", &["fd00::1", "::1"]),
+        denial("fd00::1", "Private Range")
+    );
+}
+
 #[test]
 fn a_denied_address_keeps_the_rules_project() {
     let policy = policy(Some(acl::BUILT_IN));

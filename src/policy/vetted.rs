@@ -10,7 +10,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use arrayvec::ArrayVec;
 
-use super::{Allowed, Code, Decision, Denied, Fixed, Policy};
+use super::ranges::Verdict;
+use super::{Allowed, Code, Decision, Denied, Fixed, Grounds, Policy};
 use crate::net::Host;
 
 /// Proof that a [`Policy`] classified this address and that it may be dialled. Only [`Policy::vet`] makes one.
@@ -41,7 +42,8 @@ impl Policy {
     /// only when the port is one of ours.
     ///
     /// # Errors
-    /// [`Denied`] with the project of the decision: when all are denied the first of them is named.
+    /// [`Denied`] with the project of the decision: when all are denied the first IPv4 address is named, or else the
+    /// first of all.
     pub fn vet(
         &self,
         allowed: &Allowed,
@@ -55,11 +57,15 @@ impl Policy {
         };
         let asked_once = OnceCell::new();
         let local = || asked_once.get_or_init(local).clone();
-        let (mut vetted, mut first_denied) = (VettedList::new(), None);
+        let mut vetted = VettedList::new();
+        let mut denied: Option<(SocketAddr, Verdict)> = None;
         for &address in candidates.iter().filter(|&&address| network.admits(address)) {
             let (at, verdict) = ranges.judge(SocketAddr::new(address, allowed.target().port), &local);
-            if let Some(code) = verdict.denial() {
-                first_denied.get_or_insert((at.ip(), code, verdict.label()));
+            if !verdict.allows() {
+                // An IPv4 address tells people more.
+                if denied.is_none_or(|(first, _)| at.is_ipv4() && !first.is_ipv4()) {
+                    denied = Some((at, verdict));
+                }
             } else if vetted.iter().all(|other| other.0 != at) {
                 vetted.push(Vetted(at));
             }
@@ -70,15 +76,24 @@ impl Policy {
         if !vetted.is_empty() {
             return Ok(vetted);
         }
-        let (code, reason) = match first_denied {
-            Some((address, code, label)) => (code, denied_by_rule(address, label)),
+        let (code, reason, grounds) = match denied {
+            Some((at, verdict)) => (
+                verdict.denial().unwrap_or(Code::NoUsableAddress),
+                denied_by_rule(at.ip(), verdict.label()),
+                ranges.grounds(at, verdict),
+            ),
             None if candidates.is_empty() => (
                 Code::NoUsableAddress,
                 "no address was found for the destination".into(),
+                Grounds::default(),
             ),
             None => (
                 Code::NoUsableAddress,
                 format!("no address of the configured network ({})", network.as_str()).into(),
+                Grounds {
+                    hint: "--network ip".into(),
+                    ..Grounds::default()
+                },
             ),
         };
         Err(Denied {
@@ -88,6 +103,7 @@ impl Policy {
                 ..allowed.decision().clone()
             },
             code,
+            grounds: Box::new(grounds),
         })
     }
 }

@@ -62,6 +62,19 @@ pub struct Denied {
     pub decision: Decision,
     /// Its stable name.
     pub code: Code,
+    /// What it comes from.
+    pub grounds: Box<Grounds>,
+}
+
+/// What a denial comes from, and what would lift it: for people. Each is empty where there is none.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Grounds {
+    /// The line that decided, `FILE:LINE`: the entry's, or its rule's where no entry did.
+    pub rule: Box<str>,
+    /// The entry that matched, as it is written.
+    pub matched: Box<str>,
+    /// The option or entry that would let the request out, and whether that would be wise.
+    pub hint: Box<str>,
 }
 
 /// Why nobody knows who is asking.

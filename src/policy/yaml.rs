@@ -12,8 +12,8 @@ use std::fmt;
 use saphyr_parser::Marker;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
+pub use self::shape::{Level, Step, Visit, locate};
 use self::shape::{Root, walk};
-pub use self::shape::{Step, locate};
 
 /// The largest document that is read, in bytes.
 pub const SIZE_MAX: usize = 16 << 20;
@@ -108,14 +108,24 @@ impl std::error::Error for YamlError {}
 /// [`DEPTH_MAX`], duplicate or composite keys, anchors, aliases and tags, a root that is no mapping, and whatever
 /// `T` refuses (derive it with `deny_unknown_fields`).
 pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, YamlError> {
+    read_noting(text, &mut |_, _| {})
+}
+
+/// As [`read`]; `note` is called for every value, in order, with the way to it and its place.
+///
+/// # Errors
+/// As [`read`]; what was noted until then is of no use.
+pub fn read_noting<T: DeserializeOwned>(text: &str, note: Visit<'_>) -> Result<T, YamlError> {
     let text = without_byte_order_mark(text);
-    let text = match walk(text, &mut |_, _| {})? {
+    let text = match walk(text, note)? {
         Root::Mapping => text,
         Root::Empty => "{}",
     };
-    serde_yaml::from_str::<IgnoredAny>(text)
-        .map_err(|error| YamlError::from_serde(&error, "not valid yaml: "))?;
-    serde_yaml::from_str(text).map_err(|error| YamlError::from_serde(&error, ""))
+    serde_yaml::from_str(text).map_err(|error| match serde_yaml::from_str::<IgnoredAny>(text) {
+        // What is no YAML at all is told as such, wherever the values before it are wrong.
+        Err(syntax) => YamlError::from_serde(&syntax, "not valid yaml: "),
+        Ok(IgnoredAny) => YamlError::from_serde(&error, ""),
+    })
 }
 
 fn without_middle(message: &str) -> Cow<'_, str> {

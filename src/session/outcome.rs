@@ -10,7 +10,7 @@ pub use super::refusal::ROLE_UNKNOWN;
 use super::refusal::Refusal;
 pub use crate::http::reply::Cause;
 pub use crate::policy::Code;
-use crate::policy::Decision;
+use crate::policy::{Decision, Grounds};
 
 /// A request's id in the form of an xid: 12 bytes, shown as 20 characters of lower-case base32hex.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -79,6 +79,8 @@ pub struct Record {
     pub cause: Option<Cause>,
     /// The same by its stable name.
     pub code: Option<Code>,
+    /// What a denial comes from, and what would lift it.
+    pub grounds: Option<Box<Grounds>>,
     /// Time the lookup took; `None` where there was none.
     pub dns_lookup_time: Option<Micros>,
     /// Time the dial took; `None` where there was none.
@@ -139,6 +141,7 @@ impl Record {
             status_code: None,
             cause: None,
             code: None,
+            grounds: None,
             dns_lookup_time: None,
             establish_time: None,
             outbound_remote: None,
@@ -162,13 +165,22 @@ impl Record {
         self.cause = Some(cause);
         self.code = Some(refusal.code());
         match (refusal, cause) {
-            (Refusal::Denied(denied), _) => self.note_decision(denied.decision, false),
+            (Refusal::Denied(denied), _) => {
+                self.note_decision(denied.decision, false);
+                self.grounds = Some(denied.grounds);
+            }
             // The request was let out, or would have been.
             (failure, Cause::Origin | Cause::Capacity) => self.error = Some(failure.reason().into()),
             (refusal, _) => {
                 self.allow = false;
                 self.enforce_would_deny = true;
                 self.decision_reason = refusal.reason();
+                self.grounds = refusal.hint().map(|hint| {
+                    Box::new(Grounds {
+                        hint: hint.into(),
+                        ..Grounds::default()
+                    })
+                });
             }
         }
     }

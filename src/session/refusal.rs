@@ -189,6 +189,19 @@ impl Refusal {
         }
     }
 
+    /// What would let the request out, where neither the ACL nor the address rules say so.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Refusal::Unidentified(Refused::Missing) => {
+                Some("the proxy's password, as in http://any:PASSWORD@PROXY")
+            }
+            Refusal::Unidentified(Refused::Wrong) => Some("the password that PROXY_PASSWORD holds"),
+            Refusal::Unidentified(Refused::Unasked) => Some("--allow-missing-role"),
+            Refusal::UseConnect => Some("CONNECT"),
+            _ => None,
+        }
+    }
+
     /// What it is due to.
     pub fn cause(&self) -> Cause {
         match self {
@@ -235,6 +248,7 @@ mod tests {
                 enforce_would_deny: true,
             },
             code,
+            grounds: Box::default(),
         }
     }
 

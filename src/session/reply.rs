@@ -59,28 +59,31 @@ pub(super) fn refuse(
         && refusal.leaves_framing_intact()
         && !shared.draining;
     let (status, reason) = refusal.status(cx.settings.deny_style);
+    let text = refusal.text(&escape_host(&record.requested_host));
+    let (code, error_type, cause) = (refusal.code(), refusal.error_type(), refusal.cause());
+    record.note_refusal(refusal, status);
+    let grounds = record.grounds.as_deref();
     let facts = Facts {
         host: &record.requested_host,
         role: record.role.as_deref().unwrap_or_default(),
-        rule: "",
-        hint: "",
+        rule: grounds.map_or("", |grounds| &grounds.rule),
+        hint: grounds.map_or("", |grounds| &grounds.hint),
     };
     let answer = Reply {
         status,
         reason: &reason,
-        code: refusal.code().as_str(),
-        error_type: refusal.error_type(),
+        code: code.as_str(),
+        error_type,
         id: &record.id.to_string(),
-        text: &refusal.text(&escape_host(&record.requested_host)),
+        text: &text,
         extra_message: &cx.settings.deny_message_extra,
         json: manner.json.then_some(facts),
-        cause: refusal.cause(),
+        cause,
         close: !keep,
         head_only: manner.head_only,
         keep_alive_10: keep && manner.http10,
     };
     reply(&answer, flows.down.tx.writer());
-    record.note_refusal(refusal, status);
     cx.actions.push(Action::Log(record));
     // The head that no origin got.
     flows.up.drop_unsent();

@@ -69,7 +69,8 @@ fn acl(path: &Path, file: File, length: u64, disabled: &[Action]) -> Result<Acl,
     file.take(bytes_max)
         .read_to_string(&mut text)
         .map_err(|error| refusal(path, error))?;
-    Acl::parse(&text, disabled).map_err(|error| refusal(path, error))
+    let acl = Acl::parse(&text, disabled).map_err(|error| refusal(path, error))?;
+    Ok(acl.named(&path.display().to_string()))
 }
 
 fn refusal(path: &Path, error: impl Display) -> String {

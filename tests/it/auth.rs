@@ -52,7 +52,7 @@ fn assert_challenged(response: &Response) {
         response.text()
     );
     let challenges = response.fields.all("proxy-authenticate");
-    assert_eq!(challenges, ["Basic realm=\"smokescreen\""]);
+    assert_eq!(challenges, ["Basic realm=\"smokescreen\", charset=\"UTF-8\""]);
     assert!(response.fields.has("x-smokescreen-error"));
 }
 

@@ -18,6 +18,7 @@ mod address;
 mod auth;
 mod bulk;
 mod clients;
+mod codes;
 mod connect;
 mod forward;
 mod forward_bodies;
@@ -98,6 +99,7 @@ fn all_cases() -> Vec<Case> {
         strangers::cases(),
         programs::cases(),
         clients::cases(),
+        codes::cases(),
     ]
     .into_iter()
     .flatten()

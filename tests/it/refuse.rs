@@ -40,7 +40,10 @@ fn a_denial_has_exactly_these_words() {
         (connect("127.0.0.1:81"), "127.0.0.1:81"),
     ] {
         let response = proxy.ask(ask);
-        assert_eq!(response.start, "HTTP/1.1 407 Request rejected by proxy");
+        assert_eq!(
+            response.start,
+            "HTTP/1.1 407 Request rejected by proxy (not-global-unicast)"
+        );
         assert_eq!(response.text().trim_end(), sentence(host, reason));
         assert_eq!(
             response.fields.all("x-smokescreen-error"),

@@ -101,11 +101,16 @@ impl Reader {
             .strip_prefix("HTTP/1.1 ")
             .and_then(|rest| rest.split(' ').next()?.parse().ok())
             .ok_or(format!("status line {:?}", head.start))?;
-        if head
-            .fields
-            .iter()
-            .any(|(name, _)| name.starts_with("proxy-") && name != "proxy-authenticate")
-        {
+        let has = |name: &str| head.fields.iter().any(|(other, _)| other == name);
+        if has("x-smokescreen-error") != has("proxy-status") {
+            return Err(format!(
+                "only answers of ours have a Proxy-Status: {:?}",
+                head.fields
+            ));
+        }
+        if head.fields.iter().any(|(name, _)| {
+            name.starts_with("proxy-") && name != "proxy-authenticate" && name != "proxy-status"
+        }) {
             return Err(format!("a hop's field came through: {:?}", head.fields));
         }
         if (100..200).contains(&status) && status != 101 {

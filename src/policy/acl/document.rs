@@ -6,8 +6,9 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-use super::{Acl, Action, Rule};
-use crate::policy::glob::{Glob, GlobSet};
+use super::lines::{Lines, RuleLines, placed};
+use super::{Acl, Action, BUILT_IN_SOURCE, Rule};
+use crate::policy::glob::Glob;
 use crate::policy::yaml::{self, Step, YamlError};
 
 #[derive(serde::Deserialize)]
@@ -73,7 +74,8 @@ pub(super) fn parse(text: &str, disabled_actions: &[Action]) -> Result<Acl, Yaml
         text,
         disabled_actions,
     };
-    let document: Document = yaml::read(text)?;
+    let mut lines = Lines::default();
+    let document: Document = yaml::read_noting(text, &mut |levels, at| lines.note(levels, at))?;
     match document.version.as_deref() {
         Some("v1") => {}
         Some(other) => {
@@ -88,17 +90,14 @@ pub(super) fn parse(text: &str, disabled_actions: &[Action]) -> Result<Acl, Yaml
     };
     let default = document
         .default
-        .map(|rule| check.rule(rule, "the default rule", &[Step::Key("default")]));
+        .map(|rule| check.rule(rule, &lines.default, "the default rule", &[Step::Key("default")]));
     Ok(Acl {
-        rules: check.services(services)?,
+        source: BUILT_IN_SOURCE.into(),
+        rules: check.services(services, &lines.services)?,
         default: default.transpose()?,
-        global_allow_list: set(document.global_allow_list),
-        global_deny_list: set(document.global_deny_list),
+        global_allow_list: placed(document.global_allow_list, &lines.global_allow_list),
+        global_deny_list: placed(document.global_deny_list, &lines.global_deny_list),
     })
-}
-
-fn set(globs: Option<Vec<Glob>>) -> GlobSet {
-    globs.into_iter().flatten().collect()
 }
 
 impl Check<'_> {
@@ -106,9 +105,15 @@ impl Check<'_> {
         YamlError::new(yaml::locate(self.text, path), message)
     }
 
-    fn services(&self, services: Vec<Service>) -> Result<HashMap<Box<str>, Rule>, YamlError> {
+    fn services(
+        &self,
+        services: Vec<Service>,
+        lines: &[RuleLines],
+    ) -> Result<HashMap<Box<str>, Rule>, YamlError> {
         let mut rules = HashMap::with_capacity(services.len());
+        let unknown = RuleLines::default();
         for (index, mut service) in services.into_iter().enumerate() {
+            let lines = lines.get(index).unwrap_or(&unknown);
             let path = [Step::Key("services"), Step::Index(index)];
             let name = service.name.take().filter(|name| !name.is_empty());
             let Some(name) = name else {
@@ -118,13 +123,19 @@ impl Check<'_> {
                 let message = format!("a second service '{name}'; each name is accepted once");
                 return Err(self.error(&[path[0], path[1], Step::Key("name")], &message));
             }
-            let rule = self.rule(service, &format!("service '{name}'"), &path)?;
+            let rule = self.rule(service, lines, &format!("service '{name}'"), &path)?;
             rules.insert(name.into(), rule);
         }
         Ok(rules)
     }
 
-    fn rule(&self, service: Service, what: &str, path: &[Step<'_>]) -> Result<Rule, YamlError> {
+    fn rule(
+        &self,
+        service: Service,
+        lines: &RuleLines,
+        what: &str,
+        path: &[Step<'_>],
+    ) -> Result<Rule, YamlError> {
         let at = |rest: &[Step<'_>], message: &str| self.error(&[path, rest].concat(), message);
         let Some(action) = service.action else {
             let message = format!("{what} has no action; accepted are open, report and enforce");
@@ -152,9 +163,13 @@ impl Check<'_> {
         Ok(Rule {
             project: service.project.unwrap_or_default().into(),
             action,
-            allowed_domains: allowed_domains.into_iter().collect(),
-            external_proxies: set(service.allowed_external_proxies),
-            mitm_domains: mitm_domains.into_iter().map(|entry| entry.domain).collect(),
+            line: lines.rule,
+            allowed_domains: placed(Some(allowed_domains), &lines.allowed_domains),
+            external_proxies: placed(service.allowed_external_proxies, &[]),
+            mitm_domains: placed(
+                Some(mitm_domains.into_iter().map(|entry| entry.domain).collect()),
+                &[],
+            ),
         })
     }
 }

@@ -30,18 +30,18 @@ impl fmt::Display for Entry<'_> {
 impl GlobSet {
     /// All globs, in no order.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
-        let names = self.names.iter().map(|name| Entry::Name(name));
-        let below = self.below.iter().map(|name| Entry::Below(name));
-        let addresses = self.addresses.iter().map(|address| Entry::Address(*address));
+        let names = self.names.keys().map(|name| Entry::Name(name));
+        let below = self.below.keys().map(|name| Entry::Below(name));
+        let addresses = self.addresses.keys().map(|address| Entry::Address(*address));
         names.chain(below).chain(addresses)
     }
 
     /// Is this very glob in the set?
     pub fn has(&self, entry: Entry<'_>) -> bool {
         match entry {
-            Entry::Name(name) => self.names.contains(name),
-            Entry::Below(name) => self.below.contains(name),
-            Entry::Address(address) => self.addresses.contains(&address),
+            Entry::Name(name) => self.names.contains_key(name),
+            Entry::Below(name) => self.below.contains_key(name),
+            Entry::Address(address) => self.addresses.contains_key(&address),
         }
     }
 }
@@ -56,7 +56,7 @@ pub struct Overlaps<'a> {
 impl<'a> Overlaps<'a> {
     /// Prepares the question; takes time as the set is large.
     pub fn with(set: &'a GlobSet) -> Overlaps<'a> {
-        let names = set.names.iter().chain(&set.below);
+        let names = set.names.keys().chain(set.below.keys());
         Overlaps {
             set,
             above: names.flat_map(|name| parents(name)).collect(),
@@ -65,7 +65,7 @@ impl<'a> Overlaps<'a> {
 
     /// Is there a host that both the glob and the set match?
     pub fn at(&self, entry: Entry<'_>) -> bool {
-        let is_below = |name| parents(name).any(|parent| self.set.below.contains(parent));
+        let is_below = |name| parents(name).any(|parent| self.set.below.contains_key(parent));
         match entry {
             Entry::Name(name) => self.set.has(entry) || is_below(name),
             Entry::Below(name) => self.set.has(entry) || is_below(name) || self.above.contains(name),
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     fn set(globs: &[&str]) -> GlobSet {
-        globs.iter().map(|glob| Glob::parse(glob).unwrap()).collect()
+        globs.iter().map(|glob| (Glob::parse(glob).unwrap(), 1)).collect()
     }
 
     #[test]

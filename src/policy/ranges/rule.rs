@@ -1,7 +1,7 @@
 //! One rule of the operator's: a range or an address, for all ports or one. Parsing and showing only.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::{IpNet, Ipv4Net};
 
@@ -38,6 +38,16 @@ impl Rule {
             net: addr.to_canonical().into(),
             port,
         })
+    }
+}
+
+impl Rule {
+    /// What names this address at this port and nothing else. An IPv4-mapped one has to be unmapped before.
+    pub(super) fn exactly(address: SocketAddr) -> Rule {
+        Rule {
+            net: address.ip().into(),
+            port: Some(address.port()),
+        }
     }
 }
 

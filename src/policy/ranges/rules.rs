@@ -52,12 +52,7 @@ impl Rules {
 
     /// Does any rule name this address and port? An IPv4-mapped address has to be unmapped before.
     pub(super) fn contain(&self, addr: SocketAddr) -> bool {
-        let host = IpNet::from(addr.ip());
-        self.covering(Rule {
-            net: host,
-            port: Some(addr.port()),
-        })
-        .is_some()
+        self.covering(Rule::exactly(addr)).is_some()
     }
 
     /// The widest rule that alone covers the given one; with the given one in the list, maybe itself.

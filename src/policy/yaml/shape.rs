@@ -33,7 +33,9 @@ pub fn locate(text: &str, path: &[Step<'_>]) -> Position {
 }
 
 /// An open list or mapping.
-pub(super) enum Level {
+pub struct Level(Kind);
+
+enum Kind {
     List {
         index: usize,
         empty: bool,
@@ -41,17 +43,30 @@ pub(super) enum Level {
     Mapping {
         seen: HashSet<String>,
         key: String,
+        key_line: usize,
         key_is_next: bool,
     },
 }
 
 impl Level {
-    fn is_at(&self, step: &Step<'_>) -> bool {
-        match (self, step) {
-            (Level::List { index, .. }, Step::Index(wanted)) => index == wanted,
-            (Level::Mapping { key, .. }, Step::Key(wanted)) => key == wanted,
-            _ => false,
+    /// Where in it the present value is.
+    pub fn step(&self) -> Step<'_> {
+        match &self.0 {
+            Kind::List { index, .. } => Step::Index(*index),
+            Kind::Mapping { key, .. } => Step::Key(key),
         }
+    }
+
+    /// The line of the present value's key; none in a list.
+    pub fn key_line(&self) -> Option<usize> {
+        match self.0 {
+            Kind::List { .. } => None,
+            Kind::Mapping { key_line, .. } => Some(key_line),
+        }
+    }
+
+    fn is_at(&self, step: &Step<'_>) -> bool {
+        self.step() == *step
     }
 }
 
@@ -63,7 +78,7 @@ pub(super) enum Root {
 }
 
 /// Called with the levels around it for every value, lists and mappings included.
-pub(super) type Visit<'a> = &'a mut dyn FnMut(&[Level], Position);
+pub type Visit<'a> = &'a mut dyn FnMut(&[Level], Position);
 
 /// Goes through the document once and refuses every shape that [`super::read`] names.
 pub(super) fn walk(text: &str, visit: Visit<'_>) -> Result<Root, YamlError> {
@@ -129,21 +144,22 @@ impl Walker<'_> {
                     return Err("found a list; the file must be a mapping (`key: value` lines)".to_owned());
                 }
                 self.open(
-                    Level::List {
+                    Level(Kind::List {
                         index: 0,
                         empty: true,
-                    },
+                    }),
                     at,
                 )?;
             }
             Event::MappingStart(anchor, tag) => {
                 refuse_anchor_and_tag(*anchor, tag.is_some())?;
                 self.root = Root::Mapping;
-                let level = Level::Mapping {
+                let level = Level(Kind::Mapping {
                     seen: HashSet::new(),
                     key: String::new(),
+                    key_line: at.line,
                     key_is_next: true,
-                };
+                });
                 self.open(level, at)?;
             }
             Event::SequenceEnd | Event::MappingEnd => {
@@ -167,16 +183,17 @@ impl Walker<'_> {
     }
 
     fn scalar(&mut self, value: &str, is_null: bool, at: Position) -> Result<(), String> {
-        match self.levels.last_mut() {
+        match self.levels.last_mut().map(|level| &mut level.0) {
             None if is_null => {}
             None => {
                 return Err(
                     "found a single value; the file must be a mapping (`key: value` lines)".to_owned(),
                 );
             }
-            Some(Level::Mapping {
+            Some(Kind::Mapping {
                 seen,
                 key,
+                key_line,
                 key_is_next,
             }) if *key_is_next => {
                 if !seen.insert(value.to_owned()) {
@@ -185,6 +202,7 @@ impl Walker<'_> {
                     ));
                 }
                 value.clone_into(key);
+                *key_line = at.line;
                 *key_is_next = false;
             }
             Some(_) => self.value(at),
@@ -195,21 +213,21 @@ impl Walker<'_> {
     fn awaits_key(&self) -> bool {
         matches!(
             self.levels.last(),
-            Some(Level::Mapping {
+            Some(Level(Kind::Mapping {
                 key_is_next: true,
                 ..
-            })
+            }))
         )
     }
 
     /// A value begins: an item of the innermost list, or what belongs to the last key.
     fn value(&mut self, at: Position) {
-        match self.levels.last_mut() {
-            Some(Level::List {
+        match self.levels.last_mut().map(|level| &mut level.0) {
+            Some(Kind::List {
                 empty: empty @ true, ..
             }) => *empty = false,
-            Some(Level::List { index, .. }) => *index += 1,
-            Some(Level::Mapping { key_is_next, .. }) => *key_is_next = true,
+            Some(Kind::List { index, .. }) => *index += 1,
+            Some(Kind::Mapping { key_is_next, .. }) => *key_is_next = true,
             None => {}
         }
         (self.visit)(&self.levels, at);

@@ -176,6 +176,9 @@ fn responses(received: &[u8], tunnel: Option<&Pipe>, asked: &[Asked], records: &
             return;
         }
         let ours = head.values("x-smokescreen-error").count();
+        for name in ["x-smokescreen-code", "x-smokescreen-request-id", "proxy-status"] {
+            assert_eq!(head.values(name).count(), ours, "{name}");
+        }
         assert_eq!(ours == 1, record.status_code.is_some(), "{record:?}");
         if ours == 1 {
             assert_eq!(record.status_code, Some(status));
