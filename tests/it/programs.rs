@@ -338,7 +338,8 @@ except u.HTTPError as error:
         &tls.certificate(),
     ]);
     let finished = program::run(command.env_remove("no_proxy").env_remove("NO_PROXY"));
-    let expected = "python was here\npython was here\nTrue\n407 Request rejected by proxy\n";
+    let expected =
+        "python was here\npython was here\nTrue\n407 Request rejected by proxy (not-global-unicast)\n";
     assert_eq!(
         (finished.code, finished.text().as_str()),
         (Some(0), expected),

@@ -56,15 +56,18 @@ fn way(scheme: &'static str, command: fn(&Call<'_>) -> Result<Command, String>) 
 }
 
 /// A client that has words of its own for a refusal.
-fn says(words: &'static str, way: Way) -> Way {
+fn says([denied, wrong_password]: [&'static str; 2], way: Way) -> Way {
     Way {
-        denied: words,
-        wrong_password: words,
+        denied,
+        wrong_password,
         ..way
     }
 }
 
-const TUNNEL_FAILED: &str = "Tunnel connection failed: 407 Request rejected by proxy";
+const TUNNEL_FAILED: [&str; 2] = [
+    "Tunnel connection failed: 407 Request rejected by proxy (private-range)",
+    "Tunnel connection failed: 407 Proxy Authentication Required",
+];
 
 pub(super) fn requests() -> Result<(), String> {
     let version = first_line(python_with("requests")?.arg("versions"));
@@ -80,7 +83,13 @@ pub(super) fn requests() -> Result<(), String> {
 pub(super) fn httpx() -> Result<(), String> {
     let version = first_line(python_with("httpx")?.arg("versions"));
     let ask = |call: &Call<'_>| told(python_with("httpx"), call);
-    let tunnel = says("ProxyError: 407 Request rejected by proxy", way("https", ask));
+    let tunnel = says(
+        [
+            "ProxyError: 407 Request rejected by proxy (private-range)",
+            "ProxyError: 407 Proxy Authentication Required",
+        ],
+        way("https", ask),
+    );
     matrix("httpx", &version, &Site::start()?, &[way("http", ask), tunnel])
 }
 
@@ -89,7 +98,10 @@ pub(super) fn httpx() -> Result<(), String> {
 pub(super) fn aiohttp() -> Result<(), String> {
     let version = first_line(python_with("aiohttp")?.arg("versions"));
     let ask = |call: &Call<'_>| told(python_with("aiohttp"), call);
-    let error = "ClientHttpProxyError: 407, message='Request rejected by proxy'";
+    let error = [
+        "ClientHttpProxyError: 407, message='Request rejected by proxy (private-range)'",
+        "ClientHttpProxyError: 407, message='Proxy Authentication Required'",
+    ];
     matrix(
         "aiohttp",
         &version,
@@ -116,7 +128,7 @@ pub(super) fn urllib() -> Result<(), String> {
 pub(super) fn node_fetch() -> Result<(), String> {
     let version = first_line(node_with("undici")?.arg("versions"));
     let ask = |call: &Call<'_>| told(node_with("undici"), call);
-    let error = "Proxy response (407) !== 200 when HTTP Tunneling";
+    let error = ["Proxy response (407) !== 200 when HTTP Tunneling"; 2];
     matrix(
         "Node fetch (undici)",
         &version,
@@ -139,7 +151,10 @@ pub(super) fn axios() -> Result<(), String> {
 pub(super) fn ws() -> Result<(), String> {
     let version = first_line(node_with("ws")?.arg("versions"));
     let ask = |call: &Call<'_>| told(node_with("ws"), call);
-    let answer = "407 Request rejected by proxy";
+    let answer = [
+        "407 Request rejected by proxy (private-range)",
+        "407 Proxy Authentication Required",
+    ];
     matrix(
         "ws",
         &version,

@@ -103,9 +103,9 @@ pub(super) fn wget() -> Result<(), String> {
             .arg(&call.url);
         Ok(command)
     };
-    let says = |words, way| Way {
-        denied: words,
-        wrong_password: words,
+    let says = |denied, wrong_password, way| Way {
+        denied,
+        wrong_password,
         ..way
     };
     matrix(
@@ -113,9 +113,14 @@ pub(super) fn wget() -> Result<(), String> {
         version_in(&version),
         &Site::start()?,
         &[
-            says("ERROR 407: Request rejected by proxy", way("http", "http", wget)),
             says(
-                "Proxy tunneling failed: Request rejected by proxy",
+                "ERROR 407: Request rejected by proxy (private-range)",
+                "ERROR 407: Proxy Authentication Required",
+                way("http", "http", wget),
+            ),
+            says(
+                "Proxy tunneling failed: Request rejected by proxy (private-range)",
+                "Proxy tunneling failed: Proxy Authentication Required",
                 way("https", "https", wget),
             ),
         ],
@@ -171,11 +176,10 @@ pub(super) fn apt() -> Result<(), String> {
             .arg(call.folder);
         Ok(command)
     };
-    let says = "Request rejected by proxy";
     let update = |scheme| Way {
         path: "/apt",
-        denied: says,
-        wrong_password: says,
+        denied: "Request rejected by proxy (private-range)",
+        wrong_password: "Proxy Authentication Required",
         ..way(scheme, scheme, apt)
     };
     matrix(

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::{PRIVATE, PUBLIC, PUBLIC_6, PUBLIC_B, PUBLIC_C, netlink};
 
 /// Set in the process that was started inside.
-const MARK: &str = "SMOKESCREEN_IT_INSIDE";
+const MARK: &str = "IT_INSIDE";
 
 /// A user namespace first: it needs no privilege. Without one, root may still have the other two.
 const WAYS_IN: [&str; 2] = ["-Urnm", "-nm"];
