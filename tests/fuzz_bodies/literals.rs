@@ -100,6 +100,8 @@ pub(crate) fn is_public(address: IpAddr) -> bool {
                 u32::try_from(bits & 0xffff_ffff).is_ok_and(|low| is_public(IpAddr::V4(low.into())))
             }
             bits if matches!(bits >> 32 & 0xffff_ffff, 0x5efe | 0x0200_5efe) => false,
+            // Outside 2000::/3 nothing is given to anybody.
+            bits if bits >> 125 != 1 => false,
             bits => {
                 let within = |nets: &[(&str, u32)]| {
                     nets.iter()

@@ -68,7 +68,8 @@ pub(super) const V4: &[Row<Ipv4Net>] = &[
     (v4(240, 0, 0, 0, 4), SpecialPurpose, "Reserved"),
 ];
 
-/// IPv6: a row that lies inside another comes before it. `::ffff:0:0/96` is not here: such an address is
+/// IPv6: a row that lies inside another comes before it. The last one has all that is not yet given to anybody: what a
+/// network does with such an address is its own affair, and so nobody's public service. `::ffff:0:0/96` is not here: such an address is
 /// unmapped before it is classified.
 #[rustfmt::skip]
 pub(super) const V6: &[Row<Ipv6Net>] = &[
@@ -100,6 +101,8 @@ pub(super) const V6: &[Row<Ipv6Net>] = &[
     (v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10), NotGlobalUnicast, "Link-Local Unicast"),
     (v6([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10), SpecialPurpose, "(site-local, deprecated by RFC 3879)"),
     (v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8), NotGlobalUnicast, "(multicast, RFC 4291)"),
+    (v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3), Global, "(global unicast, RFC 4291)"),
+    (v6([0, 0, 0, 0, 0, 0, 0, 0], 0), SpecialPurpose, "(reserved by the IETF: assigned to nobody)"),
 ];
 
 /// The class of an address that is not IPv4-mapped. `private_is_public` is --unsafe-allow-private-ranges.

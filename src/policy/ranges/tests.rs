@@ -120,7 +120,15 @@ fn neighbour(addr: IpAddr, step: i8) -> Option<IpAddr> {
 fn expected(addr: IpAddr) -> Verdict {
     let within = |first: &str, last: &str| (number(ip(first))..=number(ip(last))).contains(&number(addr));
     let row = EXPECTED.iter().find(|(first, last, _)| within(first, last));
-    row.map_or(Verdict::AllowDefault, |row| row.2)
+    let global = match addr {
+        IpAddr::V4(_) => true,
+        IpAddr::V6(addr) => addr.to_bits() >> 125 == 1,
+    };
+    match row {
+        Some(row) => row.2,
+        None if global => Verdict::AllowDefault,
+        None => Verdict::DenySpecialPurpose,
+    }
 }
 
 #[test]
@@ -231,6 +239,20 @@ fn public_addresses_are_allowed() {
             "2001:200::1",
         ],
     );
+}
+
+#[test]
+fn unallocated_ipv6_is_not_public() {
+    let unallocated = [
+        "1::", "200::1", "400::1", "64:ff9b:2::1", "64:ff9c::1", "1fff:ffff::1", "4000::1", "5eff::1", "5f01::1",
+        "6000::1", "9000::1", "c000::1", "e000::1", "fbff::1", "fe00::1", "fe7f::1",
+    ];
+    assert_verdicts(&plain(), Verdict::DenySpecialPurpose, &unallocated);
+    // The operator's rules are asked as for any other class but the first.
+    let denied = Ranges::new(Vec::new(), rules(&["::/0"]), true, Vec::new());
+    assert_verdicts(&denied, Verdict::DenyUser, &unallocated);
+    let allowed = Ranges::new(rules(&["::/0"]), rules(&["::/0"]), false, Vec::new());
+    assert_verdicts(&allowed, Verdict::AllowUser, &unallocated);
 }
 
 #[test]
