@@ -5,8 +5,11 @@ use super::scan::{Scan, Scanned};
 pub use super::trailers::rewrite_trailers;
 use super::{Fault, HeadLimits, emit};
 
-/// Hexadecimal digits of a chunk size; 15 of them stay below 2^60.
-const SIZE_DIGITS_MAX: u8 = 15;
+/// Hexadecimal digits of a chunk size, leading zeros included: what 64 bits hold.
+const SIZE_DIGITS_MAX: u8 = 16;
+
+/// The largest size: beyond it a signed number would be negative to the next reader.
+const SIZE_MAX: u64 = i64::MAX as u64;
 
 /// Bytes of a chunk-size line with its extensions, the CRLF not counted.
 const LINE_BYTES_MAX: u16 = 256;
@@ -61,7 +64,7 @@ impl Chunks {
     /// [`Chunk::More`] without having consumed everything, the rest must be shown again together with what arrives
     /// behind it. The answer doesn't depend on how the bytes were cut into pieces.
     ///
-    /// Errors: a size that isn't 1 to 15 hexadecimal digits, white space around it, a size line beyond 256 bytes,
+    /// Errors: a size that isn't 1 to 16 hexadecimal digits or is above 2^63-1, white space around it, a size line beyond 256 bytes,
     /// control characters in extensions, a line that doesn't end with CRLF, a payload without CRLF behind it, and
     /// what is refused in a head (see [`Scan`]) in the trailer section.
     pub fn advance(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<(usize, Chunk), Fault> {
@@ -92,11 +95,13 @@ impl State {
     fn step(self, byte: u8) -> Result<(State, Option<u64>), Fault> {
         let next = match (self, byte) {
             (State::Size { size, digits }, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
-                if digits == SIZE_DIGITS_MAX {
+                // Behind fifteen digits the shift loses no bit, and behind sixteen comes none.
+                let size = (size << 4) | u64::from(digit(byte));
+                if digits == SIZE_DIGITS_MAX || size > SIZE_MAX {
                     return Err(Fault::Malformed("a chunk size out of range"));
                 }
                 State::Size {
-                    size: size << 4 | u64::from(digit(byte)),
+                    size,
                     digits: digits + 1,
                 }
             }

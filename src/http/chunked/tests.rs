@@ -52,7 +52,7 @@ fn bodies_are_walked_through() {
             "abc0123456789",
             "\r\n",
         ),
-        ("000000000000003\r\n\r\n\r\r\n0\r\n\r\n", "\r\n\r", "\r\n"),
+        ("0000000000000003\r\n\r\n\r\r\n0\r\n\r\n", "\r\n\r", "\r\n"),
         (
             "1;a\r\nx\r\n1;a=b;c=\"d;\t\u{e9}\"\r\ny\r\n0;last\r\n\r\n",
             "xy",
@@ -78,12 +78,14 @@ fn bodies_are_walked_through() {
 #[test]
 fn cve_2026_3945_chunk_size_7fffffffffffffff() {
     for size in [
-        "7fffffffffffffff",
+        "8000000000000000",
         "ffffffffffffffff",
         "fffffffffffffffff",
         "10000000000000003",
         "00000000000000003",
-        "0000000000000000",
+        "00000000000000000",
+        "80000000000000000",
+        "7ffffffffffffffff",
     ] {
         let body = format!("{size}\r\nabc\r\n0\r\n\r\n");
         assert_eq!(
@@ -92,8 +94,17 @@ fn cve_2026_3945_chunk_size_7fffffffffffffff() {
             "{size}"
         );
     }
-    let largest = Chunks::new().advance(b"fffffffffffffff\r\n", &LIMITS);
-    assert_eq!(largest, Ok((17, Chunk::Payload((1 << 60) - 1))));
+    let largest = Chunks::new().advance(b"7FFFFFFFFFFFFFFF\r\n", &LIMITS);
+    assert_eq!(largest, Ok((18, Chunk::Payload((1 << 63) - 1))));
+}
+
+/// http-parser PR#483: senders that reserve room for the size pad it with zeros.
+#[test]
+fn sizes_may_be_padded_to_sixteen_digits() {
+    for body in ["0000000000000003\r\nabc\r\n0000000000000000\r\n\r\n", "0003\r\nabc\r\n000\r\n\r\n"] {
+        let (payload, section, length) = whole(body).unwrap().unwrap();
+        assert_eq!((&payload[..], &section[..], length), (&b"abc"[..], &b"\r\n"[..], body.len()));
+    }
 }
 
 /// squid CVE-2023-46846 and its kin: sizes that two readers read differently.
