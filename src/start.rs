@@ -47,7 +47,7 @@ const RESOLVER_PLACES: usize = 32;
 const LOOKUPS_MAX: usize = 1024;
 
 /// Descriptors that are no client's: log, poll, listener, lookups, files read on reload, idle upstreams, pipes.
-const RESERVED_DESCRIPTORS_MAX: u64 = 384;
+const RESERVED_DESCRIPTORS_MAX: u64 = 1312;
 
 /// Pipes for bulk, two descriptors each. A direction holds one only while bytes wait in it for a slow receiver.
 const PIPES_MAX: u64 = 64;
@@ -110,7 +110,7 @@ pub fn start(config: &Config) -> Result<(Server, Logger), StartError> {
         drain_delay: config.drain_delay,
         exit_timeout: config.exit_timeout,
     };
-    let idle_max = idle_max(config.transport_max_idle_conns, descriptors);
+    let idle_max = idle_max(config, descriptors);
     let pipes = Pipes::new(pipes_max(descriptors), Worth::default());
     let server = core(config, &poll, policy, idle_max, pipes, logger.clone())
         .and_then(|core| Server::new(poll, signals, acceptor, core, limits, reload::reload(config)))
@@ -144,7 +144,7 @@ fn core(
         },
         wires: Wires::new(poll.registry().try_clone()?),
         resolver: Resolver::new(resolver_settings(config), poll.registry(), waker)?,
-        pool: Pool::new(idle_max, config.transport_max_idle_conns_per_host),
+        pool: Pool::new(idle_max, config.transport_max_idle_conns_per_host, Instant::now()),
         scratch: Scratch::new(SCRATCH_BYTES),
         budget: Budget::new(BUDGET_BYTES),
         pipes,
@@ -199,16 +199,20 @@ fn reserved(descriptors: u64) -> u64 {
 }
 
 /// Idle upstream connections may not take the descriptors that clients and their dials need: where there are
-/// few, they get about half of what is reserved.
-fn idle_max(configured: usize, descriptors: u64) -> usize {
-    let room = (descriptors / 8).saturating_sub(6);
-    let room = usize::try_from(room).unwrap_or(usize::MAX);
-    if configured > room {
+/// few, they get about half of what is reserved. Only who asked for more is told.
+fn idle_max(config: &Config, descriptors: u64) -> usize {
+    let configured = config.transport_max_idle_conns;
+    let room = idle_room(descriptors);
+    if configured > room && config.transport_max_idle_conns_chosen {
         log::warn!(
             "{room} idle upstream connections are kept at most, not {configured}: the limit is {descriptors} descriptors"
         );
     }
     configured.min(room)
+}
+
+fn idle_room(descriptors: u64) -> usize {
+    usize::try_from((descriptors / 8).saturating_sub(6)).unwrap_or(usize::MAX)
 }
 
 /// Pipes take a sixteenth of the descriptors at most.

@@ -112,8 +112,9 @@ fn the_defaults() {
             config.transport_max_idle_conns,
             config.transport_max_idle_conns_per_host
         ),
-        (100, 8)
+        (1024, 512)
     );
+    assert!(!config.transport_max_idle_conns_chosen);
     assert_eq!(
         (config.log_format, config.log_levels),
         (Format::Text, Levels::default())

@@ -2,7 +2,7 @@
 //! the response says, and how its body ends, put together. Pure functions; when to close is the session's.
 
 use super::Version;
-use super::fields::{field, lists_token};
+use super::fields::{field, lists_token, members};
 use super::framing::Body;
 use super::head::{RequestHead, ResponseHead};
 
@@ -64,6 +64,30 @@ pub fn response_persists(head: &ResponseHead<'_>, body: Body) -> bool {
         Version::Http11 => true,
         Version::Http10 => says("keep-alive"),
     }
+}
+
+/// For how many more seconds the origin keeps the connection idle, as its Keep-Alive fields say (RFC 2068, 19.7.1.1):
+/// the least of their `timeout=`, or 0 where `max=0` lets no further request in. What is not digits says nothing; numbers
+/// are bounded by their type.
+pub fn keep_alive_seconds(head: &ResponseHead<'_>) -> Option<u64> {
+    let says = field(head.fields, "keep-alive").flat_map(members).filter_map(|member| {
+        let equals = member.iter().position(|&byte| byte == b'=')?;
+        let (name, digits) = member.split_at_checked(equals)?;
+        let number = number(digits.get(1..)?)?;
+        match number {
+            _ if name.eq_ignore_ascii_case(b"timeout") => Some(number),
+            0 if name.eq_ignore_ascii_case(b"max") => Some(0),
+            _ => None,
+        }
+    });
+    says.min()
+}
+
+/// A number in digits, at most the type's greatest.
+fn number(digits: &[u8]) -> Option<u64> {
+    let add = |sum: u64, digit: &u8| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
+    let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    plain.then(|| digits.iter().fold(0, add))
 }
 
 fn announces_content(head: &ResponseHead<'_>) -> bool {

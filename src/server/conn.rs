@@ -13,6 +13,7 @@ use crate::io::token::{ConnId, Ticket, WireId};
 use crate::io::wire::Wire;
 use crate::io::wires::Owner;
 use crate::net::{ClientKey, LookupFail, LookupFailKind, Side};
+use crate::session::lease::Lease;
 use crate::session::{Action, Close, DialFail, Dialled, Input, PoolKey, Session};
 
 use super::allowance::Allowance;
@@ -255,9 +256,9 @@ impl Conn {
                     }
                 }
             }
-            Action::Dial(seq, addresses, key) => {
-                let pooled = key.and_then(|key| core.pool.take(&key, &addresses, self.id));
-                if let Some(taken) = pooled {
+            Action::Dial(seq, addresses, wanted) => {
+                let kept = wanted.and_then(|wanted| core.take_kept(&wanted, &addresses, self.id));
+                if let Some(taken) = kept {
                     self.adopt(taken.wire, core);
                     let dialled = Dialled {
                         remote: taken.remote,
@@ -285,7 +286,7 @@ impl Conn {
                     core.wires.close(origin);
                 }
             }
-            Action::Park(key, dialled) => self.park(key, dialled, core),
+            Action::Park(key, dialled, lease) => self.park(key, dialled, lease, core),
             Action::Log(record) => core.log(record),
             Action::Close(how) => self.close(how, core),
         }
@@ -332,7 +333,7 @@ impl Conn {
 
     /// Gives the origin's connection to the pool, unless something is to be read from it: that would belong to
     /// no request.
-    fn park(&mut self, key: PoolKey, dialled: Dialled, core: &mut Core) {
+    fn park(&mut self, key: PoolKey, dialled: Dialled, lease: Lease, core: &mut Core) {
         let Some(wire) = self.origin.take() else { return };
         let quiet = core.wires.get_mut(wire).is_some_and(|entry| {
             let (transport, ready) = (&mut entry.transport, &mut entry.ready);
@@ -349,8 +350,9 @@ impl Conn {
             remote: dialled.remote,
             local: dialled.local,
             private_to: dialled.private.then_some(self.id),
+            lease,
         };
-        let parked = core.pool.park(key, taken, core.world.now);
+        let parked = core.pool.park(key, taken);
         if let Some(id) = parked.id {
             core.wires.hand_over(wire, Owner::Pool(id));
         }

@@ -8,15 +8,16 @@ use crate::io::budget::Budget;
 use crate::io::pipe::Pipes;
 use crate::io::resolver::Resolver;
 use crate::io::scratch::Scratch;
+use crate::io::token::ConnId;
 use crate::io::wires::Wires;
 use crate::log::Logger;
-use crate::policy::Policy;
+use crate::policy::{Policy, Vetted};
 use crate::session::id::Ids;
 use crate::session::outcome::Record;
 use crate::session::spares::Spares;
-use crate::session::{Action, Cx, Settings};
+use crate::session::{Action, Cx, Settings, Wanted};
 
-use super::pool::Pool;
+use super::pool::{Found, Pool, Taken};
 
 /// Everything sessions see of the world.
 pub struct World {
@@ -87,10 +88,22 @@ pub struct Core {
 }
 
 impl Core {
+    /// An idle upstream connection for a request, if there is one on which nothing happened: a byte or an end that came
+    /// behind its last response, some microseconds late, would be taken for this request's. One peek tells; what the poll
+    /// told before then is not in the pool any more.
+    pub fn take_kept(&mut self, wanted: &Wanted, addresses: &[Vetted], asker: ConnId) -> Option<Taken> {
+        loop {
+            match self.pool.take(wanted, addresses, asker, self.world.now)? {
+                Found::Fits(taken) if self.wires.is_quiet(taken.wire) => return Some(taken),
+                Found::Fits(Taken { wire, .. }) | Found::Ended(wire) => self.wires.close(wire),
+            }
+        }
+    }
+
     /// Closes the idle upstream connections and pipes; tells how many there were.
     pub fn close_idle(&mut self) -> usize {
         let idle = self.pool.len();
-        while let Some(wire) = self.pool.pop_oldest() {
+        while let Some(wire) = self.pool.pop_first() {
             self.wires.close(wire);
         }
         idle + self.pipes.close_idle()

@@ -1,27 +1,27 @@
 //! Kept-alive upstream connections that no request uses now. They are only found with the key of a request
 //! that was decided anew, and an address that was vetted anew.
 //!
-//! Every entry stands in two lists: of all, by age, and of those with its key. Parking and taking cost no
-//! memory once the tables have grown to what is in use, and no search but past entries of the key that go elsewhere or,
-//! while there are any, belong to one client alone.
+//! Every entry stands in two lists: of those that are to be closed in the same second, and of those with its key. Parking
+//! and taking cost no memory once the tables have grown to what is in use, and no search but past entries of the key that
+//! go elsewhere or, while there are any, belong to one client alone.
 
 mod list;
+mod wheel;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::io::arena::Arena;
 use crate::io::token::{ConnId, IdleId, WireId};
 use crate::policy::Vetted;
-use crate::session::PoolKey;
+use crate::session::lease::Lease;
+use crate::session::{PoolKey, Wanted};
 
 use self::list::{Links, List};
-
-/// An idle connection is dropped after so long: the origin's own limit is rarely far above.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+use self::wheel::Wheel;
 
 /// One idle connection.
 #[derive(Debug)]
@@ -29,9 +29,9 @@ struct Idle {
     taken: Taken,
     key: PoolKey,
     key_hash: u64,
-    since: Instant,
-    /// Among all.
-    by_age: Links,
+    /// In which second of the wheel it stands, and where.
+    second: u8,
+    by_end: Links,
     /// Among those with its key.
     by_key: Links,
 }
@@ -55,6 +55,17 @@ pub struct Taken {
     pub local: Option<SocketAddr>,
     /// Bound to this client by connection-based authentication, by this request or one before it.
     pub private_to: Option<ConnId>,
+    /// For how long its origin keeps it.
+    pub lease: Lease,
+}
+
+/// What is found for a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Found {
+    /// A connection for it.
+    Fits(Taken),
+    /// The wire of one that would have been, had it not been idle for too long: to be closed, and asked again.
+    Ended(WireId),
 }
 
 /// What became of a connection that was parked.
@@ -62,7 +73,8 @@ pub struct Taken {
 pub struct Parked {
     /// Its entry.
     pub id: Option<IdleId>,
-    /// The wire to close for it, where a limit is reached: the oldest, which may be its own.
+    /// The wire to close for it, where a limit is reached: the oldest of its key or the one that ends first, which may
+    /// be its own.
     pub surplus: Option<WireId>,
 }
 
@@ -72,7 +84,7 @@ pub struct Pool {
     idle_max: usize,
     idle_per_host_max: usize,
     entries: Arena<Idle>,
-    by_age: List,
+    by_end: Wheel,
     /// By their keys' hashes, which are seeded: a client can't aim at another's list, and keys are compared all
     /// the same. So no key is kept twice.
     by_key: HashMap<u64, OfKey>,
@@ -81,12 +93,12 @@ pub struct Pool {
 
 impl Pool {
     /// An empty pool; 0 for either limit keeps nothing.
-    pub fn new(idle_max: usize, idle_per_host_max: usize) -> Pool {
+    pub fn new(idle_max: usize, idle_per_host_max: usize, now: Instant) -> Pool {
         Pool {
             idle_max,
             idle_per_host_max,
             entries: Arena::default(),
-            by_age: List::default(),
+            by_end: Wheel::new(now),
             by_key: HashMap::new(),
             hasher: RandomState::new(),
         }
@@ -103,14 +115,14 @@ impl Pool {
     }
 
     /// Keeps a connection.
-    pub fn park(&mut self, key: PoolKey, taken: Taken, now: Instant) -> Parked {
+    pub fn park(&mut self, key: PoolKey, taken: Taken) -> Parked {
         let key_hash = self.hasher.hash_one(&key);
         let Some(id) = self.entries.insert(Idle {
             taken,
             key,
             key_hash,
-            since: now,
-            by_age: Links::default(),
+            second: 0,
+            by_end: Links::default(),
             by_key: Links::default(),
         }) else {
             return Parked {
@@ -118,8 +130,11 @@ impl Pool {
                 surplus: Some(taken.wire),
             };
         };
-        self.by_age
-            .push(&mut self.entries, id, |idle: &mut Idle| &mut idle.by_age);
+        let end = taken.lease.end();
+        let second = self.by_end.push(&mut self.entries, id, end, |idle: &mut Idle| &mut idle.by_end);
+        if let Some(idle) = self.entries.get_mut(id) {
+            idle.second = second;
+        }
         let of_key = self.by_key.entry(key_hash).or_default();
         of_key
             .list
@@ -127,8 +142,8 @@ impl Pool {
         of_key.bound += usize::from(taken.private_to.is_some());
         let excess = if of_key.list.len > self.idle_per_host_max {
             of_key.list.oldest
-        } else if self.by_age.len > self.idle_max {
-            self.by_age.oldest
+        } else if self.entries.len() > self.idle_max {
+            self.by_end.first()
         } else {
             None
         };
@@ -142,29 +157,48 @@ impl Pool {
 
     /// Of the connections that fit, the one used last among those bound to `asker`, else among those bound to nobody:
     /// a client that authenticated a connection, or is about to, must come to that one again (RFC 4559, section 6).
-    pub fn take(&mut self, key: &PoolKey, addresses: &[Vetted], asker: ConnId) -> Option<Taken> {
+    ///
+    /// A request that wants a fresh one gets that or none. Those that were used last stand first: where the first is not
+    /// fresh the others aren't either, as far as it matters.
+    pub fn take(
+        &mut self,
+        wanted: &Wanted,
+        addresses: &[Vetted],
+        asker: ConnId,
+        now: Instant,
+    ) -> Option<Found> {
+        let Wanted { key, fresh } = wanted;
         let fits = |idle: &Idle| {
             idle.key == *key
                 && addresses
                     .iter()
                     .any(|address| address.address() == idle.taken.remote)
         };
+        let suits = |idle: &Idle| !fresh || idle.taken.lease.is_fresh(now);
         let OfKey { list, mut bound } = *self.by_key.get(&self.hasher.hash_one(key))?;
         let mut next = list.newest;
-        let mut unbound = None;
+        let mut found = None;
         while let Some(id) = next
-            && (bound > 0 || unbound.is_none())
+            && (bound > 0 || found.is_none())
         {
             let idle = self.entries.get(id)?;
             match idle.taken.private_to {
-                Some(owner) if owner == asker && fits(idle) => return self.remove(id),
+                Some(owner) if owner == asker && fits(idle) && suits(idle) => {
+                    found = Some((id, true));
+                    break;
+                }
                 Some(_) => bound = bound.saturating_sub(1),
-                None if unbound.is_none() && fits(idle) => unbound = Some(id),
+                None if found.is_none() && fits(idle) => found = Some((id, suits(idle))),
                 None => {}
             }
             next = idle.by_key.older;
         }
-        self.remove(unbound?)
+        let (id, suits) = found?;
+        let taken = suits.then(|| self.remove(id))??;
+        Some(match now < taken.lease.end() {
+            true => Found::Fits(taken),
+            false => Found::Ended(taken.wire),
+        })
     }
 
     /// Something happened on an idle connection: it is of no use any more. Was it still here?
@@ -174,42 +208,38 @@ impl Pool {
 
     /// The connections bound to a client that is gone. Looks at all: only for clients that had one.
     pub fn drop_private(&mut self, owner: ConnId) -> Vec<WireId> {
-        let mut wires = Vec::new();
-        let mut next = self.by_age.oldest;
-        while let Some((id, idle)) = next.and_then(|id| Some((id, self.entries.get(id)?))) {
-            let bound = idle.taken.private_to == Some(owner);
-            next = idle.by_age.newer;
-            if bound {
-                wires.extend(self.remove(id).map(|gone| gone.wire));
+        let mut bound = Vec::new();
+        for list in self.by_end.lists() {
+            let mut next = list.oldest;
+            while let Some((id, idle)) = next.and_then(|id| Some((id, self.entries.get(id)?))) {
+                bound.extend((idle.taken.private_to == Some(owner)).then_some(id));
+                next = idle.by_end.newer;
             }
         }
-        wires
+        let gone = bound.into_iter().filter_map(|id| self.remove(id));
+        gone.map(|gone| gone.wire).collect()
     }
 
-    /// When the oldest has been idle for too long.
+    /// When the next one has been idle for too long.
     pub fn deadline(&self) -> Option<Instant> {
-        let oldest = self.entries.get(self.by_age.oldest?)?;
-        Some(oldest.since + IDLE_TIMEOUT)
+        self.by_end.deadline()
     }
 
-    /// One that has been idle for too long.
+    /// One that has been idle for too long; to be called until there is none, whenever the clock was read.
     pub fn pop_expired(&mut self, now: Instant) -> Option<WireId> {
-        if self.deadline()? > now {
-            return None;
-        }
-        self.pop_oldest()
+        let id = self.by_end.due(now)?;
+        self.remove(id).map(|gone| gone.wire)
     }
 
-    /// The one that was parked first: to be called until there is none, as the server drains or descriptors are
-    /// needed.
-    pub fn pop_oldest(&mut self) -> Option<WireId> {
-        self.remove(self.by_age.oldest?).map(|gone| gone.wire)
+    /// The one that would end next: to be called until there is none, as the server drains or descriptors are needed.
+    pub fn pop_first(&mut self) -> Option<WireId> {
+        self.remove(self.by_end.first()?).map(|gone| gone.wire)
     }
 
     fn remove(&mut self, id: IdleId) -> Option<Taken> {
         let idle: Idle = self.entries.remove(id)?;
-        self.by_age
-            .unlink(&mut self.entries, idle.by_age, |idle| &mut idle.by_age);
+        self.by_end
+            .unlink(&mut self.entries, idle.second, idle.by_end, |idle| &mut idle.by_end);
         if let Entry::Occupied(mut of_key) = self.by_key.entry(idle.key_hash) {
             let OfKey { list, bound } = of_key.get_mut();
             list.unlink(&mut self.entries, idle.by_key, |idle| &mut idle.by_key);

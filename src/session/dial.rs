@@ -9,7 +9,7 @@ use super::due::{earliest, is_due};
 use super::outcome::Record;
 use super::refusal::Refusal;
 use super::request::{Kind, Request};
-use super::{Action, Cx, DialFail, Dialled, Input, Settings, Shared, State, exchange, reply, tunnel};
+use super::{Action, Cx, DialFail, Dialled, Input, Settings, Shared, State, Wanted, exchange, reply, tunnel};
 
 /// Waiting for a connection.
 #[derive(Debug)]
@@ -41,8 +41,12 @@ pub(super) fn start(
     // On an idle connection a head may have to be sent twice, and a large one is not kept for that.
     let is_small = flows.up.tx.len() <= GRANTED_BYTES;
     let pooled = reuse == Reuse::IfIdle && is_small && matches!(request.kind, Kind::Http(_));
-    let key = pooled.then(|| request.pool_key());
-    cx.actions.push(Action::Dial(seq, request.addresses.clone(), key));
+    let wanted = pooled.then(|| Wanted {
+        key: request.pool_key(),
+        fresh: !request.is_repeatable(),
+    });
+    cx.actions
+        .push(Action::Dial(seq, request.addresses.clone(), wanted));
     State::Dial(Dial {
         request,
         record,

@@ -11,6 +11,7 @@ use super::closing::Closing;
 use super::due::{earliest, is_due};
 use super::front::fault_refusal;
 use super::head::Head;
+use super::lease::Lease;
 use super::outcome::Record;
 use super::refusal::Refusal;
 use super::relay::{Relay, Relayed};
@@ -43,7 +44,10 @@ pub struct Exchange {
     pub(super) origin_persists: bool,
     /// The origin's connection broke before it had ended its half.
     pub(super) origin_broke: bool,
-    began: Instant,
+    /// For how long the origin keeps it idle, where it says so.
+    pub(super) keep_alive_seconds: Option<u64>,
+    /// When it began; from the response's head on, when that came.
+    pub(super) since: Instant,
 }
 
 /// How far the request's body got.
@@ -76,10 +80,11 @@ pub(super) fn start(
     flows: &mut Flows,
     cx: &mut Cx<'_>,
 ) -> State {
+    let repeatable = request.is_repeatable();
     let Kind::Http(http) = &mut request.kind else {
         return State::close(Close::Abort, cx);
     };
-    if origin.reused && http.is_repeatable() {
+    if origin.reused && repeatable {
         http.head_copy = cx.spares.copy_of(flows.up.tx.as_slice());
     }
     let sending = match http.body {
@@ -113,7 +118,8 @@ pub(super) fn start(
         client_persists,
         origin_persists: false,
         origin_broke: false,
-        began: cx.now,
+        keep_alive_seconds: None,
+        since: cx.now,
     }))
 }
 
@@ -187,7 +193,7 @@ impl Exchange {
         let half_closed = self
             .receiving
             .is_pending()
-            .then(|| shared.half_close_deadline(self.began))
+            .then(|| shared.half_close_deadline(self.since))
             .flatten();
         earliest(
             earliest(awaited, half_closed),
@@ -201,14 +207,14 @@ impl Exchange {
         let after = |since: Instant, limit: Duration| (!limit.is_zero()).then(|| since + limit);
         let reading = matches!(self.sending, Sending::Length | Sending::Chunked(_)) && !flows.up.has_unsent();
         let read = reading
-            .then(|| after(flows.up.touched.max(self.began), settings.read_timeout))
+            .then(|| after(flows.up.touched.max(self.since), settings.read_timeout))
             .flatten();
         let writing = flows.down.has_unsent();
         let write = writing
             .then(|| after(flows.down.touched, settings.write_timeout))
             .flatten();
         let still = (!settings.idle_timeout.is_zero())
-            .then(|| flows.touched().max(self.began) + settings.idle_timeout.max(STANDSTILL_TIMEOUT));
+            .then(|| flows.touched().max(self.since) + settings.idle_timeout.max(STANDSTILL_TIMEOUT));
         earliest(earliest(read, write), still)
     }
 
@@ -225,7 +231,7 @@ impl Exchange {
                 flows.down.tx.push(b"HTTP/1.1 100 Continue\r\n\r\n");
             }
         }
-        if self.receiving.is_pending() && is_due(shared.half_close_deadline(self.began), cx.now) {
+        if self.receiving.is_pending() && is_due(shared.half_close_deadline(self.since), cx.now) {
             return Some(Next::ClientLost("the client closed its connection".into()));
         }
         if !is_due(self.inactivity_deadline(flows, cx.settings), cx.now) {
@@ -288,8 +294,7 @@ impl Exchange {
     /// No response came, and none will. RFC 9112 section 9.3.1: a request that may be repeated is, once, when
     /// the connection had been kept and closed under it.
     pub(super) fn unanswered(&self, why: &str, flows: &Flows) -> Next {
-        let repeatable = self.http().is_some_and(Http::is_repeatable);
-        if self.origin.reused && repeatable && flows.down.rx.is_empty() {
+        if self.origin.reused && self.request.is_repeatable() && flows.down.rx.is_empty() {
             return Next::Again;
         }
         Next::Refuse(Refusal::Unanswered(
@@ -352,12 +357,12 @@ impl Exchange {
         let sent = matches!(self.sending, Sending::Done);
         // Bytes behind the response, or an end, make the connection useless: they belong to no request.
         let clean = !flows.up.has_unsent() && flows.down.rx.is_empty() && flows.down.end == End::Open;
-        if self.origin_persists && sent && clean && !flows.up.dead {
-            cx.actions
-                .push(Action::Park(self.request.pool_key(), self.origin));
-        } else {
-            cx.actions.push(Action::DropOrigin);
-        }
+        let lease = Lease::new(self.since, self.keep_alive_seconds);
+        let keeps = self.origin_persists && sent && clean && !flows.up.dead && cx.now < lease.end();
+        cx.actions.push(match keeps {
+            true => Action::Park(self.request.pool_key(), self.origin, lease),
+            false => Action::DropOrigin,
+        });
         flows.forget_origin();
         let client_persists = self.client_persists && sent && !shared.draining;
         cx.spares.put_back_exchange(self);

@@ -12,6 +12,7 @@ pub mod exchange;
 pub mod front;
 pub mod head;
 pub mod id;
+pub mod lease;
 pub mod lookup;
 pub mod outcome;
 pub mod refusal;
@@ -33,6 +34,7 @@ use closing::Closing;
 use dial::Dial;
 use exchange::Exchange;
 use head::Head;
+use lease::Lease;
 use lookup::Lookup;
 use outcome::Record;
 use refusal::DenyStyle;
@@ -108,6 +110,15 @@ pub struct DialFail {
     pub fail: IoFail,
 }
 
+/// Which idle upstream connection would do instead of a new one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Wanted {
+    /// One with this key.
+    pub key: PoolKey,
+    /// Only a fresh one: the request can't be sent twice (see [`Lease::is_fresh`]).
+    pub fresh: bool,
+}
+
 /// Which idle upstream connections a request may use: those of its role to its host and port. The vetted
 /// address is compared as well, at the pool.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -125,16 +136,17 @@ pub struct PoolKey {
 pub enum Action {
     /// Look a name up.
     Resolve(u32, Name),
-    /// Connect to one of these addresses; with a key, an idle connection to one of them will do.
-    Dial(u32, VettedList, Option<PoolKey>),
+    /// Connect to one of these addresses, unless there is an idle connection to one of them that will do.
+    Dial(u32, VettedList, Option<Wanted>),
     /// The lookup or dial under way is of no interest any more.
     Cancel,
     /// Half-close that side; everything for it was written.
     Hangup(Side),
     /// Close the origin's connection.
     DropOrigin,
-    /// Keep the origin's connection for later requests with this key; a private one only for this client's.
-    Park(PoolKey, Dialled),
+    /// Keep the origin's connection for later requests with this key, until the lease ends; a private one only for this
+    /// client's.
+    Park(PoolKey, Dialled, Lease),
     /// Write the record's line.
     Log(Box<Record>),
     /// The session is over: close what is left.

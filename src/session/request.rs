@@ -55,14 +55,15 @@ pub struct Http {
     pub head_copy: Vec<u8>,
 }
 
-impl Http {
-    /// May it be sent once more? Only where nothing of it is lost with the first attempt.
-    pub fn is_repeatable(&self) -> bool {
-        self.idempotent && !self.manner.body_left
-    }
-}
-
 impl Request {
+    /// May it be sent once more (RFC 9110, 9.2.2)? Only where nothing of it is lost with the first attempt.
+    pub fn is_repeatable(&self) -> bool {
+        match &self.kind {
+            Kind::Http(http) => http.idempotent && !http.manner.body_left,
+            Kind::Connect => false,
+        }
+    }
+
     /// The copy of its head, if there is one, for the last time.
     pub(super) fn take_copy(&mut self) -> Vec<u8> {
         match &mut self.kind {

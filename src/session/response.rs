@@ -149,6 +149,7 @@ fn take_head(
                 Body::UntilClose if exchange.origin_broke => (Receiving::UntilClose, Gate::ENDLESS),
                 Body::UntilClose => (Receiving::UntilClose, Gate::Open),
             };
+            exchange.since = cx.now;
             cx.actions.extend(exchange.record.take().map(Action::Log));
             None
         }
@@ -215,6 +216,7 @@ fn read_head(
     exchange.client_persists = persistence.client;
     // Behind a declined upgrade the origin may take what comes next for the other protocol all the same.
     exchange.origin_persists = persistence.origin && !asks_upgrade;
+    exchange.keep_alive_seconds = joint::keep_alive_seconds(head);
     exchange.origin.private |=
         head.status == 401 && fields::field(head.fields, "www-authenticate").any(fields::is_connection_based);
     if let (Body::Length(n), Some(record)) = (body, &mut exchange.record) {

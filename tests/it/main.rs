@@ -24,6 +24,7 @@ mod forward;
 mod forward_bodies;
 mod forward_connections;
 mod harness;
+mod kept;
 mod limits;
 mod log;
 mod names;
@@ -88,6 +89,7 @@ fn all_cases() -> Vec<Case> {
         forward::cases(),
         forward_bodies::cases(),
         forward_connections::cases(),
+        kept::cases(),
         upgrades::cases(),
         smuggling::cases(),
         smuggling_origins::cases(),

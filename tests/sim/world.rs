@@ -173,7 +173,7 @@ impl World {
             conns: Vec::new(),
             book: Book::new(),
             answers: Vec::new(),
-            pool: Pool::new(random.between(1, 4), random.between(1, 3)),
+            pool: Pool::new(random.between(1, 4), random.between(1, 3), now),
             budget: Budget::new(setting.budget_bytes),
             pipes: Pipes::new(setting.pipes_max, EVERYTHING),
             scratch: Scratch::new(setting.scratch_bytes),

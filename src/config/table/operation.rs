@@ -97,15 +97,15 @@ pub(super) const LIMITS: &[OptionRow] = &[
     row(
         "transport-max-idle-conns",
         COUNT,
-        "most kept-alive connections to origins",
+        "most kept-alive connections to origins; fewer where descriptors are few",
     )
-    .default_is("100"),
+    .default_is("1024"),
     row(
         "transport-max-idle-conns-per-host",
         COUNT,
         "most kept-alive connections to one origin",
     )
-    .default_is("8"),
+    .default_is("512"),
 ];
 
 pub(super) const OBSERVATION: &[OptionRow] = &[

@@ -116,3 +116,32 @@ fn joint_table() {
         );
     }
 }
+
+#[test]
+fn keep_alive_is_read_strictly_and_bounded() {
+    for (lines, want) in [
+        (&[][..], None),
+        (&["Keep-Alive: timeout=5"], Some(5)),
+        (&["keep-alive: max=100, Timeout=15"], Some(15)),
+        (&["Keep-Alive: timeout=5,timeout=3"], Some(3)),
+        (&["Keep-Alive: timeout=5", "Keep-Alive: timeout=7"], Some(5)),
+        (&["Keep-Alive: timeout=0"], Some(0)),
+        (&["Keep-Alive: timeout=005"], Some(5)),
+        (&["Keep-Alive: timeout=60, max=0"], Some(0)),
+        (&["Keep-Alive: max=0"], Some(0)),
+        (&["Keep-Alive: max=1"], None),
+        (&["Keep-Alive: timeout=99999999999999999999999"], Some(u64::MAX)),
+        (&["Keep-Alive: timeout=-1"], None),
+        (&["Keep-Alive: timeout=+5"], None),
+        (&["Keep-Alive: timeout=5.5"], None),
+        (&["Keep-Alive: timeout=\"5\""], None),
+        (&["Keep-Alive: timeout=5;max=3"], None),
+        (&["Keep-Alive: timeout=, =5, timeout, 5"], None),
+        (&["Keep-Alive: timeouts=5, x-timeout=5"], None),
+        (&["Keep-Alive: timeout = 5"], None),
+        (&["Keep-Alive:"], None),
+        (&["X: timeout=5"], None),
+    ] {
+        assert_eq!(response(ok("HTTP/1.1", lines), keep_alive_seconds), Ok(want), "{lines:?}");
+    }
+}

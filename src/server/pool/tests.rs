@@ -1,5 +1,7 @@
 //! What is found again and what is not, which limits hold, and that the lists stay whole.
 
+use std::time::Duration;
+
 use super::*;
 use crate::net::{Host, Target};
 use crate::policy::ranges::Ranges;
@@ -18,6 +20,18 @@ fn wire(index: u32) -> WireId {
     WireId { index, generation: 0 }
 }
 
+/// What a request finds that can be sent twice.
+fn take(pool: &mut Pool, key: &PoolKey, addresses: &[Vetted], asker: ConnId) -> Option<Taken> {
+    let wanted = Wanted {
+        key: key.clone(),
+        fresh: false,
+    };
+    match pool.take(&wanted, addresses, asker, Instant::now())? {
+        Found::Fits(taken) => Some(taken),
+        Found::Ended(wire) => panic!("{wire:?} has ended"),
+    }
+}
+
 fn key(host: &str, role: &str) -> PoolKey {
     PoolKey {
         role: Role::Named(role.into()),
@@ -32,6 +46,7 @@ fn taken(index: u32, address: &str) -> Taken {
         remote: address.parse().unwrap(),
         local: None,
         private_to: None,
+        lease: Lease::new(Instant::now(), None),
     }
 }
 
@@ -62,32 +77,31 @@ fn vetted(address: &str) -> crate::policy::VettedList {
 
 #[test]
 fn only_role_host_port_and_vetted_address_together_find_a_connection() {
-    let mut pool = Pool::new(10, 10);
-    pool.park(key("a.test", "r"), taken(1, "44.1.1.1:80"), Instant::now());
+    let mut pool = Pool::new(10, 10, Instant::now());
+    pool.park(key("a.test", "r"), taken(1, "44.1.1.1:80"));
     assert_eq!(
-        pool.take(&key("b.test", "r"), &vetted("44.1.1.1:80"), CLIENT),
+        take(&mut pool, &key("b.test", "r"), &vetted("44.1.1.1:80"), CLIENT),
         None
     );
     assert_eq!(
-        pool.take(&key("a.test", "s"), &vetted("44.1.1.1:80"), CLIENT),
+        take(&mut pool, &key("a.test", "s"), &vetted("44.1.1.1:80"), CLIENT),
         None
     );
     assert_eq!(
-        pool.take(&key("a.test", "r"), &vetted("44.1.1.2:80"), CLIENT),
+        take(&mut pool, &key("a.test", "r"), &vetted("44.1.1.2:80"), CLIENT),
         None,
         "rebound"
     );
-    let found = pool.take(&key("a.test", "r"), &vetted("44.1.1.1:80"), CLIENT);
-    assert_eq!(found, Some(taken(1, "44.1.1.1:80")));
+    let found = take(&mut pool, &key("a.test", "r"), &vetted("44.1.1.1:80"), CLIENT);
+    assert_eq!(found.map(|taken| taken.wire), Some(wire(1)));
     assert!(pool.is_empty() && pool.by_key.is_empty());
 }
 
 #[test]
 fn limits_evict_the_oldest_and_the_newest_is_used_first() {
-    let mut pool = Pool::new(3, 2);
-    let now = Instant::now();
+    let mut pool = Pool::new(3, 2, Instant::now());
     let mut surplus_of = |host: &str, index: u32| {
-        let parked = pool.park(key(host, "r"), taken(index, "44.1.1.1:80"), now);
+        let parked = pool.park(key(host, "r"), taken(index, "44.1.1.1:80"));
         parked.surplus
     };
     assert_eq!(surplus_of("a.test", 1), None);
@@ -96,15 +110,15 @@ fn limits_evict_the_oldest_and_the_newest_is_used_first() {
     assert_eq!(surplus_of("b.test", 4), None);
     assert_eq!(surplus_of("c.test", 5), Some(wire(2)));
     assert_eq!(pool.len(), 3);
-    let found = pool.take(&key("a.test", "r"), &vetted("44.1.1.1:80"), CLIENT);
+    let found = take(&mut pool, &key("a.test", "r"), &vetted("44.1.1.1:80"), CLIENT);
     assert_eq!(found.map(|taken| taken.wire), Some(wire(3)));
 }
 
 #[test]
 fn a_limit_of_zero_keeps_nothing() {
     for (idle_max, idle_per_host_max) in [(0, 8), (8, 0)] {
-        let mut pool = Pool::new(idle_max, idle_per_host_max);
-        let parked = pool.park(key("a.test", "r"), taken(1, "44.1.1.1:80"), Instant::now());
+        let mut pool = Pool::new(idle_max, idle_per_host_max, Instant::now());
+        let parked = pool.park(key("a.test", "r"), taken(1, "44.1.1.1:80"));
         assert_eq!(parked.surplus, Some(wire(1)));
         assert!(pool.is_empty() && pool.by_key.is_empty());
     }
@@ -112,36 +126,35 @@ fn a_limit_of_zero_keeps_nothing() {
 
 #[test]
 fn a_private_connection_stays_private_behind_later_requests() {
-    let mut pool = Pool::new(10, 10);
-    let (key, addresses, now) = (key("a.test", "r"), vetted("44.1.1.1:80"), Instant::now());
-    pool.park(key.clone(), private(taken(1, "44.1.1.1:80")), now);
-    let again = pool.take(&key, &addresses, CLIENT).unwrap();
-    pool.park(key.clone(), again, now);
-    assert_eq!(pool.take(&key, &addresses, OTHER_CLIENT), None);
-    assert!(pool.take(&key, &addresses, CLIENT).is_some());
+    let mut pool = Pool::new(10, 10, Instant::now());
+    let (key, addresses) = (key("a.test", "r"), vetted("44.1.1.1:80"));
+    pool.park(key.clone(), private(taken(1, "44.1.1.1:80")));
+    let again = take(&mut pool, &key, &addresses, CLIENT).unwrap();
+    pool.park(key.clone(), again);
+    assert_eq!(take(&mut pool, &key, &addresses, OTHER_CLIENT), None);
+    assert!(take(&mut pool, &key, &addresses, CLIENT).is_some());
 }
 
 #[test]
 fn a_client_comes_back_to_its_own_connection_though_others_parked_later() {
-    let mut pool = Pool::new(10, 10);
-    let (key, addresses, now) = (key("a.test", "r"), vetted("44.1.1.1:80"), Instant::now());
-    pool.park(key.clone(), private(taken(1, "44.1.1.1:80")), now);
-    pool.park(key.clone(), taken(2, "44.1.1.1:80"), now);
-    let mut wire_of = |asker: ConnId| pool.take(&key, &addresses, asker).map(|taken| taken.wire);
+    let mut pool = Pool::new(10, 10, Instant::now());
+    let (key, addresses) = (key("a.test", "r"), vetted("44.1.1.1:80"));
+    pool.park(key.clone(), private(taken(1, "44.1.1.1:80")));
+    pool.park(key.clone(), taken(2, "44.1.1.1:80"));
+    let mut wire_of = |asker: ConnId| take(&mut pool, &key, &addresses, asker).map(|taken| taken.wire);
     assert_eq!(wire_of(CLIENT), Some(wire(1)));
     assert_eq!(wire_of(CLIENT), Some(wire(2)));
 }
 
 #[test]
 fn a_private_connection_is_for_its_client_alone() {
-    let mut pool = Pool::new(10, 10);
+    let mut pool = Pool::new(10, 10, Instant::now());
     pool.park(
         key("a.test", "r"),
         private(taken(1, "44.1.1.1:80")),
-        Instant::now(),
     );
     assert_eq!(
-        pool.take(&key("a.test", "r"), &vetted("44.1.1.1:80"), OTHER_CLIENT),
+        take(&mut pool, &key("a.test", "r"), &vetted("44.1.1.1:80"), OTHER_CLIENT),
         None
     );
     assert_eq!(pool.drop_private(OTHER_CLIENT), vec![]);
@@ -149,28 +162,142 @@ fn a_private_connection_is_for_its_client_alone() {
     assert!(pool.is_empty());
 }
 
-#[test]
-fn idle_connections_expire_and_broken_ones_are_dropped() {
-    let mut pool = Pool::new(10, 10);
-    let now = Instant::now();
-    pool.park(key("a.test", "r"), taken(1, "44.1.1.1:80"), now);
-    let parked = pool.park(key("a.test", "r"), taken(2, "44.1.1.1:80"), now);
-    let broken = parked.id.unwrap();
-    assert!(pool.drop_idle(broken) && !pool.drop_idle(broken));
-    assert_eq!(pool.pop_expired(now), None);
-    assert_eq!(pool.deadline(), Some(now + IDLE_TIMEOUT));
-    assert_eq!(pool.pop_expired(now + IDLE_TIMEOUT), Some(wire(1)));
-    assert_eq!(pool.pop_expired(now + IDLE_TIMEOUT), None);
+/// One that was used last at `since`, and what its origin announces.
+fn leased(index: u32, since: Instant, announced: Option<u64>) -> Taken {
+    Taken {
+        lease: Lease::new(since, announced),
+        ..taken(index, "44.1.1.1:80")
+    }
 }
 
-/// What the pool must hold, as a plain list, oldest first: host, wire, private to, id.
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn idle_connections_expire_and_broken_ones_are_dropped() {
+    let now = Instant::now();
+    let mut pool = Pool::new(10, 10, now);
+    pool.park(key("a.test", "r"), leased(1, now, None));
+    let parked = pool.park(key("a.test", "r"), leased(2, now, None));
+    let broken = parked.id.unwrap();
+    assert!(pool.drop_idle(broken) && !pool.drop_idle(broken));
+    assert_eq!(pool.pop_expired(now + 89 * SECOND), None);
+    let end = pool.deadline().unwrap();
+    assert!(end > now + 90 * SECOND && end <= now + 91 * SECOND);
+    assert_eq!(pool.pop_expired(end), Some(wire(1)));
+    assert_eq!((pool.pop_expired(end), pool.deadline()), (None, None));
+}
+
+#[test]
+fn each_connection_is_closed_by_the_time_its_origin_announced_whatever_the_order() {
+    let start = Instant::now();
+    let mut pool = Pool::new(100, 100, start);
+    // For an hour: the wheel turns many times, and empties now and then.
+    for round in 0..36 {
+        let now = start + 100 * round * SECOND + Duration::from_millis(37 * u64::from(round));
+        assert_eq!(pool.pop_expired(now), None);
+        let announced = [30, 2, 91, 5, 3, 60, 1000, 2];
+        for (index, seconds) in (0..).zip(announced) {
+            pool.park(key("a.test", "r"), leased(index, now, Some(seconds)));
+        }
+        let mut gone = Vec::new();
+        while let Some(at) = pool.deadline() {
+            let wire = pool.pop_expired(at).unwrap();
+            let limit = SECOND * u32::try_from(announced[wire.index as usize].min(91)).unwrap();
+            assert!(at <= now + limit && at > now + limit - 2 * SECOND, "{round} {wire:?}");
+            gone.push(wire.index);
+        }
+        assert_eq!(gone, [1, 7, 4, 3, 0, 5, 2, 6]);
+    }
+}
+
+#[test]
+fn what_can_not_be_sent_twice_gets_a_fresh_connection_or_none() {
+    let now = Instant::now();
+    let (key, addresses) = (key("a.test", "r"), vetted("44.1.1.1:80"));
+    let wanted = |fresh| Wanted { key: key.clone(), fresh };
+    for (announced, fresh_millis) in [(None, 1000), (Some(2), 1000), (Some(5), 1000), (Some(60), 1000)] {
+        for (millis, is_fresh) in [(0, true), (fresh_millis - 1, true), (fresh_millis, false), (fresh_millis + 1, false)] {
+            let mut pool = Pool::new(10, 10, now);
+            pool.park(key.clone(), leased(1, now, announced));
+            let later = now + Duration::from_millis(millis);
+            let found = pool.take(&wanted(true), &addresses, CLIENT, later);
+            assert_eq!(found.is_some(), is_fresh, "{announced:?} {millis}");
+            assert_eq!(pool.len(), usize::from(!is_fresh), "what is not fresh stays for others");
+        }
+    }
+    // Its own connection, but not a fresh one: that a nobody's is fresh comes first.
+    let mut pool = Pool::new(10, 10, now + SECOND);
+    pool.park(key.clone(), private(leased(1, now, None)));
+    pool.park(key.clone(), leased(2, now + SECOND, None));
+    let found = pool.take(&wanted(true), &addresses, CLIENT, now + SECOND);
+    assert!(matches!(found, Some(Found::Fits(taken)) if taken.wire == wire(2)));
+    assert_eq!(pool.take(&wanted(true), &addresses, CLIENT, now + SECOND), None);
+}
+
+#[test]
+fn within_a_second_of_the_announced_end_a_connection_is_for_nobody() {
+    let now = Instant::now();
+    let (key, addresses) = (key("a.test", "r"), vetted("44.1.1.1:80"));
+    for (announced, last_millis) in [(Some(2), 1000), (Some(5), 4000), (None, 90_000)] {
+        for fresh in [false, true] {
+            let wanted = Wanted { key: key.clone(), fresh };
+            let mut pool = Pool::new(10, 10, now);
+            pool.park(key.clone(), leased(1, now, announced));
+            let found = pool.take(&wanted, &addresses, CLIENT, now + Duration::from_millis(last_millis));
+            let closed = (!fresh).then_some(Found::Ended(wire(1)));
+            assert_eq!(found, closed, "{announced:?}");
+        }
+        let wanted = Wanted { key: key.clone(), fresh: false };
+        let mut pool = Pool::new(10, 10, now);
+        pool.park(key.clone(), leased(1, now, announced));
+        let found = pool.take(&wanted, &addresses, CLIENT, now + Duration::from_millis(last_millis - 1));
+        assert!(matches!(found, Some(Found::Fits(_))), "{announced:?}");
+    }
+}
+
+#[test]
+fn the_table_of_a_full_pool_stays_below_half_a_mebibyte() {
+    let now = Instant::now();
+    let mut pool = Pool::new(1024, 512, now);
+    for index in 0..4096 {
+        pool.park(key(&format!("{}.test", index % 1500), "r"), leased(index, now, None));
+    }
+    assert_eq!(pool.len(), 1024);
+    // As the arena and the table keep them: each twice at most, while they grow.
+    let bytes = 1024 * (size_of::<Idle>() + 8) + 2048 * (size_of::<(u64, OfKey)>() + 1);
+    assert!(bytes <= 512 << 10, "{bytes}");
+}
+
+/// What the pool must hold, as a plain list, oldest first.
 #[derive(Default)]
-struct Model(Vec<(u64, u32, Option<ConnId>, IdleId)>);
+struct Model(Vec<Entry>);
+
+#[derive(Clone, Copy)]
+struct Entry {
+    host: u64,
+    wire: u32,
+    private_to: Option<ConnId>,
+    /// Its origin's limit in seconds.
+    announced: u64,
+    id: IdleId,
+}
 
 impl Model {
-    fn remove(&mut self, found: impl Fn(&(u64, u32, Option<ConnId>, IdleId)) -> bool) -> Option<WireId> {
+    fn remove(&mut self, found: impl Fn(&Entry) -> bool) -> Option<WireId> {
         let place = self.0.iter().position(found)?;
-        Some(wire(self.0.remove(place).1))
+        Some(wire(self.0.remove(place).wire))
+    }
+
+    /// Those that end first stand first.
+    fn by_end(&self) -> Vec<Entry> {
+        let mut entries = self.0.clone();
+        entries.sort_by_key(|entry| entry.announced);
+        entries
+    }
+
+    fn remove_first(&mut self) -> Option<WireId> {
+        let first = self.by_end().first()?.wire;
+        self.remove(|entry| entry.wire == first)
     }
 
     fn agrees_with(&self, pool: &Pool) {
@@ -182,9 +309,14 @@ impl Model {
                 Some(idle.taken.wire.index)
             })
         };
-        let all: Vec<u32> = self.0.iter().map(|entry| entry.1).collect();
-        assert!(wires(pool.by_age.oldest, |idle| idle.by_age.newer).eq(all.iter().copied()));
-        assert!(wires(pool.by_age.newest, |idle| idle.by_age.older).eq(all.iter().rev().copied()));
+        let all: Vec<u32> = self.by_end().iter().map(|entry| entry.wire).collect();
+        let mut of_wheel = Vec::new();
+        for list in pool.by_end.lists() {
+            let newest_last: Vec<u32> = wires(list.oldest, |idle| idle.by_end.newer).collect();
+            assert!(wires(list.newest, |idle| idle.by_end.older).eq(newest_last.iter().rev().copied()));
+            of_wheel.extend(newest_last);
+        }
+        assert_eq!(of_wheel, all);
         let (mut of_keys, mut bound_of_keys) = (0, 0);
         for OfKey { list, bound } in pool.by_key.values() {
             let newest_last: Vec<u32> = wires(list.oldest, |idle| idle.by_key.newer).collect();
@@ -194,15 +326,16 @@ impl Model {
             bound_of_keys += bound;
         }
         assert_eq!((pool.len(), of_keys), (all.len(), all.len()));
-        let bound = self.0.iter().filter(|entry| entry.2.is_some());
+        let bound = self.0.iter().filter(|entry| entry.private_to.is_some());
         assert_eq!(bound_of_keys, bound.count());
     }
 }
 
 #[test]
 fn the_lists_stay_whole_whatever_happens() {
-    let (mut pool, mut model) = (Pool::new(12, 4), Model::default());
-    let (now, addresses) = (Instant::now(), vetted("44.1.1.1:80"));
+    let now = Instant::now();
+    let (mut pool, mut model) = (Pool::new(12, 4, now), Model::default());
+    let addresses = vetted("44.1.1.1:80");
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     for turn in 0..20_000u32 {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -213,6 +346,7 @@ fn the_lists_stay_whole_whatever_happens() {
             1 => (OTHER_CLIENT, None),
             _ => (CLIENT, None),
         };
+        let announced = [5, 30, 90][usize::try_from(state >> 30 & 0xff).unwrap() % 3];
         let key = key(&format!("{host}.test"), "r");
         match choice {
             0..9 => {
@@ -220,43 +354,50 @@ fn the_lists_stay_whole_whatever_happens() {
                     key,
                     Taken {
                         private_to,
-                        ..taken(turn, "44.1.1.1:80")
+                        ..leased(turn, now, Some(announced))
                     },
-                    now,
                 );
-                model.0.push((host, turn, private_to, parked.id.unwrap()));
-                let of_host = model.0.iter().filter(|entry| entry.0 == host).count();
+                model.0.push(Entry {
+                    host,
+                    wire: turn,
+                    private_to,
+                    announced,
+                    id: parked.id.unwrap(),
+                });
+                let of_host = model.0.iter().filter(|entry| entry.host == host).count();
                 let surplus = match (of_host, model.0.len()) {
-                    (5.., _) => model.remove(|entry| entry.0 == host),
-                    (_, 13..) => model.remove(|_| true),
+                    (5.., _) => model.remove(|entry| entry.host == host),
+                    (_, 13..) => model.remove_first(),
                     _ => None,
                 };
                 assert_eq!(parked.surplus, surplus);
             }
             9..13 => {
-                let fits = |entry: &&(u64, u32, Option<ConnId>, IdleId)| {
-                    entry.0 == host && entry.2.is_none_or(|owner| owner == asker)
+                let fits = |entry: &&Entry| {
+                    entry.host == host && entry.private_to.is_none_or(|owner| owner == asker)
                 };
-                let own = |entry: &&(u64, u32, Option<ConnId>, IdleId)| fits(entry) && entry.2.is_some();
+                let own = |entry: &&Entry| fits(entry) && entry.private_to.is_some();
                 let entries = &model.0;
                 let expected = entries.iter().rfind(own).or_else(|| entries.iter().rfind(fits));
-                let expected = expected.map(|entry| entry.1);
-                let taken = pool.take(&key, &addresses, asker);
+                let expected = expected.map(|entry| entry.wire);
+                let taken = take(&mut pool, &key, &addresses, asker);
                 assert_eq!(taken.map(|taken| taken.wire.index), expected);
-                model.remove(|entry| Some(entry.1) == expected);
+                model.remove(|entry| Some(entry.wire) == expected);
             }
             13 => {
                 if let Some(entry) = model.0.get(nth) {
-                    let id = entry.3;
+                    let id = entry.id;
                     assert!(pool.drop_idle(id));
-                    model.remove(|entry| entry.3 == id);
+                    model.remove(|entry| entry.id == id);
                 }
             }
             14 => {
-                let bound = std::iter::from_fn(|| model.remove(|entry| entry.2 == Some(CLIENT)));
-                assert_eq!(pool.drop_private(CLIENT), bound.collect::<Vec<_>>());
+                let bound = model.by_end().into_iter().filter(|entry| entry.private_to == Some(CLIENT));
+                let bound: Vec<WireId> = bound.map(|entry| wire(entry.wire)).collect();
+                assert_eq!(pool.drop_private(CLIENT), bound);
+                model.0.retain(|entry| entry.private_to != Some(CLIENT));
             }
-            _ => assert_eq!(pool.pop_oldest(), model.remove(|_| true)),
+            _ => assert_eq!(pool.pop_first(), model.remove_first()),
         }
         model.agrees_with(&pool);
     }

@@ -260,7 +260,7 @@ impl World {
                     self.tell(Input::Resolved(seq, Ok(&[IpAddr::from([1, 1, 1, 1])])));
                 }
             }
-            Action::Dial(seq, addresses, key) => self.dial(seq, &addresses, key),
+            Action::Dial(seq, addresses, wanted) => self.dial(seq, &addresses, wanted.map(|wanted| wanted.key)),
             Action::Cancel => (self.looking_up, self.dialling) = (None, None),
             Action::Hangup(Side::Client) => {
                 let _ = self.client.wire.hangup();
@@ -271,7 +271,7 @@ impl World {
                 }
             }
             Action::DropOrigin => self.drop_origin(),
-            Action::Park(key, _) => self.park(key),
+            Action::Park(key, ..) => self.park(key),
             Action::Log(record) => self.log(*record),
             Action::Close(_) => self.close(),
         }

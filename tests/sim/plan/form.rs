@@ -88,6 +88,13 @@ impl Answer {
             "HTTP/{version} {status} Reason\r\nX-Answers: {number}\r\nX-Smokescreen-Error: forged\r\n\
              Proxy-Authenticate: Basic\r\n"
         );
+        head += match number % 8 {
+            1 => "Keep-Alive: timeout=5, max=100\r\n",
+            3 => "Keep-Alive: timeout=2\r\n",
+            5 => "Keep-Alive: timeout=1\r\n",
+            7 => "Keep-Alive: timeout=60, max=0\r\n",
+            _ => "",
+        };
         if *status == 401 && ask.ntlm {
             head += "WWW-Authenticate: NTLM\r\n";
         }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use smokescreen::io::wire::Ready;
 use smokescreen::net::{IoFail, IoFailKind, LookupFail, LookupFailKind};
 use smokescreen::server::pool::Taken;
+use smokescreen::session::lease::Lease;
 use smokescreen::session::{DialFail, Dialled, Input};
 
 use super::{World, link_of, wire_id};
@@ -162,6 +163,7 @@ impl World {
             remote,
             local: None,
             private_to: None,
+            lease: Lease::new(self.now, None),
         };
         self.adopt(nth, taken);
     }

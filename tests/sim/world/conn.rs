@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime};
 use smokescreen::io::scratch::Scratch;
 use smokescreen::io::wire::{Ready, Wire};
 use smokescreen::net::Side;
+use smokescreen::policy::Vetted;
 use smokescreen::server::allowance::Allowance;
-use smokescreen::server::pool::Taken;
+use smokescreen::server::pool::{Found, Taken};
 use smokescreen::server::turn::{self, Ends, Means, Turn};
-use smokescreen::session::{Action, Close, Cx, Dialled, Input};
+use smokescreen::session::{Action, Close, Cx, Dialled, Input, Wanted};
 
 use super::answers::dialled;
 use super::{Link, Spoil, World, conn_id, link_of};
@@ -254,7 +255,7 @@ impl World {
         }
         match action {
             Action::Resolve(seq, name) => self.resolve(nth, seq, name.as_str()),
-            Action::Dial(seq, addresses, key) => {
+            Action::Dial(seq, addresses, wanted) => {
                 for address in &addresses {
                     if let Err(why) = may_be_dialled(address.address()) {
                         self.complain(why);
@@ -266,7 +267,7 @@ impl World {
                         self.conns[nth].origin
                     ));
                 }
-                match key.and_then(|key| self.pool.take(&key, &addresses, conn_id(nth))) {
+                match wanted.and_then(|wanted| self.take_kept(nth, &wanted, &addresses)) {
                     Some(taken) => {
                         let dialled = Dialled {
                             private: taken.private_to.is_some(),
@@ -293,7 +294,7 @@ impl World {
                     self.close_link(link_of(&origin));
                 }
             }
-            Action::Park(key, dialled) => {
+            Action::Park(key, dialled, lease) => {
                 let Some(origin) = self.conns[nth].origin.take() else {
                     return self.complain("parks what is not there".into());
                 };
@@ -305,9 +306,10 @@ impl World {
                 self.links[link].owner = None;
                 let parked = Taken {
                     private_to: dialled.private.then(|| conn_id(nth)),
+                    lease,
                     ..origin
                 };
-                let parked = self.pool.park(key, parked, self.now);
+                let parked = self.pool.park(key, parked);
                 self.links[link].idle = parked.id;
                 if let Some(surplus) = parked.surplus {
                     self.close_link(surplus.index as usize);
@@ -319,6 +321,19 @@ impl World {
                 _ => self.conns[nth].records.push(*record),
             },
             Action::Close(how) => self.close(nth, how),
+        }
+    }
+
+    fn take_kept(&mut self, nth: usize, wanted: &Wanted, addresses: &[Vetted]) -> Option<Taken> {
+        loop {
+            match self.pool.take(wanted, addresses, conn_id(nth), self.now)? {
+                Found::Fits(taken) if wanted.fresh && !taken.lease.is_fresh(self.now) => {
+                    self.complain(format!("conn {nth} sends on {taken:?} what it can't send twice"));
+                    return Some(taken);
+                }
+                Found::Fits(taken) => return Some(taken),
+                Found::Ended(wire) => self.close_link(wire.index as usize),
+            }
         }
     }
 

@@ -1,0 +1,80 @@
+//! For how long a connection can be counted on that its origin keeps open while nobody uses it. When such a connection is
+//! used, and by whom, is not known here.
+
+use std::time::{Duration, Instant};
+
+/// What a lease is taken for where the origin announces nothing, or more: no origin's own limit is far above.
+const SECONDS_MAX: u8 = 91;
+
+/// So long before the announced end nothing is sent any more: what leaves then would meet the origin's close.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// A request that can't be sent twice finds no fault with a connection that was idle for less than this.
+const FRESH_TIME: Duration = Duration::from_secs(1);
+
+/// The time that an origin gives an idle connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lease {
+    since: Instant,
+    seconds: u8,
+}
+
+impl Lease {
+    /// One that the origin counts from `since` on: when its response began, for what it wrote behind that may have
+    /// waited in buffers while its clock ran. `announced` are the seconds of `Keep-Alive: timeout=`.
+    pub fn new(since: Instant, announced: Option<u64>) -> Lease {
+        let seconds = announced.and_then(|seconds| u8::try_from(seconds).ok());
+        Lease {
+            since,
+            seconds: seconds.map_or(SECONDS_MAX, |seconds| seconds.min(SECONDS_MAX)),
+        }
+    }
+
+    fn time(&self) -> Duration {
+        Duration::from_secs(self.seconds.into())
+    }
+
+    /// From then on no request may use the connection.
+    pub fn end(&self) -> Instant {
+        self.since + self.time().saturating_sub(MARGIN)
+    }
+
+    /// May a request use it that can't be sent twice? Where a close is on its way already, such a one would be lost.
+    pub fn is_fresh(&self, now: Instant) -> bool {
+        let idle = now.saturating_duration_since(self.since);
+        idle < FRESH_TIME && idle < self.time() / 2 && now < self.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// When it ends and when it is fresh no more, in milliseconds.
+    fn limits(announced: Option<u64>) -> (u128, u128) {
+        let since = Instant::now();
+        let lease = Lease::new(since, announced);
+        let ends = lease.end().duration_since(since).as_millis();
+        let fresh = (0..2000).take_while(|ms| lease.is_fresh(since + Duration::from_millis(*ms)));
+        (ends, fresh.count() as u128)
+    }
+
+    #[test]
+    fn a_lease_ends_a_second_early_and_is_fresh_for_one_at_most() {
+        for (announced, want) in [
+            (None, (90_000, 1000)),
+            (Some(0), (0, 0)),
+            (Some(1), (0, 0)),
+            (Some(2), (1000, 1000)),
+            (Some(3), (2000, 1000)),
+            (Some(5), (4000, 1000)),
+            (Some(90), (89_000, 1000)),
+            (Some(91), (90_000, 1000)),
+            (Some(255), (90_000, 1000)),
+            (Some(256), (90_000, 1000)),
+            (Some(u64::MAX), (90_000, 1000)),
+        ] {
+            assert_eq!(limits(announced), want, "{announced:?}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Connections to origins between two requests: who may use one that was idle, and until when. An origin closes them when
+//! its own time is over, and a request that meets the close is lost if it can't be sent twice.
+
+use std::time::{Duration, Instant};
+
+use crate::support::case::cases;
+use crate::support::message::{answer, get, post, request};
+use crate::support::origin::{Next, Origin};
+use crate::support::proxy::Setup;
+
+cases![
+    what_can_not_be_sent_twice_meets_no_dying_connection,
+    what_can_not_be_sent_twice_shares_fresh_connections,
+    a_connection_is_closed_by_the_time_its_origin_announced,
+    a_crowd_that_asks_one_origin_does_not_dial_again,
+    only_who_asks_for_more_than_there_is_room_is_told,
+];
+
+/// Longer than any connection counts as fresh.
+const STALE: Duration = Duration::from_millis(1100);
+
+/// Answers what comes soon; of a connection that was idle it has forgotten all, as one whose close is on its way.
+fn forgetful(lines: &'static str) -> Origin {
+    Origin::raw(move |mut wire| {
+        let mut last = Instant::now();
+        while wire.take_request().is_ok() && last.elapsed() < STALE {
+            let _ = wire.try_send(answer("200 OK", lines, b"ok"));
+            last = Instant::now();
+        }
+    })
+}
+
+/// caddy#6452, sozu#1442, h2o#281: `curl -d` every 5.02 s to a server that keeps connections for 5 s.
+fn what_can_not_be_sent_twice_meets_no_dying_connection() {
+    let proxy = Setup::open().start();
+    let body = |method: &str, url: &str| request(method, url, "Content-Length: 2\r\n") + "hi";
+    let mut asked = Vec::new();
+    for announced in ["", "Keep-Alive: timeout=5\r\n", "Keep-Alive: timeout=60, max=100\r\n"] {
+        for method in ["POST", "PUT", "PATCH", "DELETE", "REPORT"] {
+            let origin = forgetful(announced);
+            let mut client = proxy.client();
+            client.send(get(&origin.url("/")));
+            assert_eq!(client.response().text(), "ok");
+            asked.push((origin, client, method));
+        }
+    }
+    std::thread::sleep(STALE + Duration::from_millis(200));
+    for (origin, client, method) in &mut asked {
+        client.send(body(method, &origin.url("/")));
+        let response = client.response();
+        assert_eq!((response.status, response.text().as_str()), (200, "ok"), "{method}");
+        assert_eq!(origin.accepted(), 2, "{method}");
+    }
+    // What can be sent twice is.
+    let (origin, client, _) = &mut asked[0];
+    std::thread::sleep(STALE + Duration::from_millis(200));
+    for ask in [get(&origin.url("/")), request("PUT", &origin.url("/"), "Content-Length: 0\r\n")] {
+        client.send(ask);
+        assert_eq!(client.response().text(), "ok");
+    }
+}
+
+fn what_can_not_be_sent_twice_shares_fresh_connections() {
+    let (proxy, origin) = (Setup::open().start(), Origin::fixed("ok"));
+    let mut client = proxy.client();
+    for _ in 0..50 {
+        client.send(post(&origin.url("/"), "x"));
+        assert_eq!(client.response().text(), "ok");
+    }
+    assert!(origin.accepted() < 25, "{} connections for 50 requests", origin.accepted());
+}
+
+fn a_connection_is_closed_by_the_time_its_origin_announced() {
+    let proxy = Setup::open().start();
+    for lines in [
+        "Keep-Alive: timeout=0\r\n",
+        "Connection: keep-alive\r\nKeep-Alive: timeout=1\r\n",
+        "Keep-Alive: timeout=60, max=0\r\n",
+    ] {
+        let origin = Origin::scripted(answer("200 OK", lines, b"ok"), Next::Keep);
+        let mut client = proxy.client();
+        for _ in 0..3 {
+            client.send(get(&origin.url("/")));
+            let response = client.response();
+            assert!(response.text() == "ok" && !response.fields.has("keep-alive"), "{response:?}");
+        }
+        origin.await_ended(3);
+        assert_eq!(origin.accepted(), 3, "{lines}");
+    }
+    // It waits for this end: the proxy's own limit is 90 s.
+    let origin = Origin::scripted(answer("200 OK", "Keep-Alive: timeout=3\r\n", b"ok"), Next::Keep);
+    assert_eq!(proxy.ask(get(&origin.url("/"))).text(), "ok");
+    let since = Instant::now();
+    origin.await_ended(1);
+    assert!(since.elapsed() < Duration::from_secs(60));
+}
+
+fn a_crowd_that_asks_one_origin_does_not_dial_again() {
+    let (proxy, origin) = (Setup::open().start(), Origin::fixed("ok"));
+    let mut clients: Vec<_> = (0..64).map(|_| proxy.client()).collect();
+    for _ in 0..6 {
+        for client in &mut clients {
+            client.send(get(&origin.url("/")));
+        }
+        for client in &mut clients {
+            assert_eq!(client.response().text(), "ok");
+        }
+    }
+    assert!(origin.accepted() <= 64, "{} connections for 64 clients", origin.accepted());
+}
+
+fn only_who_asks_for_more_than_there_is_room_is_told() {
+    let warns = |setup: Setup| {
+        let proxy = setup.descriptors(512).start();
+        proxy.assert_serves();
+        let lines = proxy.log();
+        lines.iter().any(|line| line.contains("idle upstream connections are kept at most"))
+    };
+    assert!(!warns(Setup::open()));
+    assert!(warns(Setup::open().option("--transport-max-idle-conns", "1024")));
+    assert!(!warns(Setup::open().option("--transport-max-idle-conns", "50")));
+}
