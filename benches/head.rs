@@ -17,7 +17,8 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput};
 use smokescreen::http::framing::{self, Body};
 use smokescreen::http::head::{self, Scan, Scanned};
-use smokescreen::http::rewrite::{self, ResponsePlan};
+use smokescreen::http::max_forwards::Forwards;
+use smokescreen::http::rewrite::{self, RequestPlan, ResponsePlan};
 use smokescreen::http::target::{self, Form};
 use smokescreen::http::{HeadLimits, Version};
 
@@ -176,7 +177,13 @@ fn forward_request(bytes: &[u8], host: &str, body: Body, out: &mut Vec<u8>) {
             panic!("not in absolute form");
         };
         assert_eq!(framing::request_body(&head), Ok(body));
-        rewrite::request(&head, path_and_query, host, b"", out);
+        let plan = RequestPlan {
+            path_and_query,
+            host,
+            protocols: b"",
+            forwards: Forwards::Unbounded,
+        };
+        rewrite::request(&head, &plan, out);
     });
 }
 

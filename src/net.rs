@@ -151,56 +151,83 @@ pub struct Target {
     pub port: u16,
     /// The authority as the request spelled it, with its port if it had one; for messages and logs.
     pub written: Arc<str>,
+    /// So many bytes of it spell the host in a way that names the same to everybody; 0: only the normalised form does.
+    spelled_bytes: u16,
 }
 
 impl Target {
-    /// Parses `host[:port]`. Without a port, `default_port` is taken; `None` makes the port mandatory (CONNECT).
+    /// Parses `host[:port]`. Without a port, or with an empty one (RFC 3986, section 3.2.3), `default_port` is taken; `None`
+    /// makes the port mandatory (CONNECT).
     ///
     /// # Errors
     /// A host that [`Host::parse`] refuses, user information (`user@host`), a port that is not 1 to 65535 in at
-    /// most five digits, a colon without a port.
+    /// most five digits.
     pub fn parse(authority: &[u8], default_port: Option<u16>) -> Result<Target, TargetError> {
         let written = utf8(authority)?;
         if written.contains('@') {
             return Err(TargetError("user information before the host is not accepted"));
         }
-        let (host, port) = split_port(written)?;
-        let host = host::parse(host)?;
+        let (spelled, port) = split_port(written)?;
+        let host = host::parse(spelled)?;
         let port = match (port, default_port) {
-            (Some(""), _) => return Err(TargetError("port is missing after the colon")),
+            (Some("") | None, Some(port)) => port,
+            (Some(""), None) => return Err(TargetError("port is missing after the colon")),
             (Some(digits), _) => {
                 parse_port(digits).ok_or(TargetError("port is not a number from 1 to 65535"))?
             }
-            (None, Some(port)) => port,
             (None, None) => return Err(TargetError("port is missing")),
         };
         Ok(Target {
-            host,
             port,
             written: written.into(),
+            spelled_bytes: match is_plain_spelling(spelled, &host) {
+                true => u16::try_from(spelled.len()).unwrap_or(0),
+                false => 0,
+            },
+            host,
         })
     }
 
-    /// The value of the `Host` field (RFC 9110, section 7.2): the normalised host, and the port unless it is
-    /// the scheme's default.
+    /// The value of the `Host` field (RFC 9110, section 7.2): the host as the request spelled it, for its letters' case
+    /// may be signed, and the port unless it is the scheme's default. A spelling that others could read otherwise than
+    /// the one that was judged is replaced by the normalised form.
     pub fn host_field(&self, default_port: u16) -> HostField<'_> {
+        let spelled = self.written.get(..self.spelled_bytes.into());
         HostField {
+            spelled: spelled.filter(|spelled| !spelled.is_empty()),
             host: &self.host,
             port: (self.port != default_port).then_some(self.port),
         }
     }
 }
 
+/// Does a host's spelling name what it was parsed as, to whoever reads it? A name must differ by the case of its letters
+/// and a dot at its end only; an IPv4-mapped address was taken for another one.
+fn is_plain_spelling(spelled: &str, host: &Host) -> bool {
+    match host {
+        Host::Name(name) => spelled
+            .strip_suffix('.')
+            .unwrap_or(spelled)
+            .eq_ignore_ascii_case(name.as_str()),
+        Host::Addr(IpAddr::V4(_)) => !spelled.starts_with('['),
+        Host::Addr(IpAddr::V6(_)) => true,
+    }
+}
+
 /// A `Host` field's value, ready to be written; made by [`Target::host_field`].
 #[derive(Clone, Copy, Debug)]
 pub struct HostField<'a> {
+    spelled: Option<&'a str>,
     host: &'a Host,
     port: Option<u16>,
 }
 
 impl fmt::Display for HostField<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.host.fmt(f)?;
+        match self.spelled {
+            Some(spelled) => f.write_str(spelled)?,
+            None => self.host.fmt(f)?,
+        }
         self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
     }
 }

@@ -49,6 +49,9 @@ const LOOKUPS_MAX: usize = 1024;
 /// Descriptors that are no client's: log, poll, listener, lookups, files read on reload, idle upstreams, pipes.
 const RESERVED_DESCRIPTORS_MAX: u64 = 1312;
 
+/// What --transport-max-idle-conns is when nobody says; then fewer are nobody's disappointment.
+const IDLE_DEFAULT: usize = 1024;
+
 /// Pipes for bulk, two descriptors each. A direction holds one only while bytes wait in it for a slow receiver.
 const PIPES_MAX: u64 = 64;
 
@@ -203,7 +206,7 @@ fn reserved(descriptors: u64) -> u64 {
 fn idle_max(config: &Config, descriptors: u64) -> usize {
     let configured = config.transport_max_idle_conns;
     let room = idle_room(descriptors);
-    if configured > room && config.transport_max_idle_conns_chosen {
+    if configured > room && configured != IDLE_DEFAULT {
         log::warn!(
             "{room} idle upstream connections are kept at most, not {configured}: the limit is {descriptors} descriptors"
         );

@@ -91,8 +91,6 @@ pub struct Config {
     pub max_connections: u64,
     /// Most kept-alive connections to origins.
     pub transport_max_idle_conns: usize,
-    /// That many were asked for, rather than left to the default.
-    pub transport_max_idle_conns_chosen: bool,
     /// Most kept-alive connections to one origin.
     pub transport_max_idle_conns_per_host: usize,
     /// Form of the log lines.
@@ -213,7 +211,6 @@ fn build(
         allow_missing_role: settings.switch("allow-missing-role")?,
         max_connections: settings.number("max-connections")?,
         transport_max_idle_conns: settings.number("transport-max-idle-conns")?,
-        transport_max_idle_conns_chosen: settings.is_chosen("transport-max-idle-conns"),
         transport_max_idle_conns_per_host: settings.number("transport-max-idle-conns-per-host")?,
         log_format: if settings.text("log-format") == Some("json") {
             Format::Json

@@ -102,12 +102,6 @@ impl Settings {
         !self.all(name).is_empty()
     }
 
-    /// Was a value written, rather than left to the default?
-    pub(super) fn is_chosen(&self, name: &str) -> bool {
-        self.one(name)
-            .is_some_and(|given| !matches!(given.source, Source::Default(_)))
-    }
-
     pub(super) fn switch(&self, name: &str) -> Result<bool, ConfigError> {
         match self.one(name).map(|given| &given.value) {
             Some(Value::Switch(on)) => Ok(*on),

@@ -114,7 +114,6 @@ fn the_defaults() {
         ),
         (1024, 512)
     );
-    assert!(!config.transport_max_idle_conns_chosen);
     assert_eq!(
         (config.log_format, config.log_levels),
         (Format::Text, Levels::default())

@@ -3,22 +3,26 @@
 
 use std::mem::MaybeUninit;
 
-use httparse::{Header, Status};
+use httparse::{EMPTY_HEADER, Header, Status};
 
 use super::fields::{self, CONNECTION_OPTIONS_MAX};
 pub use super::scan::{Scan, Scanned};
+use super::scan::{is_token_byte, request_line};
 use super::{Fault, HeadLimits, Version};
 
 /// Heads with up to this many fields are parsed without an allocation.
 const SLOTS_ON_STACK: usize = 64;
+
+/// Likewise of requests, whose slots must be filled beforehand.
+const REQUEST_SLOTS_ON_STACK: usize = 32;
 
 /// A request's head.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestHead<'b> {
     /// The method, a token, case-sensitive.
     pub method: &'b str,
-    /// The request-target as it was sent, see [`super::target::form`]. Valid UTF-8 without white space or control
-    /// characters.
+    /// The request-target as it was sent, see [`super::target::form`]. No white space or control characters; bytes from
+    /// 0x80 on in whatever coding.
     pub target: &'b [u8],
     /// The client's version.
     pub version: Version,
@@ -54,13 +58,10 @@ pub fn with_request<R>(
     let slots = slots_needed(bytes);
     if slots > limits.fields_max() {
         f(Err(TOO_MANY))
-    } else if slots <= SLOTS_ON_STACK {
-        f(request(
-            bytes,
-            &mut [const { MaybeUninit::uninit() }; SLOTS_ON_STACK],
-        ))
+    } else if slots <= REQUEST_SLOTS_ON_STACK {
+        f(request(bytes, &mut [EMPTY_HEADER; REQUEST_SLOTS_ON_STACK]))
     } else {
-        f(request(bytes, &mut Box::new_uninit_slice(slots)))
+        f(request(bytes, &mut vec![EMPTY_HEADER; slots]))
     }
 }
 
@@ -90,29 +91,27 @@ fn slots_needed(bytes: &[u8]) -> usize {
     memchr::memchr_iter(b'\n', bytes).count().saturating_sub(2)
 }
 
-fn request<'a>(bytes: &'a [u8], slots: &'a mut [MaybeUninit<Header<'a>>]) -> Result<RequestHead<'a>, Fault> {
+/// The request line is taken apart here: the parser of its fields takes no target that is not UTF-8.
+fn request<'a>(bytes: &'a [u8], slots: &'a mut [Header<'a>]) -> Result<RequestHead<'a>, Fault> {
     let bytes = without_empty_lines(bytes);
-    let mut parsed = httparse::Request::new(&mut []);
-    let length = parsed.parse_with_uninit_headers(bytes, slots).map_err(fault)?;
-    let httparse::Request {
-        method: Some(method),
-        path: Some(target),
-        version: Some(version),
-        headers,
-    } = parsed
-    else {
-        return Err(INCOMPLETE);
+    let line_bytes = memchr::memchr(b'\r', bytes).ok_or(INCOMPLETE)?;
+    let (line, rest) = bytes.split_at_checked(line_bytes).ok_or(INCOMPLETE)?;
+    let rest = rest.strip_prefix(b"\r\n").ok_or(INCOMPLETE)?;
+    let line = request_line(line)?;
+    let method = !line.method.is_empty() && line.method.iter().all(|&byte| is_token_byte(byte));
+    let method = method.then(|| str::from_utf8(line.method).ok()).flatten();
+    let fields = match httparse::parse_headers(rest, slots).map_err(fault)? {
+        Status::Complete((length, fields)) if length == rest.len() => fields,
+        _ => return Err(INCOMPLETE),
     };
-    whole(length, bytes)?;
-    let head = RequestHead {
-        method,
-        target: target.as_bytes(),
-        version: spoken(version)?,
-        fields: headers,
-    };
-    connection_is_reasonable(head.fields)?;
-    host_is_reasonable(head.fields)?;
-    Ok(head)
+    connection_is_reasonable(fields)?;
+    host_is_reasonable(fields)?;
+    Ok(RequestHead {
+        method: method.ok_or(Fault::Malformed("a malformed request line"))?,
+        target: line.target,
+        version: line.version,
+        fields,
+    })
 }
 
 fn response<'a>(

@@ -70,16 +70,18 @@ pub fn response_persists(head: &ResponseHead<'_>, body: Body) -> bool {
 /// the least of their `timeout=`, or 0 where `max=0` lets no further request in. What is not digits says nothing; numbers
 /// are bounded by their type.
 pub fn keep_alive_seconds(head: &ResponseHead<'_>) -> Option<u64> {
-    let says = field(head.fields, "keep-alive").flat_map(members).filter_map(|member| {
-        let equals = member.iter().position(|&byte| byte == b'=')?;
-        let (name, digits) = member.split_at_checked(equals)?;
-        let number = number(digits.get(1..)?)?;
-        match number {
-            _ if name.eq_ignore_ascii_case(b"timeout") => Some(number),
-            0 if name.eq_ignore_ascii_case(b"max") => Some(0),
-            _ => None,
-        }
-    });
+    let says = field(head.fields, "keep-alive")
+        .flat_map(members)
+        .filter_map(|member| {
+            let equals = member.iter().position(|&byte| byte == b'=')?;
+            let (name, digits) = member.split_at_checked(equals)?;
+            let number = number(digits.get(1..)?)?;
+            match number {
+                _ if name.eq_ignore_ascii_case(b"timeout") => Some(number),
+                0 if name.eq_ignore_ascii_case(b"max") => Some(0),
+                _ => None,
+            }
+        });
     says.min()
 }
 

@@ -17,6 +17,7 @@ pub mod framing;
 pub mod head;
 pub mod joint;
 mod json;
+pub mod max_forwards;
 pub mod reply;
 pub mod rewrite;
 mod scan;

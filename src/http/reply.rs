@@ -26,6 +26,15 @@ pub enum Cause {
     Capacity,
 }
 
+/// Of an answer that must say which methods are allowed (RFC 9110, 15.5.6).
+pub const METHOD_NOT_ALLOWED: u16 = 405;
+
+/// Of the answer to an OPTIONS request that is meant for us.
+pub const OPTIONS_STATUS: u16 = 200;
+
+/// The methods that may be asked of us: everything is forwarded, but TRACE is not answered.
+const ALLOW: &[u8] = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, CONNECT";
+
 /// One answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Reply<'a> {
@@ -101,6 +110,9 @@ pub fn reply(reply: &Reply<'_>, out: &mut Vec<u8>) {
     ]
     .concat();
     emit::field(out, "Proxy-Status", status.as_bytes());
+    if reply.status == METHOD_NOT_ALLOWED {
+        emit::field(out, "Allow", ALLOW);
+    }
     match reply.cause {
         // RFC 7617: without the charset some clients send Latin-1.
         Cause::Credentials => {
@@ -110,11 +122,7 @@ pub fn reply(reply: &Reply<'_>, out: &mut Vec<u8>) {
         Cause::Capacity => emit::field(out, "Retry-After", b"1"),
         Cause::Request | Cause::Role | Cause::Policy | Cause::Origin => {}
     }
-    if reply.close {
-        emit::field(out, "Connection", b"close");
-    } else if reply.keep_alive_10 {
-        emit::field(out, "Connection", b"keep-alive");
-    }
+    connection(reply.close, reply.keep_alive_10, out);
     out.extend_from_slice(b"\r\n");
     if !reply.head_only {
         out.extend_from_slice(body.as_bytes());
@@ -134,6 +142,24 @@ impl Facts<'_> {
             ("rule", self.rule),
             ("hint", self.hint),
         ])
+    }
+}
+
+/// Appends the empty answer to an OPTIONS request that is meant for us (RFC 9110, 9.3.7).
+pub fn options(close: bool, keep_alive_10: bool, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+    emit::field(out, "Allow", ALLOW);
+    emit::number_field(out, "Content-Length", 0);
+    connection(close, keep_alive_10, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Says whether the connection goes on, where that is not understood.
+fn connection(close: bool, keep_alive_10: bool, out: &mut Vec<u8>) {
+    if close {
+        emit::field(out, "Connection", b"close");
+    } else if keep_alive_10 {
+        emit::field(out, "Connection", b"keep-alive");
     }
 }
 

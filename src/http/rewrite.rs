@@ -10,6 +10,7 @@ use httparse::Header;
 use super::fields::{Named, field, stays_here};
 use super::framing::{self, Body};
 use super::head::{RequestHead, ResponseHead};
+use super::max_forwards::Forwards;
 use super::{Version, emit};
 
 /// May the request be sent again when it is unknown whether it arrived (RFC 9110, 9.2.2)?
@@ -17,42 +18,53 @@ pub fn method_is_idempotent(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
 }
 
+/// What is said anew in a request's head.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestPlan<'a, H> {
+    /// That of [`super::target::Form::Absolute`].
+    pub path_and_query: &'a [u8],
+    /// The value of the Host field: what the client sent as Host is dropped.
+    pub host: H,
+    /// What [`super::upgrade::asked`] found.
+    pub protocols: &'a [u8],
+    /// What [`super::max_forwards::forwards`] left.
+    pub forwards: Forwards,
+}
+
 /// Appends the head to send to the origin.
 ///
-/// `path_and_query` is that of [`super::target::Form::Absolute`], `host` the value of the Host field to send: what
-/// the client sent as Host is dropped. `protocols` are what [`super::upgrade::asked`] found. The version is HTTP/1.1 whatever the client's was. Framing is written anew,
-/// last and in one form; the caller has asked [`framing::request_body`] before and refused the request if that
-/// failed.
-pub fn request(
-    head: &RequestHead<'_>,
-    path_and_query: &[u8],
-    host: impl Display,
-    protocols: &[u8],
-    out: &mut Vec<u8>,
-) {
+/// The version is HTTP/1.1 whatever the client's was. Framing is written anew, last and in one form; the caller has asked
+/// [`framing::request_body`] before and refused the request if that failed.
+pub fn request(head: &RequestHead<'_>, plan: &RequestPlan<'_, impl Display>, out: &mut Vec<u8>) {
     out.extend_from_slice(head.method.as_bytes());
     out.push(b' ');
-    match path_and_query {
+    match plan.path_and_query {
         // RFC 9112, 3.2.4: this is how an asterisk-form request reaches the last proxy.
         [] if head.method == "OPTIONS" => out.push(b'*'),
         [] => out.push(b'/'),
-        [b'/', ..] => out.extend_from_slice(path_and_query),
+        [b'/', ..] => out.extend_from_slice(plan.path_and_query),
         _ => {
             out.push(b'/');
-            out.extend_from_slice(path_and_query);
+            out.extend_from_slice(plan.path_and_query);
         }
     }
     out.extend_from_slice(b" HTTP/1.1\r\n");
     // Writing to a Vec can't fail.
-    let _ = write!(out, "Host: {host}\r\n");
+    let _ = write!(out, "Host: {}\r\n", plan.host);
     // An HTTP/1.0 client never sees the interim response it would wait for (RFC 9110, 10.1.1).
     let expects_nothing = head.version == Version::Http10;
+    let counts_down = plan.forwards != Forwards::Unbounded;
     end_to_end(head.fields, out, |name| {
-        name.eq_ignore_ascii_case("host") || expects_nothing && name.eq_ignore_ascii_case("expect")
+        name.eq_ignore_ascii_case("host")
+            || expects_nothing && name.eq_ignore_ascii_case("expect")
+            || counts_down && name.eq_ignore_ascii_case("max-forwards")
     });
-    if !protocols.is_empty() {
+    if let Forwards::Left(left) = plan.forwards {
+        emit::number_field(out, "Max-Forwards", left);
+    }
+    if !plan.protocols.is_empty() {
         emit::field(out, "Connection", b"Upgrade");
-        emit::field(out, "Upgrade", protocols);
+        emit::field(out, "Upgrade", plan.protocols);
     }
     body(framing::request_body(head).unwrap_or(Body::None), out);
     out.extend_from_slice(b"\r\n");

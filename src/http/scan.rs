@@ -3,7 +3,7 @@
 
 use memchr::memchr2;
 
-use super::{Fault, HeadLimits};
+use super::{Fault, HeadLimits, Version};
 
 /// Positions are kept in 32 bits; no configuration allows a head this long.
 const POSITION_MAX: usize = 1 << 30;
@@ -157,7 +157,7 @@ impl Scan {
             }
             (false, _) => {
                 match self.kind {
-                    Kind::Request => request_line(line)?,
+                    Kind::Request => request_line(line).map(|_| ())?,
                     Kind::Response => status_line(line)?,
                     Kind::Trailers => {}
                 }
@@ -221,22 +221,36 @@ fn request_line_begins(line: &[u8]) -> Result<(), Fault> {
     }
 }
 
-/// Judges a whole request line: method SP request-target SP HTTP-version (RFC 9112, 3).
-fn request_line(line: &[u8]) -> Result<(), Fault> {
+/// The parts of a request line.
+pub(super) struct RequestLine<'b> {
+    pub(super) method: &'b [u8],
+    pub(super) target: &'b [u8],
+    pub(super) version: Version,
+}
+
+/// Judges a whole request line, but for its method: method SP request-target SP HTTP-version (RFC 9112, 3). The target may
+/// hold bytes from 0x80 on, in whatever coding: what they mean is its origin's affair.
+pub(super) fn request_line(line: &[u8]) -> Result<RequestLine<'_>, Fault> {
     let mut parts = line.split(|&byte| byte == b' ');
-    let (_method, target, version) = (parts.next(), parts.next(), parts.next());
-    let (Some(target @ [_, ..]), Some(version), None) = (target, version, parts.next()) else {
+    let (method, target, version) = (parts.next(), parts.next(), parts.next());
+    let (Some(method), Some(target @ [_, ..]), Some(version), None) = (method, target, version, parts.next())
+    else {
         return Err(Fault::Malformed("a malformed request line"));
     };
     if target.contains(&b'\t') {
         return Err(Fault::Malformed("a malformed request line"));
     }
-    known_version(version)
+    Ok(RequestLine {
+        method,
+        target,
+        version: known_version(version)?,
+    })
 }
 
-fn known_version(version: &[u8]) -> Result<(), Fault> {
+fn known_version(version: &[u8]) -> Result<Version, Fault> {
     match version {
-        b"HTTP/1.1" | b"HTTP/1.0" => Ok(()),
+        b"HTTP/1.1" => Ok(Version::Http11),
+        b"HTTP/1.0" => Ok(Version::Http10),
         [b'H', b'T', b'T', b'P', b'/', ..] => Err(Fault::Malformed("an unsupported HTTP version")),
         _ => Err(Fault::Malformed("a malformed HTTP version")),
     }

@@ -10,9 +10,9 @@ pub const HTTP_PORT: u16 = 80;
 /// The scheme of an absolute-form target.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Scheme {
-    /// `http`.
+    /// `http`, and `ws`, which begins as a request of that (RFC 6455, 4.1).
     Http,
-    /// `https`.
+    /// `https` and `wss`.
     Https,
     /// Anything else (`ftp`, `gopher`, `urn`, ...), which is not proxied.
     Other,
@@ -106,9 +106,10 @@ fn scheme_of(scheme: &[u8]) -> Option<Scheme> {
     if !first.is_ascii_alphabetic() || !rest.iter().all(fits) {
         return None;
     }
+    let is = |known: &[u8]| scheme.eq_ignore_ascii_case(known);
     Some(match scheme {
-        _ if scheme.eq_ignore_ascii_case(b"http") => Scheme::Http,
-        _ if scheme.eq_ignore_ascii_case(b"https") => Scheme::Https,
+        _ if is(b"http") || is(b"ws") => Scheme::Http,
+        _ if is(b"https") || is(b"wss") => Scheme::Https,
         _ => Scheme::Other,
     })
 }

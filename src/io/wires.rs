@@ -82,8 +82,7 @@ impl Wires {
 
     /// Is nothing to be read from that wire, neither bytes nor an end nor an error? Asks the kernel.
     pub fn is_quiet(&mut self, id: WireId) -> bool {
-        self.get_mut(id)
-            .is_some_and(|entry| !entry.transport.has_news())
+        self.get_mut(id).is_some_and(|entry| !entry.transport.has_news())
     }
 
     /// Notes an event and tells whose it is.

@@ -446,7 +446,6 @@ fn cve_2026_3945_ports() {
         "65616",
         "000080",
         "4294967376",
-        "",
         " 80",
         "80 ",
         "8a",
@@ -500,11 +499,47 @@ fn host_fields_leave_out_the_default_port() {
             .host_field(80)
             .to_string()
     };
-    assert_eq!(field("EXAMPLE.com.:80"), "example.com");
+    assert_eq!(field("EXAMPLE.com.:80"), "EXAMPLE.com.");
+    assert_eq!(field("example.com:"), "example.com");
     assert_eq!(field("example.com:8080"), "example.com:8080");
+    assert_eq!(field("example.com:08080"), "example.com:8080");
+    assert_eq!(field("example.com:00080"), "example.com");
+    assert_eq!(field("1.2.3.4:80"), "1.2.3.4");
     assert_eq!(field("[::1]:80"), "[::1]");
     assert_eq!(field("[::1]:443"), "[::1]:443");
     assert_eq!(field("[::ffff:1.2.3.4]:81"), "1.2.3.4:81");
+}
+
+/// minio#9169, serenity PR#2312: the case of the letters may be signed.
+#[test]
+fn host_fields_are_spelled_as_the_target_where_that_names_the_same() {
+    for (written, field) in [
+        ("My-Bucket.S3.Example.COM", "My-Bucket.S3.Example.COM"),
+        ("A_b.Test:81", "A_b.Test:81"),
+        ("[2001:DB8:0::0001]", "[2001:DB8:0::0001]"),
+        ("XN--BCHER-KVA.example", "XN--BCHER-KVA.example"),
+        ("B\u{fc}cher.EXAMPLE", "xn--bcher-kva.example"),
+        ("\u{ff21}.test", "a.test"),
+        ("\u{212a}.test:8080", "k.test:8080"),
+        ("a\u{3002}test", "a.test"),
+        ("[::FFFF:1.2.3.4]", "1.2.3.4"),
+        ("[::ffff:102:304]:8080", "1.2.3.4:8080"),
+    ] {
+        let target = Target::parse(written.as_bytes(), Some(80)).unwrap();
+        assert_eq!(target.host_field(80).to_string(), field, "{written}");
+        let again = Target::parse(field.as_bytes(), Some(80)).unwrap();
+        assert_eq!((again.host, again.port), (target.host, target.port), "{written}");
+    }
+}
+
+#[test]
+fn an_empty_port_is_the_default_one_and_never_a_tunnels() {
+    for host in ["example.com", "1.2.3.4", "[::1]"] {
+        let authority = format!("{host}:");
+        assert_eq!(Target::parse(authority.as_bytes(), Some(80)).unwrap().port, 80);
+        let missing = Err(TargetError("port is missing after the colon"));
+        assert_eq!(Target::parse(authority.as_bytes(), None), missing);
+    }
 }
 
 #[test]

@@ -90,6 +90,8 @@ codes! {
     UseConnect = "use-connect",
     /// A URI that is not `http`.
     SchemeUnsupported = "scheme-unsupported",
+    /// TRACE that Max-Forwards has end here.
+    MethodNotAllowed = "method-not-allowed",
     /// The head exceeds a limit.
     HeadTooLarge = "head-too-large",
     /// The head did not arrive in time.

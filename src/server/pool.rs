@@ -131,7 +131,9 @@ impl Pool {
             };
         };
         let end = taken.lease.end();
-        let second = self.by_end.push(&mut self.entries, id, end, |idle: &mut Idle| &mut idle.by_end);
+        let second = self
+            .by_end
+            .push(&mut self.entries, id, end, |idle: &mut Idle| &mut idle.by_end);
         if let Some(idle) = self.entries.get_mut(id) {
             idle.second = second;
         }
@@ -239,7 +241,9 @@ impl Pool {
     fn remove(&mut self, id: IdleId) -> Option<Taken> {
         let idle: Idle = self.entries.remove(id)?;
         self.by_end
-            .unlink(&mut self.entries, idle.second, idle.by_end, |idle| &mut idle.by_end);
+            .unlink(&mut self.entries, idle.second, idle.by_end, |idle| {
+                &mut idle.by_end
+            });
         if let Entry::Occupied(mut of_key) = self.by_key.entry(idle.key_hash) {
             let OfKey { list, bound } = of_key.get_mut();
             list.unlink(&mut self.entries, idle.by_key, |idle| &mut idle.by_key);

@@ -7,7 +7,8 @@ use crate::http::accept;
 use crate::http::fields;
 use crate::http::framing::{self, Body};
 use crate::http::head::{self, RequestHead};
-use crate::http::rewrite;
+use crate::http::max_forwards::{self, Forwards};
+use crate::http::rewrite::{self, RequestPlan};
 use crate::http::target::{self, Form, HTTP_PORT, Scheme};
 use crate::http::{Fault, Version, joint, upgrade};
 use crate::net::{Target, TargetError};
@@ -122,7 +123,7 @@ impl Judge<'_> {
         let allowed = self.decide(&role, target, path.is_none(), cx)?;
         let kind = match path {
             None => Kind::Connect(self.manner),
-            Some(path) => Kind::Http(self.http(&allowed, body, path, out)),
+            Some(path) => Kind::Http(self.http(&allowed, body, path, out)?),
         };
         Ok(Request {
             allowed,
@@ -216,26 +217,31 @@ impl Judge<'_> {
         }
     }
 
-    fn http(&self, allowed: &Allowed, body: Body, path: &[u8], out: &mut Vec<u8>) -> Http {
+    fn http(&self, allowed: &Allowed, body: Body, path: &[u8], out: &mut Vec<u8>) -> Result<Http, Refusal> {
         let head = self.head;
+        let forwards = max_forwards::forwards(head).map_err(fault_refusal)?;
+        if forwards == Forwards::None && head.method == "TRACE" {
+            return Err(Refusal::TraceEnds);
+        }
         let protocols = upgrade::asked(head);
-        rewrite::request(
-            head,
-            path,
-            allowed.target().host_field(HTTP_PORT),
-            &protocols,
-            out,
-        );
-        Http {
+        let plan = RequestPlan {
+            path_and_query: path,
+            host: allowed.target().host_field(HTTP_PORT),
+            protocols: &protocols,
+            forwards,
+        };
+        rewrite::request(head, &plan, out);
+        Ok(Http {
             version: head.version,
             body,
             manner: self.manner,
             idempotent: rewrite::method_is_idempotent(head.method),
             expects_continue: fields::lists_token(head.fields, "expect", "100-continue"),
             protocols,
+            ends_here: forwards == Forwards::None,
             private: fields::field(head.fields, "authorization").any(fields::is_connection_based),
             head_copy: Vec::new(),
-        }
+        })
     }
 }
 

@@ -128,6 +128,11 @@ impl Head {
         flows.up.rx.consume(head_bytes);
         flows.up.gate = Gate::Pass(0);
         match judged {
+            Ok((request, record)) if request.ends_here() => {
+                let manner = request.manner();
+                cx.spares.put_back(request);
+                reply::reached(record, manner, flows, shared, cx)
+            }
             Ok((request, record)) => lookup::start(request, record, flows, shared, cx),
             Err(refused) => reply::refuse(refused.record, refused.refusal, refused.manner, flows, shared, cx),
         }

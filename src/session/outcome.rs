@@ -169,6 +169,8 @@ impl Record {
                 self.note_decision(denied.decision, false);
                 self.grounds = Some(denied.grounds);
             }
+            // It was let out, and came no further than here.
+            (Refusal::TraceEnds, _) => {}
             // The request was let out, or would have been.
             (failure, Cause::Origin | Cause::Capacity) => self.error = Some(failure.reason().into()),
             (refusal, _) => {

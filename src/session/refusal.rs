@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::http::reply::Cause;
+use crate::http::reply::{Cause, METHOD_NOT_ALLOWED};
 use crate::net::IoFailKind;
 use crate::policy::{Code, Denied, Refused};
 
@@ -40,6 +40,8 @@ pub enum Refusal {
     UseConnect,
     /// Neither `http:` nor `https:`.
     SchemeUnknown,
+    /// TRACE that may be forwarded no further.
+    TraceEnds,
     /// Nothing says who asks, or not truthfully.
     Unidentified(Refused),
     /// By the ACL or the address rules.
@@ -72,6 +74,7 @@ impl Refusal {
             | Refusal::NotProxyRequest
             | Refusal::UseConnect
             | Refusal::SchemeUnknown => (400, "Bad Request"),
+            Refusal::TraceEnds => (METHOD_NOT_ALLOWED, "Method Not Allowed"),
             Refusal::HeadTooLarge(_) => (431, "Request Header Fields Too Large"),
             Refusal::HeadTooSlow | Refusal::BodyTooSlow => (408, "Request Timeout"),
             // The challenge belongs to 407 alone.
@@ -111,7 +114,8 @@ impl Refusal {
             | Refusal::BodyTooSlow
             | Refusal::NotProxyRequest
             | Refusal::UseConnect
-            | Refusal::SchemeUnknown => "http_request_error",
+            | Refusal::SchemeUnknown
+            | Refusal::TraceEnds => "http_request_error",
             Refusal::Denied(denied) if denied.code.is_of_addresses() => "destination_ip_prohibited",
             Refusal::Unidentified(_) | Refusal::Denied(_) | Refusal::Unavailable(_) => "http_request_denied",
             Refusal::LookupFailed(_) => "dns_error",
@@ -137,6 +141,7 @@ impl Refusal {
             Refusal::NotProxyRequest => Code::NotAProxyRequest,
             Refusal::UseConnect => Code::UseConnect,
             Refusal::SchemeUnknown => Code::SchemeUnsupported,
+            Refusal::TraceEnds => Code::MethodNotAllowed,
             Refusal::Unidentified(refused) => refused.code(),
             Refusal::Denied(denied) => denied.code,
             Refusal::Unavailable(_) => Code::NotAvailable,
@@ -162,6 +167,9 @@ impl Refusal {
                 .into(),
             Refusal::UseConnect => "https URIs are not fetched by this proxy: use CONNECT.".into(),
             Refusal::SchemeUnknown => "Only http URIs and CONNECT are supported.".into(),
+            Refusal::TraceEnds => {
+                "TRACE is not answered by this proxy: it would show what was meant for it alone.".into()
+            }
             Refusal::Unidentified(_) => ROLE_UNKNOWN.into(),
             Refusal::Denied(denied) => denied.decision.reason.clone(),
             Refusal::Unavailable(what) => format!("{what} is not available").into(),
@@ -211,7 +219,8 @@ impl Refusal {
             | Refusal::BodyTooSlow
             | Refusal::NotProxyRequest
             | Refusal::UseConnect
-            | Refusal::SchemeUnknown => Cause::Request,
+            | Refusal::SchemeUnknown
+            | Refusal::TraceEnds => Cause::Request,
             Refusal::Unidentified(Refused::Missing | Refused::Wrong) => Cause::Credentials,
             Refusal::Unidentified(Refused::Unasked) => Cause::Role,
             Refusal::Denied(_) | Refusal::Unavailable(_) => Cause::Policy,

@@ -1,7 +1,7 @@
 //! Answers of our own, and what becomes of the connection behind them.
 
 use crate::flow::Flows;
-use crate::http::reply::{Facts, Reply, escape_host, reply};
+use crate::http::reply::{Facts, OPTIONS_STATUS, Reply, escape_host, options, reply};
 
 use super::closing::Closing;
 use super::head::Head;
@@ -84,6 +84,24 @@ pub(super) fn refuse(
         keep_alive_10: keep && manner.http10,
     };
     reply(&answer, flows.down.tx.writer());
+    go_on(record, keep, flows, cx)
+}
+
+/// Answers an OPTIONS request that was let out, and that Max-Forwards has end here.
+pub(super) fn reached(
+    mut record: Box<Record>,
+    manner: Manner,
+    flows: &mut Flows,
+    shared: &Shared,
+    cx: &mut Cx<'_>,
+) -> State {
+    let keep = manner.persists && !manner.body_left && !shared.draining;
+    options(!keep, keep && manner.http10, flows.down.tx.writer());
+    record.status_code = Some(OPTIONS_STATUS);
+    go_on(record, keep, flows, cx)
+}
+
+fn go_on(record: Box<Record>, keep: bool, flows: &mut Flows, cx: &mut Cx<'_>) -> State {
     cx.actions.push(Action::Log(record));
     // The head that no origin got.
     flows.up.drop_unsent();

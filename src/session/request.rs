@@ -49,6 +49,8 @@ pub struct Http {
     pub expects_continue: bool,
     /// The protocols that it asks its origin to change to, as a list of 1 KiB at most; empty: none.
     pub protocols: Box<[u8]>,
+    /// It may be forwarded no further: we are meant (Max-Forwards).
+    pub ends_here: bool,
     /// It carries connection-based authentication: its connection is never shared.
     pub private: bool,
     /// A copy of the head that was sent to the origin, where it may have to be sent twice.
@@ -60,8 +62,13 @@ impl Request {
     pub fn is_repeatable(&self) -> bool {
         match &self.kind {
             Kind::Http(http) => http.idempotent && !http.manner.body_left,
-            Kind::Connect => false,
+            Kind::Connect(_) => false,
         }
+    }
+
+    /// Is it for us, though it was let out?
+    pub(super) fn ends_here(&self) -> bool {
+        matches!(&self.kind, Kind::Http(http) if http.ends_here)
     }
 
     /// The copy of its head, if there is one, for the last time.

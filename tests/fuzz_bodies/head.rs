@@ -3,7 +3,8 @@
 
 use smokescreen::http::framing::{self, Body};
 use smokescreen::http::head::{Scan, Scanned, with_request, with_response};
-use smokescreen::http::rewrite::{self, ResponsePlan};
+use smokescreen::http::max_forwards::{self, Forwards};
+use smokescreen::http::rewrite::{self, RequestPlan, ResponsePlan};
 use smokescreen::http::{Fault, HeadLimits, Version, upgrade};
 
 use super::{Script, in_pieces, reader};
@@ -68,6 +69,15 @@ fn the_same_fields<'f>(head: &[u8], fields: impl Iterator<Item = (&'f str, &'f [
     assert_eq!(read.fields, ours);
 }
 
+fn plan(protocols: &[u8], forwards: Forwards) -> RequestPlan<'_, &'static str> {
+    RequestPlan {
+        path_and_query: b"/p",
+        host: "a.test",
+        protocols,
+        forwards,
+    }
+}
+
 fn request(head: &[u8], limits: &HeadLimits) {
     let mut out = Vec::new();
     let body = with_request(head, limits, |parsed| {
@@ -78,10 +88,13 @@ fn request(head: &[u8], limits: &HeadLimits) {
         let body = body.ok()?;
         assert!(body != Body::UntilClose);
         let protocols = upgrade::asked(&parsed);
-        rewrite::request(&parsed, b"/p", "a.test", &protocols, &mut out);
-        Some((body, protocols))
+        let forwards = max_forwards::forwards(&parsed).ok()?;
+        rewrite::request(&parsed, &plan(&protocols, forwards), &mut out);
+        Some((body, protocols, forwards))
     });
-    let Some((body, protocols)) = body else { return };
+    let Some((body, protocols, forwards)) = body else {
+        return;
+    };
     let roomy = HeadLimits::default();
     assert_eq!(Scan::request().advance(&out, &roomy), Scanned::Head(out.len()));
     let read = reader::head(&out, 0).expect("readable").expect("whole");
@@ -97,7 +110,16 @@ fn request(head: &[u8], limits: &HeadLimits) {
         assert_eq!(parsed.version, Version::Http11);
         let same = upgrade::asked(&parsed);
         assert_eq!(same, protocols, "what is asked for once is asked for again");
-        rewrite::request(&parsed, b"/p", "a.test", &same, &mut again);
+        let next = max_forwards::forwards(&parsed).expect("what we send we would take");
+        let one_less = match forwards {
+            Forwards::Left(left) => left.checked_sub(1).map_or(Forwards::None, Forwards::Left),
+            other => other,
+        };
+        assert!(
+            forwards == Forwards::None || next == one_less,
+            "{next:?} behind {forwards:?}"
+        );
+        rewrite::request(&parsed, &plan(&same, forwards), &mut again);
     });
     assert_eq!(out, again, "a second hop changes what the first one sent");
 }

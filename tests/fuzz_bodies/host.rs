@@ -82,6 +82,7 @@ fn the_target(input: &[u8], default_port: Option<u16>, target: &Target) {
     };
     assert_eq!(Host::parse(host.as_bytes()).as_ref(), Ok(&target.host));
     match port {
+        Some("") => assert_eq!(Some(target.port), default_port),
         Some(port) => {
             assert!(port.bytes().all(|b| b.is_ascii_digit()), "{written}");
             assert_eq!(port.parse::<u32>(), Ok(u32::from(target.port)), "{written}");
@@ -91,8 +92,16 @@ fn the_target(input: &[u8], default_port: Option<u16>, target: &Target) {
     let again =
         Target::parse(format!("{}:{}", target.host, target.port).as_bytes(), None).expect("normal form");
     assert_eq!((again.host, again.port), (target.host.clone(), target.port));
+    let field = target.host_field(80).to_string();
+    let named = Target::parse(field.as_bytes(), Some(80)).expect("what we send we would take");
+    assert!(field.is_ascii(), "{field}");
     assert_eq!(
-        target.host_field(80).to_string().contains(':'),
+        (named.host, named.port),
+        (target.host.clone(), target.port),
+        "{field} names another"
+    );
+    assert_eq!(
+        field.contains(':'),
         target.port != 80 || matches!(target.host, Host::Addr(IpAddr::V6(_)))
     );
 }

@@ -35,7 +35,11 @@ fn what_can_not_be_sent_twice_meets_no_dying_connection() {
     let proxy = Setup::open().start();
     let body = |method: &str, url: &str| request(method, url, "Content-Length: 2\r\n") + "hi";
     let mut asked = Vec::new();
-    for announced in ["", "Keep-Alive: timeout=5\r\n", "Keep-Alive: timeout=60, max=100\r\n"] {
+    for announced in [
+        "",
+        "Keep-Alive: timeout=5\r\n",
+        "Keep-Alive: timeout=60, max=100\r\n",
+    ] {
         for method in ["POST", "PUT", "PATCH", "DELETE", "REPORT"] {
             let origin = forgetful(announced);
             let mut client = proxy.client();
@@ -48,13 +52,20 @@ fn what_can_not_be_sent_twice_meets_no_dying_connection() {
     for (origin, client, method) in &mut asked {
         client.send(body(method, &origin.url("/")));
         let response = client.response();
-        assert_eq!((response.status, response.text().as_str()), (200, "ok"), "{method}");
+        assert_eq!(
+            (response.status, response.text().as_str()),
+            (200, "ok"),
+            "{method}"
+        );
         assert_eq!(origin.accepted(), 2, "{method}");
     }
     // What can be sent twice is.
     let (origin, client, _) = &mut asked[0];
     std::thread::sleep(STALE + Duration::from_millis(200));
-    for ask in [get(&origin.url("/")), request("PUT", &origin.url("/"), "Content-Length: 0\r\n")] {
+    for ask in [
+        get(&origin.url("/")),
+        request("PUT", &origin.url("/"), "Content-Length: 0\r\n"),
+    ] {
         client.send(ask);
         assert_eq!(client.response().text(), "ok");
     }
@@ -67,7 +78,11 @@ fn what_can_not_be_sent_twice_shares_fresh_connections() {
         client.send(post(&origin.url("/"), "x"));
         assert_eq!(client.response().text(), "ok");
     }
-    assert!(origin.accepted() < 25, "{} connections for 50 requests", origin.accepted());
+    assert!(
+        origin.accepted() < 25,
+        "{} connections for 50 requests",
+        origin.accepted()
+    );
 }
 
 fn a_connection_is_closed_by_the_time_its_origin_announced() {
@@ -82,7 +97,10 @@ fn a_connection_is_closed_by_the_time_its_origin_announced() {
         for _ in 0..3 {
             client.send(get(&origin.url("/")));
             let response = client.response();
-            assert!(response.text() == "ok" && !response.fields.has("keep-alive"), "{response:?}");
+            assert!(
+                response.text() == "ok" && !response.fields.has("keep-alive"),
+                "{response:?}"
+            );
         }
         origin.await_ended(3);
         assert_eq!(origin.accepted(), 3, "{lines}");
@@ -106,17 +124,24 @@ fn a_crowd_that_asks_one_origin_does_not_dial_again() {
             assert_eq!(client.response().text(), "ok");
         }
     }
-    assert!(origin.accepted() <= 64, "{} connections for 64 clients", origin.accepted());
+    assert!(
+        origin.accepted() <= 64,
+        "{} connections for 64 clients",
+        origin.accepted()
+    );
 }
 
 fn only_who_asks_for_more_than_there_is_room_is_told() {
     let warns = |setup: Setup| {
         let proxy = setup.descriptors(512).start();
         proxy.assert_serves();
+        proxy.settle_log();
         let lines = proxy.log();
-        lines.iter().any(|line| line.contains("idle upstream connections are kept at most"))
+        lines
+            .iter()
+            .any(|line| line.contains("idle upstream connections are kept at most"))
     };
     assert!(!warns(Setup::open()));
-    assert!(warns(Setup::open().option("--transport-max-idle-conns", "1024")));
+    assert!(warns(Setup::open().option("--transport-max-idle-conns", "2048")));
     assert!(!warns(Setup::open().option("--transport-max-idle-conns", "50")));
 }

@@ -36,6 +36,7 @@ mod signals;
 mod smuggling;
 mod smuggling_origins;
 mod smuggling_responses;
+mod spellings;
 mod startup;
 mod strangers;
 mod support;
@@ -90,6 +91,7 @@ fn all_cases() -> Vec<Case> {
         forward_bodies::cases(),
         forward_connections::cases(),
         kept::cases(),
+        spellings::cases(),
         upgrades::cases(),
         smuggling::cases(),
         smuggling_origins::cases(),

@@ -208,7 +208,7 @@ fn schemes_other_than_http_are_malformed() {
         "gopher",
         "file",
         "javascript",
-        "ws",
+        "wsx",
         "httpx",
         "cache_object",
     ] {

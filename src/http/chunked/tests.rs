@@ -101,9 +101,15 @@ fn cve_2026_3945_chunk_size_7fffffffffffffff() {
 /// http-parser PR#483: senders that reserve room for the size pad it with zeros.
 #[test]
 fn sizes_may_be_padded_to_sixteen_digits() {
-    for body in ["0000000000000003\r\nabc\r\n0000000000000000\r\n\r\n", "0003\r\nabc\r\n000\r\n\r\n"] {
+    for body in [
+        "0000000000000003\r\nabc\r\n0000000000000000\r\n\r\n",
+        "0003\r\nabc\r\n000\r\n\r\n",
+    ] {
         let (payload, section, length) = whole(body).unwrap().unwrap();
-        assert_eq!((&payload[..], &section[..], length), (&b"abc"[..], &b"\r\n"[..], body.len()));
+        assert_eq!(
+            (&payload[..], &section[..], length),
+            (&b"abc"[..], &b"\r\n"[..], body.len())
+        );
     }
 }
 

@@ -142,6 +142,10 @@ fn keep_alive_is_read_strictly_and_bounded() {
         (&["Keep-Alive:"], None),
         (&["X: timeout=5"], None),
     ] {
-        assert_eq!(response(ok("HTTP/1.1", lines), keep_alive_seconds), Ok(want), "{lines:?}");
+        assert_eq!(
+            response(ok("HTTP/1.1", lines), keep_alive_seconds),
+            Ok(want),
+            "{lines:?}"
+        );
     }
 }

@@ -225,3 +225,28 @@ fn long_hosts_are_cut() {
     );
     assert!(escape_host(&"\u{10ffff}".repeat(10_000)).len() <= 258);
 }
+
+#[test]
+fn options_are_answered_with_an_empty_body() {
+    for (close, keep_alive_10, connection) in [
+        (false, false, ""),
+        (true, false, "Connection: close\r\n"),
+        (false, true, "Connection: keep-alive\r\n"),
+    ] {
+        let mut out = Vec::new();
+        options(close, keep_alive_10, &mut out);
+        let allow = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, CONNECT\r\n";
+        let want = format!("HTTP/1.1 200 OK\r\n{allow}Content-Length: 0\r\n{connection}\r\n");
+        assert_eq!(String::from_utf8(out).unwrap(), want);
+    }
+}
+
+#[test]
+fn a_405_says_what_is_allowed() {
+    let answer = written(Reply {
+        status: METHOD_NOT_ALLOWED,
+        ..DENIED
+    });
+    assert!(answer.contains("\r\nAllow: GET, HEAD, "), "{answer}");
+    assert!(!written(DENIED).contains("Allow"));
+}

@@ -1,19 +1,19 @@
 //! What reaches the next hop, byte for byte, in both directions.
 
 use super::super::testing::{self, ok, with_lines};
-use super::super::upgrade;
+use super::super::{max_forwards, upgrade};
 use super::*;
 
 fn sent(start: &str, path_and_query: &str, lines: &[&str]) -> String {
     let mut out = b">".to_vec();
     testing::request(with_lines(start, lines), |head| {
-        request(
-            head,
-            path_and_query.as_bytes(),
-            "h:81",
-            &upgrade::asked(head),
-            &mut out,
-        )
+        let plan = RequestPlan {
+            path_and_query: path_and_query.as_bytes(),
+            host: "h:81",
+            protocols: &upgrade::asked(head),
+            forwards: max_forwards::forwards(head).unwrap(),
+        };
+        request(head, &plan, &mut out);
     })
     .unwrap();
     String::from_utf8(out).unwrap()[1..].to_owned()
@@ -112,7 +112,13 @@ fn end_to_end_fields_pass_in_order_and_unchanged() {
     testing::request(
         b"GET http://h/ HTTP/1.1\r\nX-L: caf\xe9\xff\x80\r\n\r\n",
         |head| {
-            request(head, b"/", "h", b"", &mut out);
+            let plan = RequestPlan {
+                path_and_query: b"/",
+                host: "h",
+                protocols: b"",
+                forwards: Forwards::Unbounded,
+            };
+            request(head, &plan, &mut out);
         },
     )
     .unwrap();
@@ -253,6 +259,33 @@ fn request_framing_has_one_form() {
         forwarded(&["transfer-encoding: CHUNKED"]),
         ["Transfer-Encoding: chunked"]
     );
+}
+
+/// zoxy#240: a count that nobody takes down ends no loop.
+#[test]
+fn max_forwards_counts_down_for_options_and_trace_alone() {
+    for (method, lines, want) in [
+        (
+            "OPTIONS",
+            &["Max-Forwards: 5", "A: b"][..],
+            "A: b\r\nMax-Forwards: 4\r\n",
+        ),
+        ("TRACE", &["max-forwards: 1"], "Max-Forwards: 0\r\n"),
+        (
+            "OPTIONS",
+            &["Connection: Max-Forwards", "Max-Forwards: 2"],
+            "Max-Forwards: 1\r\n",
+        ),
+        ("GET", &["Max-Forwards: 5"], "Max-Forwards: 5\r\n"),
+        (
+            "POST",
+            &["Max-Forwards: x", "max-forwards: 0"],
+            "Max-Forwards: x\r\nmax-forwards: 0\r\n",
+        ),
+    ] {
+        let sent = sent(&format!("{method} http://h:81/ HTTP/1.1"), "/", lines);
+        assert_eq!(sent, format!("{method} / HTTP/1.1\r\nHost: h:81\r\n{want}\r\n"));
+    }
 }
 
 #[test]

@@ -67,6 +67,22 @@ fn cve_2026_40280_upper_case_scheme() {
     assert_eq!(split("hTTpS://h/"), Ok((Scheme::Https, "h", "/")));
 }
 
+/// aiohttp asks a proxy so for a WebSocket without TLS.
+#[test]
+fn ws_is_http_and_wss_is_https() {
+    for scheme in ["ws", "WS", "wS"] {
+        assert_eq!(
+            split(&format!("{scheme}://h:81/c")),
+            Ok((Scheme::Http, "h:81", "/c"))
+        );
+        assert_eq!(split(&format!("{scheme}s://h/c")), Ok((Scheme::Https, "h", "/c")));
+    }
+    for target in ["ws:/h/", "wss:", "ws"] {
+        assert_eq!(of("GET", target.as_bytes()), Err(NOT_ABSOLUTE), "{target}");
+    }
+    assert!(split("ws://").is_err() && split("wsx://h/").unwrap().0 == Scheme::Other);
+}
+
 /// Squid SQUID-2004:1 and the Go URL advisories: whatever could be read as a second host stays in the authority,
 /// where the target's parser refuses it.
 #[test]

@@ -244,8 +244,22 @@ fn public_addresses_are_allowed() {
 #[test]
 fn unallocated_ipv6_is_not_public() {
     let unallocated = [
-        "1::", "200::1", "400::1", "64:ff9b:2::1", "64:ff9c::1", "1fff:ffff::1", "4000::1", "5eff::1", "5f01::1",
-        "6000::1", "9000::1", "c000::1", "e000::1", "fbff::1", "fe00::1", "fe7f::1",
+        "1::",
+        "200::1",
+        "400::1",
+        "64:ff9b:2::1",
+        "64:ff9c::1",
+        "1fff:ffff::1",
+        "4000::1",
+        "5eff::1",
+        "5f01::1",
+        "6000::1",
+        "9000::1",
+        "c000::1",
+        "e000::1",
+        "fbff::1",
+        "fe00::1",
+        "fe7f::1",
     ];
     assert_verdicts(&plain(), Verdict::DenySpecialPurpose, &unallocated);
     // The operator's rules are asked as for any other class but the first.

@@ -149,12 +149,14 @@ fn a_client_comes_back_to_its_own_connection_though_others_parked_later() {
 #[test]
 fn a_private_connection_is_for_its_client_alone() {
     let mut pool = Pool::new(10, 10, Instant::now());
-    pool.park(
-        key("a.test", "r"),
-        private(taken(1, "44.1.1.1:80")),
-    );
+    pool.park(key("a.test", "r"), private(taken(1, "44.1.1.1:80")));
     assert_eq!(
-        take(&mut pool, &key("a.test", "r"), &vetted("44.1.1.1:80"), OTHER_CLIENT),
+        take(
+            &mut pool,
+            &key("a.test", "r"),
+            &vetted("44.1.1.1:80"),
+            OTHER_CLIENT
+        ),
         None
     );
     assert_eq!(pool.drop_private(OTHER_CLIENT), vec![]);
@@ -203,7 +205,10 @@ fn each_connection_is_closed_by_the_time_its_origin_announced_whatever_the_order
         while let Some(at) = pool.deadline() {
             let wire = pool.pop_expired(at).unwrap();
             let limit = SECOND * u32::try_from(announced[wire.index as usize].min(91)).unwrap();
-            assert!(at <= now + limit && at > now + limit - 2 * SECOND, "{round} {wire:?}");
+            assert!(
+                at <= now + limit && at > now + limit - 2 * SECOND,
+                "{round} {wire:?}"
+            );
             gone.push(wire.index);
         }
         assert_eq!(gone, [1, 7, 4, 3, 0, 5, 2, 6]);
@@ -214,15 +219,27 @@ fn each_connection_is_closed_by_the_time_its_origin_announced_whatever_the_order
 fn what_can_not_be_sent_twice_gets_a_fresh_connection_or_none() {
     let now = Instant::now();
     let (key, addresses) = (key("a.test", "r"), vetted("44.1.1.1:80"));
-    let wanted = |fresh| Wanted { key: key.clone(), fresh };
+    let wanted = |fresh| Wanted {
+        key: key.clone(),
+        fresh,
+    };
     for (announced, fresh_millis) in [(None, 1000), (Some(2), 1000), (Some(5), 1000), (Some(60), 1000)] {
-        for (millis, is_fresh) in [(0, true), (fresh_millis - 1, true), (fresh_millis, false), (fresh_millis + 1, false)] {
+        for (millis, is_fresh) in [
+            (0, true),
+            (fresh_millis - 1, true),
+            (fresh_millis, false),
+            (fresh_millis + 1, false),
+        ] {
             let mut pool = Pool::new(10, 10, now);
             pool.park(key.clone(), leased(1, now, announced));
             let later = now + Duration::from_millis(millis);
             let found = pool.take(&wanted(true), &addresses, CLIENT, later);
             assert_eq!(found.is_some(), is_fresh, "{announced:?} {millis}");
-            assert_eq!(pool.len(), usize::from(!is_fresh), "what is not fresh stays for others");
+            assert_eq!(
+                pool.len(),
+                usize::from(!is_fresh),
+                "what is not fresh stays for others"
+            );
         }
     }
     // Its own connection, but not a fresh one: that a nobody's is fresh comes first.
@@ -240,17 +257,33 @@ fn within_a_second_of_the_announced_end_a_connection_is_for_nobody() {
     let (key, addresses) = (key("a.test", "r"), vetted("44.1.1.1:80"));
     for (announced, last_millis) in [(Some(2), 1000), (Some(5), 4000), (None, 90_000)] {
         for fresh in [false, true] {
-            let wanted = Wanted { key: key.clone(), fresh };
+            let wanted = Wanted {
+                key: key.clone(),
+                fresh,
+            };
             let mut pool = Pool::new(10, 10, now);
             pool.park(key.clone(), leased(1, now, announced));
-            let found = pool.take(&wanted, &addresses, CLIENT, now + Duration::from_millis(last_millis));
+            let found = pool.take(
+                &wanted,
+                &addresses,
+                CLIENT,
+                now + Duration::from_millis(last_millis),
+            );
             let closed = (!fresh).then_some(Found::Ended(wire(1)));
             assert_eq!(found, closed, "{announced:?}");
         }
-        let wanted = Wanted { key: key.clone(), fresh: false };
+        let wanted = Wanted {
+            key: key.clone(),
+            fresh: false,
+        };
         let mut pool = Pool::new(10, 10, now);
         pool.park(key.clone(), leased(1, now, announced));
-        let found = pool.take(&wanted, &addresses, CLIENT, now + Duration::from_millis(last_millis - 1));
+        let found = pool.take(
+            &wanted,
+            &addresses,
+            CLIENT,
+            now + Duration::from_millis(last_millis - 1),
+        );
         assert!(matches!(found, Some(Found::Fits(_))), "{announced:?}");
     }
 }
@@ -260,7 +293,10 @@ fn the_table_of_a_full_pool_stays_below_half_a_mebibyte() {
     let now = Instant::now();
     let mut pool = Pool::new(1024, 512, now);
     for index in 0..4096 {
-        pool.park(key(&format!("{}.test", index % 1500), "r"), leased(index, now, None));
+        pool.park(
+            key(&format!("{}.test", index % 1500), "r"),
+            leased(index, now, None),
+        );
     }
     assert_eq!(pool.len(), 1024);
     // As the arena and the table keep them: each twice at most, while they grow.
@@ -392,7 +428,10 @@ fn the_lists_stay_whole_whatever_happens() {
                 }
             }
             14 => {
-                let bound = model.by_end().into_iter().filter(|entry| entry.private_to == Some(CLIENT));
+                let bound = model
+                    .by_end()
+                    .into_iter()
+                    .filter(|entry| entry.private_to == Some(CLIENT));
                 let bound: Vec<WireId> = bound.map(|entry| wire(entry.wire)).collect();
                 assert_eq!(pool.drop_private(CLIENT), bound);
                 model.0.retain(|entry| entry.private_to != Some(CLIENT));

@@ -260,7 +260,9 @@ impl World {
                     self.tell(Input::Resolved(seq, Ok(&[IpAddr::from([1, 1, 1, 1])])));
                 }
             }
-            Action::Dial(seq, addresses, wanted) => self.dial(seq, &addresses, wanted.map(|wanted| wanted.key)),
+            Action::Dial(seq, addresses, wanted) => {
+                self.dial(seq, &addresses, wanted.map(|wanted| wanted.key))
+            }
             Action::Cancel => (self.looking_up, self.dialling) = (None, None),
             Action::Hangup(Side::Client) => {
                 let _ = self.client.wire.hangup();

@@ -93,8 +93,7 @@ pub(super) fn httpx() -> Result<(), String> {
     matrix("httpx", &version, &Site::start()?, &[way("http", ask), tunnel])
 }
 
-/// Not `ws`: aiohttp asks a proxy for `GET ws://…`, which is no scheme that a proxy forwards (RFC 6455, 4.1 wants a
-/// tunnel).
+/// Its `ws` comes as `GET ws://…`, where RFC 6455 (4.1) wants a tunnel: `it/spellings`.
 pub(super) fn aiohttp() -> Result<(), String> {
     let version = first_line(python_with("aiohttp")?.arg("versions"));
     let ask = |call: &Call<'_>| told(python_with("aiohttp"), call);

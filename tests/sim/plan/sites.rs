@@ -52,7 +52,7 @@ pub(crate) const OWN_ADDRESS: &str = "20.0.0.1";
 #[rustfmt::skip]
 pub(crate) const SITES: &[Site] = &[
     site("a.test", "a.test", 80, &["8.8.8.8"], Fate::Open),
-    site("B.Test.", "b.test", 80, &["9.9.9.9", "2606:4700::1111"], Fate::Open),
+    site("B.Test.", "B.Test.", 80, &["9.9.9.9", "2606:4700::1111"], Fate::Open),
     site("mixed.test", "mixed.test", 8080, &["10.1.2.3", "1.1.1.1", "::1"], Fate::Open),
     site("mapped.test", "mapped.test", 80, &["::ffff:4.4.4.4"], Fate::Open),
     site("[2606:4700::64]", "[2606:4700::64]", 80, &["2606:4700::64"], Fate::Open),
