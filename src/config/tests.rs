@@ -75,7 +75,7 @@ fn the_defaults() {
     assert_eq!((config.listen_ip, config.listen_port), (None, 4750));
     assert_eq!(
         (config.connect_timeout, config.dns_timeout),
-        (seconds(10), seconds(5))
+        (seconds(10), seconds(10))
     );
     assert_eq!(
         (config.idle_timeout, config.exit_timeout),

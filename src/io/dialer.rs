@@ -51,6 +51,8 @@ pub struct Race {
     addresses: VettedList,
     next: usize,
     attempts: Vec<Attempt>,
+    /// The whole dial's limit.
+    timeout: Duration,
     /// How long an attempt may hold its place while further addresses wait.
     patience: Duration,
     /// When the next address may start beside a running attempt.
@@ -90,20 +92,24 @@ pub fn dial(
     } else {
         timeout
     };
-    let rounds = u32::try_from(addresses.len().div_ceil(ATTEMPTS_MAX))
-        .unwrap_or(1)
-        .max(1);
     let mut race = Race {
         conn,
-        addresses,
         next: 0,
         attempts: Vec::with_capacity(ATTEMPTS_MAX),
-        patience: whole / rounds,
+        timeout: whole,
+        patience: patience(whole, addresses.len()),
         next_at: now,
         first_failure: None,
+        addresses,
     };
     let standing = race.go_on(wires, now);
     (race, standing)
+}
+
+/// A whole dial's time, shared out among the rounds that so many addresses take.
+fn patience(timeout: Duration, addresses: usize) -> Duration {
+    let rounds = u32::try_from(addresses.div_ceil(ATTEMPTS_MAX)).unwrap_or(1);
+    timeout / rounds.max(1)
 }
 
 impl Race {
@@ -126,6 +132,23 @@ impl Race {
                 }
             }
         }
+        self.go_on(wires, now)
+    }
+
+    /// Takes further addresses into the race: they and those that wait take turns, beginning with the new ones, since
+    /// they are of the other family. What there is no room for is left out.
+    pub fn join(&mut self, more: VettedList, wires: &mut Wires, now: Instant) -> Standing {
+        let waiting: VettedList = self
+            .addresses
+            .drain(self.next.min(self.addresses.len())..)
+            .collect();
+        let (mut more, mut waiting) = (more.into_iter(), waiting.into_iter());
+        while more.len() + waiting.len() > 0 {
+            for address in [more.next(), waiting.next()].into_iter().flatten() {
+                let _ = self.addresses.try_push(address);
+            }
+        }
+        self.patience = patience(self.timeout, self.addresses.len());
         self.go_on(wires, now)
     }
 
@@ -311,6 +334,52 @@ mod tests {
         let (address, fail) = run(vetted(&["127.0.0.1", "127.0.0.2"], free), Duration::ZERO).unwrap_err();
         assert_eq!(address, SocketAddr::from(([127, 0, 0, 1], free)));
         assert_eq!(&*fail.text, "connection refused");
+    }
+
+    #[test]
+    fn addresses_that_join_take_turns_with_those_that_wait() {
+        let poll = Poll::new().unwrap();
+        let mut wires = Wires::new(poll.registry().try_clone().unwrap());
+        let now = Instant::now();
+        let first = vetted(&["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"], 9);
+        let late = vetted(
+            &["127.0.1.1", "127.0.1.2", "127.0.1.3", "127.0.1.4", "127.0.1.5"],
+            9,
+        );
+        let race = |next: usize| {
+            let mut race = dial(CONN, first.clone(), Duration::ZERO, &mut wires, now).0;
+            race.close(&mut wires);
+            race.next = next;
+            race.attempts.push(Attempt {
+                wire: WireId {
+                    index: 99,
+                    generation: 9,
+                },
+                address: first[0].address(),
+                started: now,
+            });
+            race.next_at = now + ATTEMPT_DELAY;
+            race.join(late.clone(), &mut wires, now);
+            race.addresses
+                .iter()
+                .map(|vetted| vetted.address().ip().to_string())
+                .collect::<Vec<_>>()
+        };
+        let mut race = race;
+        assert_eq!(
+            race(1),
+            [
+                "127.0.0.1",
+                "127.0.1.1",
+                "127.0.0.2",
+                "127.0.1.2",
+                "127.0.0.3",
+                "127.0.1.3",
+                "127.0.0.4",
+                "127.0.1.4"
+            ]
+        );
+        assert_eq!(race(4)[4..], ["127.0.1.1", "127.0.1.2", "127.0.1.3", "127.0.1.4"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::flow::Flows;
 use crate::io::deadlines::Filed;
 use crate::io::dialer::{self, Race, Standing};
-use crate::io::resolver::{Answer, Asked};
+use crate::io::resolver::{Answer, Asked, News};
 use crate::io::token::{ConnId, Ticket, WireId};
 use crate::io::wire::Wire;
 use crate::io::wires::Owner;
@@ -176,10 +176,15 @@ impl Conn {
         }
     }
 
-    /// A lookup ended.
-    pub fn resolved(&mut self, seq: u32, answer: &Answer, core: &mut Core) {
-        self.looking_up = None;
-        self.feed(resolved(seq, answer), core);
+    /// A lookup ended, or told of some addresses before.
+    pub fn resolved(&mut self, seq: u32, news: &News, core: &mut Core) {
+        match news {
+            News::Part(found) => self.feed(Input::Partly(seq, found), core),
+            News::Whole(answer) => {
+                self.looking_up.take_if(|current| *current == seq);
+                self.feed(resolved(seq, answer), core);
+            }
+        }
     }
 
     /// Its deadline may have passed: the session's or the race's.
@@ -246,6 +251,10 @@ impl Conn {
                 let asker = self.session.client().ip();
                 match core.resolver.ask(ticket, &name, asker, core.world.now) {
                     Asked::Pending => self.looking_up = Some(seq),
+                    Asked::Partly(found) => {
+                        self.looking_up = Some(seq);
+                        self.tell(Input::Partly(seq, &found), core);
+                    }
                     Asked::Answered(answer) => self.tell(resolved(seq, &answer), core),
                     Asked::Full => {
                         let fail = LookupFail {
@@ -273,6 +282,12 @@ impl Conn {
                     dialer::dial(self.id, addresses, timeout, &mut core.wires, core.world.now);
                 self.dialling = Some(Box::new(Dialling { seq, race }));
                 self.settle_race(standing, core);
+            }
+            Action::Join(addresses) => {
+                if let Some(Dialling { race, .. }) = self.dialling.as_deref_mut() {
+                    let standing = race.join(addresses, &mut core.wires, core.world.now);
+                    self.settle_race(standing, core);
+                }
             }
             Action::Cancel => self.cancel(core),
             Action::Hangup(side) => {

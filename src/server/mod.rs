@@ -24,7 +24,7 @@ use crate::io::crowd::Crowd;
 use crate::io::deadlines::Deadlines;
 use crate::io::heap;
 use crate::io::listener::Acceptor;
-use crate::io::resolver::Answer;
+use crate::io::resolver::News;
 use crate::io::signal::Signals;
 use crate::io::token::{ConnId, Source, Ticket};
 use crate::io::wires::Owner;
@@ -86,7 +86,7 @@ pub struct Server {
     /// Those who used up a turn and have more to do.
     backlog: VecDeque<ConnId>,
     /// Answers that were not told yet.
-    answers: VecDeque<(Ticket, Answer)>,
+    answers: VecDeque<(Ticket, News)>,
     limits: Limits,
     reload: Reload,
     phase: Phase,

@@ -1,4 +1,4 @@
-//! State: waiting for a connection to one of the vetted addresses.
+//! State: waiting for a connection to one of the vetted addresses. More of them may still be looked up: they join.
 
 use std::time::{Duration, Instant};
 
@@ -6,6 +6,7 @@ use crate::flow::{Flows, GRANTED_BYTES};
 use crate::net::{IoFailKind, Side};
 
 use super::due::{earliest, is_due};
+use super::lookup::vet_rest;
 use super::outcome::Record;
 use super::refusal::Refusal;
 use super::request::{Kind, Request};
@@ -17,6 +18,8 @@ pub struct Dial {
     request: Box<Request>,
     record: Box<Record>,
     since: Instant,
+    /// Until then the rest of the addresses is looked up.
+    rest_until: Option<Instant>,
 }
 
 /// May an idle connection of the pool be used?
@@ -28,16 +31,21 @@ pub(super) enum Reuse {
     Never,
 }
 
-/// Dials.
+/// Dials. With `rest_until` the lookup that gave the addresses goes on until then: the dial takes its number, so that
+/// both may answer.
 pub(super) fn start(
     request: Box<Request>,
     record: Box<Record>,
     reuse: Reuse,
+    rest_until: Option<Instant>,
     flows: &Flows,
     shared: &mut Shared,
     cx: &mut Cx<'_>,
 ) -> State {
-    let seq = shared.next_seq();
+    let seq = match rest_until {
+        Some(_) => shared.seq,
+        None => shared.next_seq(),
+    };
     // On an idle connection a head may have to be sent twice, and a large one is not kept for that.
     let is_small = flows.up.tx.len() <= GRANTED_BYTES;
     let pooled = reuse == Reuse::IfIdle && is_small && matches!(request.kind, Kind::Http(_));
@@ -51,15 +59,14 @@ pub(super) fn start(
         request,
         record,
         since: cx.now,
+        rest_until,
     })
 }
 
 impl Dial {
     pub(super) fn deadline(&self, shared: &Shared, settings: &Settings) -> Option<Instant> {
-        earliest(
-            self.own_deadline(settings),
-            self.request.half_close_deadline(shared),
-        )
+        let own = earliest(self.own_deadline(settings), self.rest_until);
+        earliest(own, self.request.half_close_deadline(shared))
     }
 
     fn own_deadline(&self, settings: &Settings) -> Option<Instant> {
@@ -67,15 +74,31 @@ impl Dial {
     }
 
     pub(super) fn advance(
-        self,
+        mut self,
         input: Input<'_>,
         flows: &mut Flows,
         shared: &mut Shared,
         cx: &mut Cx<'_>,
     ) -> State {
         match input {
-            Input::Dialled(_, Ok(dialled)) => self.go_on(dialled, flows, cx),
-            Input::Dialled(_, Err(fail)) => self.refuse(dial_refusal(&fail), flows, shared, cx),
+            Input::Dialled(_, Ok(dialled)) => self.go_on(dialled, flows, shared, cx),
+            Input::Dialled(_, Err(fail)) => {
+                self.request.lost.get_or_insert_with(|| Box::new(fail));
+                self.wait_for_rest(flows, shared, cx)
+            }
+            Input::Resolved(_, answer) if self.rest_until.is_some() => {
+                self.rest_until = None;
+                let more = vet_rest(&mut self.request, answer.unwrap_or_default(), cx);
+                if more.is_empty() {
+                    return self.wait_for_rest(flows, shared, cx);
+                }
+                cx.actions.push(match self.request.lost {
+                    None => Action::Join(more),
+                    // What was dialled before is named if these fail too.
+                    Some(_) => Action::Dial(shared.next_seq(), more, None),
+                });
+                State::Dial(self)
+            }
             Input::Expired if is_due(self.request.half_close_deadline(shared), cx.now) => {
                 reply::abandon(self.record, "the client closed its connection", cx)
             }
@@ -84,13 +107,36 @@ impl Dial {
                 let refusal = self.out_of_time(cx.settings.connect_timeout);
                 self.refuse(refusal, flows, shared, cx)
             }
+            Input::Expired if is_due(self.rest_until, cx.now) => {
+                self.rest_until = None;
+                self.wait_for_rest(flows, shared, cx)
+            }
             Input::Broken(Side::Client, fail) => reply::abandon(self.record, &fail.text, cx),
             Input::Terminate => reply::abandon(self.record, "the proxy shut down", cx),
             _ => State::Dial(self),
         }
     }
 
-    fn go_on(mut self, dialled: Dialled, flows: &mut Flows, cx: &mut Cx<'_>) -> State {
+    /// Lost is a dial only when no address is left to wait for.
+    fn wait_for_rest(mut self, flows: &mut Flows, shared: &mut Shared, cx: &mut Cx<'_>) -> State {
+        if self.rest_until.is_some() {
+            return State::Dial(self);
+        }
+        match self.request.lost.take() {
+            Some(fail) => {
+                cx.actions.push(Action::Cancel);
+                self.refuse(dial_refusal(&fail), flows, shared, cx)
+            }
+            None => State::Dial(self),
+        }
+    }
+
+    fn go_on(mut self, dialled: Dialled, flows: &mut Flows, shared: &mut Shared, cx: &mut Cx<'_>) -> State {
+        if self.rest_until.is_some() {
+            // The rest is of no interest any more; nor would its answer be the next question's.
+            cx.actions.push(Action::Cancel);
+            shared.next_seq();
+        }
         let record = &mut self.record;
         record.outbound_remote = Some(dialled.remote);
         record.outbound_local = dialled.local;

@@ -320,7 +320,7 @@ impl Exchange {
                 cx.actions.push(Action::DropOrigin);
                 flows.forget_origin();
                 flows.up.tx = self.request.take_copy().into();
-                dial::start(self.request, record, dial::Reuse::Never, flows, shared, cx)
+                dial::start(self.request, record, dial::Reuse::Never, None, flows, shared, cx)
             }
             (Next::Refuse(refusal), Some(record)) => {
                 let mut manner = self.request.manner();

@@ -131,6 +131,7 @@ impl Judge<'_> {
             kind,
             began: cx.now,
             addresses: VettedList::new(),
+            lost: None,
         })
     }
 

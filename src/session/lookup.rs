@@ -7,11 +7,16 @@ use std::time::Instant;
 use crate::flow::Flows;
 use crate::net::{Host, LookupFail, LookupFailKind, Side};
 
+use crate::policy::{Denied, VETTED_MAX, VettedList};
+
 use super::due::is_due;
 use super::outcome::Record;
 use super::refusal::Refusal;
 use super::request::Request;
 use super::{Action, Cx, Input, Settings, Shared, State, dial, reply};
+
+/// How many addresses are dialled before all are known: the others', of the other family, must find room beside them.
+const PART_MAX: usize = VETTED_MAX / 2;
 
 /// Waiting for addresses.
 #[derive(Debug)]
@@ -45,6 +50,20 @@ pub(super) fn start(
 }
 
 /// The only place where addresses are vetted.
+fn vetted(request: &Request, found: &[IpAddr], cx: &Cx<'_>) -> Result<VettedList, Denied> {
+    cx.policy.vet(&request.allowed, found, cx.local_addresses)
+}
+
+/// The addresses that a request may be dialled at beside those it is dialled at; none when there are no more.
+pub(super) fn vet_rest(request: &mut Request, found: &[IpAddr], cx: &Cx<'_>) -> VettedList {
+    let mut more = vetted(request, found, cx).unwrap_or_default();
+    more.retain(|address| !request.addresses.contains(address));
+    more.truncate(request.addresses.remaining_capacity());
+    request.addresses.extend(more.iter().copied());
+    more
+}
+
+/// Vets all there are, and dials.
 fn vet(
     mut request: Box<Request>,
     record: Box<Record>,
@@ -53,10 +72,10 @@ fn vet(
     shared: &mut Shared,
     cx: &mut Cx<'_>,
 ) -> State {
-    match cx.policy.vet(&request.allowed, found, cx.local_addresses) {
+    match vetted(&request, found, cx) {
         Ok(addresses) => {
             request.addresses = addresses;
-            dial::start(request, record, dial::Reuse::IfIdle, flows, shared, cx)
+            dial::start(request, record, dial::Reuse::IfIdle, None, flows, shared, cx)
         }
         Err(denied) => {
             let refusal = Refusal::Denied(denied);
@@ -81,6 +100,7 @@ impl Lookup {
         cx: &mut Cx<'_>,
     ) -> State {
         match input {
+            Input::Partly(_, found) => self.begin(found, flows, shared, cx),
             Input::Resolved(_, answer) => {
                 self.record.dns_lookup_time = Some(cx.now.duration_since(self.since).into());
                 match answer {
@@ -102,6 +122,19 @@ impl Lookup {
             Input::Terminate => reply::abandon(self.record, "the proxy shut down", cx),
             _ => State::Lookup(self),
         }
+    }
+
+    /// Dials what is known, unless it is denied: the rest may be allowed, and else the first of all is to be named.
+    fn begin(mut self, found: &[IpAddr], flows: &mut Flows, shared: &mut Shared, cx: &mut Cx<'_>) -> State {
+        let Ok(mut addresses) = vetted(&self.request, found, cx) else {
+            return State::Lookup(self);
+        };
+        addresses.truncate(PART_MAX);
+        self.request.addresses = addresses;
+        self.record.dns_lookup_time = Some(cx.now.duration_since(self.since).into());
+        let rest_until = Some(self.since + cx.settings.dns_timeout);
+        let reuse = dial::Reuse::IfIdle;
+        dial::start(self.request, self.record, reuse, rest_until, flows, shared, cx)
     }
 
     fn refuse(self, refusal: Refusal, flows: &mut Flows, shared: &mut Shared, cx: &mut Cx<'_>) -> State {

@@ -74,6 +74,8 @@ pub enum Input<'a> {
     Broken(Side, IoFail),
     /// Writing to that side failed; what it sent before may still be read.
     Unwritable(Side, IoFail),
+    /// The lookup with this number found some of the addresses, at least one. It goes on; its end tells all of them.
+    Partly(u32, &'a [IpAddr]),
     /// The lookup with this number ended.
     Resolved(u32, Result<&'a [IpAddr], LookupFail>),
     /// The dial with this number ended.
@@ -138,6 +140,8 @@ pub enum Action {
     Resolve(u32, Name),
     /// Connect to one of these addresses, unless there is an idle connection to one of them that will do.
     Dial(u32, VettedList, Option<Wanted>),
+    /// Connect to one of these as well, in the dial under way.
+    Join(VettedList),
     /// The lookup or dial under way is of no interest any more.
     Cancel,
     /// Half-close that side; everything for it was written.
@@ -290,7 +294,11 @@ impl Session {
         }
         match input {
             Input::Drain => self.shared.draining = true,
-            Input::Resolved(seq, _) | Input::Dialled(seq, _) if seq != self.shared.seq => return,
+            Input::Partly(seq, _) | Input::Resolved(seq, _) | Input::Dialled(seq, _)
+                if seq != self.shared.seq =>
+            {
+                return;
+            }
             _ => {}
         }
         let mut before = self.state.kind();

@@ -8,7 +8,7 @@ use crate::http::framing::Body;
 use crate::policy::{Allowed, Role, VettedList};
 
 use super::reply::Manner;
-use super::{PoolKey, Shared};
+use super::{DialFail, PoolKey, Shared};
 
 /// A request that the ACL allowed. What is to be said of it in the log is in the [`Record`] beside it.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub struct Request {
     pub began: Instant,
     /// Where it may be dialled; none before its host was looked up.
     pub addresses: VettedList,
+    /// Why those that were dialled so far failed, while others are looked up.
+    pub(super) lost: Option<Box<DialFail>>,
 }
 
 /// The two ways of asking.

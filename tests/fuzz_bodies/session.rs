@@ -227,6 +227,17 @@ fn step(world: &mut World, script: &mut Script<'_>) {
             }
         }
         26 => world.feed(Input::Drain),
+        27 => {
+            let found: Vec<IpAddr> = script
+                .pick(&FOUND)
+                .iter()
+                .flat_map(|a| a.parse())
+                .take(1)
+                .collect();
+            if !found.is_empty() {
+                world.lookup_tells(&found);
+            }
+        }
         // Rarely, for nothing comes after it.
         _ if script.byte() > 240 => world.feed(Input::Terminate),
         _ => world.feed(Input::Expired),

@@ -1,15 +1,17 @@
 //! Who is asked about a name, and that it is that name: the system's resolver as it is configured, and our own.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::support::case::cases;
-use crate::support::dns::{Answer, Dns};
+use crate::support::dns::{Answer, Dns, parse};
 use crate::support::message::{connect, get, request};
-use crate::support::origin::Origin;
+use crate::support::origin::{Deaf, Origin};
 use crate::support::proxy::{PASSWORD, Setup};
 use crate::support::wire::Wire;
-use crate::support::{PUBLIC, PUBLIC_B};
+use crate::support::{PUBLIC, PUBLIC_6, PUBLIC_B};
 
 cases![
     the_search_list_completes_no_name,
@@ -17,6 +19,10 @@ cases![
     single_labels_are_not_asked_where_resolved_would_complete_them,
     slow_names_of_one_client_leave_the_threads_to_the_others,
     slow_names_of_one_client_leave_the_sockets_to_the_others,
+    a_late_family_joins_the_race,
+    a_late_family_is_waited_for_where_the_first_is_denied,
+    a_dead_first_server_costs_less_than_the_limit,
+    a_silent_first_server_of_the_system_is_outwaited,
 ];
 
 /// What resolv.conf may say beside the server.
@@ -195,4 +201,94 @@ fn slow_names(mut dns: Dns, setup: Setup) {
         client.send(get(&origin.url_at(&format!("quick{n}.test"), "/")));
         assert_eq!(client.response().text(), "quick", "name {n}");
     }
+}
+
+/// What a name answers when one family comes at once and the other some time later.
+fn one_late(late_v6: bool, v4: &[&str], v6: &[&str]) -> Answer {
+    let late = |is_late, addresses: &[&str]| {
+        let answer = Box::new(Answer::Addresses(parse(addresses)));
+        match is_late {
+            true => Box::new(Answer::Late(Duration::from_millis(200), answer)),
+            false => answer,
+        }
+    };
+    Answer::Families(late(!late_v6, v4), late(late_v6, v6))
+}
+
+/// Also happy-eyeballs#9: the family that answers at once is dead, and the other, which is alive, comes 200 ms later.
+fn a_late_family_joins_the_race() {
+    let (over_v4, over_v6) = (Origin::fixed("v4"), Origin::fixed_at(PUBLIC_6, "v6"));
+    for (origin, late_v6, expected) in [(&over_v6, true, "v6"), (&over_v4, false, "v4")] {
+        // Nobody listens at the other family's address and this port.
+        let dns = Dns::start()
+            .answer("refused.test", one_late(late_v6, &[PUBLIC], &[PUBLIC_6]))
+            .answer(
+                "many.test",
+                one_late(late_v6, &[PUBLIC, PUBLIC_B], &[PUBLIC_6, "2a00:1111:2222::9"]),
+            );
+        let proxy = Setup::open().resolver(&dns).start();
+        for name in ["refused.test", "many.test"] {
+            assert_eq!(
+                proxy.ask(get(&origin.url_at(name, "/"))).text(),
+                expected,
+                "{name}"
+            );
+            proxy.tunnel(&format!("{name}:{}", origin.address().port()));
+        }
+    }
+    // A silent one does not end, so the other is dialled beside it.
+    let _silent = Deaf::at_port(PUBLIC, over_v6.address().port());
+    let dns = Dns::start().answer("silent.test", one_late(true, &[PUBLIC], &[PUBLIC_6]));
+    let proxy = Setup::open().resolver(&dns).start();
+    assert_eq!(proxy.ask(get(&over_v6.url_at("silent.test", "/"))).text(), "v6");
+}
+
+fn a_late_family_is_waited_for_where_the_first_is_denied() {
+    let (over_v4, over_v6) = (Origin::fixed("v4"), Origin::fixed_at(PUBLIC_6, "v6"));
+    let dns = Dns::start()
+        .answer("six.test", one_late(true, &["10.0.0.1"], &[PUBLIC_6]))
+        .answer("four.test", one_late(false, &[PUBLIC], &["fd00::1"]))
+        .answer("none.test", one_late(false, &["10.0.0.1"], &["fd00::1"]))
+        .answer("gone.test", one_late(false, &[], &["fd00::1"]));
+    let proxy = Setup::open().resolver(&dns).start();
+    assert_eq!(proxy.ask(get(&over_v6.url_at("six.test", "/"))).text(), "v6");
+    assert_eq!(proxy.ask(get(&over_v4.url_at("four.test", "/"))).text(), "v4");
+    for name in ["none.test", "gone.test"] {
+        let response = proxy.ask(connect(&format!("{name}:443")));
+        assert_eq!(response.status, 407, "{name}");
+        assert!(
+            response.text().contains("Deny: Private Range"),
+            "{}",
+            response.text()
+        );
+    }
+}
+
+/// Also golang/go#57694.
+fn a_dead_first_server_costs_less_than_the_limit() {
+    let origin = Origin::fixed("in");
+    let second = Dns::start().name("a.test", &[PUBLIC]);
+    let refusing = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let refused = refusing.local_addr().expect("its address");
+    drop(refusing);
+    let silent = Dns::start().answer("a.test", Answer::Silence);
+    let failing = Dns::start().answer("a.test", Answer::Failure);
+    for first in [silent.authority(), failing.authority(), refused.to_string()] {
+        let setup = Setup::open().option("--resolver-address", first);
+        let proxy = setup.resolver(&second).start();
+        let start = std::time::Instant::now();
+        assert_eq!(proxy.ask(get(&origin.url_at("a.test", "/"))).text(), "in");
+        assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+    }
+}
+
+/// glibc gives a server five seconds: a limit of that length would end the lookup as the second server is asked.
+fn a_silent_first_server_of_the_system_is_outwaited() {
+    let origin = Origin::fixed("in");
+    let silent = Dns::system("127.3.0.4").answer("a.test", Answer::Silence);
+    let second = Dns::system("127.3.0.5").name("a.test", &[PUBLIC]);
+    let resolv_conf = "nameserver 127.3.0.4\nnameserver 127.3.0.5\n";
+    let proxy = Setup::open().etc("resolv.conf", resolv_conf).start();
+    assert_eq!(proxy.ask(get(&origin.url_at("a.test", "/"))).text(), "in");
+    assert!(silent.asked("a.test") > 0 && second.asked("a.test") > 0);
 }

@@ -44,9 +44,9 @@ pub(super) const TIME_LIMITS: &[OptionRow] = &[
     row(
         "dns-timeout",
         Kind::PositiveDuration,
-        "longest wait for the resolver",
+        "longest wait for the resolver; the system's waits 5s for a silent first server",
     )
-    .default_is("5s"),
+    .default_is("10s"),
     row(
         "idle-timeout",
         Kind::Duration,

@@ -24,6 +24,8 @@ pub(super) enum Back {
 /// What a back end found out. The texts follow on `lookup NAME`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Outcome {
+    /// Addresses, never none, of one family; the outcome is still to come, and will hold them.
+    Part(Vec<IpAddr>),
     Found(Found),
     Absent,
     Failed(String),
@@ -59,10 +61,7 @@ impl Back {
     pub(super) fn forget(&mut self, id: QuestionId) -> bool {
         match self {
             Back::System(system) => system.forget(id),
-            Back::Stub(stub) => {
-                stub.forget(id);
-                false
-            }
+            Back::Stub(stub) => stub.forget(id),
         }
     }
 

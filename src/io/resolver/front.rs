@@ -7,7 +7,7 @@ use super::local::Local;
 use super::stub::Stub;
 use super::system::{Lookup, System, system_lookup};
 use super::waiters::Waiters;
-use super::{Answer, Asked, Settings};
+use super::{Answer, Asked, News, Settings};
 use crate::io::token::Ticket;
 use crate::net::{ClientKey, LookupFail, LookupFailKind, Name};
 use mio::{Registry, Waker};
@@ -34,13 +34,17 @@ pub struct Resolver {
     questions: HashMap<QuestionId, Question>,
     names: HashMap<Arc<str>, QuestionId>,
     next: u64,
-    ready: Vec<(Ticket, Answer)>,
+    ready: Vec<(Ticket, News)>,
+    /// When something was put there last.
+    delivered: Option<Instant>,
 }
 
 /// A name that is asked for, and who waits for it.
 struct Question {
     name: Arc<str>,
     tickets: Vec<Ticket>,
+    /// What is known of the answer.
+    part: Option<Arc<[IpAddr]>>,
 }
 
 impl Resolver {
@@ -89,6 +93,7 @@ impl Resolver {
             names: HashMap::new(),
             next: 0,
             ready: Vec::new(),
+            delivered: None,
         })
     }
 
@@ -127,9 +132,17 @@ impl Resolver {
         }
         self.deliver(now);
         match self.ready.iter().position(|(ready, _)| *ready == ticket) {
-            Some(place) => Asked::Answered(self.ready.swap_remove(place).1),
-            None => Asked::Pending,
+            Some(place) => match self.ready.remove(place).1 {
+                News::Part(found) => Asked::Partly(found),
+                News::Whole(answer) => Asked::Answered(answer),
+            },
+            None => self.part_of(asked).map_or(Asked::Pending, Asked::Partly),
         }
+    }
+
+    /// What is known of the answer to a question that others asked before.
+    fn part_of(&self, asked: Option<QuestionId>) -> Option<Arc<[IpAddr]>> {
+        self.questions.get(&asked?)?.part.clone()
     }
 
     /// The connection lost interest. Its share is free again, and a question that nobody else waits for is
@@ -161,11 +174,14 @@ impl Resolver {
 
     /// When [`Resolver::on_deadline`] wants to be called.
     pub fn deadline(&self) -> Option<Instant> {
-        self.back.deadline()
+        // One client's question may have told others' answers.
+        let at_once = self.delivered.filter(|_| !self.ready.is_empty());
+        at_once.or_else(|| self.back.deadline())
     }
 
-    /// The answers since the last call, each once. To be taken after every call of the above but `cancel`.
-    pub fn answers(&mut self) -> impl Iterator<Item = (Ticket, Answer)> {
+    /// The answers since the last call, each once, and of each question in order. To be taken after every call of the
+    /// above but `cancel`.
+    pub fn answers(&mut self) -> impl Iterator<Item = (Ticket, News)> {
         self.ready.drain(..)
     }
 
@@ -184,13 +200,14 @@ impl Resolver {
             Question {
                 name,
                 tickets: Vec::new(),
+                part: None,
             },
         );
         id
     }
 
-    /// A ticket waits no more. The question goes with the last one, unless a thread is stuck with it: then it
-    /// stays, and who asks for that name next joins it instead of losing another thread to it.
+    /// A ticket waits no more. The question goes with the last one, unless a thread is stuck with it, or only the rest
+    /// of its answer is missing: then it stays, and who asks for that name next joins it.
     fn leave(&mut self, id: QuestionId, ticket: Ticket) {
         let Some(question) = self.questions.get_mut(&id) else {
             return;
@@ -204,6 +221,7 @@ impl Resolver {
 
     /// Passes the back end's outcomes on to all who wait for them, and keeps what may be kept.
     fn deliver(&mut self, now: Instant) {
+        self.delivered = Some(now);
         loop {
             let outcomes = self.back.outcomes();
             if outcomes.is_empty() {
@@ -217,6 +235,9 @@ impl Resolver {
     }
 
     fn deliver_one(&mut self, id: QuestionId, outcome: Outcome, now: Instant) {
+        if let Outcome::Part(found) = outcome {
+            return self.deliver_part(id, found.into());
+        }
         let Some(mut question) = self.questions.remove(&id) else {
             return;
         };
@@ -224,7 +245,7 @@ impl Resolver {
         let (answer, ttl) = self.answer(&question.name, outcome);
         for ticket in question.tickets.drain(..) {
             self.waiters.remove(ticket);
-            self.ready.push((ticket, answer.clone()));
+            self.ready.push((ticket, News::Whole(answer.clone())));
         }
         let Some(client) = late.first().and_then(|&ticket| self.waiters.asker(ticket)) else {
             self.names.remove(&question.name);
@@ -236,6 +257,15 @@ impl Resolver {
         self.back.ask(id, &question.name, client, now);
         question.tickets = late;
         self.questions.insert(id, question);
+    }
+
+    fn deliver_part(&mut self, id: QuestionId, found: Arc<[IpAddr]>) {
+        if let Some(question) = self.questions.get_mut(&id) {
+            let tickets = question.tickets.iter();
+            self.ready
+                .extend(tickets.map(|&ticket| (ticket, News::Part(Arc::clone(&found)))));
+            question.part = Some(found);
+        }
     }
 
     /// Who joined late has time left when a question times out; for them it is asked again.
@@ -262,7 +292,7 @@ impl Resolver {
                 Ok(found.addresses.into()),
                 found.ttl.map_or(self.cache_ttl, |ttl| ttl.min(self.cache_ttl)),
             ),
-            Outcome::Found(_) | Outcome::Absent => (
+            Outcome::Part(_) | Outcome::Found(_) | Outcome::Absent => (
                 fail(LookupFailKind::Failed, ": no such host"),
                 ABSENT_TTL.min(self.cache_ttl),
             ),

@@ -59,6 +59,8 @@ pub struct Settings {
 pub enum Asked {
     /// The answer was known.
     Answered(Answer),
+    /// Some of the addresses are known, as in [`News::Part`]; the whole answer comes out of [`Resolver::answers`].
+    Partly(Arc<[IpAddr]>),
     /// It comes out of [`Resolver::answers`], unless the question is cancelled: the system may never answer.
     Pending,
     /// Too many wait, in all or of this asker.
@@ -67,6 +69,15 @@ pub enum Asked {
 
 /// Addresses, never none, in the order to try them; or why there are none.
 pub type Answer = Result<Arc<[IpAddr]>, LookupFail>;
+
+/// What [`Resolver::answers`] tells: at most one part, and then the whole.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum News {
+    /// One family's addresses, never none; the other's are still asked for.
+    Part(Arc<[IpAddr]>),
+    /// The answer. After a part it is addresses, and holds those of the part.
+    Whole(Answer),
+}
 
 /// The record types that answer for a family.
 fn kinds(network: Network) -> &'static [Kind] {

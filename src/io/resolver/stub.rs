@@ -12,15 +12,15 @@ use crate::io::token::Source;
 use crate::net::ClientKey;
 use mio::Registry;
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// The longest one try may take.
 const TRY_TIMEOUT_MAX: Duration = Duration::from_secs(2);
-/// How long the other family is waited for when IPv4 is there (RFC 8305, 3).
+/// How long IPv6 is waited for before IPv4's addresses are told of (RFC 8305, 3). The other way round they are at once.
 const AAAA_GRACE: Duration = Duration::from_millis(50);
-/// The same when IPv6 is there: without IPv4 a machine that has only that could reach nothing.
-const A_GRACE: Duration = Duration::from_secs(1);
+/// How long the rest of an answer is still worth having when nobody waits for it any more.
+const REST_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Asks the configured servers.
 pub(super) struct Stub {
@@ -46,8 +46,21 @@ pub(super) struct Stub {
 struct Question {
     slots: Vec<u32>,
     endings: Vec<(Kind, Ending)>,
-    until: Instant,
+    /// When the answer is whole, whatever is missing.
+    until: Option<Instant>,
+    /// When the family that is there is told of without the other.
     grace: Option<Instant>,
+}
+
+impl Question {
+    /// The addresses that are there.
+    fn found(&self) -> Vec<IpAddr> {
+        let endings = self.endings.iter().map(|(_, ending)| match ending {
+            Ending::Found(addresses, _) => addresses.as_slice(),
+            Ending::Absent | Ending::Failed(_) => &[],
+        });
+        endings.flatten().copied().collect()
+    }
 }
 
 impl Stub {
@@ -100,7 +113,7 @@ impl Stub {
         let question = Question {
             slots,
             endings: Vec::new(),
-            until,
+            until: None,
             grace: None,
         };
         self.questions.insert(id, question);
@@ -109,7 +122,8 @@ impl Stub {
 
     /// Another client waits for this question too.
     pub(super) fn join(&mut self, id: QuestionId, client: ClientKey, now: Instant) {
-        if let Some(question) = self.questions.get(&id) {
+        if let Some(question) = self.questions.get_mut(&id) {
+            question.until = None;
             for &slot in &question.slots {
                 self.queue.join(slot, client);
             }
@@ -117,13 +131,26 @@ impl Stub {
         self.start_waiting(now);
     }
 
-    /// Nobody waits for this question any more.
-    pub(super) fn forget(&mut self, id: QuestionId) {
+    /// Nobody waits for this question any more. True if one family's addresses were told of: then the rest is waited for
+    /// a little longer, so that the answer can be kept whole, and its outcome will come.
+    pub(super) fn forget(&mut self, id: QuestionId) -> bool {
+        let is_told = |question: &Question| question.grace.is_none() && !question.endings.is_empty();
+        if let Some(question) = self.questions.get_mut(&id)
+            && is_told(question)
+            && question
+                .endings
+                .iter()
+                .any(|(_, ending)| matches!(ending, Ending::Found(..)))
+        {
+            question.until = self.last_turn.map(|now| now + REST_TIMEOUT);
+            return true;
+        }
         if let Some(question) = self.questions.remove(&id) {
             self.close(&question.slots);
             // Whose turn it is now is told from the next turn on, where an outcome can be told too.
             self.has_freed = !self.queue.is_empty();
         }
+        false
     }
 
     /// A socket of ours became ready. An event for a socket that is gone finds nothing to read.
@@ -149,12 +176,16 @@ impl Stub {
             let progress = leg.on_deadline(&self.net, now);
             self.settle(slot, progress, now);
         }
-        let graceless = self
-            .questions
-            .iter()
-            .filter(|(_, question)| question.grace.is_some_and(|at| at <= now));
-        let graceless: Vec<QuestionId> = graceless.map(|(id, _)| *id).collect();
-        for id in graceless {
+        let mut over = Vec::new();
+        for (&id, question) in &mut self.questions {
+            if question.grace.take_if(|at| *at <= now).is_some() {
+                self.outcomes.push((id, Outcome::Part(question.found())));
+            }
+            if question.until.is_some_and(|at| at <= now) {
+                over.push(id);
+            }
+        }
+        for id in over {
             self.conclude(id);
         }
         self.start_waiting(now);
@@ -166,7 +197,8 @@ impl Stub {
             .last_turn
             .filter(|_| self.has_freed || !self.unread.is_empty());
         let legs = self.legs.iter().flatten().map(Leg::deadline);
-        let graces = self.questions.values().filter_map(|question| question.grace);
+        let questions = self.questions.values();
+        let graces = questions.flat_map(|question| question.grace.into_iter().chain(question.until));
         legs.chain(graces).chain(at_once).min()
     }
 
@@ -255,13 +287,13 @@ impl Stub {
             return;
         };
         question.slots.retain(|&open| open != slot);
-        if matches!(ending, Ending::Found(..)) && !question.slots.is_empty() {
-            let grace = if kind == Kind::A { AAAA_GRACE } else { A_GRACE };
-            question.grace = Some(question.until.min(now + grace));
-        }
+        let is_found = matches!(ending, Ending::Found(..));
         question.endings.push((kind, ending));
-        if question.slots.is_empty() {
-            self.conclude(id);
+        match (question.slots.is_empty(), kind) {
+            (true, _) => self.conclude(id),
+            (false, Kind::A) if is_found => question.grace = Some(now + AAAA_GRACE),
+            (false, Kind::Aaaa) if is_found => self.outcomes.push((id, Outcome::Part(question.found()))),
+            (false, _) => {}
         }
     }
 

@@ -263,6 +263,17 @@ impl World {
             Action::Dial(seq, addresses, wanted) => {
                 self.dial(seq, &addresses, wanted.map(|wanted| wanted.key))
             }
+            Action::Join(more) => {
+                let more: Vec<_> = more.iter().map(Vetted::address).collect();
+                assert!(
+                    more.iter().all(|address| is_public(address.ip())),
+                    "{more:?} are dialled"
+                );
+                let (_, addresses) = self.dialling.as_mut().expect("a dial to join");
+                assert!(!more.is_empty() && !more.iter().any(|address| addresses.contains(address)));
+                addresses.extend(more);
+                assert!(addresses.len() <= 8);
+            }
             Action::Cancel => (self.looking_up, self.dialling) = (None, None),
             Action::Hangup(Side::Client) => {
                 let _ = self.client.wire.hangup();
@@ -336,6 +347,12 @@ impl World {
         if let Some((seq, addresses)) = self.dialling.take() {
             let address = addresses[0];
             self.feed(Input::Dialled(seq, Err(DialFail { address, fail })));
+        }
+    }
+
+    pub(super) fn lookup_tells(&mut self, found: &[IpAddr]) {
+        if let Some(seq) = self.looking_up {
+            self.feed(Input::Partly(seq, found));
         }
     }
 

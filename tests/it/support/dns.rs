@@ -6,6 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use super::DEADLINE;
 
@@ -26,6 +27,10 @@ pub(crate) enum Answer {
     Failure,
     /// Nothing at all.
     Silence,
+    /// One answer to A and another to AAAA.
+    Families(Box<Answer>, Box<Answer>),
+    /// An answer that takes its time.
+    Late(Duration, Box<Answer>),
     /// Truncated over UDP, these addresses over TCP.
     Truncated(Vec<IpAddr>),
     /// These addresses, after junk that a resolver must ignore: wrong id, wrong question.
@@ -145,8 +150,17 @@ fn bind_both(address: &str, port: u16) -> (UdpSocket, TcpListener) {
 fn serve_udp(socket: &UdpSocket, zone: &Zone) {
     let mut buffer = [0u8; 4096];
     while let Ok((length, peer)) = socket.recv_from(&mut buffer) {
-        for answer in zone.replies(&buffer[..length], Via::Udp) {
-            let _ = socket.send_to(&answer, peer);
+        let (delay, answers) = zone.replies(&buffer[..length], Via::Udp);
+        let socket = socket.try_clone().expect("another handle");
+        let send = move || {
+            thread::sleep(delay);
+            for answer in answers {
+                let _ = socket.send_to(&answer, peer);
+            }
+        };
+        match delay.is_zero() {
+            true => send(),
+            false => drop(thread::spawn(send)),
         }
     }
 }
@@ -159,7 +173,9 @@ fn serve_tcp(mut stream: TcpStream, zone: &Zone) {
         if stream.read_exact(&mut query).is_err() {
             return;
         }
-        for answer in zone.replies(&query, Via::Tcp) {
+        let (delay, answers) = zone.replies(&query, Via::Tcp);
+        thread::sleep(delay);
+        for answer in answers {
             let prefix = u16::try_from(answer.len()).expect("a short answer").to_be_bytes();
             if stream.write_all(&[&prefix[..], &answer].concat()).is_err() {
                 return;
@@ -169,9 +185,10 @@ fn serve_tcp(mut stream: TcpStream, zone: &Zone) {
 }
 
 impl Zone {
-    fn replies(&self, query: &[u8], via: Via) -> Vec<Vec<u8>> {
+    /// What is said to a question, and after how long.
+    fn replies(&self, query: &[u8], via: Via) -> (Duration, Vec<Vec<u8>>) {
         let Some((name, kind, end)) = question(query) else {
-            return Vec::new();
+            return (Duration::ZERO, Vec::new());
         };
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         let before = asked
@@ -185,8 +202,23 @@ impl Zone {
             .get(&name)
             .map_or(Answer::NoSuchName, |script| script(before));
         drop(names);
+        let (mut answer, mut delay) = (answer, Duration::ZERO);
+        loop {
+            answer = match answer {
+                Answer::Families(a, _) if kind == A => *a,
+                Answer::Families(_, aaaa) => *aaaa,
+                Answer::Late(time, late) => {
+                    delay += time;
+                    *late
+                }
+                other => {
+                    answer = other;
+                    break;
+                }
+            };
+        }
         let ask = Ask { query, end, kind };
-        match answer {
+        let replies = match answer {
             Answer::Addresses(addresses) => vec![ask.reply(0, &ask.records(&addresses))],
             Answer::Alias(target, addresses) => vec![ask.reply(0, &ask.alias(&target, &addresses))],
             Answer::NoSuchName => vec![ask.reply(3, &[])],
@@ -195,7 +227,9 @@ impl Zone {
             Answer::Truncated(_) if via == Via::Udp => vec![ask.truncated()],
             Answer::Truncated(addresses) => vec![ask.reply(0, &ask.records(&addresses))],
             Answer::AfterForgeries(addresses) => ask.forgeries(&addresses),
-        }
+            Answer::Families(..) | Answer::Late(..) => Vec::new(),
+        };
+        (delay, replies)
     }
 }
 

@@ -247,7 +247,7 @@ pub(crate) struct Refusing(
 impl Refusing {
     /// Reserves a port on a public address.
     pub(crate) fn new() -> Refusing {
-        let (socket, address) = bound(PUBLIC);
+        let (socket, address) = bound(PUBLIC, 0);
         Refusing(socket, address)
     }
 
@@ -274,7 +274,12 @@ impl Deaf {
 
     /// Makes one on a given address.
     pub(crate) fn at(ip: &str) -> Deaf {
-        let (listener, address) = bound(ip);
+        Deaf::at_port(ip, 0)
+    }
+
+    /// Makes one on a given port, too.
+    pub(crate) fn at_port(ip: &str, port: u16) -> Deaf {
+        let (listener, address) = bound(ip, port);
         listener.listen(0).expect("listen");
         let mut fillers = Vec::new();
         loop {
@@ -305,9 +310,9 @@ impl Deaf {
     }
 }
 
-fn bound(ip: &str) -> (socket2::Socket, SocketAddr) {
+fn bound(ip: &str, port: u16) -> (socket2::Socket, SocketAddr) {
     let ip: IpAddr = ip.parse().expect("an address");
-    let address = SocketAddr::new(ip, 0);
+    let address = SocketAddr::new(ip, port);
     let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)
         .expect("a socket");
     socket.bind(&address.into()).expect("bind");

@@ -24,6 +24,7 @@ pub(super) struct Pending {
 
 #[derive(Clone, Debug)]
 pub(super) enum What {
+    Partly(Vec<IpAddr>),
     Resolved(Result<Vec<IpAddr>, LookupFail>),
     Dialled(Result<SocketAddr, DialFail>),
 }
@@ -53,7 +54,16 @@ impl World {
             }
             _ => Ok(site.addresses.iter().flat_map(|a| a.parse()).collect()),
         };
-        if self.random.one_in(4) {
+        if let Ok([first, _, ..]) = answer.as_deref()
+            && self.random.one_in(2)
+        {
+            let part = vec![*first];
+            if self.random.one_in(3) {
+                self.tell(nth, Input::Partly(seq, &part));
+            } else {
+                self.answer(nth, seq, What::Partly(part));
+            }
+        } else if self.random.one_in(4) {
             // From the cache.
             self.conns[nth].looking_up = None;
             return match &answer {
@@ -120,6 +130,7 @@ impl World {
         }
         conn.queued = true;
         match what {
+            What::Partly(found) => self.feed(nth, Input::Partly(seq, &found)),
             What::Resolved(answer) => {
                 if conn.looking_up == Some(seq) {
                     conn.looking_up = None;

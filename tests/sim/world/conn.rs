@@ -279,6 +279,16 @@ impl World {
                     None => self.dial(nth, seq, addresses.iter().map(|a| a.address()).collect()),
                 }
             }
+            Action::Join(addresses) => {
+                for address in &addresses {
+                    if let Err(why) = may_be_dialled(address.address()) {
+                        self.complain(why);
+                    }
+                }
+                if addresses.is_empty() || self.conns[nth].dialling.is_none() && self.setting.taste.calm {
+                    self.complain(format!("conn {nth} adds {addresses:?} to no dial"));
+                }
+            }
             Action::Cancel => self.cancel(nth),
             Action::Hangup(side) => {
                 let link = match side {

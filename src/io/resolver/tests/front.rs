@@ -132,7 +132,7 @@ fn shares_are_fair_and_the_queue_is_bounded() {
             {
                 Asked::Pending => pending += 1,
                 Asked::Full => assert!(n >= 16 || pending == queue_max),
-                Asked::Answered(answer) => panic!("{answer:?}"),
+                other => panic!("{other:?}"),
             }
         }
         assert_eq!(pending, queue_max.min(16 * usize::try_from(asker).unwrap()));

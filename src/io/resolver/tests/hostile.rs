@@ -257,8 +257,8 @@ fn silence_ends_with_a_timeout_that_is_not_kept() {
     bench.skip_to_deadline();
     let text = format!("lookup a.test on {}: i/o timeout", silent.address);
     let answers: Vec<_> = bench
-        .resolver
-        .answers()
+        .whole_answers()
+        .into_iter()
         .map(|(_, answer)| plain(answer))
         .collect();
     assert_eq!(answers, [Err((text, true))]);
@@ -519,8 +519,9 @@ fn unrelated_records_are_not_used() {
     assert_eq!(Bench::new(settings(&[server.address])).resolve("a.test"), good());
 }
 
+/// happy-eyeballs#9: one family answers, the other is silent or late.
 #[test]
-fn one_family_is_not_held_up_by_the_other() {
+fn one_family_is_told_of_before_the_other() {
     for (answered, address) in [(A, GOOD), (AAAA, "2001:db8::1")] {
         let server = Server::start(move |heard| {
             if heard.kind != answered {
@@ -528,16 +529,62 @@ fn one_family_is_not_held_up_by_the_other() {
             }
             Build::to(&heard.message).address("", 900, address).act()
         });
-        let mut settings = settings(&[server.address]);
-        settings.timeout = Duration::from_secs(600);
-        let mut bench = Bench::new(settings);
-        let start = Instant::now();
-        assert_eq!(bench.resolve("a.test"), Ok(addresses(&[address])));
-        assert!(start.elapsed() < PATIENCE);
-        // Half an answer is soon asked for again.
-        bench.pass(Duration::from_secs(1));
+        let mut bench = Bench::new(settings(&[server.address]));
         assert_eq!(bench.ask(1, "a.test"), Asked::Pending);
+        assert_eq!(bench.wait_for_part(1), addresses(&[address]));
+        // Who asks now is told the same, and waits for the rest with the first.
+        assert_eq!(
+            bench.ask(2, "a.test"),
+            Asked::Partly(addresses(&[address]).into())
+        );
+        assert_eq!(bench.resolver.in_flight(), 2);
+        bench.pass(Duration::from_secs(6));
+        for (_, answer) in bench.wait_all(2) {
+            assert_eq!(plain(answer), Ok(addresses(&[address])));
+        }
+        // Half an answer is soon asked for again.
+        assert!(matches!(bench.ask(3, "a.test"), Asked::Answered(Ok(_))));
+        bench.pass(Duration::from_secs(1));
+        assert_eq!(bench.ask(4, "a.test"), Asked::Pending);
     }
+}
+
+#[test]
+fn the_rest_of_an_answer_is_kept_though_nobody_waits_for_it() {
+    let late = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let (six, release) = (std::sync::Arc::clone(&late), late);
+    let (send, asked) = std::sync::mpsc::channel();
+    let server = Server::start(move |heard| {
+        let reply = Build::to(&heard.message);
+        if heard.kind == A {
+            return reply.address("", 900, GOOD).act();
+        }
+        let reply = reply.address("", 900, "2001:db8::1");
+        if six.load(std::sync::atomic::Ordering::SeqCst) {
+            return reply.act();
+        }
+        send.send((heard.from, reply.act())).unwrap();
+        Vec::new()
+    });
+    let mut bench = Bench::new(settings(&[server.address]));
+    assert_eq!(bench.ask(1, "a.test"), Asked::Pending);
+    assert_eq!(bench.wait_for_part(1), addresses(&[GOOD]));
+    bench.resolver.cancel(ticket(1));
+    assert_eq!(
+        (bench.resolver.in_flight(), bench.resolver.questions.len()),
+        (0, 1)
+    );
+    // The question is asked anew when its first try was silent; then the rest comes, within two seconds in all.
+    asked.recv_timeout(PATIENCE).unwrap();
+    release.store(true, std::sync::atomic::Ordering::SeqCst);
+    while !bench.resolver.questions.is_empty() {
+        bench.skip_to_deadline();
+        bench.turn_briefly();
+    }
+    let Asked::Answered(answer) = bench.ask(2, "a.test") else {
+        panic!("asked again")
+    };
+    assert!(plain(answer).unwrap().contains(&GOOD.parse().unwrap()));
 }
 
 /// Public at the first look, private at the second, TTL 0: every look is a question of its own, each answer is

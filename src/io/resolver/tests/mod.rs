@@ -118,7 +118,7 @@ impl Bench {
     fn resolve(&mut self, name: &str) -> Result<Vec<IpAddr>, (String, bool)> {
         match self.ask(0, name) {
             Asked::Answered(answer) => plain(answer),
-            Asked::Pending => self.wait(0),
+            Asked::Pending | Asked::Partly(_) => self.wait(0),
             Asked::Full => panic!("full"),
         }
     }
@@ -134,14 +134,39 @@ impl Bench {
     /// Waits for that many answers and no more.
     fn wait_all(&mut self, count: usize) -> Vec<(Ticket, Answer)> {
         let start = Instant::now();
-        let mut all: Vec<_> = self.resolver.answers().collect();
+        let mut all = self.whole_answers();
         while all.len() < count {
             assert!(start.elapsed() < PATIENCE, "no answer");
             self.turn();
-            all.extend(self.resolver.answers());
+            all.extend(self.whole_answers());
         }
         assert_eq!(all.len(), count);
         all
+    }
+
+    /// The answers that are there; parts are passed over.
+    fn whole_answers(&mut self) -> Vec<(Ticket, Answer)> {
+        let whole = |(ticket, news)| match news {
+            News::Part(_) => None,
+            News::Whole(answer) => Some((ticket, answer)),
+        };
+        self.resolver.answers().filter_map(whole).collect()
+    }
+
+    /// Waits for a part to one ticket.
+    fn wait_for_part(&mut self, seq: u32) -> Vec<IpAddr> {
+        let start = Instant::now();
+        loop {
+            if let Some((got, news)) = self.resolver.answers().next() {
+                let News::Part(found) = news else {
+                    panic!("{news:?}")
+                };
+                assert_eq!(got, ticket(seq));
+                return found.to_vec();
+            }
+            assert!(start.elapsed() < PATIENCE, "no part");
+            self.turn();
+        }
     }
 
     /// One turn of the loop: waits for an event or the deadline.
@@ -164,6 +189,19 @@ impl Bench {
         }
         if self.resolver.deadline().is_some_and(|at| at <= now) {
             self.resolver.on_deadline(now);
+        }
+    }
+
+    /// A turn of the loop that waits a moment at most.
+    fn turn_briefly(&mut self) {
+        self.poll
+            .poll(&mut self.events, Some(Duration::from_millis(20)))
+            .unwrap();
+        let now = self.now();
+        for event in &self.events {
+            if let Some(Source::Resolver(slot)) = Source::of(event.token()) {
+                self.resolver.on_event(slot, now);
+            }
         }
     }
 
