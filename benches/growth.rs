@@ -1,10 +1,10 @@
-//! What ours costs as work grows: more connections, a longer ACL, larger heads, larger bodies, more idle tunnels. Prints
-//! tables in Markdown and draws `benches/growth.svg`. The load is that of the `compare` bench, the cost the scheduler's
-//! own count of the proxy's time on its processor. Compares with no other proxy: that is `compare`; the bare relay is
-//! there where the kernel's own cost grows.
+//! What ours costs as work grows: more connections, a longer ACL, larger heads, larger bodies, more idle tunnels.
+//! Prints tables in Markdown and draws `benches/growth.svg`. The load is that of the `compare` bench, the cost the
+//! scheduler's own count of the proxy's time on its processor. Compares with no other proxy: that is `compare`; the
+//! bare relay is there where the kernel's own cost grows.
 //!
-//! `cargo bench --bench growth`, some five minutes; `COMPARE_BIN` names another binary, `GROWTH_PANELS` some of the panels
-//! (`clients,tunnels`; then no picture is drawn).
+//! `cargo bench --bench growth`, some five minutes; `COMPARE_BIN` names another binary, `GROWTH_PANELS` some of the
+//! panels (`clients,tunnels`; then no picture is drawn).
 #![allow(
     clippy::panic,
     clippy::expect_used,

@@ -156,8 +156,8 @@ pub struct Target {
 }
 
 impl Target {
-    /// Parses `host[:port]`. Without a port, or with an empty one (RFC 3986, section 3.2.3), `default_port` is taken; `None`
-    /// makes the port mandatory (CONNECT).
+    /// Parses `host[:port]`. Without a port, or with an empty one (RFC 3986, section 3.2.3), `default_port` is taken;
+    /// `None` makes the port mandatory (CONNECT).
     ///
     /// # Errors
     /// A host that [`Host::parse`] refuses, user information (`user@host`), a port that is not 1 to 65535 in at
@@ -201,8 +201,8 @@ impl Target {
     }
 }
 
-/// Does a host's spelling name what it was parsed as, to whoever reads it? A name must differ by the case of its letters
-/// and a dot at its end only; an IPv4-mapped address was taken for another one.
+/// Does a host's spelling name what it was parsed as, to whoever reads it? A name must differ by the case of its
+/// letters and a dot at its end only; an IPv4-mapped address was taken for another one.
 fn is_plain_spelling(spelled: &str, host: &Host) -> bool {
     match host {
         Host::Name(name) => spelled

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use mio::Poll;
 
+use crate::config::options::option;
 use crate::config::{AclSource, Config};
 use crate::http::HeadLimits;
 use crate::io::budget::Budget;
@@ -40,7 +41,7 @@ const SCRATCH_BYTES: usize = 64 * 1024;
 /// What all connections may hold beyond 4 KiB a direction.
 const BUDGET_BYTES: usize = 32 * 1024 * 1024;
 
-/// Threads for lookups by the system's resolver.
+/// Lookups under way at most: threads for the system's resolver, sockets for our own.
 const RESOLVER_PLACES: usize = 32;
 
 /// Lookups waiting or under way at most.
@@ -48,9 +49,6 @@ const LOOKUPS_MAX: usize = 1024;
 
 /// Descriptors that are no client's: log, poll, listener, lookups, files read on reload, idle upstreams, pipes.
 const RESERVED_DESCRIPTORS_MAX: u64 = 1312;
-
-/// What --transport-max-idle-conns is when nobody says; then fewer are nobody's disappointment.
-const IDLE_DEFAULT: usize = 1024;
 
 /// Pipes for bulk, two descriptors each. A direction holds one only while bytes wait in it for a slow receiver.
 const PIPES_MAX: u64 = 64;
@@ -206,7 +204,9 @@ fn reserved(descriptors: u64) -> u64 {
 fn idle_max(config: &Config, descriptors: u64) -> usize {
     let configured = config.transport_max_idle_conns;
     let room = idle_room(descriptors);
-    if configured > room && configured != IDLE_DEFAULT {
+    let is_default =
+        option("transport-max-idle-conns").is_some_and(|row| row.default == configured.to_string());
+    if configured > room && !is_default {
         log::warn!(
             "{room} idle upstream connections are kept at most, not {configured}: the limit is {descriptors} descriptors"
         );

@@ -1,6 +1,6 @@
 //! Replays the fuzz targets' seeds, and mutations of them that a seed of our own draws, without libFuzzer: a few
-//! seconds on the stable toolchain. `SMOKE_ROUNDS=n` makes so many mutations for each target; what libFuzzer does beyond
-//! that is said in `fuzz/README.md`.
+//! seconds on the stable toolchain. `SMOKE_ROUNDS=n` makes so many mutations for each target; what libFuzzer does
+//! beyond that is said in `fuzz/README.md`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

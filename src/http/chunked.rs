@@ -64,9 +64,9 @@ impl Chunks {
     /// [`Chunk::More`] without having consumed everything, the rest must be shown again together with what arrives
     /// behind it. The answer doesn't depend on how the bytes were cut into pieces.
     ///
-    /// Errors: a size that isn't 1 to 16 hexadecimal digits or is above 2^63-1, white space around it, a size line beyond 256 bytes,
-    /// control characters in extensions, a line that doesn't end with CRLF, a payload without CRLF behind it, and
-    /// what is refused in a head (see [`Scan`]) in the trailer section.
+    /// Errors: a size that isn't 1 to 16 hexadecimal digits or is above 2^63-1, white space around it, a size line
+    /// beyond 256 bytes, control characters in extensions, a line that doesn't end with CRLF, a payload without CRLF
+    /// behind it, and what is refused in a head (see [`Scan`]) in the trailer section.
     pub fn advance(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<(usize, Chunk), Fault> {
         let mut consumed = 0;
         loop {

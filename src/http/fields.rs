@@ -85,8 +85,8 @@ impl<'a> Named<'a> {
 /// What is ours, the hop's, or written anew by us; such a field is never copied to the next hop, in either direction.
 ///
 /// Hop-by-hop fields (RFC 9110, 7.6.1), framing, everything called `Proxy` (httpoxy) or `Proxy-*` (credentials and
-/// challenges), and this proxy's own. Upgrade is here too: who forwards an upgrade writes it himself; and HTTP2-Settings, which
-/// concerns the hop to us also where Connection forgets to name it.
+/// challenges), and this proxy's own. Upgrade is here too: who forwards an upgrade writes it himself; and
+/// HTTP2-Settings, which concerns the hop to us also where Connection forgets to name it.
 pub(super) fn stays_here(name: &str) -> bool {
     let is = |other: &str| name.eq_ignore_ascii_case(other);
     match name.len() {

@@ -67,8 +67,8 @@ pub fn response_persists(head: &ResponseHead<'_>, body: Body) -> bool {
 }
 
 /// For how many more seconds the origin keeps the connection idle, as its Keep-Alive fields say (RFC 2068, 19.7.1.1):
-/// the least of their `timeout=`, or 0 where `max=0` lets no further request in. What is not digits says nothing; numbers
-/// are bounded by their type.
+/// the least of their `timeout=`, or 0 where `max=0` lets no further request in. What is not digits says nothing;
+/// numbers are bounded by their type.
 pub fn keep_alive_seconds(head: &ResponseHead<'_>) -> Option<u64> {
     let says = field(head.fields, "keep-alive")
         .flat_map(members)

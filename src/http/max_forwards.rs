@@ -1,5 +1,5 @@
-//! Max-Forwards (RFC 9110, 7.6.2): how many more recipients an OPTIONS or TRACE request may be forwarded by. Other methods
-//! carry the field for nobody, and unchanged.
+//! Max-Forwards (RFC 9110, 7.6.2): how many more recipients an OPTIONS or TRACE request may be forwarded by. Other
+//! methods carry the field for nobody, and unchanged.
 
 use super::Fault;
 use super::fields::field;
@@ -19,8 +19,8 @@ pub enum Forwards {
 /// Reads the field of a request.
 ///
 /// # Errors
-/// More than one field, and what is no number of 64 bits in digits: as a bound it says nothing, and dropping it would lift
-/// the bound.
+/// More than one field, and what is no number of 64 bits in digits: as a bound it says nothing, and dropping it would
+/// lift the bound.
 pub fn forwards(head: &RequestHead<'_>) -> Result<Forwards, Fault> {
     const MALFORMED: Fault = Fault::Malformed("a malformed Max-Forwards");
     if !is_bounded(head.method) {
@@ -43,7 +43,7 @@ pub fn forwards(head: &RequestHead<'_>) -> Result<Forwards, Fault> {
 }
 
 /// Does the field mean anything with this method?
-pub(super) fn is_bounded(method: &str) -> bool {
+fn is_bounded(method: &str) -> bool {
     matches!(method, "OPTIONS" | "TRACE")
 }
 

@@ -33,8 +33,8 @@ pub struct RequestPlan<'a, H> {
 
 /// Appends the head to send to the origin.
 ///
-/// The version is HTTP/1.1 whatever the client's was. Framing is written anew, last and in one form; the caller has asked
-/// [`framing::request_body`] before and refused the request if that failed.
+/// The version is HTTP/1.1 whatever the client's was. Framing is written anew, last and in one form; the caller has
+/// asked [`framing::request_body`] before and refused the request if that failed.
 pub fn request(head: &RequestHead<'_>, plan: &RequestPlan<'_, impl Display>, out: &mut Vec<u8>) {
     out.extend_from_slice(head.method.as_bytes());
     out.push(b' ');

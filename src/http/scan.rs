@@ -157,7 +157,9 @@ impl Scan {
             }
             (false, _) => {
                 match self.kind {
-                    Kind::Request => request_line(line).map(|_| ())?,
+                    Kind::Request => {
+                        request_line(line)?;
+                    }
                     Kind::Response => status_line(line)?,
                     Kind::Trailers => {}
                 }
@@ -228,8 +230,8 @@ pub(super) struct RequestLine<'b> {
     pub(super) version: Version,
 }
 
-/// Judges a whole request line, but for its method: method SP request-target SP HTTP-version (RFC 9112, 3). The target may
-/// hold bytes from 0x80 on, in whatever coding: what they mean is its origin's affair.
+/// Judges a whole request line, but for its method: method SP request-target SP HTTP-version (RFC 9112, 3). The
+/// target may hold bytes from 0x80 on, in whatever coding: what they mean is its origin's affair.
 pub(super) fn request_line(line: &[u8]) -> Result<RequestLine<'_>, Fault> {
     let mut parts = line.split(|&byte| byte == b' ');
     let (method, target, version) = (parts.next(), parts.next(), parts.next());

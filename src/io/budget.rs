@@ -136,7 +136,8 @@ impl Budget {
         self.waiting.push_back(id);
     }
 
-    /// Who is to be asked whether there is room now, which leaves the waiting: each once after something was given back.
+    /// Who is to be asked whether there is room now, which leaves the waiting: each once after something was given
+    /// back.
     pub fn next_waiting(&mut self) -> Option<ConnId> {
         if self.is_spent() {
             self.due = 0;

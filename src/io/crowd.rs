@@ -1,5 +1,6 @@
 //! Who must give first: those who hold a part of something scarce and have shown no right to it, by their addresses.
-//! Fair is to take from the address that has most, and there from who has waited longest. Closes nobody, knows no clock.
+//! Fair is to take from the address that has most, and there from who has waited longest. Closes nobody, knows no
+//! clock.
 //!
 //! What is asked and changed costs O(log n), and nothing is kept for who has left.
 

@@ -25,19 +25,12 @@ pub fn open(path: &Path) -> io::Result<(File, Metadata)> {
     Ok((file, metadata))
 }
 
-/// Reads a regular file, at most its first `bytes_max` bytes: who wants to tell a longer one apart asks for one more.
-///
-/// # Errors
-/// As [`open`], and read(2)'s.
-pub fn read(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
-    read_open(open(path)?.0, bytes_max)
-}
-
-/// Reads what [`open`] opened, at most its first `bytes_max` bytes.
+/// Reads what [`open`] opened, at most its first `bytes_max` bytes: who wants to tell a longer one apart asks for one
+/// more.
 ///
 /// # Errors
 /// Those of read(2).
-pub fn read_open(file: File, bytes_max: usize) -> io::Result<Vec<u8>> {
+pub fn read(file: File, bytes_max: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     // A file may grow while it is read: the bound holds all the same.
     file.take(u64::try_from(bytes_max).unwrap_or(u64::MAX))
@@ -58,6 +51,10 @@ mod tests {
 
     use super::*;
 
+    fn read_at(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
+        read(open(path)?.0, bytes_max)
+    }
+
     fn fifo(path: &Path) {
         rustix::fs::mkfifoat(rustix::fs::CWD, path, rustix::fs::Mode::RWXU).unwrap();
     }
@@ -67,12 +64,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         std::fs::write(&path, "0123456789").unwrap();
-        assert_eq!(read(&path, 10).unwrap(), b"0123456789");
-        assert_eq!(read(&path, 4).unwrap(), b"0123");
+        assert_eq!(read_at(&path, 10).unwrap(), b"0123456789");
+        assert_eq!(read_at(&path, 4).unwrap(), b"0123");
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        assert_eq!(read(&link, 99).unwrap(), b"0123456789");
-        let gone = read(&dir.path().join("gone"), 1).unwrap_err();
+        assert_eq!(read_at(&link, 99).unwrap(), b"0123456789");
+        let gone = read_at(&dir.path().join("gone"), 1).unwrap_err();
         assert_eq!(gone.kind(), io::ErrorKind::NotFound);
     }
 
@@ -84,7 +81,7 @@ mod tests {
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
         for odd in [path.as_path(), &link, dir.path(), Path::new("/dev/null")] {
-            let error = read(odd, 1).unwrap_err();
+            let error = read_at(odd, 1).unwrap_err();
             assert_eq!(error.to_string(), "not a regular file", "{}", odd.display());
         }
     }
@@ -111,7 +108,7 @@ mod tests {
                 }
             });
             for _ in 0..20_000 {
-                match read(&path, 9) {
+                match read_at(&path, 9) {
                     Ok(bytes) => {
                         assert_eq!(bytes, b"text");
                         reads += 1;

@@ -29,7 +29,7 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 const EXHAUSTED_SAID_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Server {
-    /// Is there anybody whom a client that waits could have the place of?
+    /// May one more client be taken now: there is room, and no pause because descriptors ran out?
     fn may_accept(&self) -> bool {
         self.has_room()
             && self

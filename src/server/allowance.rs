@@ -1,5 +1,5 @@
-//! What a piece of the loop's work may use up before it is another's turn: bytes, and time. The clock is read seldom, for
-//! most turns are over before anybody would ask; so time runs from the first reading.
+//! What a piece of the loop's work may use up before it is another's turn: bytes, and time. The clock is read seldom,
+//! for most turns are over before anybody would ask; so time runs from the first reading.
 
 use std::time::{Duration, Instant};
 

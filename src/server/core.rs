@@ -89,8 +89,8 @@ pub struct Core {
 
 impl Core {
     /// An idle upstream connection for a request, if there is one on which nothing happened: a byte or an end that came
-    /// behind its last response, some microseconds late, would be taken for this request's. One peek tells; what the poll
-    /// told before then is not in the pool any more.
+    /// behind its last response, some microseconds late, would be taken for this request's. One peek tells; what the
+    /// poll told before then is not in the pool any more.
     pub fn take_kept(&mut self, wanted: &Wanted, addresses: &[Vetted], asker: ConnId) -> Option<Taken> {
         loop {
             match self.pool.take(wanted, addresses, asker, self.world.now)? {

@@ -1,9 +1,9 @@
 //! Kept-alive upstream connections that no request uses now. They are only found with the key of a request
 //! that was decided anew, and an address that was vetted anew.
 //!
-//! Every entry stands in two lists: of those that are to be closed in the same second, and of those with its key. Parking
-//! and taking cost no memory once the tables have grown to what is in use, and no search but past entries of the key that
-//! go elsewhere or, while there are any, belong to one client alone.
+//! Every entry stands in two lists: of those that are to be closed in the same second, and of those with its key.
+//! Parking and taking cost no memory once the tables have grown to what is in use, and no search but past entries of
+//! the key that go elsewhere or, while there are any, belong to one client alone.
 
 mod list;
 mod wheel;
@@ -160,8 +160,8 @@ impl Pool {
     /// Of the connections that fit, the one used last among those bound to `asker`, else among those bound to nobody:
     /// a client that authenticated a connection, or is about to, must come to that one again (RFC 4559, section 6).
     ///
-    /// A request that wants a fresh one gets that or none. Those that were used last stand first: where the first is not
-    /// fresh the others aren't either, as far as it matters.
+    /// A request that wants a fresh one gets that or none. Those that were used last stand first: where the first is
+    /// not fresh the others aren't either, as far as it matters.
     pub fn take(
         &mut self,
         wanted: &Wanted,

@@ -1,4 +1,5 @@
-//! The sockets of one connection as a turn sees them: lent by the table of all. What moves over them is `turn`'s matter.
+//! The sockets of one connection as a turn sees them: lent by the table of all. What moves over them is `turn`'s
+//! matter.
 
 use crate::io::token::WireId;
 use crate::io::wire::{Ready, Transport};

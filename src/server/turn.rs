@@ -230,8 +230,8 @@ fn unread_failure(wire: &mut impl Wire, ready: &mut Ready, from: Side, flow: &Fl
 }
 
 /// An empty direction reads into the loop's own buffer; what it can't pass on is copied out again in the end. Without
-/// room in the budget it gets no more than the grant. Memory of its own, which is just as large as the last rest was, goes:
-/// reading into that, a direction would go on in pieces of a few bytes.
+/// room in the budget it gets no more than the grant. Memory of its own, which is just as large as the last rest was,
+/// goes: reading into that, a direction would go on in pieces of a few bytes.
 fn lend(from: Side, flow: &mut Flow, has_room: bool, means: &mut Means<'_>) {
     if flow.wants_bytes() && flow.rx.is_empty() && means.scratch.read_bytes() > 0 {
         flow.rx.release();

@@ -1,5 +1,5 @@
-//! For how long a connection can be counted on that its origin keeps open while nobody uses it. When such a connection is
-//! used, and by whom, is not known here.
+//! For how long a connection can be counted on that its origin keeps open while nobody uses it. When such a
+//! connection is used, and by whom, is not known here.
 
 use std::time::{Duration, Instant};
 

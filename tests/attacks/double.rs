@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::thread;
 
+use crate::support::dns;
+
 /// The record types that are used here.
 pub(crate) const A: u16 = 1;
 pub(crate) const CNAME: u16 = 5;
@@ -76,21 +78,11 @@ fn serve(mut stream: TcpStream, answers: &Answers) {
 }
 
 fn reply(query: &[u8], over_tcp: bool, answers: &Answers) -> Option<Vec<u8>> {
-    let (mut at, mut labels) = (12, Vec::new());
-    loop {
-        let length = usize::from(*query.get(at)?);
-        at += 1;
-        if length == 0 {
-            break;
-        }
-        labels.push(String::from_utf8_lossy(query.get(at..at + length)?).to_ascii_lowercase());
-        at += length;
-    }
-    let kind = u16::from_be_bytes([*query.get(at)?, *query.get(at + 1)?]);
+    let (name, kind, end) = dns::question(query)?;
     answers(&Question {
         query,
-        end: at + 4,
-        name: labels.join("."),
+        end,
+        name,
         kind,
         over_tcp,
     })

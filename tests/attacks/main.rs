@@ -43,24 +43,13 @@ mod support;
 
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use libtest_mimic::Arguments;
 
 use form::Form;
-use support::case::{Case, Verdict};
-use support::namespace::{self, Isolation};
+use support::case;
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
-    let isolation = if arguments.list {
-        Isolation::Inside
-    } else {
-        namespace::enter()
-    };
-    let strict = std::env::var("CI").is_ok_and(|value| value == "true");
-    let denied = match isolation {
-        Isolation::Inside => None,
-        Isolation::Denied(reason) => Some(reason),
-    };
     form::prepare();
     if Form::get().is_full() {
         // One at a time: they are measured.
@@ -78,28 +67,8 @@ fn main() -> ExitCode {
         races::cases(),
         reloads::cases(),
     ];
-    let trials = cases
-        .into_iter()
-        .flatten()
-        .map(|case| trial(case, denied.clone(), strict))
-        .collect();
+    let trials = case::trials(&arguments, cases.into_iter().flatten());
     let conclusion = libtest_mimic::run(&arguments, trials);
     report::print();
     conclusion.exit_code()
-}
-
-fn trial(case: Case, denied: Option<String>, strict: bool) -> Trial {
-    Trial::ignorable_test(case.name.clone(), move || {
-        let verdict = match denied {
-            Some(reason) => Verdict::Skipped(reason),
-            None => (case.run)(),
-        };
-        match verdict {
-            Verdict::Passed => Ok(Completion::Completed),
-            Verdict::Skipped(reason) if strict => Err(Failed::from(format!(
-                "skipped: {reason}; with CI=true that is a failure"
-            ))),
-            Verdict::Skipped(reason) => Ok(Completion::ignored_with(format!("skipped: {reason}"))),
-        }
-    })
 }

@@ -1,5 +1,5 @@
-//! Connections to origins between two requests: who may use one that was idle, and until when. An origin closes them when
-//! its own time is over, and a request that meets the close is lost if it can't be sent twice.
+//! Connections to origins between two requests: who may use one that was idle, and until when. An origin closes them
+//! when its own time is over, and a request that meets the close is lost if it can't be sent twice.
 
 use std::time::{Duration, Instant};
 

@@ -44,34 +44,20 @@ mod upgrades;
 
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use libtest_mimic::Arguments;
 
-use support::case::{Case, Verdict};
-use support::namespace::{self, Isolation};
+use support::case::{self, Case};
 
 /// Most cases wait for a timer or a peer rather than for the processor.
 const THREADS_PER_CORE: usize = 4;
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
-    let isolation = if arguments.list {
-        Isolation::Inside
-    } else {
-        namespace::enter()
-    };
-    let strict = std::env::var("CI").is_ok_and(|value| value == "true");
     if arguments.test_threads.is_none() {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         arguments.test_threads = Some((cores * THREADS_PER_CORE).min(16));
     }
-    let denied = match isolation {
-        Isolation::Inside => None,
-        Isolation::Denied(reason) => Some(reason),
-    };
-    let trials = all_cases()
-        .into_iter()
-        .map(|case| trial(case, denied.clone(), strict))
-        .collect();
+    let trials = case::trials(&arguments, all_cases());
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -108,24 +94,4 @@ fn all_cases() -> Vec<Case> {
     .into_iter()
     .flatten()
     .collect()
-}
-
-fn trial(case: Case, denied: Option<String>, strict: bool) -> Trial {
-    let name = case.name.clone();
-    Trial::ignorable_test(name, move || {
-        let verdict = match denied {
-            Some(reason) => Verdict::Skipped(reason),
-            None => (case.run)(),
-        };
-        match verdict {
-            Verdict::Passed => Ok(Completion::Completed),
-            Verdict::Skipped(reason) if strict => Err(Failed::from(format!(
-                "skipped: {reason}; with CI=true that is a failure"
-            ))),
-            Verdict::Skipped(reason) => {
-                eprintln!("skipped {}: {reason}", case.name);
-                Ok(Completion::ignored_with(format!("skipped: {reason}")))
-            }
-        }
-    })
 }

@@ -1,5 +1,5 @@
-//! Requests that mean what they say, however they spell it: what other proxies refuse or rewrite passes here as it came, and
-//! what is addressed to an intermediary is answered by it.
+//! Requests that mean what they say, however they spell it: what other proxies refuse or rewrite passes here as it
+//! came, and what is addressed to an intermediary is answered by it.
 
 use crate::support::case::cases;
 use crate::support::dns::Dns;

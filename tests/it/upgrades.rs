@@ -1,5 +1,6 @@
 //! Upgrade (RFC 9110, 7.8) from the proxy's side: what concerns the hop to it is never passed on, a 101 counts only for
-//! what was asked for, and a connection that declined is kept for nobody. How bytes flow afterwards: `forward_connections`.
+//! what was asked for, and a connection that declined is kept for nobody. How bytes flow afterwards:
+//! `forward_connections`.
 
 use std::process::Command;
 
@@ -35,7 +36,8 @@ fn eager() -> Origin {
     })
 }
 
-/// golang/go#80416, yarp#877, jetty#14730: an origin that agrees to h2c would be told what the client says to the proxy.
+/// golang/go#80416, yarp#877, jetty#14730: an origin that agrees to h2c would be told what the client says to the
+/// proxy.
 fn an_upgrade_of_the_hop_is_never_passed_on() {
     let (proxy, origin) = (Setup::open().start(), eager());
     let mut client = proxy.client();

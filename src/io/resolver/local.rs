@@ -39,8 +39,8 @@ impl Local {
         }
     }
 
-    /// The addresses of a name that the hosts file knows, and loopback for `localhost` and the names below it; `None` for
-    /// any other.
+    /// The addresses of a name that the hosts file knows, and loopback for `localhost` and the names below it; `None`
+    /// for any other.
     pub(super) fn find(&mut self, name: &str, now: Instant) -> Option<Arc<[IpAddr]>> {
         let hosts = match self.switch.get(now).files {
             true => self.hosts.get(now),

@@ -126,8 +126,8 @@ pub(super) fn end(message: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// Numbers that equal names have in common (RFC 4343: the case of letters doesn't count); others may have them too. What
-/// pointers lead to is read once, however many lead there.
+/// Numbers that equal names have in common (RFC 4343: the case of letters doesn't count); others may have them too.
+/// What pointers lead to is read once, however many lead there.
 #[derive(Default)]
 pub(super) struct Digests(HashMap<usize, Digest>);
 

@@ -131,8 +131,8 @@ impl Stub {
         self.start_waiting(now);
     }
 
-    /// Nobody waits for this question any more. True if one family's addresses were told of: then the rest is waited for
-    /// a little longer, so that the answer can be kept whole, and its outcome will come.
+    /// Nobody waits for this question any more. True if one family's addresses were told of: then the rest is waited
+    /// for a little longer, so that the answer can be kept whole, and its outcome will come.
     pub(super) fn forget(&mut self, id: QuestionId) -> bool {
         let is_told = |question: &Question| question.grace.is_none() && !question.endings.is_empty();
         if let Some(question) = self.questions.get_mut(&id)

@@ -143,8 +143,8 @@ impl Drop for Report {
     }
 }
 
-/// The real thing: `getaddrinfo` for stream sockets in the wanted families, for the name as it stands: the dot behind it
-/// keeps the system from completing it by its search list.
+/// The real thing: `getaddrinfo` for stream sockets in the wanted families, for the name as it stands: the dot behind
+/// it keeps the system from completing it by its search list.
 pub(super) fn system_lookup(network: Network) -> Lookup {
     Arc::new(move |name| look_up(name, network))
 }

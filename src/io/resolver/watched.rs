@@ -87,7 +87,7 @@ impl<T> Watched<T> {
                 BYTES_MAX >> 20
             );
         }
-        let bytes = regular_file::read_open(file, BYTES_MAX)?;
+        let bytes = regular_file::read(file, BYTES_MAX)?;
         self.value = (self.parse)(&String::from_utf8_lossy(&bytes));
         self.version = Some(version);
         Ok(())

@@ -87,18 +87,18 @@ enum Verb {
 /// Sentences, as many as can be told, and how many there were: of those that open something, and of the others.
 #[derive(Default)]
 struct Told {
-    opening: Some20,
-    others: Some20,
+    opening: Counted,
+    others: Counted,
 }
 
 /// The first sentences of a kind, and how many there were.
 #[derive(Default)]
-struct Some20 {
+struct Counted {
     texts: Vec<String>,
     count: usize,
 }
 
-impl Some20 {
+impl Counted {
     fn add(&mut self, text: impl FnOnce() -> String) {
         if self.texts.len() < CHANGES_TOLD_MAX {
             self.texts.push(text());

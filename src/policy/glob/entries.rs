@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::net::IpAddr;
 
-use super::{GlobSet, parent};
+use super::{GlobSet, parents};
 
 /// One glob of a set, borrowed. Ordered by kind and name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -72,10 +72,6 @@ impl<'a> Overlaps<'a> {
             Entry::Address(_) => self.set.has(entry),
         }
     }
-}
-
-fn parents(name: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(parent(name), |name| parent(name))
 }
 
 #[cfg(test)]

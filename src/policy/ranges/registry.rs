@@ -69,8 +69,8 @@ pub(super) const V4: &[Row<Ipv4Net>] = &[
 ];
 
 /// IPv6: a row that lies inside another comes before it. The last one has all that is not yet given to anybody: what a
-/// network does with such an address is its own affair, and so nobody's public service. `::ffff:0:0/96` is not here: such an address is
-/// unmapped before it is classified.
+/// network does with such an address is its own affair, and so nobody's public service. `::ffff:0:0/96` is not here:
+/// such an address is unmapped before it is classified.
 #[rustfmt::skip]
 pub(super) const V6: &[Row<Ipv6Net>] = &[
     (v6([0, 0, 0, 0, 0, 0, 0, 0], 128), NotGlobalUnicast, "Unspecified Address"),

@@ -39,9 +39,7 @@ impl Rule {
             port,
         })
     }
-}
 
-impl Rule {
     /// What names this address at this port and nothing else. An IPv4-mapped one has to be unmapped before.
     pub(super) fn exactly(address: SocketAddr) -> Rule {
         Rule {

@@ -1,5 +1,5 @@
-//! Entries by the second in which they are to be closed, so that the next one is found at once though each has a time of
-//! its own. What the entries are is not known here, but that none is due later than 127 s from now.
+//! Entries by the second in which they are to be closed, so that the next one is found at once though each has a time
+//! of its own. What the entries are is not known here, but that none is due later than 127 s from now.
 
 use std::time::{Duration, Instant};
 

@@ -234,7 +234,7 @@ impl Zone {
 }
 
 /// The first question's name, kind, and where it ends.
-fn question(query: &[u8]) -> Option<(String, u16, usize)> {
+pub(crate) fn question(query: &[u8]) -> Option<(String, u16, usize)> {
     let (mut at, mut labels) = (12, Vec::new());
     loop {
         let length = usize::from(*query.get(at)?);
