@@ -26,9 +26,11 @@ use crate::io::wires::Wires;
 use crate::log::{FLUSH_TIMEOUT, Logger};
 use crate::policy::acl::{self, Acl};
 use crate::policy::ranges::Ranges;
+use crate::policy::rates::Rates;
 use crate::policy::{Policy, PolicyParts};
 use crate::server::core::{Core, World};
 use crate::server::pool::Pool;
+use crate::server::stranger_lines::StrangerLines;
 use crate::server::{Limits, Server, turn};
 use crate::session::Settings;
 use crate::session::id::Ids;
@@ -131,14 +133,15 @@ fn core(
     pipes: Pipes,
     logger: Logger,
 ) -> io::Result<Core> {
-    let waker = Server::waker(poll)?;
+    let (waker, now) = (Server::waker(poll)?, Instant::now());
     Ok(Core {
         world: World {
-            now: Instant::now(),
+            now,
             wall: SystemTime::now(),
             policy: Arc::new(policy),
             settings: settings(config),
             ids: ids(),
+            guesses: Rates::of_strangers(now),
             spares: Spares::default(),
             local_addresses: Box::new(local::addresses()),
             actions: Vec::new(),
@@ -152,6 +155,7 @@ fn core(
         turn_time: turn::TURN_TIME_MAX,
         actions_done: Vec::new(),
         draining: false,
+        stranger_lines: StrangerLines::new(now),
         logger,
     })
 }

@@ -22,6 +22,8 @@ pub enum Cause {
     Policy,
     /// The origin, or the way to it, failed.
     Origin,
+    /// It comes too often.
+    Rate,
     /// There is no room here: the next attempt, a second later, may succeed.
     Capacity,
 }
@@ -119,7 +121,7 @@ pub fn reply(reply: &Reply<'_>, out: &mut Vec<u8>) {
             let challenge = b"Basic realm=\"smokescreen\", charset=\"UTF-8\"";
             emit::field(out, "Proxy-Authenticate", challenge);
         }
-        Cause::Capacity => emit::field(out, "Retry-After", b"1"),
+        Cause::Rate | Cause::Capacity => emit::field(out, "Retry-After", b"1"),
         Cause::Request | Cause::Role | Cause::Policy | Cause::Origin => {}
     }
     connection(reply.close, reply.keep_alive_10, out);

@@ -30,6 +30,9 @@ use crate::session::outcome::{Cause, Record};
 /// The target of lines that are already formatted.
 pub const CANONICAL: &str = "smokescreen::canonical";
 
+/// Said of lines about clients that had not said who they are.
+const LEFT_OUT: &str = "lines about strangers left out";
+
 /// How long the last log lines get to be written before the process ends.
 pub const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -115,6 +118,22 @@ impl Logger {
                 canonical::failure_line(record.id, error, status_code, format, now, out)
             });
         }
+    }
+
+    /// How many lines [`Logger::record`] writes of it at most.
+    pub fn lines_of(record: &Record) -> u32 {
+        let role_failed = matches!(record.cause, Some(Cause::Credentials | Cause::Role));
+        let failed = record.error.is_some() && record.status_code.is_some();
+        1 + u32::from(role_failed) + u32::from(failed)
+    }
+
+    /// Says how many lines about strangers were left out since that was said last, and of how many addresses.
+    pub fn left_out(&mut self, count: u64, addresses: u64, now: SystemTime) {
+        let mut fields = [
+            ("count", Value::Number(count)),
+            ("addresses", Value::Number(addresses)),
+        ];
+        self.line(Level::Warn, LEFT_OUT, &mut fields, now);
     }
 
     /// Writes any other line that has fields, such as the start line.

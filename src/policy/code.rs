@@ -36,6 +36,8 @@ codes! {
     CredentialsWrong = "credentials-wrong",
     /// No credentials are asked for, and nothing else names a role.
     RoleUnknown = "role-unknown",
+    /// Too many attempts in too short a time.
+    RateLimited = "rate-limited",
     /// The role's rule enforces, and the host is not in its `allowed_domains`.
     NotInAllowedDomains = "not-in-allowed-domains",
     /// The default rule denies the host.

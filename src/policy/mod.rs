@@ -10,6 +10,7 @@ pub mod auth;
 mod code;
 pub mod glob;
 pub mod ranges;
+pub mod rates;
 mod vetted;
 mod words;
 pub mod yaml;

@@ -11,6 +11,8 @@ use crate::io::scratch::Scratch;
 use crate::io::token::ConnId;
 use crate::io::wires::Wires;
 use crate::log::Logger;
+use crate::net::ClientKey;
+use crate::policy::rates::{Excess, Rates};
 use crate::policy::{Policy, Vetted};
 use crate::session::id::Ids;
 use crate::session::outcome::Record;
@@ -18,6 +20,7 @@ use crate::session::spares::Spares;
 use crate::session::{Action, Cx, Settings, Wanted};
 
 use super::pool::{Found, Pool, Taken};
+use super::stranger_lines::StrangerLines;
 
 /// Everything sessions see of the world.
 pub struct World {
@@ -31,6 +34,8 @@ pub struct World {
     pub settings: Settings,
     /// Makes request ids.
     pub ids: Ids,
+    /// How often clients may give wrong credentials.
+    pub guesses: Rates,
     /// Memory that sessions use again.
     pub spares: Spares,
     /// This machine's addresses.
@@ -48,6 +53,7 @@ impl World {
             policy: &self.policy,
             settings: &self.settings,
             ids: &mut self.ids,
+            guesses: &mut self.guesses,
             spares: &mut self.spares,
             local_addresses: &*self.local_addresses,
             actions: &mut self.actions,
@@ -85,6 +91,8 @@ pub struct Core {
     pub draining: bool,
     /// Turns records into lines.
     pub logger: Logger,
+    /// How many of them are about strangers.
+    pub stranger_lines: StrangerLines,
 }
 
 impl Core {
@@ -109,9 +117,22 @@ impl Core {
         idle + self.pipes.close_idle()
     }
 
-    /// Writes a record's lines.
+    /// Says how many lines were left out.
+    pub fn log_left_out(&mut self, excess: Option<Excess>) {
+        if let Some(Excess { count, addresses }) = excess {
+            self.logger.left_out(count, addresses, self.world.wall);
+        }
+    }
+
+    /// Writes a record's lines, unless it is about a stranger and there are too many such.
     pub fn log(&mut self, record: Box<Record>) {
-        self.logger.record(&record, self.world.wall);
+        let may_be_written = !record.by_stranger || {
+            let (client, lines) = (ClientKey::of(record.client.ip()), Logger::lines_of(&record));
+            self.stranger_lines.admits(client, lines, self.world.now)
+        };
+        if may_be_written {
+            self.logger.record(&record, self.world.wall);
+        }
         self.world.spares.records.put_back(record);
     }
 }

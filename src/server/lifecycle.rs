@@ -98,6 +98,8 @@ impl Server {
                 conn.close(Close::Orderly, &mut self.core);
             }
         }
+        let left_out = self.core.stranger_lines.last_summary();
+        self.core.log_left_out(left_out);
         log::info!("Shut down, cut: {tunnels} tunnels, {others} other connections");
     }
 }

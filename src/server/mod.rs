@@ -9,6 +9,7 @@ mod held;
 mod lifecycle;
 pub mod pool;
 mod sockets;
+pub mod stranger_lines;
 pub mod turn;
 mod work;
 
@@ -191,6 +192,7 @@ impl Server {
         let others = [
             self.core.resolver.deadline(),
             self.core.pool.deadline(),
+            self.core.stranger_lines.deadline(),
             paused,
             phase,
             self.tell_at,
@@ -257,6 +259,8 @@ impl Server {
                 self.enqueue(id);
             }
         }
+        let left_out = self.core.stranger_lines.summary(now);
+        self.core.log_left_out(left_out);
         match self.phase {
             Phase::Delaying(until) if until <= now => self.drain(),
             _ => {}

@@ -9,6 +9,7 @@ use crate::flow::Gate;
 use crate::http::HeadLimits;
 use crate::io::pipe::Worth;
 use crate::policy::ranges::Ranges;
+use crate::policy::rates::Rates;
 use crate::policy::{Network, Policy, PolicyParts};
 use crate::session::id::Ids;
 use crate::session::spares::Spares;
@@ -104,6 +105,7 @@ fn a_direction_that_never_rests_does_not_starve_the_other() {
         policy: &policy,
         settings: &settings,
         ids: &mut ids,
+        guesses: &mut Rates::of_strangers(now),
         spares: &mut Spares::default(),
         local_addresses: &Vec::new,
         actions: &mut actions,

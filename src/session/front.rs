@@ -11,8 +11,8 @@ use crate::http::max_forwards::{self, Forwards};
 use crate::http::rewrite::{self, RequestPlan};
 use crate::http::target::{self, Form, HTTP_PORT, Scheme};
 use crate::http::{Fault, Version, joint, upgrade};
-use crate::net::{Target, TargetError};
-use crate::policy::{Allowed, Ask, Credentials, Role, VettedList};
+use crate::net::{ClientKey, Target, TargetError};
+use crate::policy::{self, Allowed, Ask, Credentials, Role, VettedList};
 
 use super::outcome::{ProxyType, Record};
 use super::refusal::Refusal;
@@ -115,7 +115,7 @@ impl Judge<'_> {
             self.manner = self.manner.of(head, body, shared);
         }
         let (target, path) = self.target(form, body, cx)?;
-        let role = self.authenticate(cx)?;
+        let role = self.authenticate(shared, cx)?;
         if shared.is_stranger {
             self.keep_trace_id();
         }
@@ -179,14 +179,24 @@ impl Judge<'_> {
         Ok((parsed?, path))
     }
 
-    fn authenticate(&mut self, cx: &Cx<'_>) -> Result<Role, Refusal> {
+    fn authenticate(&mut self, shared: &Shared, cx: &mut Cx<'_>) -> Result<Role, Refusal> {
         let mut values = fields::field(self.head.fields, "proxy-authorization");
         let given = match (values.next(), values.next()) {
             (None, _) => Credentials::Absent,
             (Some(value), None) => Credentials::Given(value),
             (Some(_), Some(_)) => Credentials::Several,
         };
-        let role = cx.policy.authenticate(given).map_err(Refusal::Unidentified)?;
+        // The comparison comes first: right credentials are never too many.
+        let role = match cx.policy.authenticate(given) {
+            Ok(role) => role,
+            Err(policy::Refused::Wrong)
+                if !cx.guesses.admits(ClientKey::of(shared.client.ip()), 1, cx.now) =>
+            {
+                self.manner.persists = false;
+                return Err(Refusal::RateLimited);
+            }
+            Err(refused) => return Err(Refusal::Unidentified(refused)),
+        };
         if let Role::Named(name) = &role {
             self.record.role = Some(name.clone());
         }

@@ -29,6 +29,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::flow::{End, Flows};
 use crate::http::HeadLimits;
 use crate::net::{Host, IoFail, LookupFail, Name, Side};
+use crate::policy::rates::Rates;
 use crate::policy::{Policy, Role, VettedList};
 use closing::Closing;
 use dial::Dial;
@@ -178,6 +179,8 @@ pub struct Cx<'a> {
     pub settings: &'a Settings,
     /// Makes request ids.
     pub ids: &'a mut id::Ids,
+    /// How often clients may give wrong credentials.
+    pub guesses: &'a mut Rates,
     /// Memory to be used again.
     pub spares: &'a mut Spares,
     /// This machine's addresses, as they were a moment ago; empty if they can't be had.

@@ -63,6 +63,8 @@ pub struct Record {
     pub project: Option<Arc<str>>,
     /// Who connected.
     pub client: SocketAddr,
+    /// Nobody knows who that is: how many such lines are written is limited.
+    pub by_stranger: bool,
     /// When the request's head was complete, by the wall clock.
     pub start: SystemTime,
     /// Was the request let out?
@@ -133,6 +135,7 @@ impl Record {
             role: None,
             project: None,
             client,
+            by_stranger: false,
             start,
             allow: false,
             enforce_would_deny: true,

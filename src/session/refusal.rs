@@ -44,6 +44,8 @@ pub enum Refusal {
     TraceEnds,
     /// Nothing says who asks, or not truthfully.
     Unidentified(Refused),
+    /// Wrong credentials, too often: nobody shall guess that fast.
+    RateLimited,
     /// By the ACL or the address rules.
     Denied(Denied),
     /// The ACL asks for a feature that is not there.
@@ -77,6 +79,7 @@ impl Refusal {
             Refusal::TraceEnds => (METHOD_NOT_ALLOWED, "Method Not Allowed"),
             Refusal::HeadTooLarge(_) => (431, "Request Header Fields Too Large"),
             Refusal::HeadTooSlow | Refusal::BodyTooSlow => (408, "Request Timeout"),
+            Refusal::RateLimited => (429, "Too Many Requests"),
             // The challenge belongs to 407 alone.
             Refusal::Unidentified(Refused::Missing | Refused::Wrong) if style.explicit => {
                 (407, "Proxy Authentication Required")
@@ -117,7 +120,10 @@ impl Refusal {
             | Refusal::SchemeUnknown
             | Refusal::TraceEnds => "http_request_error",
             Refusal::Denied(denied) if denied.code.is_of_addresses() => "destination_ip_prohibited",
-            Refusal::Unidentified(_) | Refusal::Denied(_) | Refusal::Unavailable(_) => "http_request_denied",
+            Refusal::Unidentified(_)
+            | Refusal::RateLimited
+            | Refusal::Denied(_)
+            | Refusal::Unavailable(_) => "http_request_denied",
             Refusal::LookupFailed(_) => "dns_error",
             Refusal::LookupTimedOut(_) => "dns_timeout",
             Refusal::DialFailed(IoFailKind::Refused, _) => "connection_refused",
@@ -143,6 +149,7 @@ impl Refusal {
             Refusal::SchemeUnknown => Code::SchemeUnsupported,
             Refusal::TraceEnds => Code::MethodNotAllowed,
             Refusal::Unidentified(refused) => refused.code(),
+            Refusal::RateLimited => Code::RateLimited,
             Refusal::Denied(denied) => denied.code,
             Refusal::Unavailable(_) => Code::NotAvailable,
             Refusal::LookupFailed(_) => Code::DnsFailed,
@@ -171,6 +178,7 @@ impl Refusal {
                 "TRACE is not answered by this proxy: it would show what was meant for it alone.".into()
             }
             Refusal::Unidentified(_) => ROLE_UNKNOWN.into(),
+            Refusal::RateLimited => "Proxy rate limit exceeded. Too many wrong credentials.".into(),
             Refusal::Denied(denied) => denied.decision.reason.clone(),
             Refusal::Unavailable(what) => format!("{what} is not available").into(),
             Refusal::LookupFailed(why) => format!("Failed to resolve remote hostname: {why}").into(),
@@ -193,7 +201,7 @@ impl Refusal {
             Cause::Credentials | Cause::Role | Cause::Policy => {
                 format!("Egress proxying is denied to host '{host}': {}.", self.reason()).into()
             }
-            Cause::Request | Cause::Origin | Cause::Capacity => self.reason(),
+            Cause::Request | Cause::Rate | Cause::Origin | Cause::Capacity => self.reason(),
         }
     }
 
@@ -223,6 +231,7 @@ impl Refusal {
             | Refusal::TraceEnds => Cause::Request,
             Refusal::Unidentified(Refused::Missing | Refused::Wrong) => Cause::Credentials,
             Refusal::Unidentified(Refused::Unasked) => Cause::Role,
+            Refusal::RateLimited => Cause::Rate,
             Refusal::Denied(_) | Refusal::Unavailable(_) => Cause::Policy,
             Refusal::LookupFailed(_)
             | Refusal::LookupTimedOut(_)

@@ -1,7 +1,7 @@
 //! Answers of our own, and what becomes of the connection behind them.
 
 use crate::flow::Flows;
-use crate::http::reply::{Facts, OPTIONS_STATUS, Reply, escape_host, options, reply};
+use crate::http::reply::{Cause, Facts, OPTIONS_STATUS, Reply, escape_host, options, reply};
 
 use super::closing::Closing;
 use super::head::Head;
@@ -61,6 +61,7 @@ pub(super) fn refuse(
     let (status, reason) = refusal.status(cx.settings.deny_style);
     let text = refusal.text(&escape_host(&record.requested_host));
     let (code, error_type, cause) = (refusal.code(), refusal.error_type(), refusal.cause());
+    record.by_stranger = shared.is_stranger || matches!(cause, Cause::Credentials | Cause::Rate);
     record.note_refusal(refusal, status);
     let grounds = record.grounds.as_deref();
     let facts = Facts {

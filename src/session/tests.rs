@@ -25,6 +25,7 @@ struct Bench {
     policy: Policy,
     settings: Settings,
     ids: id::Ids,
+    guesses: Rates,
     spares: Spares,
     now: Instant,
     actions: Vec<Action>,
@@ -52,6 +53,7 @@ impl Bench {
                 deny_message_extra: String::new(),
             },
             ids: id::Ids::new([0; 3], 0, 0),
+            guesses: Rates::of_strangers(now),
             spares: Spares::default(),
             now,
             actions: Vec::new(),
@@ -65,6 +67,7 @@ impl Bench {
             policy: &self.policy,
             settings: &self.settings,
             ids: &mut self.ids,
+            guesses: &mut self.guesses,
             spares: &mut self.spares,
             local_addresses: &Vec::new,
             actions: &mut self.actions,
@@ -537,4 +540,44 @@ fn what_a_stranger_sends_as_trace_id_is_not_kept() {
         });
         assert_eq!(&*record.unwrap().trace_id, kept.as_bytes(), "{more}");
     }
+}
+
+#[test]
+fn wrong_credentials_are_refused_so_often_and_right_and_missing_ones_as_ever() {
+    let mut bench = Bench::new();
+    bench.policy = policy(Password::new("secret"));
+    let ask = |bench: &mut Bench, credentials: &str| {
+        bench.session = Session::new(SocketAddr::from(([127, 0, 0, 1], 5)), bench.now);
+        bench.flows = Flows::new(bench.now);
+        bench.actions.clear();
+        bench.arrive(
+            Side::Client,
+            &format!("GET http://10.0.0.1/ HTTP/1.1\r\n{credentials}\r\n"),
+        );
+        bench.leave(Side::Client)
+    };
+    let (wrong, right) = (
+        "Proxy-Authorization: Basic eDp5\r\n",
+        "Proxy-Authorization: Basic dTpzZWNyZXQ=\r\n",
+    );
+    for _ in 0..2_000 {
+        assert!(ask(&mut bench, "").starts_with("HTTP/1.1 407 "));
+    }
+    for _ in 0..1_000 {
+        assert!(ask(&mut bench, wrong).starts_with("HTTP/1.1 407 "));
+    }
+    let answer = ask(&mut bench, wrong);
+    assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
+    for line in ["Retry-After: 1", "Connection: close"] {
+        assert!(answer.contains(&format!("\r\n{line}\r\n")), "{answer}");
+    }
+    assert!(!answer.contains("Proxy-Authenticate"), "{answer}");
+    assert!(ask(&mut bench, "").contains("Proxy-Authenticate"));
+    assert!(
+        ask(&mut bench, right).contains("10.0.0.1"),
+        "denied for its address"
+    );
+    bench.now += Duration::from_secs(1);
+    let passed = (0..200).filter(|_| ask(&mut bench, wrong).starts_with("HTTP/1.1 407 "));
+    assert_eq!(passed.count(), 100);
 }

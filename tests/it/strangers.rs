@@ -1,7 +1,7 @@
 //! What clients who have not said who they are can cost the others: connections, the room for heads, log lines, time.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use socket2::{Domain, Socket, Type};
@@ -26,6 +26,8 @@ cases![
     unfinished_heads_of_strangers_leave_room_for_the_heads_of_others,
     who_said_who_it_is_waits_for_room_and_is_not_refused,
     who_has_little_to_do_does_not_wait_for_who_has_much,
+    lines_about_strangers_are_bounded_and_what_is_left_out_is_said,
+    guesses_are_limited_and_who_knows_is_not,
 ];
 
 /// A request that says who asks.
@@ -298,4 +300,94 @@ fn who_has_little_to_do_does_not_wait_for_who_has_much() {
         "{place:?} of {}",
         decisions.count()
     );
+}
+
+/// So many refused requests, as many on each connection as it is good for.
+fn refused(count: usize, lines: &str, proxy: &Proxy) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    while statuses.len() < count {
+        let mut client = proxy.client();
+        client.send(request("GET", "http://x.test/", lines).repeat(10));
+        statuses.extend(
+            (0..10)
+                .map_while(|_| client.try_response("GET").ok())
+                .map(|response| response.status),
+        );
+    }
+    statuses
+}
+
+fn lines_about_strangers_are_bounded_and_what_is_left_out_is_said() {
+    let (proxy, origin) = (Setup::locked().start(), Origin::fixed("ok"));
+    let trace = format!("X-Smokescreen-Trace-ID: {}\r\n", "secret".repeat(100));
+    let began = Instant::now();
+    let count = refused(6_000, &trace, &proxy).len() as u64;
+    let seconds = began.elapsed().as_secs() + 1;
+    // Who is known has all of his lines.
+    assert!(is_served(&mut proxy.client(), &origin.url("/")));
+    let known = || {
+        proxy
+            .log()
+            .iter()
+            .any(|line| line.contains("allow=true"))
+            .then_some(())
+    };
+    eventually("the line of the one who is known", known);
+    let lines = proxy.log();
+    let written = lines
+        .iter()
+        .filter(|line| line.contains("x.test") || line.contains("role"))
+        .count() as u64;
+    assert!(written <= 1_001 + 100 * seconds, "{written} lines in {seconds} s");
+    assert!(written >= 1_000, "{written}");
+    assert!(!lines.iter().any(|line| line.contains("secret")), "a trace id");
+    let said = &proxy.await_lines("lines about strangers left out", 1)[0];
+    assert_eq!((said.get("level"), said.get("addresses")), ("warning", "1"));
+    let left_out: u64 = said.get("count").parse().expect("a number");
+    // Each refusal has two lines. What came after the summary is another's matter: there was nothing.
+    assert!(
+        left_out >= 2 * count - written - 10 && left_out <= 2 * count,
+        "{left_out}"
+    );
+}
+
+fn guesses_are_limited_and_who_knows_is_not() {
+    let (proxy, origin) = (Setup::locked().start(), Origin::fixed("ok"));
+    let wrong = basic("u", "guess") + "\r\n";
+    let began = Instant::now();
+    let statuses = refused(3_000, &wrong, &proxy);
+    let seconds = began.elapsed().as_secs() + 1;
+    let tried = statuses.iter().filter(|status| **status == 407).count() as u64;
+    assert!(
+        (1_000..=1_000 + 100 * seconds).contains(&tried),
+        "{tried} in {seconds} s"
+    );
+    assert!(statuses.iter().all(|status| matches!(status, 407 | 429)));
+    // Not a right one, not a missing one, from the very same address.
+    for _ in 0..50 {
+        let mut client = proxy.client();
+        client.send(get(&origin.url("/")));
+        assert_eq!(client.response().status, 407);
+        assert!(is_served(&mut client, &origin.url("/")));
+    }
+    let too_many = refused(200, &wrong, &proxy);
+    assert!(too_many.contains(&429));
+    let mut client = proxy.client();
+    for _ in 0..1_000 {
+        client.send(request("GET", "http://x.test/", &wrong));
+        let response = client.response();
+        if response.status == 429 {
+            assert_eq!(response.fields.get("retry-after").as_deref(), Some("1"));
+            assert_eq!(
+                response.fields.get("x-smokescreen-code").as_deref(),
+                Some("rate-limited")
+            );
+            assert!(response.closes() && !response.fields.has("proxy-authenticate"));
+            return;
+        }
+        if response.closes() {
+            client = proxy.client();
+        }
+    }
+    panic!("no guess is one too many");
 }

@@ -19,6 +19,7 @@ use smokescreen::io::wire::Ready;
 use smokescreen::policy::acl::Acl;
 use smokescreen::policy::auth::Password;
 use smokescreen::policy::ranges::Ranges;
+use smokescreen::policy::rates::Rates;
 use smokescreen::policy::{Network, Policy, PolicyParts};
 use smokescreen::server::pool::{Pool, Taken};
 use smokescreen::server::turn::Held;
@@ -131,6 +132,7 @@ pub(crate) struct World {
     scratch: Scratch,
     actions: Vec<Action>,
     ids: Ids,
+    guesses: Rates,
     spares: Spares,
     policy: Policy,
     draining: bool,
@@ -179,6 +181,7 @@ impl World {
             scratch: Scratch::new(setting.scratch_bytes),
             actions: Vec::new(),
             ids: Ids::new([1, 2, 3], 4, 5),
+            guesses: Rates::of_strangers(now),
             spares: Spares::default(),
             policy: policy(),
             draining: false,

@@ -11,6 +11,7 @@ use smokescreen::io::scratch::Scratch;
 use smokescreen::io::token::ConnId;
 use smokescreen::io::wire::{Ready, Wire};
 use smokescreen::net::{LookupFail, Side};
+use smokescreen::policy::rates::Rates;
 use smokescreen::policy::{Policy, Vetted};
 use smokescreen::server::allowance::Allowance;
 use smokescreen::server::turn::{self, Ends, Held, Means, Turn};
@@ -64,6 +65,7 @@ pub(super) struct World {
     held: Held,
     actions: Vec<Action>,
     ids: Ids,
+    guesses: Rates,
     spares: Spares,
 }
 
@@ -108,6 +110,7 @@ impl World {
             budget: Budget::new(manner.budget_bytes),
             scratch: Scratch::new(SCRATCH_BYTES),
             ids: Ids::new([1, 2, 3], 4, 5),
+            guesses: Rates::of_strangers(now),
             spares: Spares::default(),
             origins: Vec::new(),
             remotes: Vec::new(),
@@ -156,6 +159,7 @@ impl World {
             policy: &self.policy,
             settings: &self.settings,
             ids: &mut self.ids,
+            guesses: &mut self.guesses,
             spares: &mut self.spares,
             local_addresses: &own_addresses,
             actions: &mut self.actions,
@@ -215,6 +219,7 @@ impl World {
             policy: &self.policy,
             settings: &self.settings,
             ids: &mut self.ids,
+            guesses: &mut self.guesses,
             spares: &mut self.spares,
             local_addresses: &own_addresses,
             actions: &mut self.actions,
