@@ -38,6 +38,8 @@ pub struct Charge {
 pub struct Budget {
     max_bytes: usize,
     used_bytes: usize,
+    /// From so many on it is scarce.
+    scarce_bytes: usize,
     strangers: Crowd,
     /// Bytes of the others, by address.
     known: HashMap<ClientKey, usize>,
@@ -53,6 +55,7 @@ impl Budget {
         Budget {
             max_bytes,
             used_bytes: 0,
+            scarce_bytes: max_bytes.min(max_bytes / 2 + 1),
             strangers: Crowd::default(),
             known: HashMap::new(),
             waiting: VecDeque::new(),
@@ -62,7 +65,7 @@ impl Budget {
 
     /// Is more than half taken, so that it matters who wants more?
     pub fn is_scarce(&self) -> bool {
-        self.used_bytes > self.max_bytes / 2 || self.is_spent()
+        self.used_bytes >= self.scarce_bytes
     }
 
     /// Is nothing left?

@@ -34,11 +34,6 @@ impl Allowance {
         }
     }
 
-    /// Nothing.
-    pub fn none() -> Allowance {
-        Allowance::new(0, Duration::ZERO)
-    }
-
     /// Takes off bytes that moved, or work that costs as much.
     pub fn spend(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_sub(bytes);
@@ -89,7 +84,7 @@ mod tests {
         allowance.spend(99_999);
         assert!(!allowance.is_spent());
         allowance.spend(7);
-        assert!(allowance.is_spent() && Allowance::none().is_spent());
+        assert!(allowance.is_spent());
     }
 
     #[test]

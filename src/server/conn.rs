@@ -95,22 +95,22 @@ impl Conn {
 
     /// Runs until nothing moves, the allowance is spent, or it is over.
     pub fn turn(&mut self, core: &mut Core) -> After {
+        let allowance = &mut Allowance::new(turn::TURN_BYTES, core.turn_time);
         core.scratch.lend_tx(&mut self.flows);
-        let after = self.go_on(core);
+        let after = self.go_on(allowance, core);
         let mut means = Means {
             scratch: &mut core.scratch,
             budget: &mut core.budget,
             pipes: &mut core.pipes,
             held: &mut self.held,
             id: self.id,
-            allowance: Allowance::none(),
+            allowance,
         };
         turn::end(&mut self.flows, &self.session, &mut means);
         after
     }
 
-    fn go_on(&mut self, core: &mut Core) -> After {
-        let mut allowance = Allowance::new(turn::TURN_BYTES, core.turn_time);
+    fn go_on(&mut self, allowance: &mut Allowance, core: &mut Core) -> After {
         self.look_at_race(core);
         loop {
             if self.carry_out(core) {
@@ -131,7 +131,6 @@ impl Conn {
             };
             let cx = &mut core.world.cx();
             let ended = turn::run(&mut sockets, &mut self.flows, &mut self.session, cx, &mut means);
-            allowance = means.allowance;
             match ended {
                 Turn::Rest => {
                     core.wires.watch(self.client);

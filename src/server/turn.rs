@@ -67,7 +67,7 @@ pub struct Means<'a> {
     /// The connection.
     pub id: ConnId,
     /// What this connection may still use up in its turn.
-    pub allowance: Allowance,
+    pub allowance: &'a mut Allowance,
 }
 
 /// Runs both directions until nothing moves, the session acts, or the allowance is spent. When the session has
@@ -138,7 +138,7 @@ fn step<E: Ends>(
         means.held.note_fed(from);
         return moved;
     };
-    let filled = match unread_failure(wire, ready, from, flows.from(from)) {
+    let mut filled = match unread_failure(wire, ready, from, flows.from(from)) {
         Some(failed) => failed,
         None => {
             let mut pipe = means.held.take_pipe(from);
@@ -149,16 +149,14 @@ fn step<E: Ends>(
             };
             let filled = pump::fill(wire, ready, flows.from(from), bypass, has_room, cx.now);
             pipe.into_iter().for_each(|pipe| means.held.keep_pipe(from, pipe));
-            // Who is gone needs no room.
-            match filled {
-                Pumped::Starved if ready.failed => match wire.take_error() {
-                    Some(error) => Pumped::Failed(io_fail(&error)),
-                    None => filled,
-                },
-                filled => filled,
-            }
+            filled
         }
     };
+    if matches!(filled, Pumped::Starved) {
+        filled = starved(from, wire, ready, session, cx, means);
+    } else {
+        means.held.note_fed(from);
+    }
     // A reset is no FIN, though the poll calls it the end of reading too.
     let announced = ready.read_closed && !ready.failed && flows.from(from).end == End::Open;
     if announced {
@@ -169,19 +167,34 @@ fn step<E: Ends>(
         true => Input::Unwritable,
         false => Input::Broken,
     };
-    // Strangers are refused; others wait, though not for ever.
-    let waits = matches!(filled, Pumped::Starved)
-        && !session.is_stranger()
-        && !means.held.starve(from, means.id, means.budget, cx.now);
-    if !waits {
-        means.held.note_fed(from);
-        moved |= tell(filled, failed, from, flows, session, cx, means);
-    }
+    moved |= tell(filled, failed, from, flows, session, cx, means);
     if announced && !session.is_done() {
         session.advance(Input::Moved, flows, cx);
         moved = true;
     }
     moved
+}
+
+/// What becomes of a source for whose bytes there is no room: strangers are refused, others wait, though not for ever;
+/// and who is gone needs none.
+#[cold]
+fn starved(
+    from: Side,
+    wire: &mut impl Wire,
+    ready: &mut Ready,
+    session: &Session,
+    cx: &Cx<'_>,
+    means: &mut Means<'_>,
+) -> Pumped {
+    if let Some(error) = ready.failed.then(|| wire.take_error()).flatten() {
+        ready.failed = false;
+        return Pumped::Failed(io_fail(&error));
+    }
+    if !session.is_stranger() && !means.held.starve(from, means.id, means.budget, cx.now) {
+        return Pumped::Idle;
+    }
+    means.held.note_fed(from);
+    Pumped::Starved
 }
 
 /// Is all that is left of a tunnel to tell one side of the other's end? The close that follows does: a shutdown before

@@ -136,7 +136,7 @@ fn a_direction_that_never_rests_does_not_starve_the_other() {
             pipes: &mut pipes,
             held: &mut held,
             id: ID,
-            allowance: Allowance::new(TURN_BYTES, Duration::from_secs(3600)),
+            allowance: &mut Allowance::new(TURN_BYTES, Duration::from_secs(3600)),
         };
         let ended = run(&mut pair, &mut flows, &mut session, &mut cx, &mut means);
         assert_eq!(ended, Turn::Spent);
@@ -202,7 +202,7 @@ fn lent(has_room: bool) -> (Flow, Scratch) {
         pipes: &mut pipes,
         held: &mut held,
         id: ID,
-        allowance: Allowance::new(TURN_BYTES, Duration::from_secs(3600)),
+        allowance: &mut Allowance::new(TURN_BYTES, Duration::from_secs(3600)),
     };
     lend(Side::Client, &mut flow, has_room, &mut means);
     lend(Side::Client, &mut flow, has_room, &mut means);

@@ -9,8 +9,8 @@ use crate::session::Input;
 use super::conn::After;
 use super::{STEP_TIME_MAX, Server, turn};
 
-/// How long a turn of all connections that have something to do may take, where their turns can be that short.
-const ROUND_TIME: Duration = Duration::from_millis(8);
+/// So many turns may be as long as a turn can be, and more of them take no longer together, where they can be that short.
+const LONG_TURNS: usize = 8;
 
 /// A shorter turn is not worth the change.
 const TURN_TIME_MIN: Duration = Duration::from_micros(100);
@@ -20,8 +20,11 @@ const FED_PER_TURN: usize = 64;
 
 /// How long each of so many connections may have its turn.
 fn turn_time(queued: usize) -> Duration {
-    let count = u32::try_from(queued).unwrap_or(u32::MAX).max(1);
-    (ROUND_TIME / count).clamp(TURN_TIME_MIN, turn::TURN_TIME_MAX)
+    if queued <= LONG_TURNS {
+        return turn::TURN_TIME_MAX;
+    }
+    let share = u32::try_from(queued / LONG_TURNS).unwrap_or(u32::MAX);
+    (turn::TURN_TIME_MAX / share).max(TURN_TIME_MIN)
 }
 
 impl Server {

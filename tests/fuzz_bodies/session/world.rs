@@ -211,7 +211,7 @@ impl World {
             pipes: &mut self.pipes,
             held: &mut self.held,
             id: ID,
-            allowance: Allowance::new(self.manner.allowance_bytes, Duration::from_secs(3600)),
+            allowance: &mut Allowance::new(self.manner.allowance_bytes, Duration::from_secs(3600)),
         };
         let mut cx = Cx {
             now: self.now,

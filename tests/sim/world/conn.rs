@@ -64,7 +64,7 @@ impl World {
             pipes: &mut self.pipes,
             held: &mut conn.held,
             id: conn_id(nth),
-            allowance: Allowance::none(),
+            allowance: &mut Allowance::new(0, FOR_EVER),
         };
         turn::end(&mut conn.flows, &conn.session, &mut means);
         self.judge_scratch();
@@ -111,7 +111,7 @@ impl World {
                 pipes: &mut self.pipes,
                 held: &mut conn.held,
                 id: conn_id(nth),
-                allowance,
+                allowance: &mut allowance,
             };
             let mut cx = Cx {
                 now: self.now,
@@ -131,7 +131,6 @@ impl World {
                 &mut cx,
                 &mut means,
             );
-            allowance = means.allowance;
             self.judge_turn(nth, ended);
             match ended {
                 Turn::Rest => return true,
