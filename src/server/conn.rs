@@ -1,24 +1,21 @@
 //! One client connection as the server keeps it: a session, its flows and its wires. Runs turns, and carries out what
-//! the session wants.
+//! the session wants. How it comes to an origin's connection, and gives it away, is `origin`'s business.
+
+mod origin;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Instant;
 
 use crate::flow::Flows;
 use crate::io::deadlines::Filed;
-use crate::io::dialer::{self, Race, Standing};
-use crate::io::resolver::{Answer, Asked, News};
-use crate::io::token::{ConnId, Ticket, WireId};
+use crate::io::token::{ConnId, WireId};
 use crate::io::wire::Wire;
-use crate::io::wires::Owner;
-use crate::net::{ClientKey, LookupFail, LookupFailKind, Side};
-use crate::session::lease::Lease;
-use crate::session::{Action, Close, DialFail, Dialled, Input, PoolKey, Session};
+use crate::net::{ClientKey, Side};
+use crate::session::{Action, Close, Input, Session};
 
+use self::origin::Dialling;
 use super::allowance::Allowance;
 use super::core::Core;
-use super::pool::Taken;
 use super::sockets::Sockets;
 use super::turn::{self, Held, Means, Turn};
 
@@ -44,13 +41,6 @@ pub struct Conn {
     pub queued: bool,
     /// The server counts it among the strangers.
     pub counted: bool,
-}
-
-/// A race, and the number of the question it answers.
-#[derive(Debug)]
-struct Dialling {
-    seq: u32,
-    race: Race,
 }
 
 /// How a connection came out of its turn.
@@ -175,17 +165,6 @@ impl Conn {
         }
     }
 
-    /// A lookup ended, or told of some addresses before.
-    pub fn resolved(&mut self, seq: u32, news: &News, core: &mut Core) {
-        match news {
-            News::Part(found) => self.feed(Input::Partly(seq, found), core),
-            News::Whole(answer) => {
-                self.looking_up.take_if(|current| *current == seq);
-                self.feed(resolved(seq, answer), core);
-            }
-        }
-    }
-
     /// Its deadline may have passed: the session's or the race's.
     pub fn expired(&mut self, core: &mut Core) {
         let due = self.session.deadline(&self.flows, &core.world.settings);
@@ -245,49 +224,9 @@ impl Conn {
 
     fn act(&mut self, action: Action, core: &mut Core) {
         match action {
-            Action::Resolve(seq, name) => {
-                let ticket = Ticket { conn: self.id, seq };
-                let asker = self.session.client().ip();
-                match core.resolver.ask(ticket, &name, asker, core.world.now) {
-                    Asked::Pending => self.looking_up = Some(seq),
-                    Asked::Partly(found) => {
-                        self.looking_up = Some(seq);
-                        self.tell(Input::Partly(seq, &found), core);
-                    }
-                    Asked::Answered(answer) => self.tell(resolved(seq, &answer), core),
-                    Asked::Full => {
-                        let fail = LookupFail {
-                            kind: LookupFailKind::Overloaded,
-                            text: Arc::default(),
-                        };
-                        self.tell(Input::Resolved(seq, Err(fail)), core);
-                    }
-                }
-            }
-            Action::Dial(seq, addresses, wanted) => {
-                let kept = wanted.and_then(|wanted| core.take_kept(&wanted, &addresses, self.id));
-                if let Some(taken) = kept {
-                    self.adopt(taken.wire, core);
-                    let dialled = Dialled {
-                        remote: taken.remote,
-                        local: taken.local,
-                        reused: true,
-                        private: taken.private_to.is_some(),
-                    };
-                    return self.tell(Input::Dialled(seq, Ok(dialled)), core);
-                }
-                let timeout = core.world.settings.connect_timeout;
-                let (race, standing) =
-                    dialer::dial(self.id, addresses, timeout, &mut core.wires, core.world.now);
-                self.dialling = Some(Box::new(Dialling { seq, race }));
-                self.settle_race(standing, core);
-            }
-            Action::Join(addresses) => {
-                if let Some(Dialling { race, .. }) = self.dialling.as_deref_mut() {
-                    let standing = race.join(addresses, &mut core.wires, core.world.now);
-                    self.settle_race(standing, core);
-                }
-            }
+            Action::Resolve(seq, name) => self.look_up(seq, &name, core),
+            Action::Dial(seq, addresses, wanted) => self.dial(seq, addresses, wanted, core),
+            Action::Join(addresses) => self.join(addresses, core),
             Action::Cancel => self.cancel(core),
             Action::Hangup(side) => {
                 if let Some(entry) = self.wire(side).and_then(|wire| core.wires.get_mut(wire)) {
@@ -310,89 +249,10 @@ impl Conn {
         self.session.advance(input, &mut self.flows, &mut core.world.cx());
     }
 
-    fn look_at_race(&mut self, core: &mut Core) {
-        if let Some(Dialling { race, .. }) = self.dialling.as_deref_mut() {
-            let standing = race.advance(&mut core.wires, core.world.now);
-            self.settle_race(standing, core);
-        }
-    }
-
-    fn settle_race(&mut self, standing: Standing, core: &mut Core) {
-        if let Standing::Running = standing {
-            return;
-        }
-        let Some(Dialling { seq, .. }) = self.dialling.take().map(|boxed| *boxed) else {
-            return;
-        };
-        let result = match standing {
-            Standing::Running => return,
-            Standing::Won { wire, remote, local } => {
-                self.adopt(wire, core);
-                Ok(Dialled {
-                    remote,
-                    local,
-                    reused: false,
-                    private: false,
-                })
-            }
-            Standing::Lost(address, fail) => Err(DialFail { address, fail }),
-        };
-        self.tell(Input::Dialled(seq, result), core);
-    }
-
-    fn adopt(&mut self, wire: WireId, core: &mut Core) {
-        core.wires.hand_over(wire, Owner::Conn(self.id, Side::Origin));
-        self.origin = Some(wire);
-    }
-
-    /// Gives the origin's connection to the pool, unless something is to be read from it: that would belong to
-    /// no request.
-    fn park(&mut self, key: PoolKey, dialled: Dialled, lease: Lease, core: &mut Core) {
-        let Some(wire) = self.origin.take() else { return };
-        let quiet = core.wires.get_mut(wire).is_some_and(|entry| {
-            let (transport, ready) = (&mut entry.transport, &mut entry.ready);
-            // Where the last read took all that was asked for, nobody knows yet whether more is there.
-            ready.readable = ready.readable && transport.has_news();
-            !(ready.readable || ready.read_closed || ready.failed)
-        });
-        if core.draining || !quiet {
-            return core.wires.close(wire);
-        }
-        self.has_private |= dialled.private;
-        let taken = Taken {
-            wire,
-            remote: dialled.remote,
-            local: dialled.local,
-            private_to: dialled.private.then_some(self.id),
-            lease,
-        };
-        let parked = core.pool.park(key, taken);
-        if let Some(id) = parked.id {
-            core.wires.hand_over(wire, Owner::Pool(id));
-        }
-        if let Some(surplus) = parked.surplus {
-            core.wires.close(surplus);
-        }
-    }
-
-    fn cancel(&mut self, core: &mut Core) {
-        if let Some(mut dialling) = self.dialling.take() {
-            dialling.race.close(&mut core.wires);
-        }
-        if let Some(seq) = self.looking_up.take() {
-            core.resolver.cancel(Ticket { conn: self.id, seq });
-        }
-    }
-
     fn wire(&self, side: Side) -> Option<WireId> {
         match side {
             Side::Client => Some(self.client),
             Side::Origin => self.origin,
         }
     }
-}
-
-fn resolved(seq: u32, answer: &Answer) -> Input<'_> {
-    let answer = answer.as_ref().map(|addresses| &addresses[..]);
-    Input::Resolved(seq, answer.map_err(LookupFail::clone))
 }
