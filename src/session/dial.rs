@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::flow::{Flows, GRANTED_BYTES};
+use crate::flow::Flows;
 use crate::net::{IoFailKind, Side};
 
 use super::due::{earliest, is_due};
@@ -46,12 +46,10 @@ pub(super) fn start(
         Some(_) => shared.seq,
         None => shared.next_seq(),
     };
-    // On an idle connection a head may have to be sent twice, and a large one is not kept for that.
-    let is_small = flows.up.tx.len() <= GRANTED_BYTES;
-    let pooled = reuse == Reuse::IfIdle && is_small && matches!(request.kind, Kind::Http(_));
+    let pooled = reuse == Reuse::IfIdle && matches!(request.kind, Kind::Http(_));
     let wanted = pooled.then(|| Wanted {
         key: request.pool_key(),
-        fresh: !request.is_repeatable(),
+        fresh: !request.is_repeatable(flows.up.tx.len()),
     });
     cx.actions
         .push(Action::Dial(seq, request.addresses.clone(), wanted));

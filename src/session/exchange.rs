@@ -80,7 +80,7 @@ pub(super) fn start(
     flows: &mut Flows,
     cx: &mut Cx<'_>,
 ) -> State {
-    let repeatable = request.is_repeatable();
+    let repeatable = request.is_repeatable(flows.up.tx.len());
     let Kind::Http(http) = &mut request.kind else {
         return State::close(Close::Abort, cx);
     };
@@ -294,7 +294,7 @@ impl Exchange {
     /// No response came, and none will. RFC 9112 section 9.3.1: a request that may be repeated is, once, when
     /// the connection had been kept and closed under it.
     pub(super) fn unanswered(&self, why: &str, flows: &Flows) -> Next {
-        if self.origin.reused && self.request.is_repeatable() && flows.down.rx.is_empty() {
+        if self.request.has_copy() && flows.down.rx.is_empty() {
             return Next::Again;
         }
         Next::Refuse(Refusal::Unanswered(

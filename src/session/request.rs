@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use crate::flow::GRANTED_BYTES;
 use crate::http::Version;
 use crate::http::framing::Body;
 use crate::policy::{Allowed, Role, VettedList};
@@ -60,12 +61,18 @@ pub struct Http {
 }
 
 impl Request {
-    /// May it be sent once more (RFC 9110, 9.2.2)? Only where nothing of it is lost with the first attempt.
-    pub fn is_repeatable(&self) -> bool {
+    /// May it be sent once more (RFC 9110, 9.2.2)? Only where nothing of it is lost with the first attempt: of a head of
+    /// more than [`GRANTED_BYTES`] no copy is kept.
+    pub fn is_repeatable(&self, head_bytes: usize) -> bool {
         match &self.kind {
-            Kind::Http(http) => http.idempotent && !http.manner.body_left,
+            Kind::Http(http) => http.idempotent && !http.manner.body_left && head_bytes <= GRANTED_BYTES,
             Kind::Connect(_) => false,
         }
+    }
+
+    /// Is a copy of its head kept, so that it can be sent once more?
+    pub(super) fn has_copy(&self) -> bool {
+        matches!(&self.kind, Kind::Http(http) if !http.head_copy.is_empty())
     }
 
     /// Is it for us, though it was let out?

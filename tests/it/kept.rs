@@ -59,6 +59,12 @@ fn what_can_not_be_sent_twice_meets_no_dying_connection() {
         );
         assert_eq!(origin.accepted(), 2, "{method}");
     }
+    let (origin, mut client) = (forgetful(""), proxy.client());
+    client.send(get(&origin.url("/")));
+    assert_eq!(client.response().text(), "ok");
+    std::thread::sleep(STALE + Duration::from_millis(200));
+    client.send(large_head(&origin.url("/")));
+    assert_eq!(client.response().status, 200);
     // What can be sent twice is.
     let (origin, client, _) = &mut asked[0];
     std::thread::sleep(STALE + Duration::from_millis(200));
@@ -71,18 +77,26 @@ fn what_can_not_be_sent_twice_meets_no_dying_connection() {
     }
 }
 
+/// Of a large head no copy is kept.
+fn large_head(url: &str) -> String {
+    let field = format!("X-Large: {}\r\n", "l".repeat(8192));
+    request("GET", url, &field)
+}
+
 fn what_can_not_be_sent_twice_shares_fresh_connections() {
-    let (proxy, origin) = (Setup::open().start(), Origin::fixed("ok"));
-    let mut client = proxy.client();
-    for _ in 0..50 {
-        client.send(post(&origin.url("/"), "x"));
-        assert_eq!(client.response().text(), "ok");
+    for ask in [|url: &str| post(url, "x"), large_head] {
+        let (proxy, origin) = (Setup::open().start(), Origin::fixed("ok"));
+        let mut client = proxy.client();
+        for _ in 0..50 {
+            client.send(ask(&origin.url("/")));
+            assert_eq!(client.response().text(), "ok");
+        }
+        assert!(
+            origin.accepted() < 25,
+            "{} connections for 50 requests",
+            origin.accepted()
+        );
     }
-    assert!(
-        origin.accepted() < 25,
-        "{} connections for 50 requests",
-        origin.accepted()
-    );
 }
 
 fn a_connection_is_closed_by_the_time_its_origin_announced() {
