@@ -1,6 +1,7 @@
 //! From a configuration to a server that is ready to run: everything that can fail at start fails here, with
 //! one line that says what and why.
 
+mod descriptors;
 mod reload;
 
 use std::fmt::Display;
@@ -21,6 +22,7 @@ use crate::io::local;
 use crate::io::pipe::{Pipes, Worth};
 use crate::io::resolver::{self, Resolver};
 use crate::io::scratch::Scratch;
+use crate::io::shares::Shares;
 use crate::io::signal::Signals;
 use crate::io::wires::Wires;
 use crate::log::{FLUSH_TIMEOUT, Logger};
@@ -37,26 +39,16 @@ use crate::session::id::Ids;
 use crate::session::refusal::DenyStyle;
 use crate::session::spares::Spares;
 
+use self::descriptors::Descriptors;
+
 /// Lent to one direction at a time; also how much is read at once.
 const SCRATCH_BYTES: usize = 64 * 1024;
 
 /// What all connections may hold beyond 4 KiB a direction.
 const BUDGET_BYTES: usize = 32 * 1024 * 1024;
 
-/// Lookups under way at most: threads for the system's resolver, sockets for our own.
-const RESOLVER_PLACES: usize = 32;
-
 /// Lookups waiting or under way at most.
 const LOOKUPS_MAX: usize = 1024;
-
-/// Descriptors that are no client's: log, poll, listener, lookups, files read on reload, idle upstreams, pipes.
-const RESERVED_DESCRIPTORS_MAX: u64 = 1312;
-
-/// Pipes for bulk, two descriptors each. A direction holds one only while bytes wait in it for a slow receiver.
-const PIPES_MAX: u64 = 64;
-
-/// More connections than this are not derived from a descriptor limit, however high.
-const CONNECTIONS_DERIVED_MAX: u64 = 1_000_000;
 
 /// Why the program does not start.
 #[derive(Debug)]
@@ -91,7 +83,7 @@ pub fn start(config: &Config) -> Result<(Server, Logger), StartError> {
     let acl = read_acl(config)?;
     // Reading takes several times what is kept of a long ACL.
     heap::trim();
-    let descriptors = listener::raise_nofile();
+    let descriptors = Descriptors::of(listener::raise_nofile());
     let connections_max = connections_max(config, descriptors);
 
     // Whoever can connect can also send a signal: it must be caught by then.
@@ -113,9 +105,7 @@ pub fn start(config: &Config) -> Result<(Server, Logger), StartError> {
         drain_delay: config.drain_delay,
         exit_timeout: config.exit_timeout,
     };
-    let idle_max = idle_max(config, descriptors);
-    let pipes = Pipes::new(pipes_max(descriptors), Worth::default());
-    let server = core(config, &poll, policy, idle_max, pipes, logger.clone())
+    let server = core(config, &poll, policy, descriptors, logger.clone())
         .and_then(|core| Server::new(poll, signals, acceptor, core, limits, reload::reload(config)))
         .map_err(|error| {
             // The process ends now, and its first lines may still be waiting.
@@ -129,8 +119,7 @@ fn core(
     config: &Config,
     poll: &Poll,
     policy: Policy,
-    idle_max: usize,
-    pipes: Pipes,
+    descriptors: Descriptors,
     logger: Logger,
 ) -> io::Result<Core> {
     let (waker, now) = (Server::waker(poll)?, Instant::now());
@@ -147,11 +136,17 @@ fn core(
             actions: Vec::new(),
         },
         wires: Wires::new(poll.registry().try_clone()?),
-        resolver: Resolver::new(resolver_settings(config), poll.registry(), waker)?,
-        pool: Pool::new(idle_max, config.transport_max_idle_conns_per_host, Instant::now()),
+        wires_max: descriptors.wires(),
+        second_attempts: Shares::new(descriptors.second_attempts()),
+        resolver: Resolver::new(resolver_settings(config, descriptors), poll.registry(), waker)?,
+        pool: Pool::new(
+            idle_max(config, descriptors),
+            config.transport_max_idle_conns_per_host,
+            now,
+        ),
         scratch: Scratch::new(SCRATCH_BYTES),
         budget: Budget::new(BUDGET_BYTES),
-        pipes,
+        pipes: Pipes::new(descriptors.pipes(), Worth::default()),
         turn_time: turn::TURN_TIME_MAX,
         actions_done: Vec::new(),
         draining: false,
@@ -189,42 +184,30 @@ fn policy(config: &Config, acl: Option<Acl>, own_port: u16) -> Policy {
     })
 }
 
-fn connections_max(config: &Config, descriptors: u64) -> usize {
-    let derived = (descriptors.saturating_sub(reserved(descriptors)) / 2).clamp(1, CONNECTIONS_DERIVED_MAX);
-    let max = if config.max_connections == 0 {
-        derived
-    } else {
-        config.max_connections
-    };
-    usize::try_from(max).unwrap_or(usize::MAX)
+fn connections_max(config: &Config, descriptors: Descriptors) -> usize {
+    let derived = descriptors.connections();
+    let configured = usize::try_from(config.max_connections).unwrap_or(usize::MAX);
+    if configured > derived {
+        log::warn!(
+            "--max-connections is {configured}, but {} descriptors are enough for {derived}: dials fail when they are used up",
+            descriptors.limit()
+        );
+    }
+    if configured == 0 { derived } else { configured }
 }
 
-fn reserved(descriptors: u64) -> u64 {
-    (descriptors / 4).min(RESERVED_DESCRIPTORS_MAX)
-}
-
-/// Idle upstream connections may not take the descriptors that clients and their dials need: where there are
-/// few, they get about half of what is reserved. Only who asked for more is told.
-fn idle_max(config: &Config, descriptors: u64) -> usize {
-    let configured = config.transport_max_idle_conns;
-    let room = idle_room(descriptors);
+/// Idle upstream connections have what nobody else uses. Only who asked for more than there is at all is told.
+fn idle_max(config: &Config, descriptors: Descriptors) -> usize {
+    let (configured, room) = (config.transport_max_idle_conns, descriptors.wires());
     let is_default =
         option("transport-max-idle-conns").is_some_and(|row| row.default == configured.to_string());
     if configured > room && !is_default {
         log::warn!(
-            "{room} idle upstream connections are kept at most, not {configured}: the limit is {descriptors} descriptors"
+            "{room} idle upstream connections are kept at most, not {configured}: the limit is {} descriptors",
+            descriptors.limit()
         );
     }
     configured.min(room)
-}
-
-fn idle_room(descriptors: u64) -> usize {
-    usize::try_from((descriptors / 8).saturating_sub(6)).unwrap_or(usize::MAX)
-}
-
-/// Pipes take a sixteenth of the descriptors at most.
-fn pipes_max(descriptors: u64) -> usize {
-    usize::try_from((descriptors / 32).min(PIPES_MAX)).unwrap_or(0)
 }
 
 fn settings(config: &Config) -> Settings {
@@ -247,13 +230,17 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
-fn resolver_settings(config: &Config) -> resolver::Settings {
+fn resolver_settings(config: &Config, descriptors: Descriptors) -> resolver::Settings {
+    let places = match config.resolver_addresses.is_empty() {
+        true => descriptors.lookup_threads(),
+        false => descriptors.lookup_sockets(),
+    };
     resolver::Settings {
         servers: config.resolver_addresses.clone(),
         network: config.network,
         cache_ttl: config.dns_cache_ttl,
         timeout: config.dns_timeout,
-        places: RESOLVER_PLACES,
+        places,
         queue_max: LOOKUPS_MAX,
     }
 }
@@ -275,7 +262,7 @@ fn say_start(
     config: &Config,
     address: SocketAddr,
     acl: Option<&Acl>,
-    descriptors: u64,
+    descriptors: Descriptors,
     connections_max: usize,
 ) {
     let acl_source = match &config.acl {
@@ -290,10 +277,11 @@ fn say_start(
     };
     log::info!(
         "smokescreen {} listens on {address}, log level: {}, egress ACL: {acl_source}, identification: {identification}, \
-         descriptors: {descriptors}, connections: {connections_max} at most, each tunnel takes two \
+         descriptors: {}, connections: {connections_max} at most, each tunnel takes two \
          descriptors, buffers: {} MiB at most beside 8 KiB a connection",
         env!("CARGO_PKG_VERSION"),
         config.log_levels.ours.as_str().to_ascii_lowercase(),
+        descriptors.limit(),
         BUDGET_BYTES >> 20,
     );
     match acl {
@@ -315,7 +303,3 @@ fn say_start(
         log::warn!("--exit-timeout is below one second: tunnels are cut almost at once on shutdown");
     }
 }
-
-#[cfg(test)]
-#[path = "start_tests.rs"]
-mod tests;

@@ -8,17 +8,18 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 use socket2::{SockRef, TcpKeepalive};
 
+use super::shares::Shares;
 use super::token::{ConnId, WireId};
 use super::wire::{Ready, Transport, Wire, io_fail};
 use super::wires::{Owner, Wires};
-use crate::net::IoFail;
+use crate::net::{ClientKey, IoFail};
 use crate::policy::{Vetted, VettedList};
 
 /// RFC 8305 section 8: the Connection Attempt Delay.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// How many attempts run at a time.
-const ATTEMPTS_MAX: usize = 2;
+/// How many attempts of one dial run at a time.
+pub const ATTEMPTS_MAX: usize = 2;
 
 /// A dead peer is found after the idle time plus the kernel's probes at this interval.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
@@ -36,6 +37,18 @@ pub fn set_keepalive(socket: &SockRef<'_>) -> std::io::Result<()> {
     socket.set_tcp_keepalive(&keepalive)
 }
 
+/// What all dials share.
+#[derive(Debug)]
+pub struct Dialer<'a> {
+    /// Where their sockets are.
+    pub wires: &'a mut Wires,
+    /// The attempts that may run beside a dial's first one: each client's connection has a descriptor for one origin, and
+    /// those for more are few.
+    pub second_attempts: &'a mut Shares,
+    /// The loop's time.
+    pub now: Instant,
+}
+
 /// One address being tried.
 #[derive(Debug)]
 struct Attempt {
@@ -48,13 +61,13 @@ struct Attempt {
 #[derive(Debug)]
 pub struct Race {
     conn: ConnId,
+    client: ClientKey,
     addresses: VettedList,
     next: usize,
+    /// In the order in which they started; the second holds a share.
     attempts: Vec<Attempt>,
     /// The whole dial's limit.
     timeout: Duration,
-    /// How long an attempt may hold its place while further addresses wait.
-    patience: Duration,
     /// When the next address may start beside a running attempt.
     next_at: Instant,
     first_failure: Option<(SocketAddr, IoFail)>,
@@ -78,14 +91,13 @@ pub enum Standing {
     Lost(SocketAddr, IoFail),
 }
 
-/// Starts dialling. `timeout` is the whole dial's (zero: the kernel's), kept by the session; here it only
-/// tells how long an attempt may keep a later address waiting.
+/// Starts dialling for a connection, on its client's account. `timeout` is the whole dial's (zero: the kernel's), kept by
+/// the session; here it only tells how long an attempt may keep a later address waiting.
 pub fn dial(
-    conn: ConnId,
+    (conn, client): (ConnId, ClientKey),
     addresses: VettedList,
     timeout: Duration,
-    wires: &mut Wires,
-    now: Instant,
+    dialer: &mut Dialer<'_>,
 ) -> (Race, Standing) {
     let whole = if timeout.is_zero() {
         Duration::from_secs(20)
@@ -94,50 +106,44 @@ pub fn dial(
     };
     let mut race = Race {
         conn,
+        client,
         next: 0,
         attempts: Vec::with_capacity(ATTEMPTS_MAX),
         timeout: whole,
-        patience: patience(whole, addresses.len()),
-        next_at: now,
+        next_at: dialer.now,
         first_failure: None,
         addresses,
     };
-    let standing = race.go_on(wires, now);
+    let standing = race.go_on(dialer);
     (race, standing)
-}
-
-/// A whole dial's time, shared out among the rounds that so many addresses take.
-fn patience(timeout: Duration, addresses: usize) -> Duration {
-    let rounds = u32::try_from(addresses.div_ceil(ATTEMPTS_MAX)).unwrap_or(1);
-    timeout / rounds.max(1)
 }
 
 impl Race {
     /// Looks at what the poll said of the attempts' wires and at the time, and goes on.
-    pub fn advance(&mut self, wires: &mut Wires, now: Instant) -> Standing {
+    pub fn advance(&mut self, dialer: &mut Dialer<'_>) -> Standing {
         let mut at = 0;
         while let Some(attempt) = self.attempts.get(at) {
             let (wire, remote) = (attempt.wire, attempt.address);
-            match outcome(wire, wires) {
+            match outcome(wire, dialer.wires) {
                 None => at += 1,
                 Some(Ok(local)) => {
-                    self.attempts.remove(at);
-                    self.close(wires);
+                    self.remove(at, dialer);
+                    self.close(dialer);
                     return Standing::Won { wire, remote, local };
                 }
                 Some(Err(error)) => {
-                    self.attempts.remove(at);
-                    wires.close(wire);
-                    self.give_up(remote, io_fail(&error), now);
+                    self.remove(at, dialer);
+                    dialer.wires.close(wire);
+                    self.give_up(remote, io_fail(&error), dialer.now);
                 }
             }
         }
-        self.go_on(wires, now)
+        self.go_on(dialer)
     }
 
     /// Takes further addresses into the race: they and those that wait take turns, beginning with the new ones, since
     /// they are of the other family. What there is no room for is left out.
-    pub fn join(&mut self, more: VettedList, wires: &mut Wires, now: Instant) -> Standing {
+    pub fn join(&mut self, more: VettedList, dialer: &mut Dialer<'_>) -> Standing {
         let waiting: VettedList = self
             .addresses
             .drain(self.next.min(self.addresses.len())..)
@@ -148,8 +154,7 @@ impl Race {
                 let _ = self.addresses.try_push(address);
             }
         }
-        self.patience = patience(self.timeout, self.addresses.len());
-        self.go_on(wires, now)
+        self.go_on(dialer)
     }
 
     /// When [`Race::advance`] is wanted though nothing happened on a wire.
@@ -158,32 +163,40 @@ impl Race {
             return None;
         }
         match self.attempts.first() {
-            Some(oldest) if self.attempts.len() >= ATTEMPTS_MAX => Some(oldest.started + self.patience),
+            Some(oldest) if self.attempts.len() >= ATTEMPTS_MAX => {
+                Some(oldest.started + self.patience(ATTEMPTS_MAX))
+            }
             _ => Some(self.next_at),
         }
     }
 
     /// Closes every attempt.
-    pub fn close(&mut self, wires: &mut Wires) {
-        for attempt in self.attempts.drain(..) {
-            wires.close(attempt.wire);
+    pub fn close(&mut self, dialer: &mut Dialer<'_>) {
+        while !self.attempts.is_empty() {
+            let attempt = self.remove(0, dialer);
+            dialer.wires.close(attempt.wire);
         }
     }
 
-    fn go_on(&mut self, wires: &mut Wires, now: Instant) -> Standing {
+    fn go_on(&mut self, dialer: &mut Dialer<'_>) -> Standing {
         while let Some(&vetted) = self.addresses.get(self.next) {
-            if !self.may_start(wires, now) {
+            if !self.may_start(dialer) {
                 return Standing::Running;
             }
             self.next += 1;
-            self.next_at = now + ATTEMPT_DELAY;
-            match connect(vetted, self.conn, wires) {
+            self.next_at = dialer.now + ATTEMPT_DELAY;
+            match connect(vetted, self.conn, dialer.wires) {
                 Ok(wire) => self.attempts.push(Attempt {
                     wire,
                     address: vetted.address(),
-                    started: now,
+                    started: dialer.now,
                 }),
-                Err(error) => self.give_up(vetted.address(), io_fail(&error), now),
+                Err(error) => {
+                    if !self.attempts.is_empty() {
+                        dialer.second_attempts.give_back(self.client);
+                    }
+                    self.give_up(vetted.address(), io_fail(&error), dialer.now);
+                }
             }
         }
         match (self.attempts.is_empty(), self.first_failure.take()) {
@@ -195,22 +208,44 @@ impl Race {
         }
     }
 
-    /// Is it the next address's turn? An attempt that used up its patience makes room.
-    fn may_start(&mut self, wires: &mut Wires, now: Instant) -> bool {
-        if self.attempts.is_empty() {
+    /// Is it the next address's turn? One that would run beside another needs a share; where the client has none left,
+    /// addresses are tried one after the other. An attempt that used up its patience makes room.
+    fn may_start(&mut self, dialer: &mut Dialer<'_>) -> bool {
+        let (running, now) = (self.attempts.len(), dialer.now);
+        let Some(oldest) = self.attempts.first() else {
             return true;
-        }
-        if self.attempts.len() < ATTEMPTS_MAX {
-            return now >= self.next_at;
-        }
-        match self.attempts.first() {
-            Some(oldest) if now >= oldest.started + self.patience => {
-                let attempt = self.attempts.remove(0);
-                wires.close(attempt.wire);
-                true
+        };
+        let over = oldest.started + self.patience(running);
+        if running < ATTEMPTS_MAX {
+            if now < self.next_at {
+                return false;
             }
-            _ => false,
+            if dialer.second_attempts.take(self.client) {
+                return true;
+            }
+            self.next_at = over.min(now + ATTEMPT_DELAY);
         }
+        if now < over {
+            return false;
+        }
+        let attempt = self.remove(0, dialer);
+        dialer.wires.close(attempt.wire);
+        self.may_start(dialer)
+    }
+
+    /// How long an attempt may hold its place while further addresses wait and so many attempts run: a whole dial's
+    /// time, shared out among the rounds that its addresses take then.
+    fn patience(&self, running: usize) -> Duration {
+        let rounds = self.addresses.len().div_ceil(running.max(1));
+        self.timeout / u32::try_from(rounds).unwrap_or(1).max(1)
+    }
+
+    /// Takes an attempt out. Where one is left, that is the first and needs no share.
+    fn remove(&mut self, at: usize, dialer: &mut Dialer<'_>) -> Attempt {
+        if self.attempts.len() == ATTEMPTS_MAX {
+            dialer.second_attempts.give_back(self.client);
+        }
+        self.attempts.remove(at)
     }
 
     /// An address failed: the next need not wait.
@@ -241,181 +276,5 @@ fn connect(vetted: Vetted, conn: ConnId, wires: &mut Wires) -> std::io::Result<W
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::{IpAddr, TcpListener};
-
-    use mio::{Events, Poll};
-
-    use super::*;
-    use crate::io::token::Source;
-    use crate::net::Target;
-    use crate::policy::ranges::{Ranges, Rule};
-    use crate::policy::{Ask, Network, Policy, PolicyParts, Role};
-
-    const CONN: ConnId = ConnId {
-        index: 0,
-        generation: 0,
-    };
-
-    /// Loopback addresses, vetted by a policy that allows them.
-    fn vetted(addresses: &[&str], port: u16) -> VettedList {
-        let allow = vec![Rule::range("127.0.0.0/8").unwrap()];
-        let ranges = Ranges::new(allow, Vec::new(), false, Vec::new());
-        let policy = Policy::new(PolicyParts {
-            acl: None,
-            ranges,
-            password: None,
-            allow_missing_role: true,
-            network: Network::Any,
-        });
-        let target = Target::parse(format!("test.example:{port}").as_bytes(), None).unwrap();
-        let ask = Ask {
-            tunnel: true,
-            external_proxy: None,
-        };
-        let allowed = policy.decide(&Role::Missing, target, ask).unwrap();
-        let found: Vec<IpAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
-        policy.vet(&allowed, &found, &Vec::new).unwrap()
-    }
-
-    /// Runs a race to its end: which address won, or what failed.
-    fn run(addresses: VettedList, timeout: Duration) -> Result<SocketAddr, (SocketAddr, IoFail)> {
-        let mut poll = Poll::new().unwrap();
-        let mut wires = Wires::new(poll.registry().try_clone().unwrap());
-        let mut events = Events::with_capacity(16);
-        let (mut race, mut standing) = dial(CONN, addresses, timeout, &mut wires, Instant::now());
-        for _ in 0..1000 {
-            match standing {
-                Standing::Won { wire, remote, .. } => {
-                    assert_eq!(wires.len(), 1, "the losers are closed");
-                    wires.close(wire);
-                    return Ok(remote);
-                }
-                Standing::Lost(address, fail) => {
-                    assert!(wires.is_empty());
-                    return Err((address, fail));
-                }
-                Standing::Running => {}
-            }
-            let wait = race.deadline().map_or(Duration::from_secs(5), |at| {
-                at.saturating_duration_since(Instant::now())
-            });
-            poll.poll(&mut events, Some(wait)).unwrap();
-            for event in &events {
-                if let Some(Source::Wire(wire)) = Source::of(event.token()) {
-                    assert_eq!(wires.note(wire, event), Some(Owner::Race(CONN)));
-                }
-            }
-            standing = race.advance(&mut wires, Instant::now());
-        }
-        panic!("the race did not end");
-    }
-
-    #[test]
-    fn a_refused_address_gives_way_to_the_next_at_once() {
-        let listener = TcpListener::bind("127.0.0.3:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let began = Instant::now();
-        let winner = run(
-            vetted(&["127.0.0.1", "127.0.0.2", "127.0.0.3"], port),
-            Duration::from_secs(10),
-        );
-        assert_eq!(winner.unwrap(), listener.local_addr().unwrap());
-        assert!(began.elapsed() < ATTEMPT_DELAY, "no attempt waited for another");
-    }
-
-    #[test]
-    fn when_all_fail_the_first_is_named_with_the_errnos_words() {
-        let free = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let (address, fail) = run(vetted(&["127.0.0.1", "127.0.0.2"], free), Duration::ZERO).unwrap_err();
-        assert_eq!(address, SocketAddr::from(([127, 0, 0, 1], free)));
-        assert_eq!(&*fail.text, "connection refused");
-    }
-
-    #[test]
-    fn addresses_that_join_take_turns_with_those_that_wait() {
-        let poll = Poll::new().unwrap();
-        let mut wires = Wires::new(poll.registry().try_clone().unwrap());
-        let now = Instant::now();
-        let first = vetted(&["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"], 9);
-        let late = vetted(
-            &["127.0.1.1", "127.0.1.2", "127.0.1.3", "127.0.1.4", "127.0.1.5"],
-            9,
-        );
-        let race = |next: usize| {
-            let mut race = dial(CONN, first.clone(), Duration::ZERO, &mut wires, now).0;
-            race.close(&mut wires);
-            race.next = next;
-            race.attempts.push(Attempt {
-                wire: WireId {
-                    index: 99,
-                    generation: 9,
-                },
-                address: first[0].address(),
-                started: now,
-            });
-            race.next_at = now + ATTEMPT_DELAY;
-            race.join(late.clone(), &mut wires, now);
-            race.addresses
-                .iter()
-                .map(|vetted| vetted.address().ip().to_string())
-                .collect::<Vec<_>>()
-        };
-        let mut race = race;
-        assert_eq!(
-            race(1),
-            [
-                "127.0.0.1",
-                "127.0.1.1",
-                "127.0.0.2",
-                "127.0.1.2",
-                "127.0.0.3",
-                "127.0.1.3",
-                "127.0.0.4",
-                "127.0.1.4"
-            ]
-        );
-        assert_eq!(race(4)[4..], ["127.0.1.1", "127.0.1.2", "127.0.1.3", "127.0.1.4"]);
-    }
-
-    #[test]
-    fn two_silent_addresses_do_not_hide_a_third() {
-        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-        socket
-            .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
-            .unwrap();
-        let port = socket.local_addr().unwrap().as_socket().unwrap().port();
-        let (full, full_too) = (full_listener(socket, port), {
-            let other = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-            other
-                .bind(&SocketAddr::from(([127, 0, 0, 2], port)).into())
-                .unwrap();
-            full_listener(other, port)
-        });
-        let listener = TcpListener::bind(("127.0.0.3", port)).unwrap();
-        let winner = run(
-            vetted(&["127.0.0.1", "127.0.0.2", "127.0.0.3"], port),
-            Duration::from_secs(1),
-        );
-        assert_eq!(winner.unwrap(), listener.local_addr().unwrap());
-        drop((full, full_too));
-    }
-
-    /// A listener whose queue is full: further SYNs are dropped.
-    fn full_listener(socket: socket2::Socket, _port: u16) -> Vec<socket2::Socket> {
-        socket.listen(0).unwrap();
-        let address = socket.local_addr().unwrap();
-        let mut held = vec![socket];
-        for _ in 0..4 {
-            let client = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-            client.set_nonblocking(true).unwrap();
-            let _ = client.connect(&address);
-            held.push(client);
-        }
-        held
-    }
-}
+#[path = "dialer_tests.rs"]
+mod tests;

@@ -79,6 +79,7 @@ impl Server {
             if replaced.is_none() && self.is_full() {
                 return false;
             }
+            self.core.make_room(1);
             let Some(acceptor) = &mut self.acceptor else {
                 return false;
             };

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::io::budget::Budget;
+use crate::io::dialer::Dialer;
 use crate::io::pipe::Pipes;
 use crate::io::resolver::Resolver;
 use crate::io::scratch::Scratch;
+use crate::io::shares::Shares;
 use crate::io::token::ConnId;
 use crate::io::wires::Wires;
 use crate::log::Logger;
@@ -73,6 +75,10 @@ pub struct Core {
     pub world: World,
     /// All sockets that carry traffic.
     pub wires: Wires,
+    /// So many of them at most, as long as idle ones can be closed for others.
+    pub wires_max: usize,
+    /// Attempts beside the first of a dial.
+    pub second_attempts: Shares,
     /// Names to addresses.
     pub resolver: Resolver,
     /// Idle upstream connections.
@@ -105,6 +111,24 @@ impl Core {
                 Found::Fits(taken) if self.wires.is_quiet(taken.wire) => return Some(taken),
                 Found::Fits(Taken { wire, .. }) | Found::Ended(wire) => self.wires.close(wire),
             }
+        }
+    }
+
+    /// What dials take.
+    pub fn dialer(&mut self) -> Dialer<'_> {
+        Dialer {
+            wires: &mut self.wires,
+            second_attempts: &mut self.second_attempts,
+            now: self.world.now,
+        }
+    }
+
+    /// Makes room for so many sockets: idle upstream connections have only what nobody else needs.
+    pub fn make_room(&mut self, sockets: usize) {
+        while self.wires.len() + sockets > self.wires_max
+            && let Some(idle) = self.pool.pop_first()
+        {
+            self.wires.close(idle);
         }
     }
 

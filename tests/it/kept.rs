@@ -1,9 +1,11 @@
 //! Connections to origins between two requests: who may use one that was idle, and until when. An origin closes them
 //! when its own time is over, and a request that meets the close is lost if it can't be sent twice.
 
+use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use crate::support::case::cases;
+use crate::support::eventually;
 use crate::support::message::{answer, get, post, request};
 use crate::support::origin::{Next, Origin};
 use crate::support::proxy::Setup;
@@ -14,6 +16,7 @@ cases![
     a_connection_is_closed_by_the_time_its_origin_announced,
     a_crowd_that_asks_one_origin_does_not_dial_again,
     only_who_asks_for_more_than_there_is_room_is_told,
+    kept_connections_give_way_to_clients_and_dials,
 ];
 
 /// Longer than any connection counts as fresh.
@@ -158,4 +161,38 @@ fn only_who_asks_for_more_than_there_is_room_is_told() {
     assert!(!warns(Setup::open()));
     assert!(warns(Setup::open().option("--transport-max-idle-conns", "2048")));
     assert!(!warns(Setup::open().option("--transport-max-idle-conns", "50")));
+}
+
+/// At 128 descriptors 44 clients are taken; 40 kept connections would leave room for half of their origins.
+fn kept_connections_give_way_to_clients_and_dials() {
+    const KEPT: usize = 40;
+    const CLIENTS: usize = 44;
+    let all_asked = Arc::new(Barrier::new(KEPT));
+    let crowded = Origin::raw(move |mut wire| {
+        if wire.take_until(b"\r\n\r\n").is_ok() {
+            all_asked.wait();
+            let _ = wire.try_send(answer("200 OK", "", b"ok"));
+            let _ = wire.take_until(b"never");
+        }
+    });
+    let proxy = Setup::open().descriptors(128).start();
+    let before = proxy.open_descriptors();
+    let mut clients: Vec<_> = (0..KEPT).map(|_| proxy.client()).collect();
+    for client in &mut clients {
+        client.send(get(&crowded.url("/")));
+    }
+    for client in &mut clients {
+        assert_eq!(client.response().text(), "ok");
+    }
+    drop(clients);
+    eventually("all connections to be kept", || {
+        (proxy.open_descriptors() <= before + KEPT + 2 && crowded.accepted() == KEPT).then_some(())
+    });
+    let echo = Origin::echo();
+    let mut tunnels: Vec<_> = (0..CLIENTS).map(|_| proxy.tunnel(&echo.authority())).collect();
+    for tunnel in &mut tunnels {
+        tunnel.send("x");
+        tunnel.expect(b"x");
+    }
+    assert!(proxy.open_descriptors() <= 128);
 }

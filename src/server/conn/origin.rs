@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::io::dialer::{self, Race, Standing};
+use crate::io::dialer::{self, ATTEMPTS_MAX, Dialer, Race, Standing};
 use crate::io::resolver::{Answer, Asked, News};
 use crate::io::token::{Ticket, WireId};
 use crate::io::wires::Owner;
@@ -68,23 +68,26 @@ impl Conn {
             };
             return self.tell(Input::Dialled(seq, Ok(dialled)), core);
         }
-        let timeout = core.world.settings.connect_timeout;
-        let (race, standing) = dialer::dial(self.id, addresses, timeout, &mut core.wires, core.world.now);
+        let (timeout, client) = (core.world.settings.connect_timeout, self.client_key());
+        core.make_room(ATTEMPTS_MAX);
+        let (race, standing) = dialer::dial((self.id, client), addresses, timeout, &mut core.dialer());
         self.dialling = Some(Box::new(Dialling { seq, race }));
         self.settle_race(standing, core);
     }
 
     /// Further addresses for the dial that runs.
     pub(super) fn join(&mut self, addresses: VettedList, core: &mut Core) {
-        if let Some(Dialling { race, .. }) = self.dialling.as_deref_mut() {
-            let standing = race.join(addresses, &mut core.wires, core.world.now);
-            self.settle_race(standing, core);
-        }
+        self.race_on(core, |race, dialer| race.join(addresses, dialer));
     }
 
     pub(super) fn look_at_race(&mut self, core: &mut Core) {
+        self.race_on(core, Race::advance);
+    }
+
+    fn race_on(&mut self, core: &mut Core, step: impl FnOnce(&mut Race, &mut Dialer<'_>) -> Standing) {
         if let Some(Dialling { race, .. }) = self.dialling.as_deref_mut() {
-            let standing = race.advance(&mut core.wires, core.world.now);
+            core.make_room(ATTEMPTS_MAX);
+            let standing = step(race, &mut core.dialer());
             self.settle_race(standing, core);
         }
     }
@@ -150,7 +153,7 @@ impl Conn {
     /// Lets go of a lookup and a dial that are under way.
     pub(super) fn cancel(&mut self, core: &mut Core) {
         if let Some(mut dialling) = self.dialling.take() {
-            dialling.race.close(&mut core.wires);
+            dialling.race.close(&mut core.dialer());
         }
         if let Some(seq) = self.looking_up.take() {
             core.resolver.cancel(Ticket { conn: self.id, seq });
