@@ -10,6 +10,7 @@ mod lifecycle;
 pub mod pool;
 mod sockets;
 pub mod stranger_lines;
+mod tide;
 pub mod turn;
 mod work;
 
@@ -34,6 +35,7 @@ use crate::policy::Policy;
 use self::allowance::Allowance;
 use self::conn::Conn;
 use self::core::Core;
+use self::tide::Tide;
 
 /// Events taken from the kernel at a time.
 const EVENTS_MAX: usize = 1024;
@@ -44,9 +46,11 @@ const STEP_TIME_MAX: Duration = Duration::from_millis(2);
 /// An answer or a deadline costs about as much as so many bytes.
 const EVENT_BYTES: usize = 4096;
 
-/// So many connections are a crowd: what they needed is given back when three of four have gone, and again whenever
-/// three of four of the rest have.
+/// So many connections are a crowd.
 const CROWD_MIN: usize = 1024;
+
+/// So many bytes of heads and the like are a flood.
+const FLOOD_BYTES_MIN: usize = 4 * 1024 * 1024;
 
 /// How the server ends and how many clients it takes.
 #[derive(Clone, Debug)]
@@ -99,8 +103,10 @@ pub struct Server {
     acceptable: bool,
     /// How many to take then.
     accepts: usize,
-    /// Memory is given back when there are fewer connections than these; 0 but after a crowd.
-    give_back_below: usize,
+    /// How many connections there were.
+    crowd: Tide,
+    /// How many bytes they held.
+    flood: Tide,
     /// No descriptor was left: accept again from then on.
     exhausted_until: Option<Instant>,
 }
@@ -137,7 +143,8 @@ impl Server {
             listening: true,
             acceptable: false,
             accepts: 1,
-            give_back_below: 0,
+            crowd: Tide::new(CROWD_MIN),
+            flood: Tide::new(FLOOD_BYTES_MIN),
             exhausted_until: None,
         })
     }
@@ -289,14 +296,13 @@ impl Server {
         }
     }
 
-    /// In the first quiet moment after most of a crowd has gone, its memory goes back to the system.
+    /// In the first quiet moment after most of a crowd or a flood has gone, its memory goes back to the system.
     fn give_back(&mut self) {
-        let left = self.conns.len();
-        if left >= CROWD_MIN {
-            self.give_back_below = self.give_back_below.max(left / 4);
-        }
-        if left < self.give_back_below && self.run_queue.is_empty() {
-            self.give_back_below = left / 4;
+        self.crowd.note(self.conns.len());
+        self.flood.note(self.core.budget.used_bytes());
+        if (self.crowd.has_ebbed() || self.flood.has_ebbed()) && self.run_queue.is_empty() {
+            self.crowd.restart();
+            self.flood.restart();
             self.run_queue.shrink_to_fit();
             self.backlog.shrink_to_fit();
             self.answers.shrink_to_fit();
