@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::thread;
 
+use crate::form;
 use crate::support::dns;
 
 /// The record types that are used here.
@@ -44,7 +45,11 @@ pub(crate) fn start(
     thread::spawn(move || {
         for stream in tcp.incoming().flatten() {
             let answers = Arc::clone(&answers);
-            thread::spawn(move || serve(stream, &answers));
+            thread::spawn(move || {
+                // What is hostile comes over TCP; the honest are answered over UDP.
+                form::step_back();
+                serve(stream, &answers);
+            });
         }
     });
     address

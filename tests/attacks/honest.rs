@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use socket2::{Domain, Socket, Type};
 
+use crate::form::Form;
 use crate::support::message::request;
 use crate::support::proxy::PASSWORD;
 use crate::support::wire::Wire;
@@ -198,32 +199,33 @@ impl Client {
         Ok(wire)
     }
 
+    /// One request, and once more where the connection ended without an answer: a kept one may have been closed
+    /// meanwhile. In the short form that goes for new ones too: where a busy machine lets a client wait between
+    /// connecting and asking, it is an idle stranger like its neighbours.
     fn ask(&mut self) -> Result<(), String> {
+        let may_be_old = self.kept.is_some() || !Form::get().is_full();
+        match self.ask_once() {
+            Err(why) if may_be_old && why.starts_with("no answer") => self.ask_once(),
+            told => told,
+        }
+    }
+
+    fn ask_once(&mut self) -> Result<(), String> {
+        let mut wire = match self.kept.take() {
+            Some(kept) => kept,
+            None => self.connect()?,
+        };
         match self.kind {
-            Kind::Probe => self.connect().map(drop),
-            Kind::Fresh => {
-                let mut wire = self.connect()?;
-                exchange(&mut wire, "GET", &self.head)
-            }
+            Kind::Probe => Ok(()),
+            Kind::Fresh => exchange(&mut wire, "GET", &self.head),
             Kind::Tunnel => {
-                let mut wire = self.connect()?;
                 exchange(&mut wire, "CONNECT", &self.head)?;
                 exchange(&mut wire, "GET", &self.inner)
             }
             Kind::Kept => {
-                let kept = self.kept.take();
-                let is_old = kept.is_some();
-                let mut wire = kept.map_or_else(|| self.connect(), Ok)?;
-                let mut told = exchange(&mut wire, "GET", &self.head);
-                // A kept connection may have been closed meanwhile: a client asks again then.
-                if is_old && told.as_ref().is_err_and(|why| why.starts_with("no answer")) {
-                    wire = self.connect()?;
-                    told = exchange(&mut wire, "GET", &self.head);
-                }
-                if told.is_ok() {
-                    self.kept = Some(wire);
-                }
-                told
+                exchange(&mut wire, "GET", &self.head)?;
+                self.kept = Some(wire);
+                Ok(())
             }
         }
     }
