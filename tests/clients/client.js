@@ -25,6 +25,17 @@ const clients = {
     const reply = await axios.get(url, settings);
     return [reply.status, reply.data];
   },
+  /// Node's own https over a tunnel.
+  "https-proxy-agent"(proxy, url, ca) {
+    const { HttpsProxyAgent } = require("https-proxy-agent");
+    return new Promise((resolve, reject) => {
+      const request = require("https").get(url, { agent: new HttpsProxyAgent(proxy), ca }, async (reply) => {
+        const parts = await reply.toArray();
+        resolve([reply.statusCode, reply.statusMessage, Buffer.concat(parts).toString()]);
+      });
+      request.on("error", reject);
+    });
+  },
   ws(proxy, url, ca) {
     const WebSocket = require("ws");
     const { HttpsProxyAgent } = require("https-proxy-agent");

@@ -9,7 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 folder=${1:-$here/../../target/clients}
 mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
-pins=$(cat "$here"/requirements.txt "$here"/package.json "$here"/package-lock.json "$here"/Client.java | cksum)
+pins=$(cat "$here"/requirements.txt "$here"/package.json "$here"/package-lock.json "$here"/*.java | cksum)
 
 if [ "$(cat "$folder/pins" 2>/dev/null)" = "$pins" ]; then
     echo "the clients are there"
@@ -21,6 +21,6 @@ python3 -m venv "$folder/python"
 "$folder/python/bin/python" -m pip install --quiet --no-deps --requirement "$here/requirements.txt"
 cp "$here/package.json" "$here/package-lock.json" "$folder/"
 (cd "$folder" && npm ci --silent --ignore-scripts --no-audit --no-fund)
-javac -d "$folder/java" "$here/Client.java"
+javac -d "$folder/java" "$here"/*.java
 echo "$pins" >"$folder/pins"
 echo "the clients are installed"

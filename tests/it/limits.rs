@@ -172,7 +172,7 @@ fn issue_284_a_flood_of_connects_leaves_nothing_behind() {
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                for _ in 0..100 {
+                for _ in 0..1250 {
                     assert_eq!(proxy.ask(connect("127.0.0.1:1")).status, 407);
                 }
             });

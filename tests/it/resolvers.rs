@@ -22,7 +22,7 @@ cases![
     a_late_family_joins_the_race,
     a_late_family_is_waited_for_where_the_first_is_denied,
     a_dead_first_server_costs_less_than_the_limit,
-    a_silent_first_server_of_the_system_is_outwaited,
+    a_dead_first_server_of_the_system_is_outwaited,
 ];
 
 /// What resolv.conf may say beside the server.
@@ -282,13 +282,24 @@ fn a_dead_first_server_costs_less_than_the_limit() {
     }
 }
 
-/// glibc gives a server five seconds: a limit of that length would end the lookup as the second server is asked.
-fn a_silent_first_server_of_the_system_is_outwaited() {
+/// Also golang/go#57694. glibc gives a server five seconds: a limit of that length would end the lookup as the second
+/// server is asked.
+fn a_dead_first_server_of_the_system_is_outwaited() {
     let origin = Origin::fixed("in");
     let silent = Dns::system("127.3.0.4").answer("a.test", Answer::Silence);
+    let failing = Dns::system("127.3.0.6").answer("a.test", Answer::Failure);
     let second = Dns::system("127.3.0.5").name("a.test", &[PUBLIC]);
-    let resolv_conf = "nameserver 127.3.0.4\nnameserver 127.3.0.5\n";
-    let proxy = Setup::open().etc("resolv.conf", resolv_conf).start();
-    assert_eq!(proxy.ask(get(&origin.url_at("a.test", "/"))).text(), "in");
-    assert!(silent.asked("a.test") > 0 && second.asked("a.test") > 0);
+    // Nobody listens at the last one.
+    for first in ["127.3.0.4", "127.3.0.6", "127.3.0.7"] {
+        let resolv_conf = format!("nameserver {first}\nnameserver 127.3.0.5\n");
+        let proxy = Setup::open().etc("resolv.conf", &resolv_conf).start();
+        let before = second.asked("a.test");
+        assert_eq!(
+            proxy.ask(get(&origin.url_at("a.test", "/"))).text(),
+            "in",
+            "{first}"
+        );
+        assert!(second.asked("a.test") > before, "{first}");
+    }
+    assert!(silent.asked("a.test") > 0 && failing.asked("a.test") > 0);
 }

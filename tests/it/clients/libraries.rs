@@ -3,7 +3,9 @@
 use std::process::Command;
 
 use super::site::{HELLO, Site, script};
-use super::{BY_RULE, Call, NO_ROLE, Way, first_line, library_folder, matrix};
+use super::{
+    BY_RULE, Call, DENIED_LINE, NO_ROLE, STATUS_403, WRONG_LINE, Way, first_line, library_folder, matrix,
+};
 use crate::support::program;
 
 fn python_with(library: &str) -> Result<Command, String> {
@@ -52,11 +54,12 @@ fn way(scheme: &'static str, command: fn(&Call<'_>) -> Result<Command, String>) 
         allowed: HELLO,
         denied: BY_RULE,
         wrong_password: NO_ROLE,
+        options: &[],
     }
 }
 
-/// A client that has words of its own for a refusal.
-fn says([denied, wrong_password]: [&'static str; 2], way: Way) -> Way {
+/// A client that has words of its own for a denied host and a wrong password.
+fn says(denied: &'static str, wrong_password: &'static str, way: Way) -> Way {
     Way {
         denied,
         wrong_password,
@@ -64,10 +67,14 @@ fn says([denied, wrong_password]: [&'static str; 2], way: Way) -> Way {
     }
 }
 
-const TUNNEL_FAILED: [&str; 2] = [
-    "Tunnel connection failed: 407 Request rejected by proxy (private-range)",
-    "Tunnel connection failed: 407 Proxy Authentication Required",
-];
+/// Python's own words for a tunnel that it did not get.
+fn tunnel_failed(way: Way) -> Way {
+    says(
+        "Tunnel connection failed: 407 Request rejected by proxy (private-range)",
+        "Tunnel connection failed: 407 Proxy Authentication Required",
+        way,
+    )
+}
 
 pub(super) fn requests() -> Result<(), String> {
     let version = first_line(python_with("requests")?.arg("versions"));
@@ -76,7 +83,7 @@ pub(super) fn requests() -> Result<(), String> {
         "requests",
         &version,
         &Site::start()?,
-        &[way("http", ask), says(TUNNEL_FAILED, way("https", ask))],
+        &[way("http", ask), tunnel_failed(way("https", ask))],
     )
 }
 
@@ -84,10 +91,8 @@ pub(super) fn httpx() -> Result<(), String> {
     let version = first_line(python_with("httpx")?.arg("versions"));
     let ask = |call: &Call<'_>| told(python_with("httpx"), call);
     let tunnel = says(
-        [
-            "ProxyError: 407 Request rejected by proxy (private-range)",
-            "ProxyError: 407 Proxy Authentication Required",
-        ],
+        "ProxyError: 407 Request rejected by proxy (private-range)",
+        "ProxyError: 407 Proxy Authentication Required",
         way("https", ask),
     );
     matrix("httpx", &version, &Site::start()?, &[way("http", ask), tunnel])
@@ -97,18 +102,18 @@ pub(super) fn httpx() -> Result<(), String> {
 pub(super) fn aiohttp() -> Result<(), String> {
     let version = first_line(python_with("aiohttp")?.arg("versions"));
     let ask = |call: &Call<'_>| told(python_with("aiohttp"), call);
-    let error = [
+    let (denied, wrong) = (
         "ClientHttpProxyError: 407, message='Request rejected by proxy (private-range)'",
         "ClientHttpProxyError: 407, message='Proxy Authentication Required'",
-    ];
+    );
     matrix(
         "aiohttp",
         &version,
         &Site::start()?,
         &[
             way("http", ask),
-            says(error, way("https", ask)),
-            says(error, way("wss", ask)),
+            says(denied, wrong, way("https", ask)),
+            says(denied, wrong, way("wss", ask)),
         ],
     )
 }
@@ -120,19 +125,45 @@ pub(super) fn urllib() -> Result<(), String> {
         "urllib",
         &version,
         &Site::start()?,
-        &[way("http", ask), says(TUNNEL_FAILED, way("https", ask))],
+        &[way("http", ask), tunnel_failed(way("https", ask))],
     )
 }
 
 pub(super) fn node_fetch() -> Result<(), String> {
     let version = first_line(node_with("undici")?.arg("versions"));
     let ask = |call: &Call<'_>| told(node_with("undici"), call);
-    let error = ["Proxy response (407) !== 200 when HTTP Tunneling"; 2];
+    // It keeps nothing of the proxy's answer but the number.
+    let plain = "Proxy response (407) !== 200 when HTTP Tunneling";
+    let tunnel = |scheme, name| Way {
+        name,
+        ..says(plain, plain, way(scheme, ask))
+    };
+    let by_status = |scheme, name| Way {
+        denied: "Proxy response (403) !== 200 when HTTP Tunneling",
+        options: STATUS_403,
+        ..tunnel(scheme, name)
+    };
     matrix(
         "Node fetch (undici)",
         &version,
         &Site::start()?,
-        &[says(error, way("http", ask)), says(error, way("https", ask))],
+        &[
+            tunnel("http", "http, by a tunnel"),
+            by_status("http", "http, by a tunnel, `--deny-status 403`"),
+            tunnel("https", "https"),
+            by_status("https", "https, `--deny-status 403`"),
+        ],
+    )
+}
+
+pub(super) fn node_https() -> Result<(), String> {
+    let version = first_line(node_with("https-proxy-agent")?.arg("versions"));
+    let ask = |call: &Call<'_>| told(node_with("https-proxy-agent"), call);
+    matrix(
+        "Node https",
+        &version,
+        &Site::start()?,
+        &[says(DENIED_LINE, WRONG_LINE, way("https", ask))],
     )
 }
 
@@ -150,14 +181,21 @@ pub(super) fn axios() -> Result<(), String> {
 pub(super) fn ws() -> Result<(), String> {
     let version = first_line(node_with("ws")?.arg("versions"));
     let ask = |call: &Call<'_>| told(node_with("ws"), call);
-    let answer = [
-        "407 Request rejected by proxy (private-range)",
-        "407 Proxy Authentication Required",
-    ];
+    let told_by_event = |name, way| Way {
+        name,
+        ..says(
+            "407 Request rejected by proxy (private-range)",
+            "407 Proxy Authentication Required",
+            way,
+        )
+    };
     matrix(
         "ws",
         &version,
         &Site::start()?,
-        &[says(answer, way("ws", ask)), says(answer, way("wss", ask))],
+        &[
+            told_by_event("ws, by a tunnel", way("ws", ask)),
+            told_by_event("wss", way("wss", ask)),
+        ],
     )
 }

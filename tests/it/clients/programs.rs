@@ -1,9 +1,12 @@
-//! The clients that are programs of the system: curl, wget, git, apt, Java.
+//! The clients that are programs of the system: curl, wget, git, apt, pip, npm, Java.
 
 use std::process::Command;
 
 use super::site::{HELLO, Site, script};
-use super::{BY_RULE, Call, NO_ROLE, Way, first_line, library_folder, matrix, version_in};
+use super::{
+    BY_RULE, Call, DENIED_LINE, NO_ROLE, STATUS_403, WRONG_LINE, Way, first_line, library_folder, matrix,
+    version_in,
+};
 use crate::support::program;
 
 /// A way that takes a file over HTTP or HTTPS, of a client that shows what the proxy says.
@@ -20,6 +23,16 @@ const fn way(
         allowed: HELLO,
         denied: BY_RULE,
         wrong_password: NO_ROLE,
+        options: &[],
+    }
+}
+
+/// Of a client that shows the status line.
+const fn by_line(way: Way) -> Way {
+    Way {
+        denied: DENIED_LINE,
+        wrong_password: WRONG_LINE,
+        ..way
     }
 }
 
@@ -72,15 +85,15 @@ pub(super) fn curl() -> Result<(), String> {
             way("http, `--proxy-anyauth`", "http", |call| {
                 curl_with(call, &["--proxy-anyauth"])
             }),
-            way("http, `--proxytunnel`", "http", |call| {
+            by_line(way("http, `--proxytunnel`", "http", |call| {
                 curl_with(call, &["--proxytunnel"])
-            }),
-            way("https", "https", |call| curl_with(call, &[])),
-            way("https, `--proxy-anyauth`", "https", |call| {
+            })),
+            by_line(way("https", "https", |call| curl_with(call, &[]))),
+            by_line(way("https, `--proxy-anyauth`", "https", |call| {
                 curl_with(call, &["--proxy-anyauth"])
-            }),
+            })),
             upgrade("WebSocket handshake, http", "http"),
-            upgrade("WebSocket handshake, https", "https"),
+            by_line(upgrade("WebSocket handshake, https", "https")),
         ],
     )
 }
@@ -155,9 +168,15 @@ pub(super) fn git() -> Result<(), String> {
         &[
             clone("clone over http", "http"),
             Way {
-                denied: "407",
-                wrong_password: "407",
+                denied: "CONNECT tunnel failed, response 407",
+                wrong_password: "CONNECT tunnel failed, response 407",
                 ..clone("clone over https", "https")
+            },
+            Way {
+                denied: "CONNECT tunnel failed, response 403",
+                wrong_password: "CONNECT tunnel failed, response 407",
+                options: STATUS_403,
+                ..clone("clone over https, `--deny-status 403`", "https")
             },
         ],
     )
@@ -178,9 +197,7 @@ pub(super) fn apt() -> Result<(), String> {
     };
     let update = |scheme| Way {
         path: "/apt",
-        denied: "Request rejected by proxy (private-range)",
-        wrong_password: "Proxy Authentication Required",
-        ..way(scheme, scheme, apt)
+        ..by_line(way(scheme, scheme, apt))
     };
     matrix(
         "apt",
@@ -190,26 +207,69 @@ pub(super) fn apt() -> Result<(), String> {
     )
 }
 
+fn python_with_pip() -> Result<Command, String> {
+    let program = library_folder().join("python/bin/python");
+    let found = Some(program).filter(|python| python.exists()).ok_or("no pip")?;
+    let mut command = Command::new(found);
+    command.args(["-m", "pip"]);
+    Ok(command)
+}
+
+/// The installer of Python's packages; it fetches one from an index of its own.
+pub(super) fn pip() -> Result<(), String> {
+    let version = first_line(python_with_pip()?.arg("--version"));
+    let site = Site::start()?;
+    site.add_wheel()?;
+    let download = |call: &Call<'_>| {
+        let mut command = python_with_pip()?;
+        command.args(["download", "--no-deps", "--no-cache-dir", "--retries", "1"]);
+        command.args(["--disable-pip-version-check", "--dest", "."]);
+        command.args(["--proxy", &call.proxy, "--cert", &call.certificate]);
+        command.args(["--index-url", &call.url, "hello-outside"]);
+        Ok(command)
+    };
+    matrix(
+        "pip",
+        version_in(&version),
+        &site,
+        &[Way {
+            path: "/simple",
+            allowed: "Successfully downloaded hello-outside",
+            ..by_line(way("https", "https", download))
+        }],
+    )
+}
+
+/// Node's package manager; it asks a registry of its own about a package.
+pub(super) fn npm() -> Result<(), String> {
+    let version = first_line(Command::new(program::find("npm")?).arg("--version"));
+    let site = Site::start()?;
+    site.add_npm_package();
+    let view = |call: &Call<'_>| {
+        let mut command = Command::new(program::find("npm")?);
+        command.args(["view", "hello-outside", "description", "--fetch-retries=0"]);
+        command.args(["--registry", &call.url, "--cafile", &call.certificate]);
+        command.args(["--https-proxy", &call.proxy, "--proxy", &call.proxy]);
+        Ok(command)
+    };
+    matrix(
+        "npm",
+        &version,
+        &site,
+        &[Way {
+            path: "/npm",
+            ..by_line(way("https", "https", view))
+        }],
+    )
+}
+
 /// Its class is compiled by `tests/clients/setup.sh`.
 pub(super) fn java() -> Result<(), String> {
     let version = first_line(Command::new(program::find("java")?).arg("-version"));
     if !library_folder().join("java/Client.class").exists() {
         return Err("no class of Client.java".to_owned());
     }
-    let java = |call: &Call<'_>| {
-        let mut command = Command::new(program::find("java")?);
-        command.args([
-            "-XX:TieredStopAtLevel=1",
-            "-Djdk.http.auth.tunneling.disabledSchemes=",
-            "-cp",
-        ]);
-        command.arg(library_folder().join("java")).arg("Client").args([
-            &call.proxy,
-            &call.url,
-            &call.certificate,
-        ]);
-        Ok(command)
-    };
+    let java = |call: &Call<'_>| java_with("Client", call);
     let ask = |scheme| Way {
         denied: "Proxy-Authenticate header missing for response code 407",
         wrong_password: "too many authentication attempts",
@@ -220,5 +280,34 @@ pub(super) fn java() -> Result<(), String> {
         version_in(&version),
         &Site::start()?,
         &[ask("http"), ask("https")],
+    )
+}
+
+fn java_with(class: &str, call: &Call<'_>) -> Result<Command, String> {
+    let mut command = Command::new(program::find("java")?);
+    command.args([
+        "-XX:TieredStopAtLevel=1",
+        "-Djdk.http.auth.tunneling.disabledSchemes=",
+        "-cp",
+    ]);
+    command
+        .arg(library_folder().join("java"))
+        .arg(class)
+        .args([&call.proxy, &call.url, &call.certificate]);
+    Ok(command)
+}
+
+/// Its class is compiled by `tests/clients/setup.sh`, too.
+pub(super) fn java_connection() -> Result<(), String> {
+    let version = first_line(Command::new(program::find("java")?).arg("-version"));
+    if !library_folder().join("java/Connection.class").exists() {
+        return Err("no class of Connection.java".to_owned());
+    }
+    let java = |call: &Call<'_>| java_with("Connection", call);
+    matrix(
+        "Java HttpURLConnection",
+        version_in(&version),
+        &Site::start()?,
+        &[by_line(way("https", "https", java))],
     )
 }

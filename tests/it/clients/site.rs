@@ -149,6 +149,43 @@ impl Site {
         std::fs::write(apt.join("Packages"), index).expect("a file");
         Ok(())
     }
+
+    /// Puts an index of Python packages with one in it, `hello-outside`, at `/simple`.
+    pub(super) fn add_wheel(&self) -> Result<(), String> {
+        let folder = self.files().join("simple/hello-outside");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let make = "import sys, zipfile\n\
+                    with zipfile.ZipFile(sys.argv[1], 'w') as wheel:\n    \
+                    for name, text in zip(sys.argv[2::2], sys.argv[3::2]):\n        \
+                    wheel.writestr('hello_outside-1.0.dist-info/' + name, text)\n";
+        done(
+            Command::new(program::find("python3")?)
+                .args(["-c", make])
+                .arg(folder.join("hello_outside-1.0-py3-none-any.whl"))
+                .args([
+                    "METADATA",
+                    "Metadata-Version: 2.1\nName: hello-outside\nVersion: 1.0\n",
+                ])
+                .args([
+                    "WHEEL",
+                    "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+                ])
+                .args(["RECORD", ""]),
+        );
+        Ok(())
+    }
+
+    /// Puts a registry of Node packages with one in it, `hello-outside`, at `/npm`.
+    pub(super) fn add_npm_package(&self) {
+        let folder = self.files().join("npm");
+        std::fs::create_dir(&folder).expect("a folder");
+        let version =
+            format!("{{\"name\": \"hello-outside\", \"version\": \"1.0.0\", \"description\": \"{HELLO}\"}}");
+        let package = format!(
+            "{{\"name\": \"hello-outside\", \"dist-tags\": {{\"latest\": \"1.0.0\"}}, \"versions\": {{\"1.0.0\": {version}}}}}"
+        );
+        std::fs::write(folder.join("hello-outside"), package).expect("a file");
+    }
 }
 
 /// A file of `tests/clients`.
