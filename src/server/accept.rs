@@ -12,7 +12,7 @@ use crate::io::listener::AcceptError;
 use crate::io::token::{ConnId, Source};
 use crate::io::wire::{Ready, Transport};
 use crate::io::wires::Owner;
-use crate::net::Side;
+use crate::net::{ClientKey, Side};
 use crate::session::Input;
 
 use super::allowance::Allowance;
@@ -185,8 +185,16 @@ impl Server {
             // Who comes may be replaced, or replace others, by what is known of all of them.
             Some(Ok(id)) if self.is_nearly_full() => self.run_one(id),
             Some(Ok(id)) => self.enqueue(id),
-            Some(Err(error)) => log::warn!("Failed to take a connection from {peer}: {error}"),
-            None => log::warn!("Failed to take a connection from {peer}: there are too many"),
+            Some(Err(error)) => self.say_lost(peer, &error),
+            None => self.say_lost(peer, &"there are too many"),
+        }
+    }
+
+    /// A connection that can't be kept for want of something is a stranger's still.
+    fn say_lost(&mut self, peer: SocketAddr, why: &dyn Display) {
+        let (client, now) = (ClientKey::of(peer.ip()), self.core.world.now);
+        if self.core.stranger_lines.admits(client, 1, now) {
+            log::warn!("Failed to take a connection from {peer}: {why}");
         }
     }
 }
