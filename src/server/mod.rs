@@ -229,7 +229,12 @@ impl Server {
         if self.core.resolver.deadline().is_some_and(|at| at <= now) {
             self.core.resolver.on_deadline(now);
         }
-        self.answers.extend(self.core.resolver.answers());
+        if self.core.resolver.has_answers() {
+            self.answers.extend(self.core.resolver.answers());
+        }
+        if self.answers.is_empty() {
+            return;
+        }
         let mut allowance = Allowance::new(usize::MAX, STEP_TIME_MAX);
         while !allowance.is_spent()
             && let Some((ticket, answer)) = self.answers.pop_front()
