@@ -198,7 +198,8 @@ impl Server {
             self.tell_at,
         ];
         let next = others.into_iter().flatten().chain(self.deadlines.next()).min()?;
-        Some(next.saturating_duration_since(Instant::now()))
+        // From when the turn began: the clock is not read again, so a deadline may be missed by as long as a turn takes.
+        Some(next.saturating_duration_since(self.core.world.now))
     }
 
     /// Events set flags and queue their owners; nothing is done yet.
