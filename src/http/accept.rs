@@ -5,9 +5,15 @@ use httparse::Header;
 
 use super::fields::{field, trim};
 
+const JSON: &str = "application/json";
+
 /// Does the client ask for `application/json`, and for neither `text/plain` nor `text/html`? What it asks for with a
 /// weight of zero it does not want, and so does not ask for. Wildcards name nothing: most clients send them.
 pub fn prefers_json(fields: &[Header<'_>]) -> bool {
+    // The common case ends here: a value too short to name it, such as `*/*`, or none.
+    if !field(fields, "accept").any(|value| value.len() >= JSON.len()) {
+        return false;
+    }
     let mut json = false;
     for range in field(fields, "accept").flat_map(|value| parts(value, b',')) {
         let mut parts = parts(range, b';');
@@ -18,7 +24,7 @@ pub fn prefers_json(fields: &[Header<'_>]) -> bool {
         if (is("text/plain") || is("text/html")) && weight != Some(Weight::Zero) {
             return false;
         }
-        json |= is("application/json") && matches!(weight, None | Some(Weight::Positive));
+        json |= is(JSON) && matches!(weight, None | Some(Weight::Positive));
     }
     json
 }

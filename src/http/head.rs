@@ -13,8 +13,8 @@ use super::{Fault, HeadLimits, Version};
 /// Heads with up to this many fields are parsed without an allocation.
 const SLOTS_ON_STACK: usize = 64;
 
-/// Likewise of requests, whose slots must be filled beforehand.
-const REQUEST_SLOTS_ON_STACK: usize = 32;
+/// Most requests have no more than this many.
+const FEW_SLOTS: usize = 16;
 
 /// A request's head.
 #[derive(Clone, Copy, Debug)]
@@ -55,14 +55,23 @@ pub fn with_request<R>(
     limits: &HeadLimits,
     f: impl FnOnce(Result<RequestHead<'_>, Fault>) -> R,
 ) -> R {
-    let slots = slots_needed(bytes);
-    if slots > limits.fields_max() {
-        f(Err(TOO_MANY))
-    } else if slots <= REQUEST_SLOTS_ON_STACK {
-        f(request(bytes, &mut [EMPTY_HEADER; REQUEST_SLOTS_ON_STACK]))
-    } else {
-        f(request(bytes, &mut vec![EMPTY_HEADER; slots]))
+    let needed = slots_needed(bytes);
+    if needed > limits.fields_max() {
+        return f(Err(TOO_MANY));
     }
+    // The parser of fields alone wants slots that are filled, which costs: so there are not many more than needed.
+    let (mut few, mut more, mut many);
+    let slots: &mut [Header<'_>] = if needed <= FEW_SLOTS {
+        few = [EMPTY_HEADER; FEW_SLOTS];
+        &mut few
+    } else if needed <= SLOTS_ON_STACK {
+        more = [EMPTY_HEADER; SLOTS_ON_STACK];
+        &mut more
+    } else {
+        many = vec![EMPTY_HEADER; needed];
+        &mut many
+    };
+    f(request(bytes, slots))
 }
 
 /// Parses a response head and hands it to `f`; as [`with_request`].

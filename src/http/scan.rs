@@ -233,20 +233,27 @@ pub(super) struct RequestLine<'b> {
 /// Judges a whole request line, but for its method: method SP request-target SP HTTP-version (RFC 9112, 3). The
 /// target may hold bytes from 0x80 on, in whatever coding: what they mean is its origin's affair.
 pub(super) fn request_line(line: &[u8]) -> Result<RequestLine<'_>, Fault> {
-    let mut parts = line.split(|&byte| byte == b' ');
-    let (method, target, version) = (parts.next(), parts.next(), parts.next());
-    let (Some(method), Some(target @ [_, ..]), Some(version), None) = (method, target, version, parts.next())
-    else {
-        return Err(Fault::Malformed("a malformed request line"));
-    };
-    if target.contains(&b'\t') {
-        return Err(Fault::Malformed("a malformed request line"));
+    const MALFORMED: Fault = Fault::Malformed("a malformed request line");
+    let is_space = |&byte: &u8| byte == b' ';
+    // Method and version are short, so plain loops find their ends soonest.
+    let (method, rest) = around(line, line.iter().position(is_space)).ok_or(MALFORMED)?;
+    let (target, version) = around(rest, rest.iter().rposition(is_space)).ok_or(MALFORMED)?;
+    // Between the first space and the last stands one target, or what is none. A fold as in `no_controls`.
+    let found = target.iter().fold(false, |found, &byte| found | (byte <= b' '));
+    if target.is_empty() || found {
+        return Err(MALFORMED);
     }
     Ok(RequestLine {
         method,
         target,
         version: known_version(version)?,
     })
+}
+
+/// What stands before and behind the byte at that position.
+fn around(text: &[u8], at: Option<usize>) -> Option<(&[u8], &[u8])> {
+    let (before, rest) = text.split_at_checked(at?)?;
+    Some((before, rest.get(1..)?))
 }
 
 fn known_version(version: &[u8]) -> Result<Version, Fault> {

@@ -77,6 +77,9 @@ impl<K> Eq for Entry<K> {}
 pub struct Deadlines<K> {
     base: Instant,
     heap: BinaryHeap<Entry<K>>,
+    /// The time of the heap's first entry as the clock tells it: it is asked for in every turn of the loop, and hardly
+    /// ever changes.
+    next: Option<Instant>,
     /// How many entries of the heap speak for nobody any more.
     dead: usize,
 }
@@ -87,6 +90,7 @@ impl<K: Copy> Deadlines<K> {
         Deadlines {
             base,
             heap: BinaryHeap::new(),
+            next: None,
             dead: 0,
         }
     }
@@ -108,8 +112,7 @@ impl<K: Copy> Deadlines<K> {
 
     /// When to look again: the earliest deadline, or something before it.
     pub fn next(&self) -> Option<Instant> {
-        let soonest = self.heap.peek()?;
-        self.base.checked_add(Duration::from_nanos(soonest.at))
+        self.next
     }
 
     /// An owner whose deadline is not later than `now`; its deadline is taken away. To be called until there is
@@ -120,10 +123,23 @@ impl<K: Copy> Deadlines<K> {
         owners: &mut O,
         find: impl for<'o> Fn(&'o mut O, K) -> Option<&'o mut Filed>,
     ) -> Option<K> {
-        let now = self.nanoseconds(now);
         if self.heap.len() > REBUILD_MIN && self.dead > self.heap.len() / 2 {
             self.rebuild(owners, &find);
         }
+        if self.next.is_none_or(|next| next > now) {
+            return None;
+        }
+        let due = self.pop(self.nanoseconds(now), owners, &find);
+        self.note_next();
+        due
+    }
+
+    fn pop<O: ?Sized>(
+        &mut self,
+        now: u64,
+        owners: &mut O,
+        find: &impl for<'o> Fn(&'o mut O, K) -> Option<&'o mut Filed>,
+    ) -> Option<K> {
         while let Some(entry) = self.heap.pop_if_due(now) {
             let Some(slot) = find(owners, entry.key).filter(|slot| slot.is_entry(&entry)) else {
                 self.dead = self.dead.saturating_sub(1);
@@ -160,6 +176,12 @@ impl<K: Copy> Deadlines<K> {
             stamp: slot.stamp,
             key,
         });
+        self.note_next();
+    }
+
+    fn note_next(&mut self) {
+        let first = self.heap.peek();
+        self.next = first.and_then(|first| self.base.checked_add(Duration::from_nanos(first.at)));
     }
 
     /// Throws the dead entries out, and gives back the room they took.
@@ -172,6 +194,7 @@ impl<K: Copy> Deadlines<K> {
             .retain(|entry| find(owners, entry.key).is_some_and(|slot| slot.is_entry(entry)));
         self.heap.shrink_to(self.heap.len() * 2);
         self.dead = 0;
+        self.note_next();
     }
 
     fn nanoseconds(&self, at: Instant) -> u64 {

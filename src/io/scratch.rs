@@ -53,13 +53,20 @@ impl Scratch {
 
     /// Takes the buffer to read into back, where the direction from `side` has it; what is in it is copied to memory of
     /// the direction's own.
+    // Asked whenever a direction rests, which mostly has nothing to give back: only the question is inlined.
+    #[inline]
     pub fn take_back_rx(&mut self, side: Side, flow: &mut Flow) {
         if self.lent_to == Some(side) {
-            self.lent_to = None;
-            self.rx = flow.rx.give_back();
-            if self.rx.capacity() > self.rx_bytes {
-                self.rx = Vec::with_capacity(self.rx_bytes).into();
-            }
+            self.take_back_lent_rx(flow);
+        }
+    }
+
+    #[inline(never)]
+    fn take_back_lent_rx(&mut self, flow: &mut Flow) {
+        self.lent_to = None;
+        self.rx = flow.rx.give_back();
+        if self.rx.capacity() > self.rx_bytes {
+            self.rx = Vec::with_capacity(self.rx_bytes).into();
         }
     }
 

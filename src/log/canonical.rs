@@ -30,16 +30,14 @@ pub fn level(record: &Record) -> Level {
 
 /// Appends the record's canonical line, without its line feed. Allocates nothing but the room in `out`.
 pub fn canonical(record: &Record, format: Format, now: SystemTime, out: &mut Vec<u8>) {
+    let message = match record.end() {
+        None => "CANONICAL-PROXY-DECISION",
+        Some(_) => "CANONICAL-PROXY-CN-CLOSE",
+    };
+    let line = Line::begin(out, format, now, level(record), Value::Word(message));
     match record.end() {
-        None => decision(
-            record,
-            Line::begin(out, format, now, level(record), "CANONICAL-PROXY-DECISION"),
-        ),
-        Some(end) => close(
-            record,
-            end,
-            Line::begin(out, format, now, level(record), "CANONICAL-PROXY-CN-CLOSE"),
-        ),
+        None => decision(record, line),
+        Some(end) => close(record, end, line),
     }
 }
 
@@ -81,7 +79,7 @@ pub fn role_failure_line(record: &Record, format: Format, now: SystemTime, out: 
 fn decision(record: &Record, mut line: Line<'_>) {
     line.field(key!("allow"), Value::Truth(record.allow));
     if let Some(code) = record.code {
-        line.field(key!("code"), Value::Text(code.as_str()));
+        line.field(key!("code"), Value::Word(code.as_str()));
     }
     if let Some(time) = record.establish_time {
         line.field(key!("conn_establish_time_ms"), milliseconds(Some(time)));
@@ -120,8 +118,8 @@ fn decision(record: &Record, mut line: Line<'_>) {
     }
     source(record, &mut line);
     // As the reference says it where no certificate was given.
-    line.field(key!("src_host_common_name"), Value::Text("unknown"));
-    line.field(key!("src_host_organization_unit"), Value::Text("unknown"));
+    line.field(key!("src_host_common_name"), Value::Word("unknown"));
+    line.field(key!("src_host_organization_unit"), Value::Word("unknown"));
     begun(record, &mut line);
     if let Some(status) = record.status_code {
         line.field(key!("status_code"), Value::Number(status.into()));
@@ -194,7 +192,7 @@ fn asked(record: &Record, line: &mut Line<'_>) {
         key!("project"),
         text(record.project.as_deref().unwrap_or_default()),
     );
-    line.field(key!("proxy_type"), Value::Text(proxy_type));
+    line.field(key!("proxy_type"), Value::Word(proxy_type));
     line.field(key!("requested_host"), Value::Bytes(host(record)));
     line.field(key!("role"), text(record.role.as_deref().unwrap_or_default()));
 }

@@ -21,6 +21,8 @@ pub const MESSAGE_LENGTH_MAX: usize = 8192;
 pub enum Value<'a> {
     /// Text of our own or of the configuration.
     Text(&'a str),
+    /// A word known beforehand that needs no quotes in a text line, nor a look whether it does.
+    Word(&'static str),
     /// Bytes from the network.
     Bytes(&'a [u8]),
     /// A count, a port, a status, milliseconds.
@@ -68,6 +70,7 @@ pub fn line(
     fields: &mut [(&str, Value<'_>)],
 ) {
     fields.sort_unstable_by_key(|(key, _)| *key);
+    let message = Value::Bytes(cut(message.as_bytes(), MESSAGE_LENGTH_MAX));
     let mut line = Line::begin(out, format, now, level, message);
     for (name, value) in fields {
         line.field_named(name, *value);
@@ -88,7 +91,7 @@ impl<'o> Line<'o> {
         format: Format,
         now: SystemTime,
         level: Level,
-        message: &str,
+        message: Value<'_>,
     ) -> Line<'o> {
         let [before_time, before_level, after_level] = match format {
             Format::Text => ["time=\"", "\" level=", ""],
@@ -100,10 +103,7 @@ impl<'o> Line<'o> {
         out.extend_from_slice(level_name(level).as_bytes());
         out.extend_from_slice(after_level.as_bytes());
         let mut line = Line { out, format };
-        line.field(
-            key!("msg"),
-            Value::Bytes(cut(message.as_bytes(), MESSAGE_LENGTH_MAX)),
-        );
+        line.field(key!("msg"), message);
         line
     }
 
@@ -146,6 +146,11 @@ impl<'o> Line<'o> {
         let out = &mut *self.out;
         match value {
             Value::Text(text) => self.bytes(text.as_bytes()),
+            Value::Word(word) if json => quoted(out, word.as_bytes()),
+            Value::Word(word) => {
+                debug_assert!(is_bare(word.as_bytes()), "{word} needs quotes");
+                out.extend_from_slice(word.as_bytes());
+            }
             Value::Bytes(bytes) => self.bytes(bytes),
             Value::Number(number) => digits::number(out, number),
             // Writing to a Vec can't fail.

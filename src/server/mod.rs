@@ -205,7 +205,8 @@ impl Server {
             self.tell_at,
         ];
         let next = others.into_iter().flatten().chain(self.deadlines.next()).min()?;
-        Some(next.saturating_duration_since(Instant::now()))
+        // From when the turn began: the clock is not read again, so a deadline may be missed by as long as a turn takes.
+        Some(next.saturating_duration_since(self.core.world.now))
     }
 
     /// Events set flags and queue their owners; nothing is done yet.
@@ -236,7 +237,12 @@ impl Server {
         if self.core.resolver.deadline().is_some_and(|at| at <= now) {
             self.core.resolver.on_deadline(now);
         }
-        self.answers.extend(self.core.resolver.answers());
+        if self.core.resolver.has_answers() {
+            self.answers.extend(self.core.resolver.answers());
+        }
+        if self.answers.is_empty() {
+            return;
+        }
         let mut allowance = Allowance::new(usize::MAX, STEP_TIME_MAX);
         while !allowance.is_spent()
             && let Some((ticket, answer)) = self.answers.pop_front()

@@ -5,10 +5,10 @@
 //! Parking and taking cost no memory once the tables have grown to what is in use, and no search but past entries of
 //! the key that go elsewhere or, while there are any, belong to one client alone.
 
+mod hashed;
 mod list;
 mod wheel;
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
@@ -20,6 +20,7 @@ use crate::policy::Vetted;
 use crate::session::lease::Lease;
 use crate::session::{PoolKey, Wanted};
 
+use self::hashed::ByHash;
 use self::list::{Links, List};
 use self::wheel::Wheel;
 
@@ -87,7 +88,7 @@ pub struct Pool {
     by_end: Wheel,
     /// By their keys' hashes, which are seeded: a client can't aim at another's list, and keys are compared all
     /// the same. So no key is kept twice.
-    by_key: HashMap<u64, OfKey>,
+    by_key: ByHash<OfKey>,
     hasher: RandomState,
 }
 
@@ -99,7 +100,7 @@ impl Pool {
             idle_per_host_max,
             entries: Arena::default(),
             by_end: Wheel::new(now),
-            by_key: HashMap::new(),
+            by_key: ByHash::default(),
             hasher: RandomState::new(),
         }
     }

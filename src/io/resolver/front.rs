@@ -185,6 +185,11 @@ impl Resolver {
         self.ready.drain(..)
     }
 
+    /// Is there any?
+    pub fn has_answers(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     /// How many wait for an answer.
     pub fn in_flight(&self) -> usize {
         self.waiters.len()

@@ -216,6 +216,21 @@ fn each_connection_is_closed_by_the_time_its_origin_announced_whatever_the_order
 }
 
 #[test]
+fn a_pool_that_never_empties_closes_each_connection_in_time() {
+    let start = Instant::now();
+    let mut pool = Pool::new(100, 100, start);
+    for second in (0..2000).step_by(7) {
+        let now = start + second * SECOND;
+        while let Some(gone) = pool.pop_expired(now) {
+            let idle = now - (start + gone.index * SECOND);
+            assert!((90..98).contains(&idle.as_secs()), "{second} {gone:?}");
+        }
+        pool.park(key("a.test", "r"), leased(second, now, None));
+        assert_eq!(pool.len(), 13.min(1 + second as usize / 7));
+    }
+}
+
+#[test]
 fn what_can_not_be_sent_twice_gets_a_fresh_connection_or_none() {
     let now = Instant::now();
     let (key, addresses) = (key("a.test", "r"), vetted("44.1.1.1:80"));

@@ -15,7 +15,8 @@ const SLOTS: u8 = 128;
 #[derive(Debug)]
 pub(super) struct Wheel {
     epoch: Instant,
-    /// The first second that entries may be due in, counted from the epoch.
+    /// The first second that entries may be due in, counted from the epoch. It moves when an entry comes that lies too
+    /// far ahead of it, not as time goes by: so a wheel that nobody uses costs nothing.
     hand: u64,
     /// Which lists have entries.
     occupied: u128,
@@ -41,7 +42,13 @@ impl Wheel {
         links: fn(&mut T) -> &mut Links,
     ) -> u8 {
         let second = end.saturating_duration_since(self.epoch).as_secs() + 1;
-        let second = slot(second.clamp(self.hand, self.hand + u64::from(SLOTS - 1)));
+        let last_ahead = u64::from(SLOTS - 1);
+        if second > self.hand + last_ahead {
+            // No entry may be left behind; one that is due is not this far behind the last.
+            let unused = self.ahead().unwrap_or(u64::MAX);
+            self.hand += unused.min(second - last_ahead - self.hand);
+        }
+        let second = slot(second.clamp(self.hand, self.hand + last_ahead));
         if let Some(list) = self.slots.get_mut(usize::from(second)) {
             list.push(arena, id, links);
             self.occupied |= 1 << second;
@@ -82,13 +89,9 @@ impl Wheel {
         self.slots.get(usize::from(next))?.oldest
     }
 
-    /// An entry that is due, if there is one; else the hand moves on to `now`.
-    pub(super) fn due(&mut self, now: Instant) -> Option<IdleId> {
-        if self.deadline().is_some_and(|at| at <= now) {
-            return self.first();
-        }
-        self.hand = self.hand.max(now.saturating_duration_since(self.epoch).as_secs());
-        None
+    /// An entry that is due, if there is one.
+    pub(super) fn due(&self, now: Instant) -> Option<IdleId> {
+        (self.deadline()? <= now).then(|| self.first())?
     }
 
     /// The lists, beginning with the one that is due next.
