@@ -280,10 +280,18 @@ mod tests {
 
     /// Runs a race to its end: which address won, or what failed.
     fn run(addresses: VettedList, timeout: Duration) -> Result<SocketAddr, (SocketAddr, IoFail)> {
+        run_by(Instant::now, addresses, timeout)
+    }
+
+    fn run_by(
+        clock: impl Fn() -> Instant,
+        addresses: VettedList,
+        timeout: Duration,
+    ) -> Result<SocketAddr, (SocketAddr, IoFail)> {
         let mut poll = Poll::new().unwrap();
         let mut wires = Wires::new(poll.registry().try_clone().unwrap());
         let mut events = Events::with_capacity(16);
-        let (mut race, mut standing) = dial(CONN, addresses, timeout, &mut wires, Instant::now());
+        let (mut race, mut standing) = dial(CONN, addresses, timeout, &mut wires, clock());
         for _ in 0..1000 {
             match standing {
                 Standing::Won { wire, remote, .. } => {
@@ -297,16 +305,16 @@ mod tests {
                 }
                 Standing::Running => {}
             }
-            let wait = race.deadline().map_or(Duration::from_secs(5), |at| {
-                at.saturating_duration_since(Instant::now())
-            });
+            let wait = race
+                .deadline()
+                .map_or(Duration::from_secs(5), |at| at.saturating_duration_since(clock()));
             poll.poll(&mut events, Some(wait)).unwrap();
             for event in &events {
                 if let Some(Source::Wire(wire)) = Source::of(event.token()) {
                     assert_eq!(wires.note(wire, event), Some(Owner::Race(CONN)));
                 }
             }
-            standing = race.advance(&mut wires, Instant::now());
+            standing = race.advance(&mut wires, clock());
         }
         panic!("the race did not end");
     }
@@ -315,13 +323,14 @@ mod tests {
     fn a_refused_address_gives_way_to_the_next_at_once() {
         let listener = TcpListener::bind("127.0.0.3:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let began = Instant::now();
-        let winner = run(
+        // By a clock that stands still no attempt's turn comes by waiting.
+        let now = Instant::now();
+        let winner = run_by(
+            || now,
             vetted(&["127.0.0.1", "127.0.0.2", "127.0.0.3"], port),
             Duration::from_secs(10),
         );
         assert_eq!(winner.unwrap(), listener.local_addr().unwrap());
-        assert!(began.elapsed() < ATTEMPT_DELAY, "no attempt waited for another");
     }
 
     #[test]
