@@ -170,7 +170,7 @@ mod tests {
     use std::sync::mpsc;
     use std::time::Duration;
 
-    const LONG: Duration = Duration::from_secs(20);
+    const LONG: Duration = Duration::from_secs(60);
 
     #[test]
     fn threads_are_started_lazily_and_reused() {

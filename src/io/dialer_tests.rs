@@ -44,6 +44,8 @@ struct Track {
     second_attempts: Shares,
     /// Most sockets at a time.
     most: usize,
+    /// A clock that stands still.
+    stopped: Option<Instant>,
 }
 
 impl Track {
@@ -54,6 +56,7 @@ impl Track {
             poll,
             second_attempts: Shares::new(second_attempts),
             most: 0,
+            stopped: None,
         }
     }
 
@@ -61,7 +64,7 @@ impl Track {
         Dialer {
             wires: &mut self.wires,
             second_attempts: &mut self.second_attempts,
-            now: Instant::now(),
+            now: self.stopped.unwrap_or_else(Instant::now),
         }
     }
 
@@ -110,13 +113,14 @@ fn client() -> ClientKey {
 fn a_refused_address_gives_way_to_the_next_at_once() {
     let listener = TcpListener::bind("127.0.0.3:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let began = Instant::now();
-    let winner = run(
+    let mut track = Track::new(1);
+    // By a clock that stands still no attempt's turn comes by waiting.
+    track.stopped = Some(Instant::now());
+    let winner = track.run(
         vetted(&["127.0.0.1", "127.0.0.2", "127.0.0.3"], port),
         Duration::from_secs(10),
     );
     assert_eq!(winner.unwrap(), listener.local_addr().unwrap());
-    assert!(began.elapsed() < ATTEMPT_DELAY, "no attempt waited for another");
 }
 
 #[test]

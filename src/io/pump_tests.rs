@@ -1,13 +1,18 @@
 //! One direction over real connections, copied and spliced: bytes, gates, ends, failures.
 
 use std::io::{ErrorKind, Read as _, Write as _};
+use std::mem::MaybeUninit;
 use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 
 use super::*;
 use crate::flow::Buf;
 use crate::flow::Pace;
 use crate::io::pipe::Worth;
 use crate::io::wire::Transport;
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A connection: the peer's end and ours.
 fn connection() -> (TcpStream, Transport) {
@@ -17,6 +22,17 @@ fn connection() -> (TcpStream, Transport) {
     ours.set_nonblocking(true).unwrap();
     peer.set_nonblocking(true).unwrap();
     (peer, Transport::Tcp(mio::net::TcpStream::from_std(ours)))
+}
+
+/// Waits until so many bytes can be read.
+fn arrived(source: &mut Transport, bytes: usize) {
+    let socket = socket2::SockRef::from(&*source.tcp());
+    let mut room = vec![MaybeUninit::uninit(); bytes];
+    let begin = Instant::now();
+    while !matches!(socket.peek(&mut room), Ok(n) if n == bytes) {
+        assert!(begin.elapsed() < PATIENCE, "it does not arrive");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// A direction between two connections.
@@ -96,11 +112,28 @@ impl Direction {
         }
     }
 
-    /// Sends `bytes` in pieces while reading in pieces of `read_bytes`; returns what arrived, until nothing more does.
-    fn carry(&mut self, bytes: &[u8], read_bytes: usize) -> Vec<u8> {
+    fn arrived(&mut self, bytes: usize) {
+        arrived(&mut self.source, bytes);
+    }
+
+    /// Runs until what is waited for has happened.
+    fn run_until(&mut self, has_happened: impl Fn(&Direction) -> bool) {
+        let begin = Instant::now();
+        while !has_happened(self) {
+            assert!(begin.elapsed() < PATIENCE, "it does not happen");
+            std::thread::sleep(Duration::from_millis(1));
+            assert!(self.run().is_none());
+        }
+    }
+
+    /// Sends `bytes` in pieces while reading in pieces of `read_bytes`; returns what arrived, which should be
+    /// `expected` bytes: for those it waits, and for a moment longer.
+    fn carry(&mut self, bytes: &[u8], read_bytes: usize, expected: usize) -> Vec<u8> {
         let (mut sent, mut got, mut quiet) = (0, Vec::new(), 0);
         let mut room = vec![0; read_bytes];
+        let begin = Instant::now();
         while quiet < 50 {
+            assert!(begin.elapsed() < PATIENCE, "{} of {expected} bytes", got.len());
             let end = bytes.len().min(sent + 7 + sent * 31 % 400_000);
             match self.sender.write(&bytes[sent..end]) {
                 Ok(n) => sent += n,
@@ -113,8 +146,8 @@ impl Direction {
                     quiet = 0;
                 }
                 _ if sent == bytes.len() => {
-                    std::thread::sleep(std::time::Duration::from_millis(1));
-                    quiet += 1;
+                    std::thread::sleep(Duration::from_millis(1));
+                    quiet += usize::from(got.len() >= expected);
                 }
                 _ => {}
             }
@@ -134,14 +167,12 @@ fn bulk_arrives_in_order_and_its_end_behind_it() {
     for (pipes_max, read_bytes) in [(0, 1 << 20), (1, 1 << 20), (1, 20_000)] {
         let mut direction = direction(Gate::Open, pipes_max);
         let bytes = pattern(9_000_000);
-        let got = direction.carry(&bytes, read_bytes);
+        let got = direction.carry(&bytes, read_bytes, bytes.len());
         assert!(got == bytes, "{} of {} bytes", got.len(), bytes.len());
         assert_eq!(direction.spliced, pipes_max > 0);
         assert_eq!(direction.flow.moved_bytes, 9_000_000);
         direction.sender.shutdown(std::net::Shutdown::Write).unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        assert!(direction.run().is_none());
-        assert_eq!(direction.flow.end, End::Passed);
+        direction.run_until(|direction| direction.flow.end == End::Passed);
         direction.receiver.set_nonblocking(false).unwrap();
         assert_eq!(direction.receiver.read(&mut [0]).unwrap(), 0);
     }
@@ -150,18 +181,18 @@ fn bulk_arrives_in_order_and_its_end_behind_it() {
 #[test]
 fn no_byte_behind_the_gate_is_spliced() {
     for n in [300_000, 1 << 20, (1 << 20) + 1] {
-        let mut direction = direction(Gate::Pass(n), 1);
+        let mut direction = direction(Gate::Pass(n as u64), 1);
         let bytes = pattern(2_000_000);
-        let got = direction.carry(&bytes, 1 << 20);
+        let got = direction.carry(&bytes, 1 << 20, n);
         assert!(direction.spliced);
-        assert_eq!((got.len() as u64, direction.flow.moved_bytes), (n, n));
+        assert_eq!((got.len(), direction.flow.moved_bytes), (n, n as u64));
         assert_eq!(direction.flow.gate, Gate::Pass(0));
         assert!(
             direction.flow.rx.is_empty(),
             "what comes behind stays in the socket"
         );
-        direction.flow.gate = Gate::Pass(2_000_000 - n);
-        let rest = direction.carry(&[], 1 << 20);
+        direction.flow.gate = Gate::Pass(2_000_000 - n as u64);
+        let rest = direction.carry(&[], 1 << 20, bytes.len() - n);
         assert!([got, rest].concat() == bytes);
     }
 }
@@ -171,7 +202,7 @@ fn small_messages_are_copied() {
     let mut direction = direction(Gate::Open, 1);
     for _ in 0..20 {
         assert_eq!(direction.sender.write(&[1; 64]).unwrap(), 64);
-        std::thread::sleep(std::time::Duration::from_millis(1));
+        direction.arrived(64);
         assert!(direction.run().is_none());
     }
     assert!(!direction.spliced && direction.pipe.is_none());
@@ -187,13 +218,13 @@ fn bytes_behind_an_urgent_mark_are_read() {
             .send_out_of_band(b"!")
             .unwrap();
         (&direction.sender).write_all(b"def").unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        // Nothing tells when what is behind the mark has arrived.
+        std::thread::sleep(Duration::from_millis(200));
         direction.urgent = true;
         assert!(direction.run().is_none());
         let mut got = [0; 6];
         direction.receiver.set_nonblocking(false).unwrap();
-        let patience = std::time::Duration::from_secs(60);
-        direction.receiver.set_read_timeout(Some(patience)).unwrap();
+        direction.receiver.set_read_timeout(Some(PATIENCE)).unwrap();
         direction.receiver.read_exact(&mut got).unwrap();
         assert_eq!(&got, b"abcdef");
     }
@@ -210,7 +241,7 @@ fn an_urgent_mark_before_the_end_is_not_taken_for_the_end() {
         .unwrap();
     (&direction.sender).write_all(b"def").unwrap();
     direction.sender.shutdown(std::net::Shutdown::Write).unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(20));
+    std::thread::sleep(Duration::from_millis(200));
     assert!(direction.run().is_none() && direction.spliced);
     assert_eq!((direction.flow.moved_bytes, direction.flow.end), (6, End::Open));
     // Now it does.
@@ -256,7 +287,7 @@ fn where_splicing_is_refused_bytes_are_copied_and_it_is_not_tried_again_at_once(
         ..Ready::default()
     };
     sender.write_all(b"abc").unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(20));
+    arrived(&mut source.0, 3);
     let bypass = Bypass {
         pipe: &mut pipe,
         pipes: &mut pipes,
@@ -271,13 +302,20 @@ fn where_splicing_is_refused_bytes_are_copied_and_it_is_not_tried_again_at_once(
 fn a_reset_amid_bulk_is_told() {
     let mut direction = direction(Gate::Pass(10_000_000), 1);
     let bytes = pattern(200_000);
-    assert!(direction.carry(&bytes, 1 << 20) == bytes && direction.spliced);
+    assert!(direction.carry(&bytes, 1 << 20, bytes.len()) == bytes && direction.spliced);
     socket2::SockRef::from(&direction.sender)
         .set_linger(Some(std::time::Duration::ZERO))
         .unwrap();
     direction.sender = connection().0;
-    std::thread::sleep(std::time::Duration::from_millis(20));
-    assert_eq!(direction.run().unwrap().kind, IoFailKind::Reset);
+    let begin = Instant::now();
+    let fail = loop {
+        if let Some(fail) = direction.run() {
+            break fail;
+        }
+        assert!(begin.elapsed() < PATIENCE, "no reset");
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    assert_eq!(fail.kind, IoFailKind::Reset);
 }
 
 #[test]
@@ -285,11 +323,15 @@ fn a_receiver_that_is_gone_is_told() {
     let mut direction = direction(Gate::Pass(10_000_000), 1);
     direction.receiver = connection().0;
     let bytes = pattern(500_000);
-    let fail = (0..100).find_map(|_| {
+    let begin = Instant::now();
+    let fail = loop {
         let _ = direction.sender.write(&bytes);
-        std::thread::sleep(std::time::Duration::from_millis(1));
-        direction.run()
-    });
+        std::thread::sleep(Duration::from_millis(1));
+        let fail = direction.run();
+        if fail.is_some() || begin.elapsed() > PATIENCE {
+            break fail;
+        }
+    };
     assert_eq!(fail.unwrap().kind, IoFailKind::Reset);
 }
 
@@ -302,7 +344,7 @@ fn bytes_that_were_given_up_are_not_taken_for_others() {
     };
     let mut refill = |direction: &mut Direction, byte: u8| {
         assert_eq!(direction.sender.write(&[byte; 1000]).unwrap(), 1000);
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        direction.arrived(1000);
         let bypass = Bypass {
             pipe: &mut direction.pipe,
             pipes: &mut direction.pipes,

@@ -185,7 +185,7 @@ mod tests {
                 }
             }
             // Loopback delivers before the call returns, as a rule; the peek needs no poll for it.
-            for _ in 0..1000 {
+            for _ in 0..6000 {
                 if !wires.is_quiet(id) {
                     break;
                 }

@@ -11,7 +11,7 @@ use crate::support::origin::Origin;
 use crate::support::proxy::{Proxy, Setup};
 
 /// How long memory and descriptors may take to come back.
-const RECOVERY: Duration = Duration::from_secs(45);
+const RECOVERY: Duration = Duration::from_secs(60);
 
 /// A proxy, an honest origin and what the honest ask.
 pub(crate) struct Scene {

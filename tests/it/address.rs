@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::support::case::cases;
 use crate::support::dns::{Answer, Dns, parse};
@@ -343,30 +344,31 @@ fn allowed_answers_are_used_and_denied_ones_are_not() {
 fn cve_2026_58442_a_second_private_answer_is_never_dialled() {
     let origin = Origin::fixed("in");
     let canary = Canary::new();
-    let dns = Dns::start().script("rebind.test", |before| {
-        let address = if before.is_multiple_of(2) {
-            PUBLIC
-        } else {
-            "127.0.0.1"
-        };
+    let rebind = |before| {
+        let address = if before == 0 { PUBLIC } else { "127.0.0.1" };
         Answer::Addresses(parse(&[address]))
-    });
+    };
+    let names = [0, 1, 2].map(|n| format!("rebind{n}.test"));
+    let dns = names
+        .iter()
+        .fold(Dns::start(), |dns, name| dns.script(name, rebind));
     let proxy = Setup::open()
         .resolver(&dns)
         .option("--dns-cache-ttl", "0")
         .start();
-    for round in 0..6 {
-        let response = proxy.ask(get(&origin.url_at("rebind.test", "/")));
-        if round % 2 == 0 {
-            assert_eq!(response.text(), "in", "round {round}");
-        } else {
-            assert_denied(&response, UNICAST);
+    for name in &names {
+        for round in 0..2 {
+            let (start, asked) = (Instant::now(), dns.asked(name));
+            let response = proxy.ask(get(&origin.url_at(name, "/")));
+            // Whom a name server's answer takes two seconds to reach asks again.
+            if start.elapsed() < Duration::from_secs(2) {
+                assert_eq!(dns.asked(name) - asked, 2, "A and AAAA once for each request");
+                assert_eq!(response.text() == "in", round == 0, "{}", response.text());
+            }
+            if round > 0 || response.text() != "in" {
+                assert_denied(&response, UNICAST);
+            }
         }
-        assert_eq!(
-            dns.asked("rebind.test"),
-            2 * (round + 1),
-            "A and AAAA once for each request"
-        );
     }
     canary.assert_untouched();
 }

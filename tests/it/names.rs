@@ -337,7 +337,8 @@ fn answers_are_cached_briefly() {
     for _ in 0..3 {
         assert_eq!(proxy.ask(get(&origin.url_at("a.test", "/"))).text(), "in");
     }
-    assert_eq!(dns.asked("a.test"), 6, "A and AAAA for each request");
+    // Not fewer; more where an answer took the server two seconds.
+    assert!(dns.asked("a.test") >= 6, "A and AAAA for each request");
 }
 
 fn questions_in_flight_are_shared() {
@@ -348,18 +349,23 @@ fn questions_in_flight_are_shared() {
         held.wait();
         Answer::Addresses(parse(&[PUBLIC]))
     });
-    let proxy = Setup::open().resolver(&dns).start();
+    let proxy = Setup::open()
+        .resolver(&dns)
+        .option("--dns-timeout", "60s")
+        .start();
     let mut clients: Vec<_> = (0..20).map(|_| proxy.client()).collect();
     for client in &mut clients {
         client.send(get(&origin.url_at("slow.test", "/")));
     }
-    crate::support::eventually("the question", || (dns.asked("slow.test") > 0).then_some(()));
+    // Who came behind them has its answer, so all of them have asked.
+    proxy.assert_serves();
     release.raise();
     for client in &mut clients {
         assert_eq!(client.response().text(), "in");
     }
+    // A and AAAA, and each once more if all that took longer than a server is waited for.
     assert!(
-        dns.asked("slow.test") <= 10,
+        dns.asked("slow.test") <= 4,
         "{} questions for one name",
         dns.asked("slow.test")
     );

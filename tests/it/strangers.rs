@@ -257,9 +257,11 @@ fn who_said_who_it_is_waits_for_room_and_is_not_refused() {
     other.send(unfinished(&origin.url("/"), &credentials, 60_000));
     other.send(REST);
     assert_eq!(other.response().status, 200);
-    let ticks = proxy.ticks();
-    std::thread::sleep(Duration::from_millis(500));
-    assert!(proxy.ticks() - ticks < 15, "waiting costs processor time");
+    eventually("waiting to cost no processor time", || {
+        let ticks = proxy.ticks();
+        std::thread::sleep(Duration::from_millis(500));
+        (proxy.ticks() - ticks < 15).then_some(())
+    });
     clients.drain(..600);
     for client in &mut clients {
         client.send(REST);

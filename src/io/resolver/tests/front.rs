@@ -25,12 +25,9 @@ fn ten_thousand_requests_for_a_name_cost_one_lookup_per_ttl() {
         network: Network::V4,
         ..settings(&[server.address])
     });
-    let ttls = bench.ask_all_the_time("a.test").as_secs() / 3;
-    let asked = server.heard().len() as u64;
-    assert!(
-        (4..=ttls + 1).contains(&asked),
-        "asked {asked} times in {ttls} TTLs"
-    );
+    bench.ask_all_the_time("a.test");
+    // At 0, 3, 6 and 9 seconds of ten.
+    assert_eq!(server.heard().len(), 4);
 }
 
 #[test]
@@ -45,12 +42,9 @@ fn ten_thousand_requests_for_a_name_cost_the_system_one_lookup_per_cache_ttl() {
         })
     });
     let mut bench = Bench::with_lookup(settings(&[]), lookup);
-    let ttls = bench.ask_all_the_time("a.test").as_secs() / 5;
-    let asked = asked.load(Ordering::Relaxed);
-    assert!(
-        (2..=ttls + 1).contains(&asked),
-        "asked {asked} times in {ttls} TTLs"
-    );
+    bench.ask_all_the_time("a.test");
+    // At 0 and 5 seconds of ten.
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
 }
 
 #[test]

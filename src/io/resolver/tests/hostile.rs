@@ -137,20 +137,36 @@ fn a_server_that_changes_the_case_is_understood_in_the_second_round() {
 
 #[test]
 fn a_flood_of_wrong_answers_moves_the_question_to_another_port() {
-    let server = Server::start(|heard| {
-        if heard.before > 0 {
+    // Who writes to the server from here gets the first question flooded, by no more than its socket has room for.
+    let tap = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (tapped_from, mut victim) = (tap.local_addr().unwrap(), None);
+    let server = Server::start(move |heard| {
+        if heard.from != tapped_from && heard.before > 0 {
             return honest(heard, 9, GOOD).act();
         }
-        let mut bad = honest(heard, 9, BAD);
-        bad.0[0] ^= 1;
-        (0..400).map(|_| Act::Reply(bad.0.clone())).collect()
+        if let Some(victim) = victim {
+            let mut bad = honest(heard, 9, BAD);
+            bad.0[0] ^= 1;
+            return (0..20).map(|_| Act::To(victim, bad.0.clone())).collect();
+        }
+        victim = Some(heard.from);
+        Vec::new()
     });
     let mut bench = Bench::new(Settings {
         network: Network::V4,
         ..settings(&[server.address])
     });
-    assert_eq!(bench.resolve("a.test"), good());
-    let (first, second) = (server.next(), server.next());
+    assert_eq!(bench.ask(0, "a.test"), Asked::Pending);
+    let first = server.next();
+    // 257 are too many.
+    for _ in 0..13 {
+        assert_eq!(bench.resolver.in_flight(), 1);
+        tap.send_to(&first.message, server.address).unwrap();
+        assert_eq!(server.next().from, tapped_from);
+        bench.turn();
+    }
+    assert_eq!(bench.wait(0), good());
+    let second = server.next();
     assert_ne!(first.from, second.from);
     assert_ne!(first.message[..2], second.message[..2]);
 }
@@ -209,10 +225,10 @@ fn when_every_server_fails_the_last_is_named_and_nothing_is_kept() {
 
 #[test]
 fn a_server_that_is_not_there_is_passed_over() {
-    let gone = std::net::UdpSocket::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    // A port that refuses all but one peer, and that no other test gets meanwhile.
+    let holder = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    holder.connect("127.0.0.1:9").unwrap();
+    let gone = holder.local_addr().unwrap();
     let fine = Server::start(|heard| honest(heard, 9, GOOD).act());
     assert_eq!(
         Bench::new(settings(&[gone, fine.address])).resolve("a.test"),
@@ -236,7 +252,8 @@ fn a_silent_server_is_passed_over() {
     assert_eq!(bench.ask(0, "a.test"), Asked::Pending);
     assert_eq!(kinds(&[silent.next(), silent.next()]), [A, AAAA]);
     bench.skip_to_deadline();
-    assert!(bench.now() - start < Duration::from_secs(2));
+    // The time is shared out among two servers and two rounds.
+    assert_eq!(bench.now() - start, Duration::from_millis(1250));
     assert_eq!(bench.wait(0), good());
 }
 
@@ -263,7 +280,7 @@ fn silence_ends_with_a_timeout_that_is_not_kept() {
         .collect();
     assert_eq!(answers, [Err((text, true))]);
     let took = bench.now() - start;
-    assert!((5..6).contains(&took.as_secs()), "{took:?}");
+    assert_eq!(took, Duration::from_secs(5));
     assert_eq!((bench.resolver.in_flight(), bench.resolver.deadline()), (0, None));
     assert_eq!(bench.ask(0, "a.test"), Asked::Pending);
 }
@@ -574,17 +591,17 @@ fn the_rest_of_an_answer_is_kept_though_nobody_waits_for_it() {
         (bench.resolver.in_flight(), bench.resolver.questions.len()),
         (0, 1)
     );
-    // The question is asked anew when its first try was silent; then the rest comes, within two seconds in all.
+    // The question is asked anew when its first try was silent; then the rest comes.
     asked.recv_timeout(PATIENCE).unwrap();
     release.store(true, std::sync::atomic::Ordering::SeqCst);
+    bench.skip_to_deadline();
     while !bench.resolver.questions.is_empty() {
-        bench.skip_to_deadline();
-        bench.turn_briefly();
+        bench.turn();
     }
     let Asked::Answered(answer) = bench.ask(2, "a.test") else {
         panic!("asked again")
     };
-    assert!(plain(answer).unwrap().contains(&GOOD.parse().unwrap()));
+    assert_eq!(plain(answer), Ok(addresses(&["2001:db8::1", GOOD])));
 }
 
 /// Public at the first look, private at the second, TTL 0: every look is a question of its own, each answer is
@@ -649,6 +666,6 @@ fn cancelling_closes_the_sockets() {
         (0, None, 0)
     );
     assert!(bench.resolver.questions.is_empty() && bench.resolver.names.is_empty());
-    bench.resolver.on_event(0, Instant::now());
-    bench.resolver.on_event(77, Instant::now());
+    bench.resolver.on_event(0, bench.now);
+    bench.resolver.on_event(77, bench.now);
 }

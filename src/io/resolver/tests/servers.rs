@@ -80,7 +80,7 @@ impl Server {
         self.heard.recv_timeout(PATIENCE).expect("no question")
     }
 
-    /// The questions that were heard and not yet taken.
+    /// The questions that were heard and not yet taken: all that were answered, for they are noted first.
     pub(super) fn heard(&self) -> Vec<Heard> {
         self.heard.try_iter().collect()
     }
@@ -115,6 +115,8 @@ fn serve_udp(socket: &UdpSocket, mut script: impl FnMut(&Heard) -> Vec<Act>, sen
         }
         let heard = hear(message, from, false, before);
         before += 1;
+        // Before the answer: who has that may ask at once what was heard.
+        let _ = sender.send(heard.clone());
         for act in script(&heard) {
             let _ = match act {
                 Act::Reply(bytes) => socket.send_to(&bytes, from),
@@ -122,7 +124,6 @@ fn serve_udp(socket: &UdpSocket, mut script: impl FnMut(&Heard) -> Vec<Act>, sen
                 Act::To(other, bytes) => socket.send_to(&bytes, other),
             };
         }
-        let _ = sender.send(heard);
     }
 }
 
@@ -142,6 +143,7 @@ fn serve_tcp(listener: &TcpListener, mut script: impl FnMut(&Heard) -> Vec<Act>,
         }
         let heard = hear(message, from, true, before);
         before += 1;
+        let _ = sender.send(heard.clone());
         for act in script(&heard) {
             let Act::Reply(bytes) = act else {
                 panic!("not over TCP")
@@ -151,7 +153,6 @@ fn serve_tcp(listener: &TcpListener, mut script: impl FnMut(&Heard) -> Vec<Act>,
             let (first, second) = bytes.split_at(bytes.len() / 2);
             let _ = stream.write_all(first).and_then(|()| stream.write_all(second));
         }
-        let _ = sender.send(heard);
     }
 }
 
