@@ -22,11 +22,21 @@ fn wire(index: u32) -> WireId {
 
 /// What a request finds that can be sent twice.
 fn take(pool: &mut Pool, key: &PoolKey, addresses: &[Vetted], asker: ConnId) -> Option<Taken> {
+    take_at(Instant::now(), pool, key, addresses, asker)
+}
+
+fn take_at(
+    now: Instant,
+    pool: &mut Pool,
+    key: &PoolKey,
+    addresses: &[Vetted],
+    asker: ConnId,
+) -> Option<Taken> {
     let wanted = Wanted {
         key: key.clone(),
         fresh: false,
     };
-    match pool.take(&wanted, addresses, asker, Instant::now())? {
+    match pool.take(&wanted, addresses, asker, now)? {
         Found::Fits(taken) => Some(taken),
         Found::Ended(wire) => panic!("{wire:?} has ended"),
     }
@@ -431,7 +441,7 @@ fn the_lists_stay_whole_whatever_happens() {
                 let entries = &model.0;
                 let expected = entries.iter().rfind(own).or_else(|| entries.iter().rfind(fits));
                 let expected = expected.map(|entry| entry.wire);
-                let taken = take(&mut pool, &key, &addresses, asker);
+                let taken = take_at(now, &mut pool, &key, &addresses, asker);
                 assert_eq!(taken.map(|taken| taken.wire.index), expected);
                 model.remove(|entry| Some(entry.wire) == expected);
             }
