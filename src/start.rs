@@ -98,27 +98,28 @@ pub fn start(config: &Config) -> Result<(Server, Logger), StartError> {
         .map_err(|error| StartError::machine("The log can't be started", &error))?;
 
     let address = acceptor.local_addr();
-    say_start(config, address, acl.as_ref(), descriptors, connections_max);
-    let policy = policy(config, acl, address.port());
+    let policy = Arc::new(policy(config, acl, address.port()));
     let limits = Limits {
         connections_max,
         drain_delay: config.drain_delay,
         exit_timeout: config.exit_timeout,
     };
-    let server = core(config, &poll, policy, descriptors, logger.clone())
+    let server = core(config, &poll, Arc::clone(&policy), descriptors, logger.clone())
         .and_then(|core| Server::new(poll, signals, acceptor, core, limits, reload::reload(config)))
         .map_err(|error| {
             // The process ends now, and its first lines may still be waiting.
             logger.flush(FLUSH_TIMEOUT);
             unready(error)
         })?;
+    // Last: who reads it may count on all that was opened.
+    say_start(config, address, policy.acl(), descriptors, connections_max);
     Ok((server, logger))
 }
 
 fn core(
     config: &Config,
     poll: &Poll,
-    policy: Policy,
+    policy: Arc<Policy>,
     descriptors: Descriptors,
     logger: Logger,
 ) -> io::Result<Core> {
@@ -127,7 +128,7 @@ fn core(
         world: World {
             now,
             wall: SystemTime::now(),
-            policy: Arc::new(policy),
+            policy,
             settings: settings(config),
             ids: ids(),
             guesses: Rates::of_strangers(now),
