@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::net::ClientKey;
 
 /// A question to a back end.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) struct QuestionId(pub(super) u64);
 
 /// One of the two back ends.

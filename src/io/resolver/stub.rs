@@ -11,7 +11,7 @@ use super::{Network, Outcome, QuestionId};
 use crate::io::token::Source;
 use crate::net::ClientKey;
 use mio::Registry;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -32,8 +32,12 @@ pub(super) struct Stub {
     /// A socket came free outside of a turn.
     has_freed: bool,
     questions: HashMap<QuestionId, Question>,
+    /// Those of which one family is there and the other is waited for.
+    halves: BTreeSet<QuestionId>,
     /// Legs by the slot their sockets are registered under.
     legs: Vec<Option<Leg>>,
+    /// When each of them wants to be woken.
+    deadlines: BTreeSet<(Instant, u32)>,
     free: Vec<u32>,
     /// Slots that stopped reading because others want their turn too.
     unread: Vec<u32>,
@@ -85,7 +89,9 @@ impl Stub {
             queue: Queue::new(sockets_max),
             has_freed: false,
             questions: HashMap::new(),
+            halves: BTreeSet::new(),
             legs: Vec::new(),
+            deadlines: BTreeSet::new(),
             free: Vec::new(),
             unread: Vec::new(),
             last_turn: None,
@@ -101,6 +107,7 @@ impl Stub {
         for &kind in super::kinds(self.network) {
             let slot = self.take_slot();
             let leg = Leg::new(id, kind, name, until, Source::Resolver(slot).token());
+            self.deadlines.insert((leg.deadline(), slot));
             if let Some(place) = usize::try_from(slot)
                 .ok()
                 .and_then(|slot| self.legs.get_mut(slot))
@@ -131,8 +138,9 @@ impl Stub {
         self.start_waiting(now);
     }
 
-    /// Nobody waits for this question any more. True if one family's addresses were told of: then the rest is waited
-    /// for a little longer, so that the answer can be kept whole, and its outcome will come.
+    /// Nobody waits for this question any more. True if one family's addresses were told of: then its outcome will
+    /// come, and the rest is waited for a little longer, so that the answer can be kept whole; but not where somebody
+    /// waits for its socket.
     pub(super) fn forget(&mut self, id: QuestionId) -> bool {
         let is_told = |question: &Question| question.grace.is_none() && !question.endings.is_empty();
         if let Some(question) = self.questions.get_mut(&id)
@@ -143,9 +151,10 @@ impl Stub {
                 .any(|(_, ending)| matches!(ending, Ending::Found(..)))
         {
             question.until = self.last_turn.map(|now| now + REST_TIMEOUT);
+            self.has_freed |= !self.queue.is_empty();
             return true;
         }
-        if let Some(question) = self.questions.remove(&id) {
+        if let Some(question) = self.remove_question(id) {
             self.close(&question.slots);
             // Whose turn it is now is told from the next turn on, where an outcome can be told too.
             self.has_freed = !self.queue.is_empty();
@@ -155,11 +164,7 @@ impl Stub {
 
     /// A socket of ours became ready. An event for a socket that is gone finds nothing to read.
     pub(super) fn on_event(&mut self, slot: u32, now: Instant) {
-        let Some(leg) = leg_at(&mut self.legs, slot) else {
-            return;
-        };
-        let progress = leg.on_ready(&self.net, &mut self.scratch, now);
-        self.settle(slot, progress, now);
+        self.step(slot, now, |leg, net, scratch| leg.on_ready(net, scratch, now));
         self.start_waiting(now);
     }
 
@@ -170,14 +175,15 @@ impl Stub {
         }
         for slot in self.slots_due(now) {
             // The slot may be another leg's by now.
-            let Some(leg) = leg_at(&mut self.legs, slot).filter(|leg| leg.deadline() <= now) else {
-                continue;
-            };
-            let progress = leg.on_deadline(&self.net, now);
-            self.settle(slot, progress, now);
+            if leg_at(&mut self.legs, slot).is_some_and(|leg| leg.deadline() <= now) {
+                self.step(slot, now, |leg, net, _| leg.on_deadline(net, now));
+            }
         }
         let mut over = Vec::new();
-        for (&id, question) in &mut self.questions {
+        for &id in &self.halves {
+            let Some(question) = self.questions.get_mut(&id) else {
+                continue;
+            };
             if question.grace.take_if(|at| *at <= now).is_some() {
                 self.outcomes.push((id, Outcome::Part(question.found())));
             }
@@ -196,9 +202,9 @@ impl Stub {
         let at_once = self
             .last_turn
             .filter(|_| self.has_freed || !self.unread.is_empty());
-        let legs = self.legs.iter().flatten().map(Leg::deadline);
-        let questions = self.questions.values();
-        let graces = questions.flat_map(|question| question.grace.into_iter().chain(question.until));
+        let legs = self.deadlines.first().map(|&(at, _)| at).into_iter();
+        let halves = self.halves.iter().filter_map(|id| self.questions.get(id));
+        let graces = halves.flat_map(|question| question.grace.into_iter().chain(question.until));
         legs.chain(graces).chain(at_once).min()
     }
 
@@ -218,27 +224,57 @@ impl Stub {
     }
 
     fn slots_due(&self, now: Instant) -> Vec<u32> {
-        let due = self
-            .legs
-            .iter()
-            .zip(0..)
-            .filter(|(leg, _)| leg.as_ref().is_some_and(|leg| leg.deadline() <= now));
-        due.map(|(_, slot)| slot).collect()
+        let due = self.deadlines.range(..=(now, u32::MAX));
+        due.map(|&(_, slot)| slot).collect()
     }
 
-    /// Gives the sockets that are free to those whose turn it is.
+    /// Gives the sockets that are free to those whose turn it is; where they don't suffice, those too on which nobody
+    /// waits for the rest of an answer.
     fn start_waiting(&mut self, now: Instant) {
         self.last_turn = Some(now);
         self.has_freed = false;
+        self.start_next(now);
+        if self.queue.is_empty() {
+            return;
+        }
+        let unwanted = |id: &&QuestionId| {
+            let question = self.questions.get(id);
+            question.is_some_and(|question| question.until.is_some())
+        };
+        let unwanted: Vec<QuestionId> = self.halves.iter().filter(unwanted).copied().collect();
+        if !unwanted.is_empty() {
+            unwanted.into_iter().for_each(|id| self.conclude(id));
+            self.start_next(now);
+        }
+    }
+
+    fn start_next(&mut self, now: Instant) {
         // Bounded: each round takes one out of the queue, and none comes in.
         while let Some((slot, client)) = self.queue.next() {
-            let Some(leg) = leg_at(&mut self.legs, slot) else {
+            if leg_at(&mut self.legs, slot).is_none() {
                 self.queue.give_back(client);
-                continue;
-            };
-            let progress = leg.start(client, &self.net, now);
-            self.settle(slot, progress, now);
+            }
+            self.step(slot, now, |leg, net, _| leg.start(client, net, now));
         }
+    }
+
+    /// Lets a leg do something, if it is there.
+    fn step(&mut self, slot: u32, now: Instant, step: impl FnOnce(&mut Leg, &Net, &mut [u8]) -> Progress) {
+        let Some(leg) = leg_at(&mut self.legs, slot) else {
+            return;
+        };
+        let before = leg.deadline();
+        let progress = step(leg, &self.net, &mut self.scratch);
+        if leg.deadline() != before {
+            self.deadlines.remove(&(before, slot));
+            self.deadlines.insert((leg.deadline(), slot));
+        }
+        self.settle(slot, progress, now);
+    }
+
+    fn remove_question(&mut self, id: QuestionId) -> Option<Question> {
+        self.halves.remove(&id);
+        self.questions.remove(&id)
     }
 
     fn take_slot(&mut self) -> u32 {
@@ -257,6 +293,7 @@ impl Stub {
             let Some(leg) = place.and_then(Option::take) else {
                 continue;
             };
+            self.deadlines.remove(&(leg.deadline(), slot));
             match leg.payer {
                 Some(client) => self.queue.give_back(client),
                 None => self.queue.remove(slot),
@@ -289,6 +326,7 @@ impl Stub {
         question.slots.retain(|&open| open != slot);
         let is_found = matches!(ending, Ending::Found(..));
         question.endings.push((kind, ending));
+        self.halves.insert(id);
         match (question.slots.is_empty(), kind) {
             (true, _) => self.conclude(id),
             (false, Kind::A) if is_found => question.grace = Some(now + AAAA_GRACE),
@@ -299,7 +337,7 @@ impl Stub {
 
     /// Makes one of what the record types came to, and reports it.
     fn conclude(&mut self, id: QuestionId) {
-        let Some(question) = self.questions.remove(&id) else {
+        let Some(question) = self.remove_question(id) else {
             return;
         };
         self.close(&question.slots);
