@@ -26,7 +26,8 @@ struct Waiter {
 }
 
 impl Waiters {
-    /// Nobody waits yet; at most `queue_max` will, of one asker at most a quarter of that (but 16).
+    /// Nobody waits yet; at most `queue_max` will, of one asker at most a quarter of that (but 16). Of these, the last
+    /// quarter is for those of whom nothing waits yet.
     pub(super) fn new(queue_max: usize) -> Waiters {
         Waiters {
             tickets: HashMap::new(),
@@ -39,7 +40,8 @@ impl Waiters {
     /// May one more of this asker's wait?
     pub(super) fn room_for(&self, asker: ClientKey) -> bool {
         let share = self.shares.get(&asker).copied().unwrap_or(0);
-        self.tickets.len() < self.queue_max && share < self.share_max
+        let reserved = if share == 0 { 0 } else { self.queue_max.div_ceil(4) };
+        self.tickets.len() + reserved < self.queue_max && share < self.share_max
     }
 
     /// Lets a ticket wait, which must not wait already.
@@ -122,17 +124,19 @@ mod tests {
     #[test]
     fn the_queue_is_bounded_and_sixteen_are_always_one_askers() {
         let now = Instant::now();
-        let mut waiters = Waiters::new(20);
-        for seq in 0..16 {
-            assert!(waiters.room_for(asker(1)));
-            waiters.add(ticket(seq), QUESTION, asker(1), now);
-        }
-        assert!(!waiters.room_for(asker(1)));
-        for seq in 16..20 {
-            assert!(waiters.room_for(asker(2)));
-            waiters.add(ticket(seq), QUESTION, asker(2), now);
-        }
-        assert!(!waiters.room_for(asker(2)) && !waiters.room_for(asker(3)));
+        let mut waiters = Waiters::new(32);
+        let mut seq = 0;
+        let mut fill = |last: u8| {
+            let before = seq;
+            while waiters.room_for(asker(last)) {
+                waiters.add(ticket(seq), QUESTION, asker(last), now);
+                seq += 1;
+            }
+            seq - before
+        };
+        assert_eq!((fill(1), fill(2)), (16, 8));
+        let others: Vec<u32> = (3..=11).map(fill).collect();
+        assert_eq!(others, [1, 1, 1, 1, 1, 1, 1, 1, 0], "the last quarter");
     }
 
     #[test]

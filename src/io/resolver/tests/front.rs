@@ -115,7 +115,7 @@ fn shares_are_fair_and_the_queue_is_bounded() {
         network: Network::V4,
         ..settings(&[silent.address])
     });
-    let mut pending = 0;
+    let (mut pending, mut per_asker) = (0, Vec::new());
     for asker in 1..=6 {
         for n in 0..20 {
             let (seq, now) = (asker * 100 + n, bench.now());
@@ -125,14 +125,16 @@ fn shares_are_fair_and_the_queue_is_bounded() {
                 .ask_for(ticket(seq), &name, client(asker.try_into().unwrap()), now)
             {
                 Asked::Pending => pending += 1,
-                Asked::Full => assert!(n >= 16 || pending == queue_max),
+                Asked::Full => {}
                 other => panic!("{other:?}"),
             }
         }
-        assert_eq!(pending, queue_max.min(16 * usize::try_from(asker).unwrap()));
+        per_asker.push(pending);
     }
-    assert_eq!(bench.resolver.in_flight(), queue_max);
-    // A ticket given back is a place for somebody else, and for the same asker again.
+    // A quarter for each; the last quarter is for those of whom none waits.
+    assert_eq!(per_asker, [16, 32, 48, 49, 50, 51]);
+    assert_eq!(bench.resolver.in_flight(), 51);
+    // A ticket given back is a place for who has none.
     bench.resolver.cancel(ticket(100));
     let now = bench.now();
     assert_eq!(
@@ -144,7 +146,7 @@ fn shares_are_fair_and_the_queue_is_bounded() {
         Asked::Pending
     );
     assert_eq!(
-        bench.resolver.ask_for(ticket(902), "x.test", client(8), now),
+        bench.resolver.ask_for(ticket(902), "x.test", client(1), now),
         Asked::Full
     );
 }
