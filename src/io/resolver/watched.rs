@@ -7,13 +7,16 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::io::regular_file;
+use crate::io::{heap, regular_file};
 
 /// How often the file is looked at, at most.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How much of a file is read, in bytes. What follows is not there. Hosts files that block advertisements reach 6 MiB.
 const BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// What was made of a file from this size on is worth giving back.
+const LARGE_BYTES: usize = 256 * 1024;
 
 /// A file and what was made of it.
 pub(super) struct Watched<T> {
@@ -22,6 +25,9 @@ pub(super) struct Watched<T> {
     value: T,
     version: Option<Version>,
     checked: Option<Instant>,
+    was_large: bool,
+    /// What was warned of last.
+    said: String,
 }
 
 /// What changes when a file does: a new file has another inode, an edited one another time or size.
@@ -51,6 +57,8 @@ impl<T> Watched<T> {
             value: parse(""),
             version: None,
             checked: None,
+            was_large: false,
+            said: String::new(),
         }
     }
 
@@ -67,8 +75,11 @@ impl<T> Watched<T> {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     self.version = None;
                     self.value = (self.parse)("");
+                    if std::mem::take(&mut self.was_large) {
+                        heap::trim();
+                    }
                 }
-                Err(error) => log::warn!("can't read {}: {error}", self.path.display()),
+                Err(error) => self.warn(format!("can't read {}: {error}", self.path.display())),
             }
         }
         &self.value
@@ -81,16 +92,28 @@ impl<T> Watched<T> {
             return Ok(());
         }
         if version.size > BYTES_MAX as u64 {
-            log::warn!(
-                "{} is larger than {} MiB: the rest is not read",
-                self.path.display(),
-                BYTES_MAX >> 20
-            );
+            let (path, most) = (self.path.display(), BYTES_MAX >> 20);
+            self.warn(format!("{path} is larger than {most} MiB: the rest is not read"));
         }
         let bytes = regular_file::read(file, BYTES_MAX)?;
+        // A block list of 8 MiB takes several times that: not twice at a time, and not for ever.
+        self.value = (self.parse)("");
         self.value = (self.parse)(&String::from_utf8_lossy(&bytes));
         self.version = Some(version);
+        let is_large = bytes.len() >= LARGE_BYTES;
+        drop(bytes);
+        if std::mem::replace(&mut self.was_large, is_large) || is_large {
+            heap::trim();
+        }
         Ok(())
+    }
+
+    /// The same is said once, not with every look.
+    fn warn(&mut self, text: String) {
+        if self.said != text {
+            log::warn!("{text}");
+            self.said = text;
+        }
     }
 }
 
