@@ -126,7 +126,7 @@ impl Core {
     /// Makes room for so many sockets: idle upstream connections have only what nobody else needs.
     pub fn make_room(&mut self, sockets: usize) {
         while self.wires.len() + sockets > self.wires_max
-            && let Some(idle) = self.pool.pop_first()
+            && let Some(idle) = self.pool.pop_oldest()
         {
             self.wires.close(idle);
         }
@@ -135,7 +135,7 @@ impl Core {
     /// Closes the idle upstream connections and pipes; tells how many there were.
     pub fn close_idle(&mut self) -> usize {
         let idle = self.pool.len();
-        while let Some(wire) = self.pool.pop_first() {
+        while let Some(wire) = self.pool.pop_oldest() {
             self.wires.close(wire);
         }
         idle + self.pipes.close_idle()

@@ -1,7 +1,9 @@
 //! Kept-alive upstream connections that no request uses now. They are only found with the key of a request
 //! that was decided anew, and an address that was vetted anew.
 //!
-//! Every entry stands in two lists: of those that are to be closed in the same second, and of those with its key.
+//! Every entry stands in three lists: of all by age, of those that are to be closed in the same second, and of those with
+//! its key. Where there are too many the oldest goes: the one that ends first may be the one that came just now, and an
+//! origin that keeps connections for a short time only would have none.
 //! Parking and taking cost no memory once the tables have grown to what is in use, and no search but past entries of
 //! the key that go elsewhere or, while there are any, belong to one client alone.
 
@@ -33,6 +35,7 @@ struct Idle {
     /// In which second of the wheel it stands, and where.
     second: u8,
     by_end: Links,
+    by_age: Links,
     /// Among those with its key.
     by_key: Links,
 }
@@ -74,8 +77,8 @@ pub enum Found {
 pub struct Parked {
     /// Its entry.
     pub id: Option<IdleId>,
-    /// The wire to close for it, where a limit is reached: the oldest of its key or the one that ends first, which may
-    /// be its own.
+    /// The wire to close for it, where a limit is reached: the oldest of its key or of all, which may be its
+    /// own.
     pub surplus: Option<WireId>,
 }
 
@@ -86,6 +89,7 @@ pub struct Pool {
     idle_per_host_max: usize,
     entries: Arena<Idle>,
     by_end: Wheel,
+    by_age: List,
     /// By their keys' hashes, which are seeded: a client can't aim at another's list, and keys are compared all
     /// the same. So no key is kept twice.
     by_key: ByHash<OfKey>,
@@ -100,6 +104,7 @@ impl Pool {
             idle_per_host_max,
             entries: Arena::default(),
             by_end: Wheel::new(now),
+            by_age: List::default(),
             by_key: ByHash::default(),
             hasher: RandomState::new(),
         }
@@ -124,6 +129,7 @@ impl Pool {
             key_hash,
             second: 0,
             by_end: Links::default(),
+            by_age: Links::default(),
             by_key: Links::default(),
         }) else {
             return Parked {
@@ -138,6 +144,8 @@ impl Pool {
         if let Some(idle) = self.entries.get_mut(id) {
             idle.second = second;
         }
+        self.by_age
+            .push(&mut self.entries, id, |idle: &mut Idle| &mut idle.by_age);
         let of_key = self.by_key.entry(key_hash).or_default();
         of_key
             .list
@@ -146,7 +154,7 @@ impl Pool {
         let excess = if of_key.list.len > self.idle_per_host_max {
             of_key.list.oldest
         } else if self.entries.len() > self.idle_max {
-            self.by_end.first()
+            self.by_age.oldest
         } else {
             None
         };
@@ -234,9 +242,9 @@ impl Pool {
         self.remove(id).map(|gone| gone.wire)
     }
 
-    /// The one that would end next: to be called until there is none, as the server drains or descriptors are needed.
-    pub fn pop_first(&mut self) -> Option<WireId> {
-        self.remove(self.by_end.first()?).map(|gone| gone.wire)
+    /// The oldest: to be called until there is none, as the server drains, or until there are descriptors enough.
+    pub fn pop_oldest(&mut self) -> Option<WireId> {
+        self.remove(self.by_age.oldest?).map(|gone| gone.wire)
     }
 
     fn remove(&mut self, id: IdleId) -> Option<Taken> {
@@ -245,6 +253,8 @@ impl Pool {
             .unlink(&mut self.entries, idle.second, idle.by_end, |idle| {
                 &mut idle.by_end
             });
+        self.by_age
+            .unlink(&mut self.entries, idle.by_age, |idle| &mut idle.by_age);
         if let Entry::Occupied(mut of_key) = self.by_key.entry(idle.key_hash) {
             let OfKey { list, bound } = of_key.get_mut();
             list.unlink(&mut self.entries, idle.by_key, |idle| &mut idle.by_key);

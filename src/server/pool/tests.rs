@@ -124,6 +124,26 @@ fn limits_evict_the_oldest_and_the_newest_is_used_first() {
     assert_eq!(found.map(|taken| taken.wire), Some(wire(3)));
 }
 
+/// Somebody who asks a great many hosts does not keep others' connections from being kept.
+#[test]
+fn a_full_pool_keeps_what_comes_though_it_ends_first() {
+    let now = Instant::now();
+    let mut pool = Pool::new(10, 5, now);
+    for index in 0..20 {
+        pool.park(key(&format!("{index}.test"), "r"), leased(index, now, None));
+    }
+    let parked = pool.park(key("short.test", "r"), leased(99, now, Some(5)));
+    assert_eq!(parked.surplus, Some(wire(10)));
+    let found = take_at(
+        now,
+        &mut pool,
+        &key("short.test", "r"),
+        &vetted("44.1.1.1:80"),
+        CLIENT,
+    );
+    assert_eq!(found.map(|taken| taken.wire), Some(wire(99)));
+}
+
 #[test]
 fn a_limit_of_zero_keeps_nothing() {
     for (idle_max, idle_per_host_max) in [(0, 8), (8, 0)] {
@@ -356,9 +376,8 @@ impl Model {
         entries
     }
 
-    fn remove_first(&mut self) -> Option<WireId> {
-        let first = self.by_end().first()?.wire;
-        self.remove(|entry| entry.wire == first)
+    fn remove_oldest(&mut self) -> Option<WireId> {
+        self.remove(|_| true)
     }
 
     fn agrees_with(&self, pool: &Pool) {
@@ -378,6 +397,8 @@ impl Model {
             of_wheel.extend(newest_last);
         }
         assert_eq!(of_wheel, all);
+        let by_age: Vec<u32> = wires(pool.by_age.oldest, |idle| idle.by_age.newer).collect();
+        assert!(self.0.iter().map(|entry| entry.wire).eq(by_age));
         let (mut of_keys, mut bound_of_keys) = (0, 0);
         for OfKey { list, bound } in pool.by_key.values() {
             let newest_last: Vec<u32> = wires(list.oldest, |idle| idle.by_key.newer).collect();
@@ -428,7 +449,7 @@ fn the_lists_stay_whole_whatever_happens() {
                 let of_host = model.0.iter().filter(|entry| entry.host == host).count();
                 let surplus = match (of_host, model.0.len()) {
                     (5.., _) => model.remove(|entry| entry.host == host),
-                    (_, 13..) => model.remove_first(),
+                    (_, 13..) => model.remove_oldest(),
                     _ => None,
                 };
                 assert_eq!(parked.surplus, surplus);
@@ -461,7 +482,7 @@ fn the_lists_stay_whole_whatever_happens() {
                 assert_eq!(pool.drop_private(CLIENT), bound);
                 model.0.retain(|entry| entry.private_to != Some(CLIENT));
             }
-            _ => assert_eq!(pool.pop_first(), model.remove_first()),
+            _ => assert_eq!(pool.pop_oldest(), model.remove_oldest()),
         }
         model.agrees_with(&pool);
     }

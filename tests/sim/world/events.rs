@@ -61,7 +61,7 @@ impl World {
             .iter_mut()
             .for_each(|origin| origin.finish(book, taste));
         self.draining = true;
-        while let Some(wire) = self.pool.pop_first() {
+        while let Some(wire) = self.pool.pop_oldest() {
             self.close_link(wire.index as usize);
         }
     }
@@ -257,7 +257,7 @@ impl World {
             return;
         }
         self.say(|| "drain".into());
-        while let Some(wire) = self.pool.pop_first() {
+        while let Some(wire) = self.pool.pop_oldest() {
             self.close_link(wire.index as usize);
         }
         for nth in 0..self.conns.len() {
