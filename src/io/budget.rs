@@ -1,9 +1,10 @@
 //! The bytes that all connections together may hold beyond what each is granted: a count, no allocator; and who may add
 //! to it when it gets scarce.
 //!
-//! While more than half is taken, strangers together hold at most a quarter, those of one address at most a sixteenth,
-//! and the other connections of one address at most a quarter. Who is no stranger waits for room; of strangers, those
-//! of the address that holds most are to be refused, the longest-waiting first.
+//! While more than half is taken, strangers together hold at most a quarter, those of one address at most a sixteenth:
+//! those of the address that holds most are to be refused, the longest-waiting first. Who is no stranger is never
+//! refused, but waits: so what the connections of one address hold, a quarter at most, and what all of them hold, three
+//! quarters, is bounded from the first byte on.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -38,11 +39,14 @@ pub struct Charge {
 pub struct Budget {
     max_bytes: usize,
     used_bytes: usize,
-    /// From so many on it is scarce.
+    /// From so many on it is scarce,
     scarce_bytes: usize,
+    /// and from so many on no longer ample.
+    ample_bytes: usize,
     strangers: Crowd,
-    /// Bytes of the others, by address.
+    /// Bytes of the others, by address, and in all.
     known: HashMap<ClientKey, usize>,
+    known_bytes: usize,
     /// Those who wait for room, each once.
     waiting: VecDeque<ConnId>,
     /// How many of them are to be looked at, since something was given back.
@@ -56,8 +60,10 @@ impl Budget {
             max_bytes,
             used_bytes: 0,
             scarce_bytes: max_bytes.min(max_bytes / 2 + 1),
+            ample_bytes: max_bytes / 4,
             strangers: Crowd::default(),
             known: HashMap::new(),
+            known_bytes: 0,
             waiting: VecDeque::new(),
             due: 0,
         }
@@ -80,11 +86,17 @@ impl Budget {
 
     /// May it hold more than it does? What a stranger has too much shows afterwards: see [`Budget::surplus`].
     pub fn admits(&self, holder: Holder) -> bool {
-        if self.is_spent() {
-            return false;
+        let quarter = self.max_bytes / 4;
+        if holder.is_stranger || self.is_ample() {
+            return !self.is_spent();
         }
         let held = self.known.get(&holder.key).copied().unwrap_or(0);
-        holder.is_stranger || !self.is_scarce() || held < self.max_bytes / 4
+        held < quarter && self.known_bytes < self.max_bytes - quarter && !self.is_spent()
+    }
+
+    /// Is so little taken that nobody can have too much?
+    pub fn is_ample(&self) -> bool {
+        self.used_bytes < self.ample_bytes
     }
 
     /// The stranger that must give up what it holds, if strangers hold too much.
@@ -158,6 +170,7 @@ impl Budget {
         if before == after {
             return;
         }
+        self.known_bytes = (self.known_bytes + after as usize).saturating_sub(before as usize);
         let held = self.known.get(&key).copied().unwrap_or(0);
         match (held + after as usize).saturating_sub(before as usize) {
             0 => drop(self.known.remove(&key)),

@@ -78,7 +78,7 @@ fn strangers_give_first_those_of_the_address_that_has_most() {
 #[test]
 fn a_stranger_that_says_who_it_is_takes_its_bytes_along() {
     let mut budget = Budget::new(MAX as usize);
-    hold(&mut budget, holder(1, 1, false), MAX / 2);
+    hold(&mut budget, holder(1, 1, false), MAX / 2 - 2);
     let stranger = holder(0, 2, true);
     hold(&mut budget, stranger, MAX / 4 + 1);
     assert_eq!(budget.surplus(), Some(stranger.id));
@@ -87,8 +87,13 @@ fn a_stranger_that_says_who_it_is_takes_its_bytes_along() {
     assert_eq!(budget.surplus(), None);
     assert!(!budget.admits(known), "a quarter is enough for one address");
     assert!(budget.admits(holder(3, 3, false)));
+    hold(&mut budget, holder(4, 4, false), 2);
+    assert!(
+        !budget.admits(holder(3, 3, false)) && budget.admits(holder(5, 5, true)),
+        "the last quarter is the strangers'"
+    );
     budget.release(known, charge(MAX / 4 + 1, false));
-    assert!(budget.admits(known) && budget.known.len() == 1);
+    assert!(budget.admits(known) && budget.known.len() == 2);
 }
 
 #[test]
@@ -137,13 +142,15 @@ proptest! {
                     prop_assert!(sum(&|holder| holder.is_stranger && holder.key == key) <= u64::from(MAX) / 16);
                     let known = sum(&|holder| !holder.is_stranger && holder.key == key);
                     let admitted = budget.admits(holder(99, address, false));
-                    prop_assert_eq!(admitted, !budget.is_spent() && known < u64::from(MAX) / 4);
+                    let all_known = sum(&|holder| !holder.is_stranger);
+                    let has_room = known < u64::from(MAX) / 4 && all_known < u64::from(MAX) / 4 * 3;
+                    prop_assert_eq!(admitted, !budget.is_spent() && has_room);
                 }
             }
         }
         for (holder, charge) in held.into_values() {
             budget.release(holder, charge);
         }
-        prop_assert!(budget.used_bytes() == 0 && budget.known.is_empty() && budget.surplus().is_none());
+        prop_assert!(budget.used_bytes() == 0 && budget.known_bytes == 0 && budget.known.is_empty() && budget.surplus().is_none());
     }
 }

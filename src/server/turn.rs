@@ -132,7 +132,7 @@ fn step<E: Ends>(
     if session.is_done() || !cx.actions.is_empty() {
         return moved;
     }
-    let has_room = !means.budget.is_scarce() || means.budget.admits(holder(session, means.id));
+    let has_room = means.budget.is_ample() || means.budget.admits(holder(session, means.id));
     lend(from, flows.from(from), has_room, means);
     let Some((wire, ready)) = ends.end(from) else {
         means.held.note_fed(from);
@@ -145,6 +145,7 @@ fn step<E: Ends>(
             let bypass = Bypass {
                 pipe: &mut pipe,
                 pipes: means.pipes,
+                client: session.client().ip(),
                 is_open,
             };
             let filled = pump::fill(wire, ready, flows.from(from), bypass, has_room, cx.now);
