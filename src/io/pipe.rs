@@ -1,15 +1,18 @@
 //! Kernel pipes for bulk: bytes pass from socket to socket by splice(2) without being copied into the process. A
 //! pool of them, bounded, and which directions are worth one. What may pass is the gate's matter and the pump's.
 
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rustix::pipe::{PipeFlags, SpliceFlags};
 
 use crate::flow::{Flow, Gate, Pace};
+use crate::net::ClientKey;
 
+use super::shares::Shares;
 use super::wire::{Wire, retry_interrupted};
 
 /// What a pipe is enlarged to. It counts in pages, and a piece of a packet takes one, however small it is.
@@ -60,12 +63,35 @@ pub struct Pipe {
     input: OwnedFd,
     output: OwnedFd,
     bytes: usize,
-    /// Counts the pipes that there are.
-    _permit: Arc<()>,
+    /// While a direction has it.
+    permit: Option<Permit>,
+}
+
+/// A client's share of the pipes; given back when it goes.
+#[derive(Debug)]
+struct Permit {
+    client: ClientKey,
+    shares: Rc<RefCell<Shares>>,
+}
+
+impl Permit {
+    fn take(client: ClientKey, shares: &Rc<RefCell<Shares>>) -> Option<Permit> {
+        let taken = shares.borrow_mut().take(client);
+        taken.then(|| Permit {
+            client,
+            shares: Rc::clone(shares),
+        })
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.shares.borrow_mut().give_back(self.client);
+    }
 }
 
 impl Pipe {
-    fn new(permit: Arc<()>) -> io::Result<Pipe> {
+    fn new(permit: Permit) -> io::Result<Pipe> {
         let (output, input) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         // Refused beyond the user's share of pages; what was given may do.
         let size = rustix::pipe::fcntl_setpipe_size(&input, PIPE_BYTES)
@@ -77,7 +103,7 @@ impl Pipe {
             input,
             output,
             bytes: 0,
-            _permit: permit,
+            permit: Some(permit),
         })
     }
 
@@ -163,7 +189,8 @@ impl Worth {
     }
 }
 
-/// All pipes of a loop: those in use are counted, those that are free are kept.
+/// All pipes of a loop: those in use are counted by client, those that are free are kept. Who doesn't read what he asked
+/// for holds pipes for as long as he likes, but the last quarter is for others.
 #[derive(Debug)]
 pub struct Pipes {
     #[expect(
@@ -171,8 +198,7 @@ pub struct Pipes {
         reason = "a direction holds a pointer; a pipe goes to and fro without an allocation"
     )]
     idle: Vec<Box<Pipe>>,
-    pipes_max: usize,
-    permits: Arc<()>,
+    shares: Rc<RefCell<Shares>>,
     refused_until: Option<Instant>,
     /// Few connections have turns to take.
     few_share: bool,
@@ -185,8 +211,7 @@ impl Pipes {
     pub fn new(pipes_max: usize, worth: Worth) -> Pipes {
         Pipes {
             idle: Vec::new(),
-            pipes_max,
-            permits: Arc::new(()),
+            shares: Rc::new(RefCell::new(Shares::new(pipes_max))),
             refused_until: None,
             few_share: true,
             worth,
@@ -206,15 +231,17 @@ impl Pipes {
         }
     }
 
-    /// An empty pipe, if there may be one more.
-    pub fn take(&mut self, now: Instant) -> Option<Box<Pipe>> {
-        if let Some(pipe) = self.idle.pop() {
+    /// An empty pipe on this client's account, if there may be one more.
+    pub fn take(&mut self, client: ClientKey, now: Instant) -> Option<Box<Pipe>> {
+        let permit = Permit::take(client, &self.shares)?;
+        if let Some(mut pipe) = self.idle.pop() {
+            pipe.permit = Some(permit);
             return Some(pipe);
         }
-        if self.in_use() >= self.pipes_max || self.refused_until.is_some_and(|until| now < until) {
+        if self.refused_until.is_some_and(|until| now < until) {
             return None;
         }
-        match Pipe::new(Arc::clone(&self.permits)) {
+        match Pipe::new(permit) {
             Ok(pipe) => Some(Box::new(pipe)),
             Err(_) => {
                 self.refuse(now);
@@ -230,8 +257,9 @@ impl Pipes {
     }
 
     /// Takes a pipe back. One with bytes in it is closed: they are nobody else's.
-    pub fn put(&mut self, pipe: Box<Pipe>) {
+    pub fn put(&mut self, mut pipe: Box<Pipe>) {
         if pipe.is_empty() {
+            pipe.permit = None;
             self.idle.push(pipe);
         }
     }
@@ -243,7 +271,7 @@ impl Pipes {
 
     /// How many are with directions now.
     pub fn in_use(&self) -> usize {
-        Arc::strong_count(&self.permits) - 1 - self.idle.len()
+        self.shares.borrow().taken()
     }
 }
 

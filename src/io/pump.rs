@@ -2,10 +2,11 @@
 //! there are many, through a pipe of the kernel. What the bytes mean is not known here.
 
 use std::io;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use crate::flow::{End, Flow, GRANTED_BYTES, Gate};
-use crate::net::{IoFail, IoFailKind};
+use crate::net::{ClientKey, IoFail, IoFailKind};
 
 use super::pipe::{self, Pipe, Pipes};
 use super::wire::{Ready, Wire, io_fail};
@@ -31,6 +32,8 @@ pub struct Bypass<'a> {
     pub pipe: &'a mut Option<Box<Pipe>>,
     /// Where pipes come from.
     pub pipes: &'a mut Pipes,
+    /// On whose account.
+    pub client: IpAddr,
     /// The destination can be written to from a pipe.
     pub is_open: bool,
 }
@@ -104,7 +107,7 @@ fn fill_pipe(
     // Bytes that were given up must not be taken for those that come now.
     if bypass.pipe.as_ref().is_none_or(|pipe| !pipe.is_empty()) {
         *bypass.pipe = None;
-        *bypass.pipe = bypass.pipes.take(now);
+        *bypass.pipe = bypass.pipes.take(ClientKey::of(bypass.client), now);
     }
     let pipe = bypass.pipe.as_mut()?;
     let piece_bytes = bypass.pipes.piece_bytes();

@@ -11,6 +11,8 @@ use crate::flow::Pace;
 use crate::io::pipe::Worth;
 use crate::io::wire::Transport;
 
+const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -89,6 +91,7 @@ impl Direction {
             let bypass = Bypass {
                 pipe: &mut self.pipe,
                 pipes: &mut self.pipes,
+                client: CLIENT,
                 is_open: true,
             };
             let filled = fill(
@@ -291,11 +294,12 @@ fn where_splicing_is_refused_bytes_are_copied_and_it_is_not_tried_again_at_once(
     let bypass = Bypass {
         pipe: &mut pipe,
         pipes: &mut pipes,
+        client: CLIENT,
         is_open: true,
     };
     let filled = fill(&mut source, &mut ready, &mut flow, bypass, true, now);
     assert!(matches!(filled, Pumped::Moved(3)) && flow.rx.as_slice() == b"abc");
-    assert!(pipe.is_none() && pipes.take(now).is_none());
+    assert!(pipe.is_none() && pipes.take(ClientKey::of(CLIENT), now).is_none());
 }
 
 #[test]
@@ -348,6 +352,7 @@ fn bytes_that_were_given_up_are_not_taken_for_others() {
         let bypass = Bypass {
             pipe: &mut direction.pipe,
             pipes: &mut direction.pipes,
+            client: CLIENT,
             is_open: true,
         };
         ready.readable = true;

@@ -23,6 +23,11 @@ impl Shares {
         }
     }
 
+    /// How many are taken.
+    pub fn taken(&self) -> usize {
+        self.taken
+    }
+
     /// How many this client holds.
     pub fn held(&self, client: ClientKey) -> usize {
         self.held.get(&client).copied().unwrap_or(0)
