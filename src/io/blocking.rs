@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Something that may block.
 pub type Job = Box<dyn FnOnce() + Send + 'static>;
@@ -15,6 +15,9 @@ const STACK_BYTES: usize = 512 * 1024;
 
 /// So long a thread without work stays.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// That the system gives no thread is said so often, not with each job.
+const SAID_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Threads that are started when there is work for them, and end when there was none for a while.
 ///
@@ -48,6 +51,20 @@ struct State {
     workers: usize,
     idle: usize,
     closed: bool,
+    /// When it was said last that there is no thread to be had.
+    said: Option<Instant>,
+}
+
+impl State {
+    /// Is it time to say so again?
+    fn may_say(&mut self) -> bool {
+        let now = Instant::now();
+        let may = self.said.is_none_or(|said| now >= said + SAID_INTERVAL);
+        if may {
+            self.said = Some(now);
+        }
+        may
+    }
 }
 
 impl Shared {
@@ -88,11 +105,16 @@ impl Pool {
                     free = true;
                 }
                 Err(error) if state.workers == 0 => {
-                    log::error!("can't start a {} thread: {error}", self.name);
+                    if state.may_say() {
+                        log::error!("can't start a {} thread: {error}", self.name);
+                    }
                     return Err(Refused::NoThread);
                 }
                 // The threads that are there will get to it.
-                Err(error) => log::warn!("can't start another {} thread: {error}", self.name),
+                Err(error) if state.may_say() => {
+                    log::warn!("can't start another {} thread: {error}", self.name);
+                }
+                Err(_) => {}
             }
         }
         if !free && state.waiting.len() >= self.waiting_max {
@@ -105,7 +127,8 @@ impl Pool {
     }
 
     /// How many threads there are.
-    pub fn workers(&self) -> usize {
+    #[cfg(test)]
+    fn workers(&self) -> usize {
         self.shared.lock().workers
     }
 

@@ -118,11 +118,6 @@ impl Rates {
         std::mem::take(&mut self.excess)
     }
 
-    /// Since the last call of [`Rates::take_excess`].
-    pub fn excess(&self) -> Excess {
-        self.excess
-    }
-
     /// What is known of an address, among the recent ones.
     fn address(&mut self, key: ClientKey, now: Instant) -> &mut Address {
         let earlier = &mut self.earlier;
