@@ -133,7 +133,7 @@ fn core(
             ids: ids(),
             guesses: Rates::of_strangers(now),
             spares: Spares::default(),
-            local_addresses: Box::new(local::addresses()),
+            is_local: Box::new(local::is_local()),
             actions: Vec::new(),
         },
         wires: Wires::new(poll.registry().try_clone()?),

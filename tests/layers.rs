@@ -25,7 +25,6 @@ const IMPURE: &[&str] = &[
     "signal_hook",
     "signal_hook_mio",
     "dns_lookup",
-    "if_addrs",
     "env_logger",
     "log",
     "std::thread",

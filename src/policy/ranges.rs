@@ -105,15 +105,14 @@ impl Ranges {
 
     /// Classifies an address. Returned with the verdict is the address to dial: the given one, unmapped.
     ///
-    /// `local` lists the addresses of this machine as of now. It is asked only when the port is one of our
-    /// own; none at all means that it failed, and then the address is taken for ours.
-    pub fn judge(&self, addr: SocketAddr, local: &dyn Fn() -> Vec<IpAddr>) -> (SocketAddr, Verdict) {
+    /// `is_local` says whether an address is this machine's as of now. It is asked only when the port is one of our own.
+    pub fn judge(&self, addr: SocketAddr, is_local: &dyn Fn(IpAddr) -> bool) -> (SocketAddr, Verdict) {
         let addr = unmapped(addr);
-        (addr, self.verdict(addr, local))
+        (addr, self.verdict(addr, is_local))
     }
 
-    fn verdict(&self, addr: SocketAddr, local: &dyn Fn() -> Vec<IpAddr>) -> Verdict {
-        if self.is_own_listener(addr, local) {
+    fn verdict(&self, addr: SocketAddr, is_local: &dyn Fn(IpAddr) -> bool) -> Verdict {
+        if self.is_own_listener(addr, is_local) {
             return Verdict::DenySelf;
         }
         // Allow rules lift every class, also the first one below.
@@ -132,17 +131,13 @@ impl Ranges {
         }
     }
 
-    fn is_own_listener(&self, addr: SocketAddr, local: &dyn Fn() -> Vec<IpAddr>) -> bool {
+    fn is_own_listener(&self, addr: SocketAddr, is_local: &dyn Fn(IpAddr) -> bool) -> bool {
         if !self.own_ports.contains(&addr.port()) {
             return false;
         }
         let ip = addr.ip();
         // Connecting to the unspecified address reaches this machine.
-        if ip.is_loopback() || ip.is_unspecified() {
-            return true;
-        }
-        let local = local();
-        local.is_empty() || local.iter().any(|own| own.to_canonical() == ip)
+        ip.is_loopback() || ip.is_unspecified() || is_local(ip)
     }
 
     /// One sentence for each rule that can never decide anything, because one other rule covers it or because

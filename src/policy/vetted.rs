@@ -5,7 +5,6 @@
 //! make one.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::net::{IpAddr, SocketAddr};
 
 use arrayvec::ArrayVec;
@@ -38,8 +37,8 @@ pub type VettedList = ArrayVec<Vetted, VETTED_MAX>;
 impl Policy {
     /// Classifies the addresses of an allowed target: `found` for a name; a literal is its own address and nothing
     /// else, whatever was found. Returns those that may be dialled, on the target's port, in the order found, each
-    /// once, one to [`VETTED_MAX`] of them. `local` gives this machine's addresses; it is asked at most once, and
-    /// only when the port is one of ours.
+    /// once, one to [`VETTED_MAX`] of them. `is_local` says whether an address is this machine's; it is asked only
+    /// when the port is one of ours.
     ///
     /// # Errors
     /// [`Denied`] with the project of the decision: when all are denied the first IPv4 address is named, or else the
@@ -48,19 +47,17 @@ impl Policy {
         &self,
         allowed: &Allowed,
         found: &[IpAddr],
-        local: &dyn Fn() -> Vec<IpAddr>,
+        is_local: &dyn Fn(IpAddr) -> bool,
     ) -> Result<VettedList, Denied> {
         let Fixed { ranges, network, .. } = &*self.fixed;
         let candidates = match &allowed.target().host {
             Host::Addr(address) => std::slice::from_ref(address),
             Host::Name(_) => found,
         };
-        let asked_once = OnceCell::new();
-        let local = || asked_once.get_or_init(local).clone();
         let mut vetted = VettedList::new();
         let mut denied: Option<(SocketAddr, Verdict)> = None;
         for &address in candidates.iter().filter(|&&address| network.admits(address)) {
-            let (at, verdict) = ranges.judge(SocketAddr::new(address, allowed.target().port), &local);
+            let (at, verdict) = ranges.judge(SocketAddr::new(address, allowed.target().port), is_local);
             if !verdict.allows() {
                 // An IPv4 address tells people more.
                 if denied.is_none_or(|(first, _)| at.is_ipv4() && !first.is_ipv4()) {

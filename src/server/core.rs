@@ -40,8 +40,8 @@ pub struct World {
     pub guesses: Rates,
     /// Memory that sessions use again.
     pub spares: Spares,
-    /// This machine's addresses.
-    pub local_addresses: Box<dyn Fn() -> Vec<IpAddr>>,
+    /// Is an address this machine's?
+    pub is_local: Box<dyn Fn(IpAddr) -> bool>,
     /// What the session that is at work wants done.
     pub actions: Vec<Action>,
 }
@@ -57,7 +57,7 @@ impl World {
             ids: &mut self.ids,
             guesses: &mut self.guesses,
             spares: &mut self.spares,
-            local_addresses: &*self.local_addresses,
+            is_local: &*self.is_local,
             actions: &mut self.actions,
         }
     }

@@ -107,7 +107,7 @@ fn a_direction_that_never_rests_does_not_starve_the_other() {
         ids: &mut ids,
         guesses: &mut Rates::of_strangers(now),
         spares: &mut Spares::default(),
-        local_addresses: &Vec::new,
+        is_local: &|_| true,
         actions: &mut actions,
     };
     let mut flows = Flows::new(now);

@@ -51,7 +51,7 @@ pub(super) fn start(
 
 /// The only place where addresses are vetted.
 fn vetted(request: &Request, found: &[IpAddr], cx: &Cx<'_>) -> Result<VettedList, Denied> {
-    cx.policy.vet(&request.allowed, found, cx.local_addresses)
+    cx.policy.vet(&request.allowed, found, cx.is_local)
 }
 
 /// The addresses that a request may be dialled at beside those it is dialled at; none when there are no more.

@@ -183,8 +183,8 @@ pub struct Cx<'a> {
     pub guesses: &'a mut Rates,
     /// Memory to be used again.
     pub spares: &'a mut Spares,
-    /// This machine's addresses, as they were a moment ago; empty if they can't be had.
-    pub local_addresses: &'a dyn Fn() -> Vec<IpAddr>,
+    /// Is an address this machine's? Yes, where that can't be had.
+    pub is_local: &'a dyn Fn(IpAddr) -> bool,
     /// What is to be done, in order.
     pub actions: &'a mut Vec<Action>,
 }

@@ -69,7 +69,7 @@ impl Bench {
             ids: &mut self.ids,
             guesses: &mut self.guesses,
             spares: &mut self.spares,
-            local_addresses: &Vec::new,
+            is_local: &|_| true,
             actions: &mut self.actions,
         };
         self.session.advance(input, &mut self.flows, cx);

@@ -36,7 +36,7 @@ fn ours(authority: &str) -> Option<Host> {
 
 fn lets_out(address: IpAddr) -> bool {
     let ranges = Ranges::new(Vec::new(), Vec::new(), false, Vec::new());
-    ranges.judge(SocketAddr::new(address, 80), &Vec::new).1.allows()
+    ranges.judge(SocketAddr::new(address, 80), &|_| true).1.allows()
 }
 
 /// Another reads this address in an authority that is this host to us.

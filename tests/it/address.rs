@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::support::case::cases;
 use crate::support::dns::{Answer, Dns, parse};
 use crate::support::message::{Response, connect, get};
+use crate::support::netlink::add_local_route;
 use crate::support::origin::{Deaf, Origin};
 use crate::support::proxy::{Proxy, Setup};
 use crate::support::{AT_ONCE, PRIVATE, PUBLIC, PUBLIC_6, PUBLIC_B};
@@ -23,6 +24,7 @@ cases![
     mapped_public_addresses_are_unmapped_and_dialled,
     issue_282_301_the_proxys_own_listener_is_denied,
     cve_2018_14505_own_listener_is_denied_on_every_local_address,
+    own_listener_is_denied_on_addresses_that_no_interface_has,
     allowed_answers_are_used_and_denied_ones_are_not,
     cve_2026_58442_a_second_private_answer_is_never_dialled,
     cve_2026_30858_an_alias_to_an_internal_address_is_denied,
@@ -321,6 +323,18 @@ fn cve_2018_14505_own_listener_is_denied_on_every_local_address() {
     // Another machine's address on the same port number is nobody's listener.
     let elsewhere = proxy.ask(connect(&format!("44.9.9.9:{port}")));
     assert_eq!(elsewhere.status, 502, "{}", elsewhere.text());
+}
+
+/// What a load balancer's agent does: the balancer's addresses are this machine's by a route alone.
+fn own_listener_is_denied_on_addresses_that_no_interface_has() {
+    let proxy = Setup::open().listen("::").start();
+    let port = proxy.address().port();
+    for (network, bits) in [("44.77.7.0", 24), ("2a00:77::", 64)] {
+        add_local_route(network.parse().expect("an address"), bits).expect("a route");
+    }
+    for host in ["44.77.7.1", "44.77.7.200", "[2a00:77::1]", "[::ffff:44.77.7.1]"] {
+        assert_self_connection(&proxy, &format!("{host}:{port}"));
+    }
 }
 
 fn allowed_answers_are_used_and_denied_ones_are_not() {

@@ -34,8 +34,8 @@ pub(super) fn rules(texts: &[&str]) -> Vec<Rule> {
     texts.iter().map(|text| rule(text).unwrap()).collect()
 }
 
-fn nobody() -> Vec<IpAddr> {
-    panic!("the port is not ours: nobody should ask for local addresses")
+fn nobody(_: IpAddr) -> bool {
+    panic!("the port is not ours: nobody should ask whose the address is")
 }
 
 pub(super) fn verdict(ranges: &Ranges, addr: &str) -> Verdict {
@@ -486,14 +486,8 @@ fn unsafe_allow_private_ranges_frees_private_ranges_alone() {
 #[test]
 fn issues_282_and_301_own_listeners_are_denied_whatever_the_rules_say() {
     let ranges = Ranges::new(rules(&["0.0.0.0/0", "::/0"]), Vec::new(), true, vec![4750, 9810]);
-    let local = || {
-        vec![
-            ip("198.51.100.7"),
-            ip("fdaa::3"),
-            ip("::ffff:8.8.4.4"),
-            ip("fe80::7"),
-        ]
-    };
+    let own = ["198.51.100.7", "fdaa::3", "8.8.4.4", "fe80::7"].map(ip);
+    let local = |address| own.contains(&address);
     for addr in [
         "127.0.0.1",
         "127.9.9.9",
@@ -524,40 +518,21 @@ fn issues_282_and_301_own_listeners_are_denied_whatever_the_rules_say() {
 }
 
 #[test]
-fn local_addresses_are_asked_for_once_and_only_for_own_ports() {
+fn whose_an_address_is_is_asked_only_for_own_ports() {
     let ranges = Ranges::new(Vec::new(), Vec::new(), false, vec![4750]);
     let asked = Cell::new(0);
-    let local = || {
+    let is_local = |address| {
         asked.set(asked.get() + 1);
-        vec![ip("9.9.9.9")]
+        address == ip("9.9.9.9")
     };
-    assert_eq!(
-        ranges.judge("9.9.9.9:80".parse().unwrap(), &local).1,
-        Verdict::AllowDefault
-    );
-    assert_eq!(
-        ranges.judge("127.0.0.1:4750".parse().unwrap(), &local).1,
-        Verdict::DenySelf
-    );
+    let judge = |address: &str| ranges.judge(address.parse().unwrap(), &is_local).1;
+    assert_eq!(judge("9.9.9.9:80"), Verdict::AllowDefault);
+    assert_eq!(judge("127.0.0.1:4750"), Verdict::DenySelf);
     assert_eq!(asked.get(), 0);
-    assert_eq!(
-        ranges.judge("9.9.9.9:4750".parse().unwrap(), &local).1,
-        Verdict::DenySelf
-    );
-    assert_eq!(asked.get(), 1);
-}
-
-#[test]
-fn unknown_local_addresses_mean_denial() {
-    let ranges = Ranges::new(Vec::new(), Vec::new(), false, vec![4750]);
-    assert_eq!(
-        ranges.judge("8.8.8.8:4750".parse().unwrap(), &Vec::new).1,
-        Verdict::DenySelf
-    );
-    assert_eq!(
-        ranges.judge("8.8.8.8:80".parse().unwrap(), &Vec::new).1,
-        Verdict::AllowDefault
-    );
+    assert_eq!(judge("9.9.9.9:4750"), Verdict::DenySelf);
+    assert_eq!(judge("[::ffff:9.9.9.9]:4750"), Verdict::DenySelf);
+    assert_eq!(judge("9.9.9.8:4750"), Verdict::AllowDefault);
+    assert_eq!(asked.get(), 3);
 }
 
 /// Makes the test out of the list, with a match, so that a verdict that is not in the list does not compile.

@@ -1,4 +1,4 @@
-//! The two rtnetlink requests that furnish the namespace: loopback up, address added. Spares the suite the `ip`
+//! The rtnetlink requests that furnish the namespace: loopback up, address added, range made local. Spares the suite the `ip`
 //! program, which small images lack.
 
 use std::io::{Error, Result};
@@ -11,10 +11,19 @@ use rustix::net::{
 
 const NEW_LINK: u16 = 16;
 const NEW_ADDRESS: u16 = 20;
+const NEW_ROUTE: u16 = 24;
 /// REQUEST | ACK, and for addresses CREATE | EXCL.
 const ASK: u16 = 0x1 | 0x4;
 const CREATE: u16 = 0x400 | 0x200;
 const ERROR: u16 = 2;
+
+/// Of routes: the attributes, and who made them.
+const DESTINATION: u16 = 1;
+const INTERFACE: u16 = 4;
+const TABLE_LOCAL: u8 = 255;
+const BOOT: u8 = 3;
+const SCOPE_HOST: u8 = 254;
+const TYPE_LOCAL: u8 = 2;
 
 const LOOPBACK: u32 = 1;
 const UP: u32 = 1;
@@ -50,6 +59,23 @@ pub(crate) fn add_to_loopback(address: IpAddr) -> Result<()> {
         body.extend_from_slice(&octets);
     }
     ask(NEW_ADDRESS, ASK | CREATE, &body)
+}
+
+/// Makes a whole range local, though no interface has its addresses: what is sent there ends on this machine.
+pub(crate) fn add_local_route(network: IpAddr, bits: u8) -> Result<()> {
+    let (family, octets) = match network {
+        IpAddr::V4(v4) => (FAMILY_4, v4.octets().to_vec()),
+        IpAddr::V6(v6) => (FAMILY_6, v6.octets().to_vec()),
+    };
+    let mut body = vec![family, bits, 0, 0, TABLE_LOCAL, BOOT, SCOPE_HOST, TYPE_LOCAL];
+    body.extend_from_slice(&[0; 4]);
+    for (kind, value) in [(DESTINATION, &octets[..]), (INTERFACE, &LOOPBACK.to_ne_bytes())] {
+        let length = u16::try_from(4 + value.len()).expect("8 or 20");
+        body.extend_from_slice(&length.to_ne_bytes());
+        body.extend_from_slice(&kind.to_ne_bytes());
+        body.extend_from_slice(value);
+    }
+    ask(NEW_ROUTE, ASK | CREATE, &body)
 }
 
 /// Sends one request and reads its acknowledgement.

@@ -121,7 +121,7 @@ impl World {
                 ids: &mut self.ids,
                 guesses: &mut self.guesses,
                 spares: &mut self.spares,
-                local_addresses: &own_addresses,
+                is_local: &is_own,
                 actions: &mut self.actions,
             };
             let ended = turn::run(
@@ -234,7 +234,7 @@ impl World {
             ids: &mut self.ids,
             guesses: &mut self.guesses,
             spares: &mut self.spares,
-            local_addresses: &own_addresses,
+            is_local: &is_own,
             actions: &mut self.actions,
         };
         conn.session.advance(input, &mut conn.flows, &mut cx);
@@ -384,6 +384,6 @@ impl World {
     }
 }
 
-fn own_addresses() -> Vec<IpAddr> {
-    OWN_ADDRESS.parse().into_iter().collect()
+fn is_own(address: IpAddr) -> bool {
+    OWN_ADDRESS.parse() == Ok(address)
 }
