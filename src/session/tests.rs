@@ -480,6 +480,26 @@ fn a_lost_dial_waits_no_longer_than_the_lookup_may_take() {
 }
 
 #[test]
+fn a_dial_that_was_lost_before_its_time_is_over_says_so() {
+    for late_family in [false, true] {
+        let mut bench = Bench::with_one_family();
+        bench.settings.dns_timeout = Duration::from_secs(60);
+        bench.dial_fails(1, FIRST[0]);
+        if late_family {
+            bench.feed(Input::Resolved(1, Ok(&ips(&[FIRST[0], LATE[0]]))));
+        }
+        bench.now += bench.settings.connect_timeout;
+        bench.feed(Input::Expired);
+        let answer = bench.leave(Side::Client);
+        let words = "dial tcp 44.1.2.3:80: connection refused";
+        assert!(
+            answer.starts_with("HTTP/1.1 502 ") && answer.contains(words),
+            "{answer}"
+        );
+    }
+}
+
+#[test]
 fn a_won_dial_ends_the_lookup_of_the_other_family() {
     let mut bench = Bench::with_one_family();
     let dialled = Dialled {
