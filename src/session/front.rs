@@ -273,8 +273,10 @@ fn malformed(parsed: Result<Target, TargetError>) -> Result<Target, Refusal> {
     parsed.map_err(|error| Refusal::Malformed(error.0))
 }
 
-/// An authority as it can be shown: what is not UTF-8 replaced, and cut.
+/// An authority as it can be shown: without user information, which may hold a password, what is not UTF-8 replaced,
+/// and cut.
 fn readable(authority: &[u8]) -> Arc<str> {
-    let cut = authority.get(..WRITTEN_BYTES_MAX).unwrap_or(authority);
+    let host = authority.rsplit(|&byte| byte == b'@').next().unwrap_or_default();
+    let cut = host.get(..WRITTEN_BYTES_MAX).unwrap_or(host);
     String::from_utf8_lossy(cut).into()
 }

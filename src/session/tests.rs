@@ -675,3 +675,26 @@ fn wrong_credentials_are_refused_so_often_and_right_and_missing_ones_as_ever() {
     let passed = (0..200).filter(|_| ask(&mut bench, wrong).starts_with("HTTP/1.1 407 "));
     assert_eq!(passed.count(), 100);
 }
+
+#[test]
+fn user_information_is_neither_logged_nor_echoed() {
+    let long = format!("GET http://{}:hunter2@h:1/", "b".repeat(2000));
+    for asked in [
+        "GET http://bob:hunter2@h:1/",
+        "GET http://b%40b:x@hunter2@h:1/",
+        "GET https://bob:hunter2@h:1/",
+        "GET ftp://bob:hunter2@h:1/",
+        "CONNECT bob:hunter2@h:1",
+        &long,
+    ] {
+        let mut bench = Bench::new();
+        let request = format!("{asked} HTTP/1.1\r\nAccept: application/json\r\n\r\n");
+        bench.arrive(Side::Client, &request);
+        let answer = bench.leave(Side::Client);
+        assert!(
+            answer.contains("\"host\": \"h:1\"") && !answer.contains("hunter2"),
+            "{answer}"
+        );
+        assert_eq!(&*bench.logged().requested_host, "h:1");
+    }
+}
