@@ -109,8 +109,15 @@ impl Judge<'_> {
         if !shared.is_stranger {
             self.keep_trace_id();
         }
-        let form = target::form(head).map_err(fault_refusal)?;
-        let body = framing::request_body(head).map_err(fault_refusal)?;
+        if head.method == "CONNECT" {
+            self.record.proxy_type = ProxyType::Connect;
+        }
+        let form = target::form(head);
+        let body = framing::request_body(head);
+        if form.is_err() || body.is_err() {
+            self.note_asked(form.ok());
+        }
+        let (form, body) = (form.map_err(fault_refusal)?, body.map_err(fault_refusal)?);
         if let Form::Absolute { .. } = form {
             self.manner = self.manner.of(head, body, shared);
         }
@@ -142,6 +149,15 @@ impl Judge<'_> {
         }
     }
 
+    /// What a request asks for that is too malformed to be judged: its line names the host all the same.
+    fn note_asked(&mut self, form: Option<Form<'_>>) {
+        self.record.requested_host = match form {
+            Some(Form::Connect { authority } | Form::Absolute { authority, .. }) => readable(authority),
+            None if self.head.method == "CONNECT" => readable(self.head.target),
+            _ => return,
+        };
+    }
+
     /// Where to: the target, and the path of a plain request.
     fn target<'f>(
         &mut self,
@@ -151,7 +167,6 @@ impl Judge<'_> {
     ) -> Result<(Target, Option<&'f [u8]>), Refusal> {
         let (authority, parsed, path) = match form {
             Form::Connect { authority } => {
-                self.record.proxy_type = ProxyType::Connect;
                 let parsed = match body {
                     Body::None | Body::Length(0) => malformed(Target::parse(authority, None)),
                     _ => Err(Refusal::Malformed("a CONNECT request has no content")),
@@ -277,6 +292,11 @@ fn malformed(parsed: Result<Target, TargetError>) -> Result<Target, Refusal> {
 /// and cut.
 fn readable(authority: &[u8]) -> Arc<str> {
     let host = authority.rsplit(|&byte| byte == b'@').next().unwrap_or_default();
+    // No path either, where one stands behind the target of a CONNECT.
+    let host = host
+        .split(|byte| b"/?#".contains(byte))
+        .next()
+        .unwrap_or_default();
     let cut = host.get(..WRITTEN_BYTES_MAX).unwrap_or(host);
     String::from_utf8_lossy(cut).into()
 }

@@ -698,3 +698,27 @@ fn user_information_is_neither_logged_nor_echoed() {
         assert_eq!(&*bench.logged().requested_host, "h:1");
     }
 }
+
+#[test]
+fn a_malformed_request_is_logged_with_what_it_asks_for() {
+    use outcome::ProxyType::{Connect, Http};
+    for (asked, proxy_type) in [
+        ("CONNECT h:1 HTTP/1.1\r\nContent-Length: 1", Connect),
+        ("CONNECT h:1 HTTP/1.1\r\nContent-Length: x", Connect),
+        ("CONNECT h:1 HTTP/1.1\r\nTransfer-Encoding: gzip", Connect),
+        ("CONNECT h:1/ HTTP/1.1\r\nA: b", Connect),
+        ("CONNECT bob:hunter2@h:1/secret HTTP/1.1\r\nA: b", Connect),
+        ("POST http://bob:hunter2@h:1/ HTTP/1.1\r\nContent-Length: x", Http),
+    ] {
+        let mut bench = Bench::new();
+        bench.arrive(Side::Client, &format!("{asked}\r\n\r\n"));
+        let answer = bench.leave(Side::Client);
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        let record = bench.logged();
+        assert_eq!(
+            (&*record.requested_host, record.proxy_type),
+            ("h:1", proxy_type),
+            "{asked}"
+        );
+    }
+}
