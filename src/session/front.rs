@@ -52,21 +52,21 @@ pub fn judge(
 ) -> Result<Judged, Refused> {
     let record = new_record(shared, cx);
     let limits = cx.settings.head;
-    let manner = Manner::closing(bytes);
     head::with_request(bytes, &limits, |parsed| match parsed {
         Ok(head) => Judge {
             head: &head,
             record,
             manner: Manner {
+                head_only: head.method == "HEAD",
                 json: accept::prefers_json(head.fields),
-                ..manner
+                ..Manner::CLOSING
             },
         }
         .judge(out, shared, cx),
         Err(fault) => Err(Refused {
             record,
             refusal: fault_refusal(fault),
-            manner,
+            manner: Manner::closing(bytes),
         }),
     })
 }

@@ -722,3 +722,32 @@ fn a_malformed_request_is_logged_with_what_it_asks_for() {
         );
     }
 }
+
+#[test]
+fn a_head_that_can_not_be_parsed_is_answered_as_its_accept_asks() {
+    for (lines, json) in [
+        ("Accept: application/json\r\nHost: a\r\nHost: b\r\n\r\n", true),
+        (
+            "aCCept:image/png\r\nAccept:application/json\r\nBad : x\r\n\r\n",
+            true,
+        ),
+        ("Accept: application/json, text/plain\r\nBad : x\r\n\r\n", false),
+        ("Accept: application/json;q=0\r\nBad : x\r\n\r\n", false),
+        ("X-Accept: application/json\r\nBad : x\r\n\r\n", false),
+        ("Accept : application/json\r\n\r\n", false),
+        // Where its scan finds fault, before its end.
+        ("Accept: application/json\r\nX: \0", true),
+    ] {
+        let mut bench = Bench::new();
+        bench.arrive(Side::Client, &format!("GET http://h/ HTTP/1.1\r\n{lines}"));
+        let answer = bench.leave(Side::Client);
+        let kind = match json {
+            true => "Content-Type: application/json",
+            false => "Content-Type: text/plain",
+        };
+        assert!(
+            answer.starts_with("HTTP/1.1 400 ") && answer.contains(kind),
+            "{answer}"
+        );
+    }
+}
