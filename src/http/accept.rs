@@ -29,6 +29,19 @@ pub fn prefers_json(fields: &[Header<'_>]) -> bool {
     json
 }
 
+/// The same of a head that can't be parsed: its lines that look like Accept count.
+pub fn unparsed_prefers_json(head: &[u8]) -> bool {
+    let lines = head.split(|&byte| byte == b'\n').skip(1);
+    let fields = lines.filter_map(|line| {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let colon = memchr::memchr(b':', line)?;
+        let (name, value) = (line.get(..colon)?, line.get(colon + 1..)?);
+        let name = name.eq_ignore_ascii_case(b"accept").then_some("accept")?;
+        Some(Header { name, value })
+    });
+    prefers_json(&fields.collect::<Vec<_>>())
+}
+
 #[derive(PartialEq, Eq)]
 enum Weight {
     Zero,

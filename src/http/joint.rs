@@ -2,7 +2,7 @@
 //! the response says, and how its body ends, put together. Pure functions; when to close is the session's.
 
 use super::Version;
-use super::fields::{field, lists_token, members};
+use super::fields::{field, lists_token, members, trim};
 use super::framing::Body;
 use super::head::{RequestHead, ResponseHead};
 
@@ -67,26 +67,30 @@ pub fn response_persists(head: &ResponseHead<'_>, body: Body) -> bool {
 }
 
 /// For how many more seconds the origin keeps the connection idle, as its Keep-Alive fields say (RFC 2068, 19.7.1.1):
-/// the least of their `timeout=`, or 0 where `max=0` lets no further request in. What is not digits says nothing;
-/// numbers are bounded by their type.
+/// the least of their `timeout=`, or 0 where `max=0` lets no further request in. Origins write white space, quotes and
+/// semicolons into it, though no grammar has them. A time that can't be read is none to count on: 0. Numbers are
+/// bounded by their type.
 pub fn keep_alive_seconds(head: &ResponseHead<'_>) -> Option<u64> {
     let says = field(head.fields, "keep-alive")
         .flat_map(members)
+        .flat_map(|member| member.split(|&byte| byte == b';'))
         .filter_map(|member| {
-            let equals = member.iter().position(|&byte| byte == b'=')?;
-            let (name, digits) = member.split_at_checked(equals)?;
-            let number = number(digits.get(1..)?)?;
+            let mut parts = member.splitn(2, |&byte| byte == b'=').map(trim);
+            let name = parts.next()?;
+            let number = parts.next().and_then(number);
             match number {
-                _ if name.eq_ignore_ascii_case(b"timeout") => Some(number),
-                0 if name.eq_ignore_ascii_case(b"max") => Some(0),
+                _ if name.eq_ignore_ascii_case(b"timeout") => Some(number.unwrap_or(0)),
+                Some(0) if name.eq_ignore_ascii_case(b"max") => Some(0),
                 _ => None,
             }
         });
     says.min()
 }
 
-/// A number in digits, at most the type's greatest.
-fn number(digits: &[u8]) -> Option<u64> {
+/// A number in digits, quoted or not, at most the type's greatest.
+fn number(text: &[u8]) -> Option<u64> {
+    let quoted = text.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\""));
+    let digits = quoted.unwrap_or(text);
     let add = |sum: u64, digit: &u8| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
     let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
     plain.then(|| digits.iter().fold(0, add))

@@ -102,7 +102,11 @@ impl Dial {
             }
             Input::Expired if is_due(self.own_deadline(cx.settings), cx.now) => {
                 cx.actions.push(Action::Cancel);
-                let refusal = self.out_of_time(cx.settings.connect_timeout);
+                // Who answered, if only by a refusal, is not who kept us waiting.
+                let refusal = match &self.request.lost {
+                    Some(fail) => dial_refusal(fail),
+                    None => self.out_of_time(cx.settings.connect_timeout),
+                };
                 self.refuse(refusal, flows, shared, cx)
             }
             Input::Expired if is_due(self.rest_until, cx.now) => {

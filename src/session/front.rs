@@ -52,21 +52,21 @@ pub fn judge(
 ) -> Result<Judged, Refused> {
     let record = new_record(shared, cx);
     let limits = cx.settings.head;
-    let manner = Manner::closing(bytes);
     head::with_request(bytes, &limits, |parsed| match parsed {
         Ok(head) => Judge {
             head: &head,
             record,
             manner: Manner {
+                head_only: head.method == "HEAD",
                 json: accept::prefers_json(head.fields),
-                ..manner
+                ..Manner::CLOSING
             },
         }
         .judge(out, shared, cx),
         Err(fault) => Err(Refused {
             record,
             refusal: fault_refusal(fault),
-            manner,
+            manner: Manner::closing(bytes),
         }),
     })
 }
@@ -109,8 +109,15 @@ impl Judge<'_> {
         if !shared.is_stranger {
             self.keep_trace_id();
         }
-        let form = target::form(head).map_err(fault_refusal)?;
-        let body = framing::request_body(head).map_err(fault_refusal)?;
+        if head.method == "CONNECT" {
+            self.record.proxy_type = ProxyType::Connect;
+        }
+        let form = target::form(head);
+        let body = framing::request_body(head);
+        if form.is_err() || body.is_err() {
+            self.note_asked(form.ok());
+        }
+        let (form, body) = (form.map_err(fault_refusal)?, body.map_err(fault_refusal)?);
         if let Form::Absolute { .. } = form {
             self.manner = self.manner.of(head, body, shared);
         }
@@ -142,6 +149,15 @@ impl Judge<'_> {
         }
     }
 
+    /// What a request asks for that is too malformed to be judged: its line names the host all the same.
+    fn note_asked(&mut self, form: Option<Form<'_>>) {
+        self.record.requested_host = match form {
+            Some(Form::Connect { authority } | Form::Absolute { authority, .. }) => readable(authority),
+            None if self.head.method == "CONNECT" => readable(self.head.target),
+            _ => return,
+        };
+    }
+
     /// Where to: the target, and the path of a plain request.
     fn target<'f>(
         &mut self,
@@ -151,7 +167,6 @@ impl Judge<'_> {
     ) -> Result<(Target, Option<&'f [u8]>), Refusal> {
         let (authority, parsed, path) = match form {
             Form::Connect { authority } => {
-                self.record.proxy_type = ProxyType::Connect;
                 let parsed = match body {
                     Body::None | Body::Length(0) => malformed(Target::parse(authority, None)),
                     _ => Err(Refusal::Malformed("a CONNECT request has no content")),
@@ -273,8 +288,15 @@ fn malformed(parsed: Result<Target, TargetError>) -> Result<Target, Refusal> {
     parsed.map_err(|error| Refusal::Malformed(error.0))
 }
 
-/// An authority as it can be shown: what is not UTF-8 replaced, and cut.
+/// An authority as it can be shown: without user information, which may hold a password, what is not UTF-8 replaced,
+/// and cut.
 fn readable(authority: &[u8]) -> Arc<str> {
-    let cut = authority.get(..WRITTEN_BYTES_MAX).unwrap_or(authority);
+    let host = authority.rsplit(|&byte| byte == b'@').next().unwrap_or_default();
+    // No path either, where one stands behind the target of a CONNECT.
+    let host = host
+        .split(|byte| b"/?#".contains(byte))
+        .next()
+        .unwrap_or_default();
+    let cut = host.get(..WRITTEN_BYTES_MAX).unwrap_or(host);
     String::from_utf8_lossy(cut).into()
 }

@@ -176,6 +176,10 @@ impl Record {
             (Refusal::TraceEnds, _) => {}
             // The request was let out, or would have been.
             (failure, Cause::Origin | Cause::Capacity) => self.error = Some(failure.reason().into()),
+            // So was one whose body the client then spoils: what was decided stays true.
+            (failure, Cause::Request) if self.outbound_remote.is_some() => {
+                self.error = Some(failure.reason().into());
+            }
             (refusal, _) => {
                 self.allow = false;
                 self.enforce_would_deny = true;
@@ -240,5 +244,26 @@ mod tests {
         record.note_refusal(Refusal::Unidentified(Refused::Wrong), 407);
         assert!(!record.allow);
         assert_eq!(record.decision_reason, ROLE_UNKNOWN);
+    }
+
+    #[test]
+    fn a_client_that_spoils_what_was_let_out_does_not_undo_the_decision() {
+        let client = SocketAddr::from(([127, 0, 0, 1], 1));
+        for refusal in [Refusal::BodyTooSlow, Refusal::Malformed("a malformed chunk size")] {
+            let mut record = Record::new(Id::default(), client, SystemTime::UNIX_EPOCH);
+            let decision = Decision {
+                project: "p".into(),
+                reason: "rule has open enforcement policy".into(),
+                enforce_would_deny: false,
+            };
+            record.note_decision(decision, true);
+            record.outbound_remote = Some(client);
+            let (reason, code) = (refusal.reason(), refusal.code());
+            record.note_refusal(refusal, 400);
+            assert!(record.allow && !record.enforce_would_deny);
+            assert_eq!(record.decision_reason, "rule has open enforcement policy");
+            assert_eq!(record.error.as_deref(), Some(&*reason));
+            assert_eq!(record.code, Some(code));
+        }
     }
 }

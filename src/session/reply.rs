@@ -1,6 +1,7 @@
 //! Answers of our own, and what becomes of the connection behind them.
 
 use crate::flow::Flows;
+use crate::http::accept;
 use crate::http::reply::{Cause, Facts, OPTIONS_STATUS, Reply, escape_host, options, reply};
 
 use super::closing::Closing;
@@ -34,10 +35,11 @@ impl Manner {
         json: false,
     };
 
-    /// Answer and close, where nothing of a head could be read but perhaps its method.
+    /// Answer and close, where nothing of a head could be read but perhaps its method and its Accept.
     pub fn closing(head: &[u8]) -> Manner {
         Manner {
             head_only: head.starts_with(b"HEAD "),
+            json: accept::unparsed_prefers_json(head),
             ..Manner::CLOSING
         }
     }

@@ -118,11 +118,23 @@ impl Bench {
     }
 
     fn unwritable(&mut self, side: Side) {
-        let fail = IoFail {
-            kind: IoFailKind::Reset,
-            text: "broken pipe".into(),
-        };
-        self.feed(Input::Unwritable(side, fail));
+        self.feed(Input::Unwritable(side, reset()));
+    }
+
+    /// The last record that was logged.
+    fn logged(&mut self) -> Box<outcome::Record> {
+        let mut logged = self.actions.drain(..).filter_map(|action| match action {
+            Action::Log(record) => Some(record),
+            _ => None,
+        });
+        logged.next_back().unwrap()
+    }
+}
+
+fn reset() -> IoFail {
+    IoFail {
+        kind: IoFailKind::Reset,
+        text: "broken pipe".into(),
     }
 }
 
@@ -230,6 +242,68 @@ fn a_half_closed_tunnel_gets_its_time_from_the_half_close_on() {
     bench.flows.down.touched = bench.now;
     let deadline = bench.session.deadline(&bench.flows, &bench.settings);
     assert_eq!(deadline, Some(bench.now + Duration::from_secs(60)));
+}
+
+#[test]
+fn a_tunnel_that_ended_in_order_names_no_error_of_its_last_word() {
+    let tunnel = || {
+        let mut bench = Bench::new();
+        bench.arrive(Side::Client, "CONNECT 44.1.2.3:443 HTTP/1.1\r\n\r\n");
+        bench.dialled(false);
+        bench.leave(Side::Client);
+        bench
+    };
+    let unwritable = Input::Unwritable;
+    type Failed = fn(Side, IoFail) -> Input<'static>;
+    for (end, side, failed, said, error) in [
+        (End::Passed, Side::Origin, unwritable as Failed, "bye", None),
+        (End::Passed, Side::Origin, unwritable, "", None),
+        (End::Announced, Side::Origin, unwritable, "bye", None),
+        (End::Passed, Side::Client, Input::Broken, "", None),
+        // What the client says is lost with it.
+        (
+            End::Passed,
+            Side::Client,
+            Input::Broken,
+            "bye",
+            Some("connection reset by peer"),
+        ),
+        (
+            End::Reached,
+            Side::Client,
+            Input::Broken,
+            "",
+            Some("connection reset by peer"),
+        ),
+        (
+            End::Open,
+            Side::Client,
+            Input::Broken,
+            "",
+            Some("connection reset by peer"),
+        ),
+        (
+            End::Open,
+            Side::Origin,
+            Input::Broken,
+            "",
+            Some("connection reset by peer"),
+        ),
+        (End::Open, Side::Origin, unwritable, "bye", Some("broken pipe")),
+    ] {
+        let mut bench = tunnel();
+        bench.flows.down.end = end;
+        bench.feed(Input::Moved);
+        bench.arrive(Side::Client, said);
+        bench.feed(failed(side, reset()));
+        if !bench.session.is_done() {
+            bench.flows.down.end = End::Reached;
+            bench.leave(Side::Client);
+        }
+        let record = bench.logged();
+        assert!(record.end().is_some());
+        assert_eq!(record.error.as_deref(), error, "{end:?} {side:?} {said}");
+    }
 }
 
 #[test]
@@ -401,6 +475,26 @@ fn a_lost_dial_waits_no_longer_than_the_lookup_may_take() {
                 .actions
                 .iter()
                 .any(|action| matches!(action, Action::Cancel))
+        );
+    }
+}
+
+#[test]
+fn a_dial_that_was_lost_before_its_time_is_over_says_so() {
+    for late_family in [false, true] {
+        let mut bench = Bench::with_one_family();
+        bench.settings.dns_timeout = Duration::from_secs(60);
+        bench.dial_fails(1, FIRST[0]);
+        if late_family {
+            bench.feed(Input::Resolved(1, Ok(&ips(&[FIRST[0], LATE[0]]))));
+        }
+        bench.now += bench.settings.connect_timeout;
+        bench.feed(Input::Expired);
+        let answer = bench.leave(Side::Client);
+        let words = "dial tcp 44.1.2.3:80: connection refused";
+        assert!(
+            answer.starts_with("HTTP/1.1 502 ") && answer.contains(words),
+            "{answer}"
         );
     }
 }
@@ -580,4 +674,80 @@ fn wrong_credentials_are_refused_so_often_and_right_and_missing_ones_as_ever() {
     bench.now += Duration::from_secs(1);
     let passed = (0..200).filter(|_| ask(&mut bench, wrong).starts_with("HTTP/1.1 407 "));
     assert_eq!(passed.count(), 100);
+}
+
+#[test]
+fn user_information_is_neither_logged_nor_echoed() {
+    let long = format!("GET http://{}:hunter2@h:1/", "b".repeat(2000));
+    for asked in [
+        "GET http://bob:hunter2@h:1/",
+        "GET http://b%40b:x@hunter2@h:1/",
+        "GET https://bob:hunter2@h:1/",
+        "GET ftp://bob:hunter2@h:1/",
+        "CONNECT bob:hunter2@h:1",
+        &long,
+    ] {
+        let mut bench = Bench::new();
+        let request = format!("{asked} HTTP/1.1\r\nAccept: application/json\r\n\r\n");
+        bench.arrive(Side::Client, &request);
+        let answer = bench.leave(Side::Client);
+        assert!(
+            answer.contains("\"host\": \"h:1\"") && !answer.contains("hunter2"),
+            "{answer}"
+        );
+        assert_eq!(&*bench.logged().requested_host, "h:1");
+    }
+}
+
+#[test]
+fn a_malformed_request_is_logged_with_what_it_asks_for() {
+    use outcome::ProxyType::{Connect, Http};
+    for (asked, proxy_type) in [
+        ("CONNECT h:1 HTTP/1.1\r\nContent-Length: 1", Connect),
+        ("CONNECT h:1 HTTP/1.1\r\nContent-Length: x", Connect),
+        ("CONNECT h:1 HTTP/1.1\r\nTransfer-Encoding: gzip", Connect),
+        ("CONNECT h:1/ HTTP/1.1\r\nA: b", Connect),
+        ("CONNECT bob:hunter2@h:1/secret HTTP/1.1\r\nA: b", Connect),
+        ("POST http://bob:hunter2@h:1/ HTTP/1.1\r\nContent-Length: x", Http),
+    ] {
+        let mut bench = Bench::new();
+        bench.arrive(Side::Client, &format!("{asked}\r\n\r\n"));
+        let answer = bench.leave(Side::Client);
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        let record = bench.logged();
+        assert_eq!(
+            (&*record.requested_host, record.proxy_type),
+            ("h:1", proxy_type),
+            "{asked}"
+        );
+    }
+}
+
+#[test]
+fn a_head_that_can_not_be_parsed_is_answered_as_its_accept_asks() {
+    for (lines, json) in [
+        ("Accept: application/json\r\nHost: a\r\nHost: b\r\n\r\n", true),
+        (
+            "aCCept:image/png\r\nAccept:application/json\r\nBad : x\r\n\r\n",
+            true,
+        ),
+        ("Accept: application/json, text/plain\r\nBad : x\r\n\r\n", false),
+        ("Accept: application/json;q=0\r\nBad : x\r\n\r\n", false),
+        ("X-Accept: application/json\r\nBad : x\r\n\r\n", false),
+        ("Accept : application/json\r\n\r\n", false),
+        // Where its scan finds fault, before its end.
+        ("Accept: application/json\r\nX: \0", true),
+    ] {
+        let mut bench = Bench::new();
+        bench.arrive(Side::Client, &format!("GET http://h/ HTTP/1.1\r\n{lines}"));
+        let answer = bench.leave(Side::Client);
+        let kind = match json {
+            true => "Content-Type: application/json",
+            false => "Content-Type: text/plain",
+        };
+        assert!(
+            answer.starts_with("HTTP/1.1 400 ") && answer.contains(kind),
+            "{answer}"
+        );
+    }
 }

@@ -72,10 +72,11 @@ impl Tunnel {
             // The origin takes nothing any more, but what it sent before is still to be delivered.
             Input::Unwritable(Side::Origin, fail) => {
                 let origin_broke = flows.down.end == End::Open;
-                self.record.note_error(&fail.text);
                 flows.up.kill();
                 flows.up.rx.clear();
+                // One that ended its half before has left in order: a last word to it, such as TLS's, may meet a reset.
                 if origin_broke {
+                    self.record.note_error(&fail.text);
                     flows.down.gate = Gate::ENDLESS;
                 }
             }
@@ -107,19 +108,16 @@ impl Tunnel {
         }
     }
 
-    /// A reset travels as a reset: nobody may take what he got for complete.
+    /// A reset travels as a reset: nobody may take what he got for complete. It is no error of a client that was told
+    /// everything, the end too, and closed with some of that unread.
     fn broken(self, fail: &IoFail, flows: &Flows, cx: &mut Cx<'_>) -> State {
-        let reset = fail.kind == IoFailKind::Reset;
-        self.log(
-            if reset {
-                "connection reset by peer"
-            } else {
-                &fail.text
-            },
-            false,
-            flows,
-            cx,
-        );
+        let told_all = flows.down.end == End::Passed && !flows.down.has_unsent() && !flows.up.has_unsent();
+        let error = match fail.kind {
+            _ if told_all => "",
+            IoFailKind::Reset => "connection reset by peer",
+            _ => &fail.text,
+        };
+        self.log(error, false, flows, cx);
         State::close(Close::Abort, cx)
     }
 

@@ -14,6 +14,7 @@ cases![
     the_origins_fin_travels_and_requests_still_go,
     the_clients_reset_travels_as_a_reset,
     the_origins_reset_travels_as_a_reset,
+    a_reset_behind_the_end_is_no_error,
     large_transfers_both_ways_at_once_are_exact,
     single_bytes_are_not_held_back,
     bytes_behind_an_urgent_mark_arrive_without_further_ones,
@@ -85,7 +86,7 @@ fn the_clients_reset_travels_as_a_reset() {
     assert!(ready.wait());
     tunnel.reset();
     assert!(reset.wait(), "the origin must see ECONNRESET");
-    proxy.close_line();
+    assert_eq!(proxy.close_line().get("error"), "connection reset by peer");
 }
 
 fn the_origins_reset_travels_as_a_reset() {
@@ -97,7 +98,40 @@ fn the_origins_reset_travels_as_a_reset() {
     let mut tunnel = proxy.tunnel(&origin.authority());
     tunnel.send("hi");
     tunnel.expect_reset();
-    proxy.close_line();
+    assert_eq!(proxy.close_line().get("error"), "connection reset by peer");
+}
+
+/// The origin says its last word and is gone. What the client does then meets a reset, or is one.
+fn a_reset_behind_the_end_is_no_error() {
+    let last_words: [fn(&mut Wire); 3] = [
+        // As TLS ends.
+        |tunnel| {
+            tunnel.expect(b"bye");
+            tunnel.expect_eof();
+            let _ = tunnel.try_send("close_notify");
+        },
+        // The second meets the first one's reset.
+        |tunnel| {
+            tunnel.expect(b"bye");
+            tunnel.expect_eof();
+            let _ = tunnel.try_send("one");
+            std::thread::sleep(Duration::from_millis(100));
+            let _ = tunnel.try_send("two");
+        },
+        // Closed with the word and the end unread.
+        |_| std::thread::sleep(Duration::from_millis(200)),
+    ];
+    for last_word in last_words {
+        let origin = Origin::raw(|mut wire| {
+            let _ = wire.try_send("bye");
+        });
+        let proxy = Setup::open().start();
+        let mut tunnel = proxy.tunnel(&origin.authority());
+        last_word(&mut tunnel);
+        drop(tunnel);
+        let line = proxy.close_line();
+        assert_eq!((line.get("bytes_in"), line.get("error")), ("3", ""), "{line:?}");
+    }
 }
 
 fn large_transfers_both_ways_at_once_are_exact() {
