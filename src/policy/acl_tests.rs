@@ -468,11 +468,23 @@ fn a_typo_in_an_acl_key_is_an_error() {
     );
     bad(
         "version: v1\nservices: []\ngobal_deny_list: [a.test]\n",
-        &["line 3, column 1", "gobal_deny_list"],
+        &[
+            "line 3, column 1",
+            "gobal_deny_list",
+            "did you mean `global_deny_list`?",
+        ],
     );
     bad(
         &format!("{HEAD}- {{name: a, project: p, action: open, owner: me}}\n"),
         &["line 3", "owner", "allowed_domains"],
+    );
+    bad(
+        &format!("{HEAD}- {{name: a, action: open, allowed_domain: [a.test]}}\n"),
+        &["line 3", "did you mean `allowed_domains`?"],
+    );
+    bad(
+        "version: v1\nservices: []\nglobal_deny_lists: []\n",
+        &["line 3, column 1", "did you mean `global_deny_list`?"],
     );
     bad(
         "version: v1\nservices: []\ndefault: {action: open, alowed_domains: []}\n",
