@@ -1,19 +1,21 @@
 //! What no value shows alone: options that need each other, files that must be readable, and features that are not
 //! built yet. In this order, so that a mistake is named before a missing feature is.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 
 use super::error::{ConfigError, quoted};
 use super::options::{OptionRow, SwitchedOnBy, option, options};
 use super::settings::{Given, Settings};
 use super::source::Source;
-use super::values::{Kind, Value};
+use super::values::{Kind, Value, source};
 
 /// Checks everything that takes more than one value to see.
 pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
     both_or_none(settings, "mitm-ca-cert-file", "mitm-ca-key-file")?;
     tls_has_a_certificate(settings)?;
     burst_exceeds_rate(settings)?;
+    sources_are_distinct(settings)?;
     for row in options().filter(|row| row.kind == Kind::File) {
         settings.all(row.name()).iter().try_for_each(readable)?;
     }
@@ -84,6 +86,19 @@ fn burst_exceeds_rate(settings: &Settings) -> Result<(), ConfigError> {
     }
 }
 
+/// Of two roles for one range none could be told to be the right one.
+fn sources_are_distinct(settings: &Settings) -> Result<(), ConfigError> {
+    let mut seen = HashSet::new();
+    for given in settings.all("roles_by_source") {
+        if source(&given.text).is_some_and(|range| !seen.insert(range)) {
+            let (range, _) = given.text.split_once(": ").unwrap_or_default();
+            let words = format!("the range {} stands here a second time", quoted(range));
+            return Err(ConfigError::at(&given.source, words));
+        }
+    }
+    Ok(())
+}
+
 /// A file that cannot be read is named before anything is bound.
 fn readable(given: &Given) -> Result<(), ConfigError> {
     let path = &given.text;
@@ -108,7 +123,8 @@ fn built(row: &OptionRow, given: &Given) -> Result<(), ConfigError> {
         (SwitchedOnBy::True, Value::Switch(on)) => *on,
         (SwitchedOnBy::MoreThan(limit), Value::Number(number)) => *number > u64::from(limit),
         (SwitchedOnBy::MoreThan(limit), Value::Fraction(number)) => *number > f64::from(limit),
-        (SwitchedOnBy::NotOff, Value::Text(word)) => word != "off",
+        (SwitchedOnBy::False, Value::Switch(on)) => !on,
+        (SwitchedOnBy::OtherThan(harmless), Value::Text(word)) => word != harmless,
         // A default never asks for anything; neither does a value of another kind than the row's.
         (SwitchedOnBy::Presence, _) => !matches!(given.source, Source::Default(_)),
         _ => true,

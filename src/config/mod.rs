@@ -156,13 +156,15 @@ fn identification(settings: &Settings, password: Option<&Password>) -> Result<()
     let identified = password.is_some()
         || settings.switch("allow-missing-role")?
         || settings.is_given("tls-client-ca-file")
-        || settings.is_given("users-file");
+        || settings.is_given("users-file")
+        || settings.is_given("roles_by_source");
     if identified {
         return Ok(());
     }
     Err(ConfigError::new(
         "missing environment variable: PROXY_PASSWORD (without a password, set PROXY_PASSWORD_FILE, a client CA with \
-         --tls-client-ca-file, a users file with --users-file, or --allow-missing-role)",
+         --tls-client-ca-file, a users file with --users-file, roles_by_source in --config-file, or \
+         --allow-missing-role)",
     ))
 }
 

@@ -3,6 +3,7 @@
 
 use super::options::{ENVIRONMENT_PREFIX, OptionRow, option, options};
 use super::password;
+use crate::policy::nearest::likeness;
 
 /// Where the name stands, and in whose spelling the hint is given.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,10 +15,6 @@ pub(super) enum Place {
     /// In the configuration file.
     File,
 }
-
-/// Below both, two names have nothing to do with each other.
-const EDITED_MIN: f64 = 0.6;
-const BEGINNING_MIN: f64 = 0.88;
 
 /// What other versions, wrappers and proxies call an option (flags without dashes), in plain spelling.
 const ALIASES: &[(&str, &str)] = &[
@@ -112,17 +109,6 @@ fn aliases() -> impl Iterator<Item = (String, Meant)> {
     options
         .chain(passwords)
         .map(|(alias, meant)| (alias.to_owned(), meant))
-}
-
-/// 0 where two names are strangers; the greater, the closer.
-fn likeness(known: &str, name: &str) -> f64 {
-    let edited = strsim::normalized_damerau_levenshtein(known, name);
-    let beginning = strsim::jaro_winkler(known, name);
-    if name.len() > 2 && (edited >= EDITED_MIN || beginning >= BEGINNING_MIN) {
-        edited + beginning
-    } else {
-        0.0
-    }
 }
 
 fn spelled(meant: Meant, place: Place) -> String {

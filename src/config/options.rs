@@ -40,8 +40,10 @@ pub enum SwitchedOnBy {
     True,
     /// A number above this one.
     MoreThan(u32),
-    /// Every choice but `off`.
-    NotOff,
+    /// `false`.
+    False,
+    /// Every choice but this one.
+    OtherThan(&'static str),
 }
 
 /// One option.

@@ -59,7 +59,13 @@ fn entry(text: &mut String, indent: &str, key: &str, row: &OptionRow, given: &[G
                 .iter()
                 .try_for_each(|one| match one.text.split_once(": ") {
                     Some((range, role)) if row.kind == Kind::SourceRoles => {
-                        writeln!(text, "{indent}  {}: {}", quote(range), quote(role))
+                        writeln!(
+                            text,
+                            "{indent}- {{cidr: {}, role: {}}}  # {}",
+                            quote(range),
+                            quote(role),
+                            origin(&one.source)
+                        )
                     }
                     _ => writeln!(text, "{indent}- {}  # {}", scalar(row, one), origin(&one.source)),
                 })

@@ -268,6 +268,7 @@ fn without_identification_there_is_no_start() {
         "missing environment variable: PROXY_PASSWORD",
         "client CA",
         "users file",
+        "roles_by_source",
         "--allow-missing-role",
     ] {
         assert!(error.contains(words), "{error}");

@@ -468,11 +468,23 @@ fn a_typo_in_an_acl_key_is_an_error() {
     );
     bad(
         "version: v1\nservices: []\ngobal_deny_list: [a.test]\n",
-        &["line 3, column 1", "gobal_deny_list"],
+        &[
+            "line 3, column 1",
+            "gobal_deny_list",
+            "did you mean `global_deny_list`?",
+        ],
     );
     bad(
         &format!("{HEAD}- {{name: a, project: p, action: open, owner: me}}\n"),
         &["line 3", "owner", "allowed_domains"],
+    );
+    bad(
+        &format!("{HEAD}- {{name: a, action: open, allowed_domain: [a.test]}}\n"),
+        &["line 3", "did you mean `allowed_domains`?"],
+    );
+    bad(
+        "version: v1\nservices: []\nglobal_deny_lists: []\n",
+        &["line 3, column 1", "did you mean `global_deny_list`?"],
     );
     bad(
         "version: v1\nservices: []\ndefault: {action: open, alowed_domains: []}\n",
@@ -481,6 +493,43 @@ fn a_typo_in_an_acl_key_is_an_error() {
     bad(
         "version: v1\nservices: []\nglobal_deny_list: [a.test]\nglobal_deny_list: []\n",
         &["line 4", "global_deny_list"],
+    );
+}
+
+/// Known, so that nobody looks for a typing error, and refused, so that nobody relies on them.
+#[test]
+fn fields_that_are_not_built_are_refused_as_such() {
+    for (field, harmless) in [
+        ("upstream_proxy: 'http://p.test:3128'", "upstream_proxy: "),
+        ("upstream_resolves: true", "upstream_resolves: false"),
+        ("insecure_skip_verify: true", "insecure_skip_verify: false"),
+        (
+            "allow_private: [{cidr: 10.0.0.0/8, ports: [22]}]",
+            "allow_private: []",
+        ),
+        ("limits: {tunnels: 1}", "limits: {}"),
+        ("verify_sni: enforce", "verify_sni: off"),
+        ("verify_sni: report", "verify_sni: "),
+        ("default_ports: [443, 8000-8999]", "default_ports: []"),
+    ] {
+        let (name, _) = field.split_once(": ").unwrap();
+        let service = |field| format!("{HEAD}- name: a\n  action: open\n  {field}\n");
+        let place = format!("line 5, column {}: ", name.len() + 5);
+        let words = format!("service 'a' has {name}, which is not available in this version");
+        bad(&service(field), &[&place, &words]);
+        Acl::parse(&service(harmless), &[]).unwrap();
+        let default = |field| format!("version: v1\nservices: []\ndefault:\n  action: open\n  {field}\n");
+        let words = format!("the default rule has {name}, which is not available");
+        bad(&default(field), &[&place, &words]);
+        Acl::parse(&default(harmless), &[]).unwrap();
+    }
+    bad(
+        &format!("{HEAD}- {{name: a, action: open, verify_sni: perhaps}}\n"),
+        &["line 3", "`perhaps`", "`off`, `report`, `enforce`"],
+    );
+    bad(
+        &format!("{HEAD}- {{name: a, action: open, limits: 5}}\n"),
+        &["line 3", "limits", "map"],
     );
 }
 

@@ -78,10 +78,25 @@ fn no_host(text: &str, reason: &str) -> String {
              --allow-range; {ACCEPTED}"
         );
     }
+    if let Some(host) = before_ports(text) {
+        return format!(
+            "domain glob '{text}': ports are not available in this version; '{host}' would stand for all of them"
+        );
+    }
     match host_within(text) {
         Some(host) => format!("domain glob '{text}' is more than a host; write '{host}'"),
         None => format!("domain glob '{text}' is no host ({reason}); {ACCEPTED}"),
     }
+}
+
+/// The pattern of `PATTERN:PORTS`. Nobody who wrote that wants to hear that without ports it would do: it is another.
+fn before_ports(text: &str) -> Option<Glob> {
+    let (host, ports) = text.rsplit_once(':')?;
+    let is_ports = |byte: u8| byte.is_ascii_digit() || matches!(byte, b',' | b'-' | b' ');
+    if ports.is_empty() || !ports.bytes().all(is_ports) {
+        return None;
+    }
+    Glob::parse(&host.to_ascii_lowercase()).ok()
 }
 
 /// The pattern that is left of a URL or an authority without scheme, user, port and path; `.example.com` is other

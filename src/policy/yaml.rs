@@ -14,6 +14,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 pub use self::shape::{Level, Step, Visit, locate};
 use self::shape::{Root, walk};
+use super::nearest;
 
 /// The largest document that is read, in bytes.
 pub const SIZE_MAX: usize = 16 << 20;
@@ -88,9 +89,17 @@ impl YamlError {
                 line: place.line(),
                 column: place.column(),
             },
-            &format!("{prefix}{text}"),
+            &format!("{prefix}{text}{}", meant(text).unwrap_or_default()),
         )
     }
+}
+
+/// Which key an unknown one was meant to be, told from the crate's own text: it names that key and all that there are.
+fn meant(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once("unknown field `")?;
+    let (name, rest) = rest.split_once('`')?;
+    let known = nearest::nearest(rest.split('`').skip(1).step_by(2), name)?;
+    Some(format!("; did you mean `{known}`?"))
 }
 
 impl fmt::Display for YamlError {

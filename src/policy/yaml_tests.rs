@@ -107,7 +107,7 @@ fn an_unknown_key_is_named_with_its_place_and_what_is_accepted() {
         "name: a\nnmae: b\n",
         2,
         1,
-        &["unknown field `nmae`", "`name`", "`port`"],
+        &["unknown field `nmae`", "`name`", "`port`", "did you mean `name`?"],
     );
     bad(
         "items:\n- key: a\n  kye: b\n",

@@ -15,7 +15,7 @@ use crate::net::{ClientKey, Target, TargetError};
 use crate::policy::{self, Allowed, Ask, Credentials, Role, VettedList};
 
 use super::outcome::{ProxyType, Record};
-use super::refusal::Refusal;
+use super::refusal::{Lacking, Refusal};
 use super::reply::Manner;
 use super::request::{Http, Kind, Request};
 use super::{Cx, Shared};
@@ -233,10 +233,10 @@ impl Judge<'_> {
             Ok(allowed) => {
                 self.record.note_decision(allowed.decision().clone(), true);
                 if allowed.external_proxy() {
-                    return Err(Refusal::Unavailable("A proxy named by the client"));
+                    return Err(Refusal::Unavailable(Lacking::ClientProxy));
                 }
                 if tunnel && allowed.intercepts() {
-                    return Err(Refusal::Unavailable("MITM"));
+                    return Err(Refusal::Unavailable(Lacking::Mitm));
                 }
                 Ok(allowed)
             }

@@ -23,6 +23,15 @@ pub struct DenyStyle {
     pub explicit: bool,
 }
 
+/// What an ACL may ask for and this version does not have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lacking {
+    /// To look into a tunnel.
+    Mitm,
+    /// To go through a proxy that the client names.
+    ClientProxy,
+}
+
 /// Why we answer a request ourselves.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Refusal {
@@ -49,7 +58,7 @@ pub enum Refusal {
     /// By the ACL or the address rules.
     Denied(Denied),
     /// The ACL asks for a feature that is not there.
-    Unavailable(&'static str),
+    Unavailable(Lacking),
     /// No address was found.
     LookupFailed(Arc<str>),
     /// Nobody answered the lookup in time.
@@ -180,7 +189,10 @@ impl Refusal {
             Refusal::Unidentified(_) => ROLE_UNKNOWN.into(),
             Refusal::RateLimited => "Proxy rate limit exceeded. Too many wrong credentials.".into(),
             Refusal::Denied(denied) => denied.decision.reason.clone(),
-            Refusal::Unavailable(what) => format!("{what} is not available").into(),
+            Refusal::Unavailable(Lacking::Mitm) => "MITM is not available".into(),
+            Refusal::Unavailable(Lacking::ClientProxy) => {
+                "A proxy named by the client is not available".into()
+            }
             Refusal::LookupFailed(why) => format!("Failed to resolve remote hostname: {why}").into(),
             Refusal::LookupTimedOut(why) => format!("Timed out resolving remote hostname: {why}").into(),
             Refusal::DialFailed(_, why) | Refusal::Unanswered(why) => {
@@ -214,6 +226,8 @@ impl Refusal {
             Refusal::Unidentified(Refused::Wrong) => Some("the password that PROXY_PASSWORD holds"),
             Refusal::Unidentified(Refused::Unasked) => Some("--allow-missing-role"),
             Refusal::UseConnect => Some("CONNECT"),
+            Refusal::Unavailable(Lacking::Mitm) => Some("take the host out of mitm_domains"),
+            Refusal::Unavailable(Lacking::ClientProxy) => Some("leave the field X-Upstream-Https-Proxy out"),
             _ => None,
         }
     }
@@ -289,7 +303,7 @@ mod tests {
             (host, "no-rule"),
             (address, "private-range"),
             (unasked, "role-unknown"),
-            (Refusal::Unavailable("MITM"), "not-available"),
+            (Refusal::Unavailable(Lacking::Mitm), "not-available"),
         ] {
             let explicit = format!("Request rejected by proxy ({code})");
             assert_eq!(refusal.status(style(407, true)), (407, explicit.clone().into()));
@@ -304,6 +318,22 @@ mod tests {
         }
         let failed = Refusal::LookupFailed("x".into());
         assert_eq!(failed.status(style(403, true)), (502, "Bad Gateway".into()));
+    }
+
+    #[test]
+    fn what_is_not_available_is_told_with_its_remedy() {
+        for (lacking, reason, hint) in [
+            (Lacking::Mitm, "MITM is not available", "mitm_domains"),
+            (
+                Lacking::ClientProxy,
+                "A proxy named by the client is not available",
+                "X-Upstream-Https-Proxy",
+            ),
+        ] {
+            let refusal = Refusal::Unavailable(lacking);
+            assert_eq!(refusal.reason(), reason);
+            assert!(refusal.hint().unwrap().contains(hint));
+        }
     }
 
     #[test]

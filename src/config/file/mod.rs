@@ -89,7 +89,7 @@ impl Reading {
         Ok(())
     }
 
-    /// The values of one key: a scalar, a list where the option is repeatable, a mapping where it is one.
+    /// The values of one key: a scalar, a list where the option is repeatable or has roles, either for ports.
     fn values(&self, row: &'static OptionRow, node: Node) -> Result<Vec<Written>, ConfigError> {
         let wrong =
             |expected: &str| Err(self.error(node.at, &format!("{}: {expected} is expected", row.key())));
@@ -102,15 +102,17 @@ impl Reading {
                 .into_iter()
                 .map(|item| self.item(row, item))
                 .collect::<Result<_, _>>(),
-            Shape::Mapping(entries) if row.kind == Kind::SourceRoles => entries
+            Shape::List(items) if row.kind == Kind::SourceRoles => items
                 .into_iter()
-                .map(|entry| match entry.value.shape {
-                    Shape::Scalar(role) => Ok(self.written(row, entry.at, format!("{}: {role}", entry.key))),
-                    _ => Err(self.error(entry.value.at, &format!("{}: a role is expected", row.key()))),
-                })
+                .map(|item| self.source_role(row, item))
                 .collect(),
+            Shape::List(items) if row.kind == Kind::Ports => {
+                let ports: Result<Vec<_>, _> = items.into_iter().map(|item| self.item(row, item)).collect();
+                let texts: Vec<String> = ports?.into_iter().map(|port| port.text).collect();
+                Ok(vec![self.written(row, node.at, texts.join(","))])
+            }
             _ if row.repeatable => wrong("a list"),
-            _ if row.kind == Kind::SourceRoles => wrong("a mapping of ranges to roles"),
+            _ if row.kind == Kind::SourceRoles => wrong("a list of {cidr: CIDR, role: ROLE}"),
             _ => wrong("a single value"),
         }
     }
@@ -122,6 +124,34 @@ impl Reading {
                 item.at,
                 &format!("{}: a list of single values is expected", row.key()),
             )),
+        }
+    }
+
+    /// `{cidr: CIDR, role: ROLE}` as the text that its kind reads.
+    fn source_role(&self, row: &'static OptionRow, item: Node) -> Result<Written, ConfigError> {
+        let wrong = |at, words: &str| Err(self.error(at, &format!("{}: {words}", row.key())));
+        let Shape::Mapping(entries) = item.shape else {
+            return wrong(item.at, "{cidr: CIDR, role: ROLE} is expected");
+        };
+        let (mut cidr, mut role) = (None, None);
+        for Entry { key, at, value } in entries {
+            let place = match key.as_str() {
+                "cidr" => &mut cidr,
+                "role" => &mut role,
+                other => {
+                    let words = format!("unknown key {}; accepted are cidr and role", quoted(other));
+                    return wrong(at, &words);
+                }
+            };
+            match value.shape {
+                Shape::Scalar(text) => *place = Some(text),
+                _ => return wrong(value.at, &format!("{key}: a single value is expected")),
+            }
+        }
+        match (cidr, role) {
+            (Some(cidr), Some(role)) => Ok(self.written(row, item.at, format!("{cidr}: {role}"))),
+            (None, _) => wrong(item.at, "cidr is missing"),
+            (_, None) => wrong(item.at, "role is missing"),
         }
     }
 
@@ -158,7 +188,8 @@ mod tests {
     #[test]
     fn scalars_lists_and_mappings_with_their_places() {
         let text = "# a comment\nip: 127.0.0.1\ndeny_ranges:\n- 10.0.0.0/8\n- '::/0'\nacl_file: \"a b\"\n\
-                    tls: {cert_file: c.pem, crl_files: [a.crl]}\nroles_by_source:\n  10.0.0.0/8: web\n";
+                    tls: {cert_file: c.pem, crl_files: [a.crl]}\nroles_by_source:\n- {cidr: 10.0.0.0/8, role: web}\n\
+                    sni_ports: [443, 8443]\n";
         assert_eq!(
             values(text),
             [
@@ -169,6 +200,7 @@ mod tests {
                 "f.yaml: line 7, column 18: tls.cert_file = c.pem",
                 "f.yaml: line 7, column 37: tls.crl_files = a.crl",
                 "f.yaml: line 9, column 3: roles_by_source = 10.0.0.0/8: web",
+                "f.yaml: line 10, column 12: sni_ports = 443,8443",
             ]
         );
     }
@@ -244,12 +276,29 @@ mod tests {
             ("tls:\n", "tls: a mapping is expected"),
             (
                 "roles_by_source: [a]\n",
-                "roles_by_source: a mapping of ranges to roles is expected",
+                "column 19: roles_by_source: {cidr: CIDR, role: ROLE} is expected",
             ),
             (
-                "roles_by_source: {10.0.0.0/8: [a]}\n",
-                "roles_by_source: a role is expected",
+                "roles_by_source: {10.0.0.0/8: a}\n",
+                "roles_by_source: a list of {cidr: CIDR, role: ROLE} is expected",
             ),
+            (
+                "roles_by_source: [{cidr: 10.0.0.0/8, role: }]\n",
+                "roles_by_source: role: a single value is expected",
+            ),
+            (
+                "roles_by_source: [{cidr: 10.0.0.0/8}]\n",
+                "column 19: roles_by_source: role is missing",
+            ),
+            (
+                "roles_by_source: [{role: a}]\n",
+                "roles_by_source: cidr is missing",
+            ),
+            (
+                "roles_by_source: [{cidr: 10.0.0.0/8, rule: a}]\n",
+                "column 38: roles_by_source: unknown key \"rule\"; accepted are cidr and role",
+            ),
+            ("sni_ports: {443: 1}\n", "sni_ports: a single value is expected"),
             ("- a\n- b\n", "a mapping of options is expected"),
             ("just text\n", "a mapping of options is expected"),
         ] {

@@ -8,8 +8,8 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, StrInput};
 use crate::config::error::quoted;
 use crate::config::source::Position;
 
-/// How deep values may nest: the document, `tls`, one of its lists. What is deeper has a wrong shape anyway, so
-/// recursion ends here, not where the stack does.
+/// How deep values may nest: the document, `tls`, one of its lists; or the document, `roles_by_source`, one entry. What
+/// is deeper has a wrong shape anyway, so recursion ends here, not where the stack does.
 const DEPTH_MAX: usize = 4;
 
 /// Why a text is not understood.

@@ -16,6 +16,13 @@ pub(super) const LISTENING: &[OptionRow] = &[
     .key_is("port")
     .default_is("4750"),
     row(
+        "reuse-port",
+        Kind::Switch,
+        "let another instance listen on the same port too (SO_REUSEPORT)",
+    )
+    .default_is("false")
+    .not_built(SwitchedOnBy::True),
+    row(
         "proxy-protocol",
         Kind::Switch,
         "require a PROXY protocol header (v1 or v2) on every connection",
@@ -123,9 +130,10 @@ pub(super) const IDENTIFICATION: &[OptionRow] = &[
     .not_built(SwitchedOnBy::Presence),
     OptionRow::in_file(
         "tls.role_from",
-        Kind::Choice(&["cn"]),
+        Kind::Choice(&["cn", "san_uri", "san_dns"]),
         "the part of a client certificate that names the role",
     )
+    .default_note("cn")
     .not_built(SwitchedOnBy::Presence),
     row(
         "users-file",
@@ -136,7 +144,7 @@ pub(super) const IDENTIFICATION: &[OptionRow] = &[
     OptionRow::in_file(
         "roles_by_source",
         Kind::SourceRoles,
-        "mapping of client addresses or ranges to roles",
+        "roles of client addresses or ranges; the longest prefix counts",
     )
     .not_built(SwitchedOnBy::Presence),
 ];

@@ -68,6 +68,14 @@ pub(super) const DESTINATIONS: &[OptionRow] = &[
         "whether the status line of a denied request says why (docs/denied.md)",
     )
     .default_is("explicit"),
+    row(
+        "nat64-prefix",
+        Kind::Nat64Prefix,
+        "prefix of a NAT64: an address inside is judged by the IPv4 address it carries; repeatable",
+    )
+    .key_is("nat64_prefixes")
+    .repeatable()
+    .not_built(SwitchedOnBy::Presence),
 ];
 
 pub(super) const NAMES: &[OptionRow] = &[
@@ -113,6 +121,13 @@ pub(super) const UPSTREAMS: &[OptionRow] = &[
     )
     .default_note("the system's CAs")
     .not_built(SwitchedOnBy::Presence),
+    OptionRow::in_file(
+        "upstream_system_roots",
+        Kind::Switch,
+        "trust the system's CAs beside those of upstream_ca_file; false = those alone",
+    )
+    .default_is("true")
+    .not_built(SwitchedOnBy::False),
     row(
         "mitm-ca-cert-file",
         Kind::File,
@@ -127,5 +142,19 @@ pub(super) const UPSTREAMS: &[OptionRow] = &[
         "compare a tunnel's TLS server name with the host asked for",
     )
     .default_is("off")
-    .not_built(SwitchedOnBy::NotOff),
+    .not_built(SwitchedOnBy::OtherThan("off")),
+    // Accepted although nothing looks at server names yet: it switches nothing on.
+    row(
+        "sni-ports",
+        Kind::Ports,
+        "ports of tunnels whose TLS server name is looked at, separated by commas",
+    )
+    .default_is("443,8443"),
+    row(
+        "ech",
+        Kind::Choice(&["allow", "deny"]),
+        "whether a tunnel may hide its TLS server name (Encrypted Client Hello)",
+    )
+    .default_is("allow")
+    .not_built(SwitchedOnBy::OtherThan("allow")),
 ];

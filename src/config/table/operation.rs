@@ -122,6 +122,14 @@ pub(super) const OBSERVATION: &[OptionRow] = &[
     )
     .placeholder_is("LEVEL")
     .default_note("a level in RUST_LOG, else info"),
+    // The default becomes "on under systemd" together with the feature: until then it would refuse every start there.
+    row(
+        "log-prefix",
+        Kind::Switch,
+        "begin each log line with its priority, <3> to <7>, for journald",
+    )
+    .default_is("false")
+    .not_built(SwitchedOnBy::True),
     row("time-connect", Kind::Switch, "measure the time of each connect")
         .default_is("false")
         .not_built(SwitchedOnBy::True),
@@ -140,6 +148,13 @@ pub(super) const OBSERVATION: &[OptionRow] = &[
     )
     .default_is("0.0.0.0"),
     row("prometheus-port", Kind::Port, "port to serve metrics on").default_is("9810"),
+    row(
+        "admin-status",
+        Kind::Switch,
+        "show the status pages of that port to clients that are not on loopback too",
+    )
+    .default_is("false")
+    .not_built(SwitchedOnBy::True),
     row(
         "statsd-address",
         Kind::SocketAddress,

@@ -8,6 +8,7 @@ fn samples(kind: Kind) -> (String, &'static str) {
         Kind::Switch => ("true", "perhaps"),
         Kind::Duration | Kind::PositiveDuration => ("1h2m3.5s", "soon"),
         Kind::Port => ("1234", "65536"),
+        Kind::Ports => ("443,9443", "443,0"),
         Kind::Count { .. } => ("77", "many"),
         Kind::Bytes(_) => ("33KiB", "33KB"),
         Kind::Fraction => ("2.5", "-1"),
@@ -15,6 +16,7 @@ fn samples(kind: Kind) -> (String, &'static str) {
         Kind::SocketAddress => ("[::1]:53", "127.0.0.1"),
         Kind::Address => ("10.0.0.1:443", "10.0.0.300"),
         Kind::Cidr => ("10.0.0.0/8", "10.0.0.0/33"),
+        Kind::Nat64Prefix => ("64:ff9b::/96", "64:ff9b::/95"),
         Kind::File | Kind::Path => ("/nonexistent/a b", ""),
         Kind::Choice(words) => return (words.last().unwrap().to_string(), "yolo"),
         Kind::Text => ("some text", "bad\u{7}text"),
@@ -34,7 +36,10 @@ fn flag(row: &OptionRow, value: &str) -> String {
 fn yaml(row: &OptionRow, value: &str) -> String {
     let quoted = format!("\"{}\"", value.replace('\u{7}', "\\a"));
     let value = match row.kind {
-        Kind::SourceRoles => format!("{{{value}}}"),
+        Kind::SourceRoles => {
+            let (cidr, role) = value.split_once(": ").unwrap();
+            format!("[{{cidr: {cidr}, role: {role}}}]")
+        }
         _ if row.repeatable => format!("[{quoted}]"),
         _ => quoted,
     };
@@ -218,6 +223,10 @@ fn keys_and_variables_that_files_in_use_have() {
         ("tls-server-bundle-file", "tls.cert_file"),
         ("tls-client-ca-file", "tls.client_ca_files"),
         ("tls-crl-file", "tls.crl_files"),
+        ("nat64-prefix", "nat64_prefixes"),
+        ("sni-ports", "sni_ports"),
+        ("upstream_system_roots", "upstream_system_roots"),
+        ("roles_by_source", "roles_by_source"),
     ] {
         assert_eq!(options::option(flag).unwrap().key(), key);
     }

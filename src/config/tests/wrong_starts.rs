@@ -90,6 +90,20 @@ fn bad_values_of_flags() {
         ),
         (&["--verify-sni", "report"], &["--verify-sni: not available"]),
         (&["--workers", "0"], &["--workers", "from 1"]),
+        (
+            &["--nat64-prefix", "64:ff9b::/95"],
+            &["--nat64-prefix", "64:ff9b::/95", "/32, /40, /48, /56, /64 or /96"],
+        ),
+        (
+            &["--nat64-prefix", "64:ff9b::/96"],
+            &["--nat64-prefix: not available in this version"],
+        ),
+        (&["--reuse-port"], &["--reuse-port: not available"]),
+        (&["--sni-ports", "443,https"], &["--sni-ports", "from 1 to 65535"]),
+        (&["--ech", "deny"], &["--ech: not available"]),
+        (&["--ech", "perhaps"], &["--ech", "allow, deny"]),
+        (&["--admin-status"], &["--admin-status: not available"]),
+        (&["--log-prefix"], &["--log-prefix: not available"]),
     ];
     for (flags, words) in cases {
         refused_with(flags, "", words);
@@ -136,8 +150,28 @@ fn bad_files() {
             &["support_proxy_protocol: not available in this version"],
         ),
         (
-            "roles_by_source: {10.0.0.0/8: web}\n",
+            "roles_by_source: [{cidr: 10.0.0.0/8, role: web}]\n",
             &["roles_by_source: not available"],
+        ),
+        (
+            "roles_by_source:\n- {cidr: 10.0.0.1, role: a}\n- {cidr: 10.0.0.1/32, role: b}\n",
+            &["line 3, column 3: roles_by_source: the range \"10.0.0.1/32\" stands here a second time"],
+        ),
+        (
+            "roles_by_source: [{cidr: '::ffff:10.0.0.1', role: a}]\n",
+            &["roles_by_source", "IPv4 not written as IPv6"],
+        ),
+        (
+            "upstream_system_roots: false\n",
+            &["upstream_system_roots: not available"],
+        ),
+        (
+            "nat64_prefixes: ['64:ff9b::/96']\n",
+            &["nat64_prefixes: not available"],
+        ),
+        (
+            "tls: {role_from: dn}\n",
+            &["tls.role_from", "cn, san_uri, san_dns"],
         ),
         ("watch: true\n", &["watch: not available"]),
     ];
@@ -198,6 +232,30 @@ fn the_sample_file_is_accepted() {
         (config.network, config.dns_timeout),
         (Network::V4, Duration::from_secs(3))
     );
+}
+
+#[test]
+fn what_switches_nothing_on_is_accepted() {
+    config(
+        &[
+            "--reuse-port=false",
+            "--sni-ports=443",
+            "--ech=allow",
+            "--log-prefix=0",
+        ],
+        &[("SMOKESCREEN_ADMIN_STATUS", "false")],
+        "upstream_system_roots: true\nsni_ports: [443, 8443]\nnat64_prefixes: []\nroles_by_source: []\n",
+    );
+}
+
+#[test]
+fn the_parts_of_a_certificate_that_name_a_role() {
+    let bundle = tempfile::NamedTempFile::new().unwrap();
+    let path = bundle.path().to_str().unwrap();
+    for part in ["cn", "san_uri", "san_dns"] {
+        let file = format!("tls: {{cert_file: {path}, role_from: {part}}}\n");
+        refused_with(&[], &file, &["not available in this version"]);
+    }
 }
 
 #[test]

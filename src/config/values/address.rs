@@ -11,6 +11,9 @@ const NAME_BYTES_MAX: usize = 253;
 /// Longest label of a host name, in bytes (RFC 1035, section 2.3.4).
 const LABEL_BYTES_MAX: usize = 63;
 
+/// The bits that are zero in every address of a NAT64, 64 to 71 (RFC 6052, section 2.2).
+const NAT64_ZERO: u128 = 0xff << 56;
+
 /// Longest name of a role, in bytes.
 const ROLE_BYTES_MAX: usize = 256;
 
@@ -39,11 +42,40 @@ pub(super) fn socket(text: &str) -> Option<SocketAddr> {
 
 /// `CIDR: ROLE` or `IP: ROLE`.
 pub(super) fn is_source_role(text: &str) -> bool {
-    let Some((source, role)) = text.split_once(": ") else {
+    let Some((_, role)) = text.split_once(": ") else {
         return false;
     };
     let role_fits = !role.is_empty() && role.len() <= ROLE_BYTES_MAX && !role.chars().any(char::is_control);
-    (Rule::range(source).is_some() || source.parse::<IpAddr>().is_ok()) && role_fits
+    source(text).is_some() && role_fits
+}
+
+/// The range of a `CIDR: ROLE` or `IP: ROLE`. One that spells IPv4 as IPv6 is none: clients' addresses never do.
+pub(in crate::config) fn source(text: &str) -> Option<Rule> {
+    let (source, _) = text.split_once(": ")?;
+    let (address, range) = match source.split_once('/') {
+        Some((address, _)) => (address, Rule::range(source)?),
+        None => (source, Rule::address(source)?),
+    };
+    match address.parse().ok()? {
+        IpAddr::V6(address) if address.to_ipv4_mapped().is_some() => None,
+        IpAddr::V4(_) | IpAddr::V6(_) => Some(range),
+    }
+}
+
+/// A prefix that RFC 6052, section 2.2, lets IPv4 addresses stand behind.
+pub(super) fn is_nat64_prefix(text: &str) -> bool {
+    let Some((address, length)) = text.split_once('/') else {
+        return false;
+    };
+    let (Ok(address), true) = (
+        address.parse::<Ipv6Addr>(),
+        matches!(length, "32" | "40" | "48" | "56" | "64" | "96"),
+    ) else {
+        return false;
+    };
+    let bits = length.parse().map_or(0, |length: u32| 128 - length);
+    let behind = (1_u128 << bits) - 1;
+    address.to_bits() & (behind | NAT64_ZERO) == 0
 }
 
 /// `http[s]://[USER:PASSWORD@]HOST[:PORT][/]`.
@@ -193,5 +225,44 @@ mod tests {
         assert!(is_source_role("::1: web"));
         assert!(!is_source_role("10.0.0.0/8: "));
         assert!(!is_source_role("web: 10.0.0.0/8"));
+        for mapped in [
+            "::ffff:10.0.0.1: web",
+            "::ffff:10.0.0.0/104: web",
+            "10.0.0.1:80: web",
+        ] {
+            assert!(!is_source_role(mapped), "{mapped}");
+        }
+        assert_eq!(source("10.1.2.3/8: web"), source("10.0.0.0/8: ci"));
+        assert_eq!(source("10.0.0.1: web"), source("10.0.0.1/32: web"));
+    }
+
+    #[test]
+    fn nat64_prefixes() {
+        for text in [
+            "64:ff9b::/96",
+            "2001:db8::/32",
+            "2001:db8:100::/40",
+            "2001:db8:122::/48",
+            "2001:db8:122:300::/56",
+            "2001:db8:122:344::/64",
+            "2001:db8:122:344::/96",
+        ] {
+            assert!(is_nat64_prefix(text), "{text}");
+        }
+        for text in [
+            "",
+            "64:ff9b::",
+            "64:ff9b::/95",
+            "64:ff9b::/0",
+            "64:ff9b::/128",
+            "64:ff9b::/096",
+            "64:ff9b::1/96",
+            "2001:db8:1::/32",
+            "2001:db8:0:0:100::/96",
+            "10.0.0.0/32",
+            "::ffff:0:0/96/96",
+        ] {
+            assert!(!is_nat64_prefix(text), "{text:?}");
+        }
     }
 }

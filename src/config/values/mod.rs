@@ -8,6 +8,7 @@ mod size;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub(super) use address::source;
 pub use size::SizeRange;
 
 use crate::policy::ranges::Rule;
@@ -29,6 +30,8 @@ pub enum Kind {
     PositiveDuration,
     /// A TCP port, 0 to 65535.
     Port,
+    /// One or more ports from 1, separated by commas; a list in the file.
+    Ports,
     /// A whole number.
     Count {
         /// The least.
@@ -48,6 +51,8 @@ pub enum Kind {
     Address,
     /// An address range.
     Cidr,
+    /// An IPv6 prefix that IPv4 addresses are embedded behind (RFC 6052).
+    Nat64Prefix,
     /// A file that must be readable.
     File,
     /// A path that is not looked at here.
@@ -62,7 +67,7 @@ pub enum Kind {
     ProxyUrl,
     /// The path of a URL.
     UrlPath,
-    /// One entry of a mapping of client ranges to roles, written `CIDR: ROLE`.
+    /// One entry of a list of client ranges and their roles: `CIDR: ROLE`, as the file's reader joins them.
     SourceRoles,
 }
 
@@ -85,20 +90,21 @@ impl Kind {
             Kind::Switch => "",
             Kind::Duration | Kind::PositiveDuration => "DURATION",
             Kind::Port => "PORT",
+            Kind::Ports => "PORT[,...]",
             Kind::Count { .. } => "N",
             Kind::Bytes(_) => "BYTES",
             Kind::Fraction => "NUMBER",
             Kind::ListenHost => "IP",
             Kind::SocketAddress => "IP:PORT",
             Kind::Address => "IP[:PORT]",
-            Kind::Cidr => "CIDR",
+            Kind::Cidr | Kind::Nat64Prefix => "CIDR",
             Kind::File | Kind::Path => "FILE",
             Kind::Choice(_) => "WORD",
             Kind::Text => "TEXT",
             Kind::FileMode => "MODE",
             Kind::ProxyUrl => "URL",
             Kind::UrlPath => "PATH",
-            Kind::SourceRoles => "CIDR: ROLE",
+            Kind::SourceRoles => "[{cidr, role}]",
         }
     }
 
@@ -109,6 +115,7 @@ impl Kind {
             Kind::Duration => format!("{}, or 0", duration::ACCEPTED),
             Kind::PositiveDuration => format!("{}, more than 0", duration::ACCEPTED),
             Kind::Port => "a port from 0 to 65535".into(),
+            Kind::Ports => "ports from 1 to 65535, separated by commas".into(),
             Kind::Count { min, max } => format!("a whole number from {min} to {max}"),
             Kind::Bytes(range) => range.accepts(),
             Kind::Fraction => "a number from 0 to 1000000000, with or without a decimal point".into(),
@@ -120,13 +127,18 @@ impl Kind {
                 "IP or IP:PORT such as 10.0.0.1, 10.0.0.1:443 or [::1]:443, the port from 1 to 65535".into()
             }
             Kind::Cidr => "an address range such as 10.0.0.0/8 or fc00::/7".into(),
+            Kind::Nat64Prefix => "an IPv6 prefix of /32, /40, /48, /56, /64 or /96 such as 64:ff9b::/96, \
+                 nothing set behind it nor in bits 64 to 71"
+                .into(),
             Kind::File | Kind::Path => "a path".into(),
             Kind::Choice(words) => format!("one of {}", words.join(", ")),
             Kind::Text => format!("text without control characters, at most {TEXT_BYTES_MAX} bytes"),
             Kind::FileMode => "an octal mode from 0 to 777".into(),
             Kind::ProxyUrl => "http://HOST:PORT or https://HOST:PORT".into(),
             Kind::UrlPath => "a path that begins with / and holds no space, ? or #".into(),
-            Kind::SourceRoles => "a client's address or range, and a role".into(),
+            Kind::SourceRoles => {
+                "a client's address or range (IPv4 not written as IPv6), and a role of 1 to 256 bytes".into()
+            }
         }
     }
 
@@ -146,6 +158,8 @@ impl Kind {
             Kind::SocketAddress => address::socket(text).map(Value::Socket),
             Kind::Address => Rule::address(text).map(Value::Rule),
             Kind::Cidr => Rule::range(text).map(Value::Rule),
+            Kind::Ports => is_ports(text).then(|| Value::Text(text.to_owned())),
+            Kind::Nat64Prefix => address::is_nat64_prefix(text).then(|| Value::Text(text.to_owned())),
             Kind::SourceRoles => address::is_source_role(text).then(|| Value::Text(text.to_owned())),
             Kind::ProxyUrl => address::is_proxy_url(text).then(|| Value::Text(text.to_owned())),
             Kind::File | Kind::Path => is_path(text).then(|| Value::Text(text.to_owned())),
@@ -178,6 +192,11 @@ fn fraction(text: &str) -> Option<f64> {
         return None;
     }
     text.parse::<f64>().ok().filter(|number| *number <= FRACTION_MAX)
+}
+
+fn is_ports(text: &str) -> bool {
+    text.split(',')
+        .all(|port| size::whole(port.trim(), 1, 65535).is_some())
 }
 
 fn file_mode(text: &str) -> Option<u64> {
@@ -234,6 +253,17 @@ mod tests {
         refused(
             Kind::Fraction,
             &["", ".", "-1", "+1", "1e3", "inf", "NaN", "1.2.3", "1000000001"],
+        );
+    }
+
+    #[test]
+    fn ports_are_at_least_one() {
+        for text in ["443", "443,8443", "443, 8443", "1,65535"] {
+            assert!(Kind::Ports.parse(text).is_some(), "{text}");
+        }
+        refused(
+            Kind::Ports,
+            &["", ",", "443,", "0", "65536", "https", "443-445", "-1"],
         );
     }
 

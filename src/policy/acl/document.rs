@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, Visitor};
 
 use super::lines::{Lines, RuleLines, placed};
 use super::{Acl, Action, BUILT_IN_SOURCE, Rule};
@@ -21,7 +21,8 @@ struct Document {
     global_deny_list: Option<Vec<Glob>>,
 }
 
-/// A service or the default rule, whose name means nothing.
+/// A service or the default rule, whose name means nothing. What stands behind `mitm_domains` is not built: it is
+/// known so that it can be refused as such, where it would switch something on.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a mapping with name, project and action")]
 struct Service {
@@ -31,6 +32,47 @@ struct Service {
     allowed_domains: Option<Vec<Glob>>,
     allowed_external_proxies: Option<Vec<Glob>>,
     mitm_domains: Option<Vec<MitmDomain>>,
+    upstream_proxy: Option<String>,
+    upstream_resolves: Option<bool>,
+    insecure_skip_verify: Option<bool>,
+    allow_private: Option<Vec<IgnoredAny>>,
+    limits: Option<BTreeMap<String, IgnoredAny>>,
+    verify_sni: Option<VerifySni>,
+    default_ports: Option<Vec<IgnoredAny>>,
+}
+
+#[derive(serde::Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum VerifySni {
+    Off,
+    Report,
+    Enforce,
+}
+
+impl Service {
+    /// The first field that asks for what this version cannot do.
+    fn not_built(&self) -> Option<&'static str> {
+        let has = |list: &Option<Vec<IgnoredAny>>| list.as_ref().is_some_and(|list| !list.is_empty());
+        [
+            ("upstream_proxy", self.upstream_proxy.is_some()),
+            ("upstream_resolves", self.upstream_resolves == Some(true)),
+            ("insecure_skip_verify", self.insecure_skip_verify == Some(true)),
+            ("allow_private", has(&self.allow_private)),
+            (
+                "limits",
+                self.limits.as_ref().is_some_and(|limits| !limits.is_empty()),
+            ),
+            (
+                "verify_sni",
+                self.verify_sni
+                    .as_ref()
+                    .is_some_and(|word| *word != VerifySni::Off),
+            ),
+            ("default_ports", has(&self.default_ports)),
+        ]
+        .into_iter()
+        .find_map(|(field, is_on)| is_on.then_some(field))
+    }
 }
 
 /// Interception is not built, so of an entry only the domain counts; the rest is read to be checked.
@@ -145,6 +187,10 @@ impl Check<'_> {
             let message =
                 format!("{what} uses the action {action}, which --disable-acl-policy-action forbids");
             return Err(at(&[Step::Key("action")], &message));
+        }
+        if let Some(field) = service.not_built() {
+            let message = format!("{what} has {field}, which is not available in this version; leave it out");
+            return Err(at(&[Step::Key(field)], &message));
         }
         let allowed_domains = service.allowed_domains.unwrap_or_default();
         let listed: HashSet<&Glob> = allowed_domains.iter().collect();
