@@ -120,11 +120,12 @@ impl Scene {
         worst
     }
 
-    /// The lowest levels within the time for recovery, which ends when they are what they were.
+    /// The lowest levels within the time for recovery, which ends when they are what they were: a mebibyte of tables and
+    /// of what the allocator keeps may stay.
     fn recovered(&self, resident: u64, descriptors: u64) -> (u64, u64) {
         let end = Instant::now() + RECOVERY;
         let mut lowest = self.levels();
-        while Instant::now() < end && (lowest.0 > resident * 5 / 4 || lowest.1 > descriptors + 8) {
+        while Instant::now() < end && (lowest.0 > resident + 1024 || lowest.1 > descriptors + 8) {
             std::thread::sleep(Duration::from_millis(100));
             let now = self.levels();
             lowest = (lowest.0.min(now.0), lowest.1.min(now.1));
