@@ -110,11 +110,12 @@ impl Resolver {
         if let Some(answer) = self.cache.get(name, now) {
             return Asked::Answered(answer.clone());
         }
-        if let Some(known) = self.local.find(name, now) {
+        let by_system = matches!(self.back, Back::System(_));
+        if let Some(known) = self.local.find(name, by_system, now) {
             return Asked::Answered(Ok(known));
         }
         // Another name than the one that was judged would be looked up.
-        if matches!(self.back, Back::System(_)) && self.local.is_completed(name, now) {
+        if by_system && self.local.is_completed(name, now) {
             return Asked::Answered(self.answer(name, Outcome::Absent).0);
         }
         if !self.waiters.room_for(asker) {

@@ -21,8 +21,10 @@ pub(super) struct Local {
 /// What nsswitch.conf(5) says of hosts, as far as we go by it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Switch {
-    /// The hosts file is asked.
+    /// The hosts file is asked,
     files: bool,
+    /// but only for what DNS does not know.
+    files_last: bool,
     /// systemd-resolved is asked by its own protocol. It completes single labels by its search domains, with a dot
     /// behind them too, and can't be told not to.
     resolve: bool,
@@ -40,9 +42,13 @@ impl Local {
     }
 
     /// The addresses of a name that the hosts file knows, and loopback for `localhost` and the names below it; `None`
-    /// for any other.
-    pub(super) fn find(&mut self, name: &str, now: Instant) -> Option<Arc<[IpAddr]>> {
-        let hosts = match self.switch.get(now).files {
+    /// for any other. Where the hosts file comes behind DNS, the system's resolver, which goes by that order itself, is
+    /// left to it; our own asks the file first all the same.
+    pub(super) fn find(&mut self, name: &str, by_system: bool, now: Instant) -> Option<Arc<[IpAddr]>> {
+        let Switch {
+            files, files_last, ..
+        } = *self.switch.get(now);
+        let hosts = match files && !(files_last && by_system) {
             true => self.hosts.get(now),
             false => &self.no_hosts,
         };
@@ -60,6 +66,7 @@ impl Switch {
     fn parse(text: &str) -> Switch {
         let mut switch = Switch {
             files: true,
+            files_last: false,
             resolve: false,
         };
         for line in text.lines() {
@@ -68,10 +75,16 @@ impl Switch {
                 continue;
             };
             if database.trim() == "hosts" {
-                let has = |name| services.split_ascii_whitespace().any(|service| service == name);
+                let place = |name| {
+                    services
+                        .split_ascii_whitespace()
+                        .position(|service| service == name)
+                };
+                let (files, dns) = (place("files"), place("dns"));
                 switch = Switch {
-                    files: has("files"),
-                    resolve: has("resolve"),
+                    files: files.is_some(),
+                    files_last: dns.is_some() && files > dns,
+                    resolve: place("resolve").is_some(),
                 };
             }
         }
@@ -100,7 +113,13 @@ mod tests {
                 true,
             ),
         ] {
-            assert_eq!(Switch::parse(text), Switch { files, resolve }, "{text:?}");
+            let files_last = files && text.contains("dns [!UNAVAIL=return] files");
+            let expected = Switch {
+                files,
+                files_last,
+                resolve,
+            };
+            assert_eq!(Switch::parse(text), expected, "{text:?}");
         }
     }
 
@@ -111,12 +130,19 @@ mod tests {
         std::fs::write(&hosts, "192.0.2.1 a.test\n").unwrap();
         let now = Instant::now();
         let loopback: Vec<IpAddr> = vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()];
-        for (text, known) in [("hosts: files dns\n", true), ("hosts: dns\n", false)] {
+        for (text, known, known_by_system) in [
+            ("hosts: files dns\n", true, true),
+            ("hosts: dns\n", false, false),
+            ("hosts: dns files\n", true, false),
+        ] {
             std::fs::write(&switch, text).unwrap();
             let mut local = Local::new(Network::Any, &hosts, &switch);
-            assert_eq!(local.find("a.test", now).is_some(), known);
-            assert_eq!(local.find("localhost", now).as_deref(), Some(&loopback[..]));
-            assert_eq!(local.find("a.localhost", now).as_deref(), Some(&loopback[..]));
+            for (by_system, known) in [(false, known), (true, known_by_system)] {
+                let mut find = |name| local.find(name, by_system, now);
+                assert_eq!(find("a.test").is_some(), known, "{text}");
+                assert_eq!(find("localhost").as_deref(), Some(&loopback[..]));
+                assert_eq!(find("a.localhost").as_deref(), Some(&loopback[..]));
+            }
         }
     }
 
