@@ -23,6 +23,12 @@ impl Shares {
         }
     }
 
+    /// Is none taken, and nobody remembered?
+    #[cfg(test)]
+    pub(crate) fn is_unused(&self) -> bool {
+        self.taken == 0 && self.held.is_empty()
+    }
+
     /// How many are taken.
     pub fn taken(&self) -> usize {
         self.taken
@@ -98,7 +104,7 @@ mod tests {
         for _ in 0..5 {
             shares.give_back(client(1));
         }
-        assert!(shares.held.is_empty() && shares.taken == 0);
+        assert!(shares.is_unused());
         assert!(!Shares::new(0).take(client(1)));
     }
 }

@@ -2,6 +2,7 @@
 //! question a waiter waits for is only noted here, never judged, and nobody's wait is ended.
 
 use super::QuestionId;
+use crate::io::shares::Shares;
 use crate::io::token::Ticket;
 use std::collections::HashMap;
 use std::time::Instant;
@@ -14,8 +15,7 @@ const SHARE_MIN: usize = 16;
 /// The waiting tickets.
 pub(super) struct Waiters {
     tickets: HashMap<Ticket, Waiter>,
-    shares: HashMap<ClientKey, usize>,
-    queue_max: usize,
+    shares: Shares,
     share_max: usize,
 }
 
@@ -31,17 +31,14 @@ impl Waiters {
     pub(super) fn new(queue_max: usize) -> Waiters {
         Waiters {
             tickets: HashMap::new(),
-            shares: HashMap::new(),
-            queue_max,
+            shares: Shares::new(queue_max),
             share_max: (queue_max / 4).max(SHARE_MIN),
         }
     }
 
     /// May one more of this asker's wait?
     pub(super) fn room_for(&self, asker: ClientKey) -> bool {
-        let share = self.shares.get(&asker).copied().unwrap_or(0);
-        let reserved = if share == 0 { 0 } else { self.queue_max.div_ceil(4) };
-        self.tickets.len() + reserved < self.queue_max && share < self.share_max
+        self.shares.has_one_for(asker) && self.shares.held(asker) < self.share_max
     }
 
     /// Lets a ticket wait, which must not wait already.
@@ -54,18 +51,14 @@ impl Waiters {
                 until,
             },
         );
-        *self.shares.entry(asker).or_insert(0) += 1;
+        let taken = self.shares.take(asker);
+        debug_assert!(taken, "there was room");
     }
 
     /// Ends a ticket's wait and gives its share back. Says what it waited for.
     pub(super) fn remove(&mut self, ticket: Ticket) -> Option<QuestionId> {
         let waiter = self.tickets.remove(&ticket)?;
-        if let Some(share) = self.shares.get_mut(&waiter.asker) {
-            *share -= 1;
-            if *share == 0 {
-                self.shares.remove(&waiter.asker);
-            }
-        }
+        self.shares.give_back(waiter.asker);
         Some(waiter.question)
     }
 
@@ -149,6 +142,6 @@ mod tests {
         for seq in 0..3 {
             assert_eq!(waiters.remove(ticket(seq)), Some(QUESTION));
         }
-        assert!(waiters.tickets.is_empty() && waiters.shares.is_empty());
+        assert!(waiters.tickets.is_empty() && waiters.shares.is_unused());
     }
 }
