@@ -97,10 +97,9 @@ impl Rates {
     pub fn admits(&mut self, key: ClientKey, count: u32, now: Instant) -> bool {
         self.forget(now);
         let (each, period) = (self.each, self.period);
-        let address = self.address(key, now);
-        let of_each = each.take(address.full_at, count, now);
         let of_all = self.all.take(self.all_full_at, count, now);
         let address = self.address(key, now);
+        let of_each = each.take(address.full_at, count, now);
         if let (Some(of_each), Some(of_all)) = (of_each, of_all) {
             address.full_at = of_each;
             self.all_full_at = of_all;
