@@ -12,8 +12,8 @@ use smokescreen::io::dialer::Race;
 use smokescreen::io::wires::WireEntry;
 use smokescreen::server::conn::Conn;
 use smokescreen::session::Session;
-use smokescreen::session::exchange::Exchange;
 use smokescreen::session::outcome::{Record, TunnelEnd};
+use smokescreen::session::progress::Exchange;
 use smokescreen::session::request::Request;
 
 /// Type, size in bytes.

@@ -109,10 +109,12 @@ impl Budget {
         too_much.then_some(first)
     }
 
-    /// What is charged for what a connection holds.
-    pub fn charge(flows: &Flows, is_stranger: bool) -> Charge {
-        let beyond = |flow: &Flow| (flow.rx.capacity() + flow.tx.capacity()).saturating_sub(GRANTED_BYTES);
-        let bytes = u32::try_from(beyond(&flows.up) + beyond(&flows.down)).unwrap_or(u32::MAX);
+    /// What is charged for what a connection holds: its flows, and so many bytes of its session's, on the way up.
+    pub fn charge(flows: &Flows, session_bytes: usize, is_stranger: bool) -> Charge {
+        let held = |flow: &Flow| flow.rx.capacity() + flow.tx.capacity();
+        let up = (held(&flows.up) + session_bytes).saturating_sub(GRANTED_BYTES);
+        let down = held(&flows.down).saturating_sub(GRANTED_BYTES);
+        let bytes = u32::try_from(up + down).unwrap_or(u32::MAX);
         Charge {
             bytes,
             to_stranger: is_stranger && bytes > 0,

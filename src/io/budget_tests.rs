@@ -33,9 +33,9 @@ fn what_is_held_beyond_the_grant_is_charged_and_comes_back() {
     let (mut budget, holder) = (Budget::new(10_000), holder(0, 1, true));
     let mut flows = Flows::new(Instant::now());
     flows.up.rx.push(&[0; 100]);
-    assert_eq!(Budget::charge(&flows, true), Charge::default(), "granted");
+    assert_eq!(Budget::charge(&flows, 0, true), Charge::default(), "granted");
     flows.up.rx.push(&vec![0; 20_000]);
-    let charge = Budget::charge(&flows, true);
+    let charge = Budget::charge(&flows, 0, true);
     budget.settle(holder, Charge::default(), charge);
     assert!(charge.bytes >= 16_000 && budget.is_spent());
     budget.release(holder, charge);

@@ -103,7 +103,7 @@ impl Held {
 
     pub(super) fn settle(&mut self, flows: &Flows, session: &Session, id: ConnId, budget: &mut Budget) {
         let before = self.0.as_ref().map_or(Charge::default(), |stores| stores.charged);
-        let charged = Budget::charge(flows, session.is_stranger());
+        let charged = Budget::charge(flows, session.held_bytes(), session.is_stranger());
         if charged != before {
             budget.settle(holder(session, id), before, charged);
             self.0.get_or_insert_default().charged = charged;

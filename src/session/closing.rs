@@ -2,12 +2,15 @@
 //! sends until it ends or 2 s are over. A plain close would turn an unread request into a reset that overtakes the
 //! answer.
 
+use std::ops::ControlFlow::{Break, Continue};
 use std::time::{Duration, Instant};
 
 use crate::flow::{End, Flows, Gate};
 use crate::net::Side;
 
-use super::{Action, Close, Cx, Input, STRANGER_TIMEOUT, Shared, State};
+use super::at::{At, STRANGER_TIMEOUT, Shared};
+use super::then::{Step, Then};
+use super::words::{Action, Close, Input};
 
 /// How long the client gets to read the end and close.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -17,7 +20,7 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Ending a connection.
 #[derive(Debug)]
-pub struct Closing {
+pub(super) struct Closing {
     /// When it began.
     since: Instant,
     /// When the half-close was sent.
@@ -25,26 +28,18 @@ pub struct Closing {
 }
 
 impl Closing {
-    /// Ends a connection on which nothing is pending.
-    pub(super) fn gracefully(flows: &mut Flows, cx: &mut Cx<'_>) -> State {
-        if flows.up.end >= End::Reached && !flows.down.has_unsent() {
-            return State::close(Close::Orderly, cx);
-        }
-        Self::linger(flows, cx)
-    }
-
     /// Whatever is written for the client goes out, then the connection ends.
-    pub(super) fn linger(flows: &mut Flows, cx: &mut Cx<'_>) -> State {
+    pub(super) fn enter(at: &mut At<'_, '_>) -> Closing {
         // Counted from now on, not from when the client was last heard of.
-        flows.down.touched = cx.now;
+        at.flows.down.touched = at.cx.now;
         // The origin gets nothing more, and the client is read whatever became of it.
-        flows.up.drop_unsent();
-        flows.up.dead = false;
-        flows.up.gate = Gate::Hold;
-        State::Closing(Closing {
-            since: cx.now,
+        at.flows.up.drop_unsent();
+        at.flows.up.dead = false;
+        at.flows.up.gate = Gate::Hold;
+        Closing {
+            since: at.cx.now,
             hung_up: None,
-        })
+        }
     }
 
     pub(super) fn deadline(&self, flows: &Flows, shared: &Shared) -> Instant {
@@ -56,35 +51,33 @@ impl Closing {
         }
     }
 
-    pub(super) fn advance(
-        mut self,
-        input: Input<'_>,
-        flows: &mut Flows,
-        shared: &Shared,
-        cx: &mut Cx<'_>,
-    ) -> State {
+    pub(super) fn advance(mut self, input: Input<'_>, at: &mut At<'_, '_>) -> Step<Closing> {
         match input {
             Input::Broken(Side::Client, _) | Input::Unwritable(Side::Client, _) | Input::Terminate => {
-                return Self::give_up(flows, cx);
+                return Break(give_up(at.flows));
             }
-            Input::Expired if self.deadline(flows, shared) <= cx.now => return Self::give_up(flows, cx),
+            Input::Expired if self.deadline(at.flows, at.shared) <= at.cx.now => {
+                return Break(give_up(at.flows));
+            }
             _ => {}
         }
-        flows.up.rx.clear();
-        if self.hung_up.is_none() && !flows.down.has_unsent() {
-            self.hung_up = Some(cx.now);
-            cx.actions.push(Action::DropOrigin);
-            cx.actions.push(Action::Hangup(Side::Client));
+        at.flows.up.rx.clear();
+        if self.hung_up.is_none() && !at.flows.down.has_unsent() {
+            self.hung_up = Some(at.cx.now);
+            at.act(Action::DropOrigin);
+            at.act(Action::Hangup(Side::Client));
         }
-        if self.hung_up.is_some() && flows.up.end >= End::Reached {
-            return State::close(Close::Orderly, cx);
+        match self.hung_up.is_some() && at.flows.up.end >= End::Reached {
+            true => Break(Then::Close(Close::Orderly)),
+            false => Continue(self),
         }
-        State::Closing(self)
     }
+}
 
-    /// Ends at once. Where something was left unsaid, the end must not be taken for that of a body.
-    fn give_up(flows: &Flows, cx: &mut Cx<'_>) -> State {
-        let unsaid = flows.down.has_unsent();
-        State::close(if unsaid { Close::Abort } else { Close::Orderly }, cx)
-    }
+/// Ends at once. Where something was left unsaid, the end must not be taken for that of a body.
+fn give_up(flows: &Flows) -> Then {
+    Then::Close(match flows.down.has_unsent() {
+        true => Close::Abort,
+        false => Close::Orderly,
+    })
 }

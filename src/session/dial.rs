@@ -1,160 +1,144 @@
 //! State: waiting for a connection to one of the vetted addresses. More of them may still be looked up: they join.
 
+use std::net::IpAddr;
+use std::ops::ControlFlow::{Break, Continue};
 use std::time::{Duration, Instant};
 
-use crate::flow::Flows;
 use crate::net::{IoFailKind, Side};
 
+use super::at::{At, Shared};
 use super::due::{earliest, is_due};
-use super::lookup::vet_rest;
-use super::outcome::Record;
+use super::errand::Errand;
 use super::refusal::Refusal;
-use super::request::{Kind, Request};
-use super::{Action, Cx, DialFail, Dialled, Input, Settings, Shared, State, Wanted, exchange, reply, tunnel};
+use super::request::Way;
+use super::then::{Rest, Reuse, Step, Then};
+use super::words::{Action, DialFail, Dialled, Input, Settings, Wanted};
 
 /// Waiting for a connection.
 #[derive(Debug)]
-pub struct Dial {
-    request: Box<Request>,
-    record: Box<Record>,
+pub(super) struct Dial {
+    errand: Errand,
     since: Instant,
-    /// Until then the rest of the addresses is looked up.
-    rest_until: Option<Instant>,
-}
-
-/// May an idle connection of the pool be used?
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Reuse {
-    /// If there is one. A tunnel never uses one.
-    IfIdle,
-    /// No: one just turned out to be closed.
-    Never,
-}
-
-/// Dials. With `rest_until` the lookup that gave the addresses goes on until then: the dial takes its number, so that
-/// both may answer.
-pub(super) fn start(
-    request: Box<Request>,
-    record: Box<Record>,
-    reuse: Reuse,
-    rest_until: Option<Instant>,
-    flows: &Flows,
-    shared: &mut Shared,
-    cx: &mut Cx<'_>,
-) -> State {
-    let seq = match rest_until {
-        Some(_) => shared.seq,
-        None => shared.next_seq(),
-    };
-    let pooled = reuse == Reuse::IfIdle && matches!(request.kind, Kind::Http(_));
-    let wanted = pooled.then(|| Wanted {
-        key: request.pool_key(),
-        fresh: !request.is_repeatable(flows.up.tx.len()),
-    });
-    cx.actions
-        .push(Action::Dial(seq, request.addresses.clone(), wanted));
-    State::Dial(Dial {
-        request,
-        record,
-        since: cx.now,
-        rest_until,
-    })
+    rest: Rest,
 }
 
 impl Dial {
+    /// Dials. Where the lookup that gave the addresses goes on, the dial takes its number, so that both may answer.
+    pub(super) fn enter(errand: Errand, reuse: Reuse, rest: Rest, at: &mut At<'_, '_>) -> Dial {
+        let seq = match rest {
+            Rest::Awaited(_) => at.shared.seq,
+            Rest::Known => at.shared.next_seq(),
+        };
+        let request = &errand.request;
+        let pooled = reuse == Reuse::IfIdle && request.way == Way::Forward;
+        let wanted = pooled.then(|| Wanted {
+            key: request.pool_key(),
+            fresh: !request.is_repeatable(),
+        });
+        at.act(Action::Dial(seq, request.addresses.clone(), wanted));
+        let since = at.cx.now;
+        Dial { errand, since, rest }
+    }
+
     pub(super) fn deadline(&self, shared: &Shared, settings: &Settings) -> Option<Instant> {
-        let own = earliest(self.own_deadline(settings), self.rest_until);
-        earliest(own, self.request.half_close_deadline(shared))
+        let own = earliest(self.own_deadline(settings), self.rest_until());
+        earliest(own, self.errand.half_close_deadline(shared))
     }
 
     fn own_deadline(&self, settings: &Settings) -> Option<Instant> {
         (!settings.connect_timeout.is_zero()).then(|| self.since + settings.connect_timeout)
     }
 
-    pub(super) fn advance(
-        mut self,
-        input: Input<'_>,
-        flows: &mut Flows,
-        shared: &mut Shared,
-        cx: &mut Cx<'_>,
-    ) -> State {
-        match input {
-            Input::Dialled(_, Ok(dialled)) => self.go_on(dialled, flows, shared, cx),
-            Input::Dialled(_, Err(fail)) => {
-                self.request.lost.get_or_insert_with(|| Box::new(fail));
-                self.wait_for_rest(flows, shared, cx)
-            }
-            Input::Resolved(_, answer) if self.rest_until.is_some() => {
-                self.rest_until = None;
-                let more = vet_rest(&mut self.request, answer.unwrap_or_default(), cx);
-                if more.is_empty() {
-                    return self.wait_for_rest(flows, shared, cx);
-                }
-                cx.actions.push(match self.request.lost {
-                    None => Action::Join(more),
-                    // What was dialled before is named if these fail too.
-                    Some(_) => Action::Dial(shared.next_seq(), more, None),
-                });
-                State::Dial(self)
-            }
-            Input::Expired if is_due(self.request.half_close_deadline(shared), cx.now) => {
-                reply::abandon(self.record, "the client closed its connection", cx)
-            }
-            Input::Expired if is_due(self.own_deadline(cx.settings), cx.now) => {
-                cx.actions.push(Action::Cancel);
-                // Who answered, if only by a refusal, is not who kept us waiting.
-                let refusal = match &self.request.lost {
-                    Some(fail) => dial_refusal(fail),
-                    None => self.out_of_time(cx.settings.connect_timeout),
-                };
-                self.refuse(refusal, flows, shared, cx)
-            }
-            Input::Expired if is_due(self.rest_until, cx.now) => {
-                self.rest_until = None;
-                self.wait_for_rest(flows, shared, cx)
-            }
-            Input::Broken(Side::Client, fail) => reply::abandon(self.record, &fail.text, cx),
-            Input::Terminate => reply::abandon(self.record, "the proxy shut down", cx),
-            _ => State::Dial(self),
+    fn rest_until(&self) -> Option<Instant> {
+        match self.rest {
+            Rest::Known => None,
+            Rest::Awaited(until) => Some(until),
         }
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        self.errand.request.head.len()
+    }
+
+    pub(super) fn advance(mut self, input: Input<'_>, at: &mut At<'_, '_>) -> Step<Dial> {
+        let then = match input {
+            Input::Dialled(_, Ok(dialled)) => self.arrive(dialled, at),
+            Input::Dialled(_, Err(fail)) => {
+                self.errand.request.lost.get_or_insert_with(|| Box::new(fail));
+                return self.wait_for_rest(at);
+            }
+            Input::Resolved(_, answer) if self.rest != Rest::Known => {
+                return self.join(answer.unwrap_or_default(), at);
+            }
+            Input::Expired if is_due(self.errand.half_close_deadline(at.shared), at.cx.now) => {
+                self.errand.abandon("the client closed its connection", at)
+            }
+            Input::Expired if is_due(self.own_deadline(at.cx.settings), at.cx.now) => {
+                at.act(Action::Cancel);
+                // Who answered, if only by a refusal, is not who kept us waiting.
+                let refusal = match &self.errand.request.lost {
+                    Some(fail) => dial_refusal(fail),
+                    None => self.out_of_time(at.cx.settings.connect_timeout),
+                };
+                self.errand.refuse(refusal)
+            }
+            Input::Expired if is_due(self.rest_until(), at.cx.now) => {
+                self.rest = Rest::Known;
+                return self.wait_for_rest(at);
+            }
+            Input::Broken(Side::Client, fail) => self.errand.abandon(&fail.text, at),
+            Input::Terminate => self.errand.abandon("the proxy shut down", at),
+            _ => return Continue(self),
+        };
+        Break(then)
+    }
+
+    /// All addresses are known: those that were not dialled yet are.
+    fn join(mut self, found: &[IpAddr], at: &mut At<'_, '_>) -> Step<Dial> {
+        self.rest = Rest::Known;
+        let more = self.errand.vet_rest(found, at.cx);
+        if more.is_empty() {
+            return self.wait_for_rest(at);
+        }
+        let action = match self.errand.request.lost {
+            None => Action::Join(more),
+            // What was dialled before is named if these fail too.
+            Some(_) => Action::Dial(at.shared.next_seq(), more, None),
+        };
+        at.act(action);
+        Continue(self)
     }
 
     /// Lost is a dial only when no address is left to wait for.
-    fn wait_for_rest(mut self, flows: &mut Flows, shared: &mut Shared, cx: &mut Cx<'_>) -> State {
-        if self.rest_until.is_some() {
-            return State::Dial(self);
+    fn wait_for_rest(mut self, at: &mut At<'_, '_>) -> Step<Dial> {
+        if self.rest != Rest::Known {
+            return Continue(self);
         }
-        match self.request.lost.take() {
+        match self.errand.request.lost.take() {
             Some(fail) => {
-                cx.actions.push(Action::Cancel);
-                self.refuse(dial_refusal(&fail), flows, shared, cx)
+                at.act(Action::Cancel);
+                Break(self.errand.refuse(dial_refusal(&fail)))
             }
-            None => State::Dial(self),
+            None => Continue(self),
         }
     }
 
-    fn go_on(mut self, dialled: Dialled, flows: &mut Flows, shared: &mut Shared, cx: &mut Cx<'_>) -> State {
-        if self.rest_until.is_some() {
+    fn arrive(mut self, dialled: Dialled, at: &mut At<'_, '_>) -> Then {
+        if self.rest != Rest::Known {
             // The rest is of no interest any more; nor would its answer be the next question's.
-            cx.actions.push(Action::Cancel);
-            shared.next_seq();
+            at.act(Action::Cancel);
+            at.shared.next_seq();
         }
-        let record = &mut self.record;
+        let record = &mut self.errand.record;
         record.outbound_remote = Some(dialled.remote);
         record.outbound_local = dialled.local;
-        record.establish_time = Some(cx.now.duration_since(self.since).into());
-        match self.request.kind {
-            Kind::Connect(_) => {
-                cx.spares.put_back(self.request);
-                tunnel::accept(self.record, flows, cx)
-            }
-            Kind::Http(_) => exchange::start(self.request, self.record, dialled, flows, cx),
-        }
+        record.establish_time = Some(at.cx.now.duration_since(self.since).into());
+        Then::Arrive(self.errand, dialled)
     }
 
     /// Of several addresses some may have failed otherwise before; the race alone knows which.
     fn out_of_time(&self, limit: Duration) -> Refusal {
-        let addresses = &self.request.addresses;
+        let addresses = &self.errand.request.addresses;
         let first = addresses
             .first()
             .map(|vetted| vetted.address().to_string())
@@ -167,10 +151,6 @@ impl Dial {
             ),
         };
         Refusal::DialTimedOut(text.into())
-    }
-
-    fn refuse(self, refusal: Refusal, flows: &mut Flows, shared: &mut Shared, cx: &mut Cx<'_>) -> State {
-        reply::refuse(self.record, refusal, self.request.manner(), flows, shared, cx)
     }
 }
 

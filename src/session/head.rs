@@ -1,22 +1,25 @@
 //! State: waiting for a request head, the first or the next one of a kept-alive connection.
 
+use std::ops::ControlFlow::{Break, Continue};
 use std::time::{Duration, Instant};
 
-use crate::flow::{End, Flows, Gate};
+use crate::flow::{End, Gate};
 use crate::http::head::{Scan, Scanned};
 use crate::net::Side;
 
-use super::closing::Closing;
+use super::at::{At, STRANGER_TIMEOUT, Shared};
+use super::judge::{Refused, fault_refusal, judge};
 use super::refusal::Refusal;
-use super::reply::{self, Manner};
-use super::{Close, Cx, Input, STRANGER_TIMEOUT, Settings, Shared, State, front, lookup};
+use super::request::Manner;
+use super::then::{Step, Then};
+use super::words::{Close, Input, Settings};
 
 /// A kept-alive client may stay silent for so long at most.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Waiting for a request head.
 #[derive(Debug)]
-pub struct Head {
+pub(super) struct Head {
     scan: Scan,
     /// Since when: the accept, the last response, or the first byte.
     since: Instant,
@@ -28,7 +31,7 @@ pub struct Head {
 
 impl Head {
     /// For a client that just connected.
-    pub fn first(now: Instant) -> Head {
+    pub(super) fn first(now: Instant) -> Head {
         Head {
             scan: Scan::request(),
             since: now,
@@ -39,18 +42,16 @@ impl Head {
 
     /// For a client that was answered and kept: its next bytes are looked at again, and read again as soon as
     /// the answer has left.
-    pub(super) fn next(flows: &mut Flows, now: Instant) -> State {
-        flows.up.gate = match flows.down.has_unsent() {
+    pub(super) fn enter(at: &mut At<'_, '_>) -> Head {
+        at.flows.up.gate = match at.flows.down.has_unsent() {
             true => Gate::Pass(0),
             false => Gate::Hold,
         };
-        flows.down.gate = Gate::Pass(0);
-        State::Head(Head {
-            scan: Scan::request(),
-            since: now,
+        at.flows.down.gate = Gate::Pass(0);
+        Head {
             begun: false,
-            has_bytes: false,
-        })
+            ..Head::first(at.cx.now)
+        }
     }
 
     pub(super) fn deadline(&self, shared: &Shared, settings: &Settings) -> Instant {
@@ -66,87 +67,91 @@ impl Head {
         }
     }
 
-    pub(super) fn advance(
-        mut self,
-        input: Input<'_>,
-        flows: &mut Flows,
-        shared: &mut Shared,
-        cx: &mut Cx<'_>,
-    ) -> State {
+    pub(super) fn advance(mut self, input: Input<'_>, at: &mut At<'_, '_>) -> Step<Head> {
         match input {
             Input::Broken(Side::Client, _) | Input::Unwritable(..) | Input::Terminate => {
-                return State::close(Close::Orderly, cx);
+                return Break(Then::Close(Close::Orderly));
             }
             Input::Starved => {
                 let why = "No memory is left to read the request's head.";
-                return self.refuse(Refusal::Overloaded(why), flows, shared, cx);
+                return Break(self.refuse(Refusal::Overloaded(why), at));
             }
-            Input::Expired if cx.now < self.deadline(shared, cx.settings) => {}
+            Input::Expired if at.cx.now < self.deadline(at.shared, at.cx.settings) => {}
             Input::Expired if self.has_bytes => {
-                return self.refuse(Refusal::HeadTooSlow, flows, shared, cx);
+                return Break(self.refuse(Refusal::HeadTooSlow, at));
             }
-            Input::Expired => return State::close(Close::Orderly, cx),
+            Input::Expired => return Break(Then::Close(Close::Orderly)),
             _ => {}
         }
         // The answer before goes out first: answers keep their order, and a client that does not read its
         // answers can't make us queue them.
-        if flows.down.has_unsent() {
-            return State::Head(self);
+        if at.flows.down.has_unsent() {
+            return Continue(self);
         }
-        flows.up.gate = Gate::Hold;
-        if !flows.up.rx.is_empty() && !self.has_bytes {
+        at.flows.up.gate = Gate::Hold;
+        if !at.flows.up.rx.is_empty() && !self.has_bytes {
             // After a refusal a stranger's time runs on: a byte now and then would win it more.
-            if !self.begun && !shared.was_refused_as_stranger() {
-                self.since = cx.now;
+            if !self.begun && !at.shared.was_refused_as_stranger() {
+                self.since = at.cx.now;
             }
             (self.begun, self.has_bytes) = (true, true);
         }
-        match self.scan.advance(flows.up.rx.as_slice(), &cx.settings.head) {
-            Scanned::Head(n) => self.judge(n, flows, shared, cx),
-            Scanned::Bad(fault) => self.refuse(front::fault_refusal(fault), flows, shared, cx),
-            // Nobody was answered on this connection, so no answer can be lost with it.
-            Scanned::More if shared.draining && self.begun && !self.has_bytes => {
-                State::close(Close::Orderly, cx)
-            }
-            // What is there is no whole head, and nothing will be added, or nothing of a further one is wanted.
-            Scanned::More if flows.up.end >= End::Reached || (shared.draining && !self.has_bytes) => {
-                Closing::gracefully(flows, cx)
-            }
-            Scanned::More => State::Head(self),
+        let scanned = self.scan.advance(at.flows.up.rx.as_slice(), &at.cx.settings.head);
+        match scanned {
+            Scanned::Head(n) => Break(self.judge(n, at)),
+            Scanned::Bad(fault) => Break(self.refuse(fault_refusal(fault), at)),
+            Scanned::More => self.wait(at),
         }
     }
 
-    fn judge(self, head_bytes: usize, flows: &mut Flows, shared: &mut Shared, cx: &mut Cx<'_>) -> State {
-        let head = flows
+    /// A whole head is not there yet. Can it still come?
+    fn wait(self, at: &At<'_, '_>) -> Step<Head> {
+        let draining = at.shared.draining;
+        // Nobody was answered on this connection, so no answer can be lost with it.
+        if draining && self.begun && !self.has_bytes {
+            return Break(Then::Close(Close::Orderly));
+        }
+        let has_ended = at.flows.up.end >= End::Reached;
+        if !has_ended && (self.has_bytes || !draining) {
+            return Continue(self);
+        }
+        // What is there is no whole head, and nothing will be added, or nothing of a further one is wanted.
+        Break(match has_ended && !at.flows.down.has_unsent() {
+            true => Then::Close(Close::Orderly),
+            false => Then::Linger,
+        })
+    }
+
+    fn judge(self, head_bytes: usize, at: &mut At<'_, '_>) -> Then {
+        let head = at
+            .flows
             .up
             .rx
             .as_slice()
             .get(self.scan.skipped()..head_bytes)
             .unwrap_or_default();
-        // The head to send waits in the flow to the origin, where the byte budget counts it.
-        let judged = front::judge(head, flows.up.tx.writer(), shared, cx);
-        flows.up.rx.consume(head_bytes);
-        flows.up.gate = Gate::Pass(0);
+        let judged = judge(head, at.shared, at.cx);
+        at.flows.up.rx.consume(head_bytes);
+        at.flows.up.gate = Gate::Pass(0);
         match judged {
-            Ok((request, record)) if request.ends_here() => {
-                let manner = request.manner();
-                cx.spares.put_back(request);
-                reply::reached(record, manner, flows, shared, cx)
+            Ok(errand) if errand.request.asked.ends_here => {
+                let manner = errand.request.asked.manner;
+                at.cx.spares.put_back(errand.request);
+                Then::Reached(errand.record, manner)
             }
-            Ok((request, record)) => lookup::start(request, record, flows, shared, cx),
-            Err(refused) => reply::refuse(refused.record, refused.refusal, refused.manner, flows, shared, cx),
+            Ok(errand) => Then::Lookup(errand),
+            Err(Refused {
+                record,
+                refusal,
+                manner,
+            }) => Then::Refuse(record, refusal, manner),
         }
     }
 
-    fn refuse(self, refusal: Refusal, flows: &mut Flows, shared: &mut Shared, cx: &mut Cx<'_>) -> State {
-        let record = front::new_record(shared, cx);
-        let begun = flows
-            .up
-            .rx
-            .as_slice()
-            .get(self.scan.skipped()..)
-            .unwrap_or_default();
-        let manner = Manner::closing(begun);
-        reply::refuse(record, refusal, manner, flows, shared, cx)
+    fn refuse(self, refusal: Refusal, at: &mut At<'_, '_>) -> Then {
+        let record = at.cx.new_record(at.shared.client);
+        let received = at.flows.up.rx.as_slice();
+        let begun = received.get(self.scan.skipped()..).unwrap_or_default();
+        Then::Refuse(record, refusal, Manner::closing(begun))
     }
 }

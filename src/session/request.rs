@@ -1,26 +1,31 @@
 //! A request between its judgement and its answer: what was allowed, to whom, and what forwarding it takes. Decides
-//! nothing; `front` makes it.
+//! nothing; `judge` makes it.
 
 use std::time::Instant;
 
 use crate::flow::GRANTED_BYTES;
-use crate::http::Version;
 use crate::http::framing::Body;
+use crate::http::{Version, accept};
 use crate::policy::{Allowed, Role, VettedList};
 
-use super::reply::Manner;
-use super::{DialFail, PoolKey, Shared};
+use super::words::{DialFail, PoolKey};
 
-/// A request that the ACL allowed. What is to be said of it in the log is in the [`Record`] beside it.
+/// A request that the ACL allowed. What is to be said of it in the log is in the
+/// [`Record`](super::outcome::Record) beside it.
 #[derive(Debug)]
 pub struct Request {
     /// The ACL's permission.
     pub allowed: Allowed,
     /// Who asks.
     pub role: Role,
-    /// CONNECT or plain.
-    pub kind: Kind,
-    /// When its head was complete.
+    /// What it asks for.
+    pub way: Way,
+    /// How.
+    pub asked: Asked,
+    /// What the origin is to be sent first; nothing, of a tunnel. Here it waits for a connection, and here it stays where
+    /// it may have to be sent twice.
+    pub head: Vec<u8>,
+    /// When the client's head was complete.
     pub began: Instant,
     /// Where it may be dialled; none before its host was looked up.
     pub addresses: VettedList,
@@ -28,21 +33,21 @@ pub struct Request {
     pub(super) lost: Option<Box<DialFail>>,
 }
 
-/// The two ways of asking.
-#[derive(Debug)]
-pub enum Kind {
-    /// CONNECT, and how to answer one that fails.
-    Connect(Manner),
-    /// A request to be forwarded.
-    Http(Http),
+/// What a request asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// A tunnel (CONNECT).
+    Tunnel,
+    /// To be forwarded.
+    Forward,
 }
 
-/// What forwarding needs to know of a request.
+/// What the client's head says of how to treat its request.
 #[derive(Debug)]
-pub struct Http {
+pub struct Asked {
     /// The client's protocol version.
     pub version: Version,
-    /// How its body is framed.
+    /// How its body is framed; a tunnel has none.
     pub body: Body,
     /// How the client wants its connection and an answer of ours.
     pub manner: Manner,
@@ -56,54 +61,54 @@ pub struct Http {
     pub ends_here: bool,
     /// It carries connection-based authentication: its connection is never shared.
     pub private: bool,
-    /// A copy of the head that was sent to the origin, where it may have to be sent twice.
-    pub head_copy: Vec<u8>,
+}
+
+/// How a client wants to be answered, and whether its connection can go on afterwards.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Manner {
+    /// It keeps the connection, as far as it is concerned.
+    pub persists: bool,
+    /// Its request has content that was not read.
+    pub body_left: bool,
+    /// It asked by HEAD: headers only.
+    pub head_only: bool,
+    /// It speaks HTTP/1.0.
+    pub http10: bool,
+    /// It wants to be told in JSON.
+    pub json: bool,
+}
+
+impl Manner {
+    /// Answer and close: all that makes sense after a CONNECT, too.
+    pub const CLOSING: Manner = Manner {
+        persists: false,
+        body_left: true,
+        head_only: false,
+        http10: false,
+        json: false,
+    };
+
+    /// Answer and close, where nothing of a head could be read but perhaps its method and its Accept.
+    pub fn closing(head: &[u8]) -> Manner {
+        Manner {
+            head_only: head.starts_with(b"HEAD "),
+            json: accept::unparsed_prefers_json(head),
+            ..Manner::CLOSING
+        }
+    }
 }
 
 impl Request {
-    /// May it be sent once more (RFC 9110, 9.2.2)? Only where nothing of it is lost with the first attempt: of a head of
-    /// more than [`GRANTED_BYTES`] no copy is kept.
-    pub fn is_repeatable(&self, head_bytes: usize) -> bool {
-        match &self.kind {
-            Kind::Http(http) => http.idempotent && !http.manner.body_left && head_bytes <= GRANTED_BYTES,
-            Kind::Connect(_) => false,
-        }
-    }
-
-    /// Is a copy of its head kept, so that it can be sent once more?
-    pub(super) fn has_copy(&self) -> bool {
-        matches!(&self.kind, Kind::Http(http) if !http.head_copy.is_empty())
-    }
-
-    /// Is it for us, though it was let out?
-    pub(super) fn ends_here(&self) -> bool {
-        matches!(&self.kind, Kind::Http(http) if http.ends_here)
-    }
-
-    /// The copy of its head, if there is one, for the last time.
-    pub(super) fn take_copy(&mut self) -> Vec<u8> {
-        match &mut self.kind {
-            Kind::Http(http) => std::mem::take(&mut http.head_copy),
-            Kind::Connect(_) => Vec::new(),
-        }
-    }
-
-    /// How to answer it ourselves. After a CONNECT nothing but a close makes sense, and its
-    /// manner says so.
-    pub fn manner(&self) -> Manner {
-        match &self.kind {
-            Kind::Connect(manner) => *manner,
-            Kind::Http(http) => http.manner,
-        }
+    /// May it be sent once more (RFC 9110, 9.2.2)? Only where nothing of it is lost with the first attempt: a head of more
+    /// than [`GRANTED_BYTES`] is not kept for a second one.
+    pub fn is_repeatable(&self) -> bool {
+        self.asked.idempotent && !self.asked.manner.body_left && self.head.len() <= GRANTED_BYTES
     }
 
     /// After a client's FIN a plain request is worth only a short wait; a CONNECT is not: the tunnel will carry
     /// the FIN on.
-    pub(super) fn half_close_deadline(&self, shared: &Shared) -> Option<Instant> {
-        match self.kind {
-            Kind::Connect(_) => None,
-            Kind::Http(_) => shared.half_close_deadline(self.began),
-        }
+    pub(super) fn outlives_fin(&self) -> bool {
+        self.way == Way::Tunnel
     }
 
     /// Which idle connections would do.

@@ -9,53 +9,15 @@ use crate::http::joint::{self, Persistence};
 use crate::http::rewrite::{self, ResponsePlan};
 use crate::http::{Fault, Version, upgrade};
 
-use super::exchange::{Continuing, Exchange, Next, Sending};
+use super::at::{At, Cx, Shared};
 use super::outcome::Extent;
+use super::progress::{Continuing, Exchange, Next, Receiving, Sending};
 use super::refusal::Refusal;
 use super::relay::{Relay, Relayed};
-use super::{Action, Cx, Shared};
+use super::words::Action;
 
 /// Interim responses before a final one; no honest origin needs more.
 const INTERIM_MAX: u8 = 32;
-
-/// How far the response got.
-#[derive(Debug)]
-pub(super) enum Receiving {
-    /// No final head yet.
-    Head {
-        scan: Scan,
-        interims: u8,
-    },
-    Length,
-    Chunked(Relay),
-    /// Its end is the connection's.
-    UntilClose,
-    /// There is no body.
-    Nothing,
-}
-
-impl Receiving {
-    pub(super) fn head() -> Receiving {
-        Receiving::Head {
-            scan: Scan::response(),
-            interims: 0,
-        }
-    }
-
-    /// Is the final response still to begin?
-    pub(super) fn is_pending(&self) -> bool {
-        matches!(self, Receiving::Head { .. })
-    }
-
-    /// Can the client tell a body that broke off from a complete one by its framing?
-    pub(super) fn shows_truncation(&self) -> bool {
-        match self {
-            Receiving::Chunked(relay) => relay.is_framed(),
-            Receiving::UntilClose => false,
-            _ => true,
-        }
-    }
-}
 
 /// What a head turned out to be.
 enum Taken {
@@ -65,31 +27,27 @@ enum Taken {
 }
 
 /// Goes on as far as the bytes read allow.
-pub(super) fn receive(
-    exchange: &mut Exchange,
-    flows: &mut Flows,
-    shared: &Shared,
-    cx: &mut Cx<'_>,
-) -> Option<Next> {
+pub(super) fn receive(exchange: &mut Exchange, at: &mut At<'_, '_>) -> Option<Next> {
     while let Receiving::Head { scan, .. } = &mut exchange.receiving {
-        if !flows.down.tx_has_room() {
+        let down = &at.flows.down;
+        if !down.tx_has_room() {
             return None;
         }
-        match scan.advance(flows.down.rx.as_slice(), &cx.settings.head) {
+        match scan.advance(down.rx.as_slice(), &at.cx.settings.head) {
             Scanned::Head(n) => {
-                if let Some(next) = take_head(exchange, n, flows, shared, cx) {
+                if let Some(next) = take_head(exchange, n, at) {
                     return Some(next);
                 }
             }
             Scanned::Bad(fault) => return Some(Next::Refuse(malformed(fault))),
-            Scanned::More if flows.down.end >= End::Reached => {
+            Scanned::More if down.end >= End::Reached => {
                 let why = "the origin closed the connection without an answer";
-                return Some(exchange.unanswered(why, flows));
+                return Some(exchange.unanswered(why, at.flows));
             }
             Scanned::More => return None,
         }
     }
-    body(exchange, flows, cx)
+    body(exchange, at.flows, at.cx)
 }
 
 fn body(exchange: &mut Exchange, flows: &mut Flows, cx: &Cx<'_>) -> Option<Next> {
@@ -116,20 +74,14 @@ fn body(exchange: &mut Exchange, flows: &mut Flows, cx: &Cx<'_>) -> Option<Next>
     stuck.then(|| Next::Truncated("the origin closed the connection before its response ended".into()))
 }
 
-fn take_head(
-    exchange: &mut Exchange,
-    head_bytes: usize,
-    flows: &mut Flows,
-    shared: &Shared,
-    cx: &mut Cx<'_>,
-) -> Option<Next> {
+fn take_head(exchange: &mut Exchange, head_bytes: usize, at: &mut At<'_, '_>) -> Option<Next> {
     exchange.origin.reused = false;
-    let limits = cx.settings.head;
-    let Flow { rx, tx, .. } = &mut flows.down;
+    let limits = at.cx.settings.head;
+    let Flow { rx, tx, .. } = &mut at.flows.down;
     let bytes = rx.as_slice().get(..head_bytes).unwrap_or_default();
     let taken = head::with_response(bytes, &limits, |parsed| {
         let head = parsed.map_err(malformed)?;
-        read_head(exchange, &head, shared, tx.writer())
+        read_head(exchange, &head, at.shared, tx.writer())
     });
     rx.consume(head_bytes);
     match taken {
@@ -137,20 +89,18 @@ fn take_head(
         Ok(Taken::Interim) => next_head(exchange),
         Ok(Taken::Switching) => Some(Next::Upgraded),
         Ok(Taken::Final(body)) => {
-            (exchange.receiving, flows.down.gate) = match body {
+            (exchange.receiving, at.flows.down.gate) = match body {
                 Body::None | Body::Length(0) => (Receiving::Nothing, Gate::Pass(0)),
                 Body::Length(n) => (Receiving::Length, Gate::Pass(n)),
                 Body::Chunked => {
-                    let framed = exchange
-                        .http()
-                        .is_some_and(|http| http.version == Version::Http11);
+                    let framed = exchange.request.asked.version == Version::Http11;
                     (Receiving::Chunked(Relay::new(framed)), Gate::Hold)
                 }
                 Body::UntilClose if exchange.origin_broke => (Receiving::UntilClose, Gate::ENDLESS),
                 Body::UntilClose => (Receiving::UntilClose, Gate::Open),
             };
-            exchange.since = cx.now;
-            cx.actions.extend(exchange.record.take().map(Action::Log));
+            exchange.since = at.cx.now;
+            at.cx.actions.extend(exchange.record.take().map(Action::Log));
             None
         }
     }
@@ -178,12 +128,10 @@ fn read_head(
     shared: &Shared,
     out: &mut Vec<u8>,
 ) -> Result<Taken, Refusal> {
-    let Some(http) = exchange.http() else {
-        return Err(Refusal::ResponseMalformed("unexpected"));
-    };
+    let asked = &exchange.request.asked;
     let (version, head_only, asks_upgrade) =
-        (http.version, http.manner.head_only, !http.protocols.is_empty());
-    let switching = head.status == 101 && upgrade::agrees(head, &http.protocols);
+        (asked.version, asked.manner.head_only, !asked.protocols.is_empty());
+    let switching = head.status == 101 && upgrade::agrees(head, &asked.protocols);
     let body = framing::response_body(head, head_only, false).map_err(malformed)?;
     let sent = matches!(exchange.sending, Sending::Done);
     match head.status {

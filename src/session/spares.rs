@@ -5,18 +5,20 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::flow::GRANTED_BYTES;
 use crate::http::target::HTTP_PORT;
 use crate::net::{Target, TargetError};
 
-use super::exchange::Exchange;
 use super::outcome::Record;
+use super::progress::Exchange;
 use super::request::Request;
 
 /// Boxes of a kind that are kept; more are in use at a time only while as many requests are.
 const BOXES_MAX: usize = 256;
 
-/// Buffers of heads that are kept. A head has 4 KiB at most ([`crate::flow::GRANTED_BYTES`]), its buffer twice that.
+/// Buffers of heads that are kept, and how large they are at most.
 const HEADS_MAX: usize = 64;
+const HEAD_BYTES_MAX: usize = 2 * GRANTED_BYTES;
 
 /// Targets that are remembered, each with a few hundred bytes.
 const TARGETS_MAX: usize = 512;
@@ -33,11 +35,19 @@ pub struct Spares {
 }
 
 impl Spares {
-    /// A copy of a head.
-    pub(super) fn copy_of(&mut self, head: &[u8]) -> Vec<u8> {
-        let mut copy = self.heads.pop().unwrap_or_default();
-        copy.extend_from_slice(head);
-        copy
+    /// Memory for a head.
+    pub(super) fn head(&mut self) -> Vec<u8> {
+        self.heads.pop().unwrap_or_default()
+    }
+
+    /// Takes a head that nobody needs.
+    pub(super) fn put_back_head(&mut self, head: &mut Vec<u8>) {
+        let mut head = std::mem::take(head);
+        let fits = (1..=HEAD_BYTES_MAX).contains(&head.capacity());
+        if fits && self.heads.len() < HEADS_MAX {
+            head.clear();
+            self.heads.push(head);
+        }
     }
 
     /// An exchange in a box.
@@ -52,22 +62,14 @@ impl Spares {
 
     /// Takes an exchange's box back, and later that of its request.
     pub(super) fn put_back_exchange(&mut self, mut exchange: Box<Exchange>) {
-        self.keep_copy(&mut exchange.request);
+        self.put_back_head(&mut exchange.request.head);
         self.exchanges.put_back(exchange);
     }
 
-    /// Takes a request's box back, and the copy of its head.
+    /// Takes a request's box back, and its head.
     pub(super) fn put_back(&mut self, mut request: Box<Request>) {
-        self.keep_copy(&mut request);
+        self.put_back_head(&mut request.head);
         self.requests.put_back(request);
-    }
-
-    fn keep_copy(&mut self, request: &mut Request) {
-        let mut head = request.take_copy();
-        if head.capacity() > 0 && self.heads.len() < HEADS_MAX {
-            head.clear();
-            self.heads.push(head);
-        }
     }
 }
 

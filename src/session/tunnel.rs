@@ -1,53 +1,28 @@
 //! State: a tunnel. Both gates stand open, the pump does the work; here is only noticed how it ends.
 
+use std::ops::ControlFlow::{Break, Continue};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::flow::{End, Flow, Flows, Gate};
 use crate::net::{IoFail, IoFailKind, Side};
 
-use super::closing::Closing;
+use super::at::At;
 use super::due::is_due;
 use super::outcome::{Extent, Record, TunnelEnd};
-use super::{Action, Close, Cx, Input, Settings, State};
+use super::then::{Step, Then};
+use super::words::{Action, Close, Input, Settings};
 
 /// A half-closed tunnel in which nothing moves ends after this long, if not after the idle timeout.
 const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A tunnel.
 #[derive(Debug)]
-pub struct Tunnel {
+pub(super) struct Tunnel {
     /// Becomes the close line.
     record: Box<Record>,
     began: Instant,
     /// When the first half was closed.
     half_closed_at: Option<Instant>,
-}
-
-/// Answers a CONNECT whose dial succeeded.
-pub(super) fn accept(record: Box<Record>, flows: &mut Flows, cx: &mut Cx<'_>) -> State {
-    flows.down.tx.push(b"HTTP/1.1 200 Connection established\r\n\r\n");
-    log_opening(&record, cx);
-    open(record, flows, cx)
-}
-
-/// The decision line; the record goes on and becomes the close line.
-pub(super) fn log_opening(record: &Record, cx: &mut Cx<'_>) {
-    let copy = cx.spares.records.fill(record.clone());
-    cx.actions.push(Action::Log(copy));
-}
-
-/// Opens both gates and begins to count. What the client sent ahead is in `up.rx` and leaves first.
-pub(super) fn open(record: Box<Record>, flows: &mut Flows, cx: &mut Cx<'_>) -> State {
-    for flow in [&mut flows.up, &mut flows.down] {
-        flow.gate = Gate::Open;
-        flow.touched = cx.now;
-        flow.moved_bytes = 0;
-    }
-    State::Tunnel(Tunnel {
-        record,
-        began: cx.now,
-        half_closed_at: None,
-    })
 }
 
 /// The origin's connection broke while we wrote to it, without having ended its own half before: no gate of a tunnel
@@ -57,6 +32,33 @@ fn origin_broke(flows: &Flows) -> bool {
 }
 
 impl Tunnel {
+    /// Answers a CONNECT whose dial succeeded.
+    pub(super) fn accept(record: Box<Record>, at: &mut At<'_, '_>) -> Tunnel {
+        at.flows
+            .down
+            .tx
+            .push(b"HTTP/1.1 200 Connection established\r\n\r\n");
+        Self::enter(record, at)
+    }
+
+    /// Writes the decision line, opens both gates and begins to count; the record goes on and becomes the close line. What
+    /// the client sent ahead is in `up.rx` and leaves first.
+    pub(super) fn enter(record: Box<Record>, at: &mut At<'_, '_>) -> Tunnel {
+        let decision = at.cx.spares.records.fill(Record::clone(&record));
+        at.act(Action::Log(decision));
+        let began = at.cx.now;
+        for flow in [&mut at.flows.up, &mut at.flows.down] {
+            flow.gate = Gate::Open;
+            flow.touched = began;
+            flow.moved_bytes = 0;
+        }
+        Tunnel {
+            record,
+            began,
+            half_closed_at: None,
+        }
+    }
+
     pub(super) fn deadline(&self, flows: &Flows, settings: &Settings) -> Option<Instant> {
         let idle = settings.idle_timeout;
         match self.half_closed_at {
@@ -67,74 +69,81 @@ impl Tunnel {
         }
     }
 
-    pub(super) fn advance(mut self, input: Input<'_>, flows: &mut Flows, cx: &mut Cx<'_>) -> State {
+    pub(super) fn advance(mut self, input: Input<'_>, at: &mut At<'_, '_>) -> Step<Tunnel> {
         match input {
-            // The origin takes nothing any more, but what it sent before is still to be delivered.
-            Input::Unwritable(Side::Origin, fail) => {
-                let origin_broke = flows.down.end == End::Open;
-                flows.up.kill();
-                flows.up.rx.clear();
-                // One that ended its half before has left in order: a last word to it, such as TLS's, may meet a reset.
-                if origin_broke {
-                    self.record.note_error(&fail.text);
-                    flows.down.gate = Gate::ENDLESS;
-                }
-            }
-            Input::Broken(_, fail) | Input::Unwritable(_, fail) => return self.broken(&fail, flows, cx),
-            Input::Expired if is_due(self.deadline(flows, cx.settings), cx.now) => {
-                self.log("idle timeout", false, flows, cx);
-                return State::close(Close::Orderly, cx);
+            Input::Unwritable(Side::Origin, fail) => self.origin_unwritable(&fail, at.flows),
+            Input::Broken(_, fail) | Input::Unwritable(_, fail) => return Break(self.broken(&fail, at)),
+            Input::Expired if is_due(self.deadline(at.flows, at.cx.settings), at.cx.now) => {
+                self.log("idle timeout", false, at);
+                return Break(Then::Close(Close::Orderly));
             }
             Input::Terminate => {
-                self.log("", true, flows, cx);
-                return State::close(Close::Orderly, cx);
+                self.log("", true, at);
+                return Break(Then::Close(Close::Orderly));
             }
             _ => {}
         }
-        let cut = origin_broke(flows) && flows.down.end >= End::Reached && !flows.down.has_unsent();
-        let (up_over, down_over) = (flows.up.is_over(), flows.down.is_over() || cut);
+        let Flows { up, down } = &*at.flows;
+        let broke = origin_broke(at.flows);
+        let cut = broke && down.end >= End::Reached && !down.has_unsent();
+        let (up_over, down_over) = (up.is_over(), down.is_over() || cut);
         if !up_over || !down_over {
             if up_over || down_over {
-                self.half_closed_at.get_or_insert(cx.now);
+                self.half_closed_at.get_or_insert(at.cx.now);
             }
-            return State::Tunnel(self);
+            return Continue(self);
         }
-        let (dead, broke) = (flows.up.dead, origin_broke(flows));
-        self.log("", false, flows, cx);
-        match (dead, broke) {
-            (true, true) => State::close(Close::Abort, cx),
-            (true, false) => Closing::linger(flows, cx),
-            (false, _) => State::close(Close::Orderly, cx),
+        let dead = up.dead;
+        self.log("", false, at);
+        Break(match (dead, broke) {
+            (true, true) => Then::Close(Close::Abort),
+            (true, false) => Then::Linger,
+            (false, _) => Then::Close(Close::Orderly),
+        })
+    }
+
+    /// The origin takes nothing any more, but what it sent before is still to be delivered.
+    fn origin_unwritable(&mut self, fail: &IoFail, flows: &mut Flows) {
+        let origin_broke = flows.down.end == End::Open;
+        flows.up.kill();
+        flows.up.rx.clear();
+        // One that ended its half before has left in order: a last word to it, such as TLS's, may meet a reset.
+        if origin_broke {
+            self.record.note_error(&fail.text);
+            flows.down.gate = Gate::ENDLESS;
         }
     }
 
     /// A reset travels as a reset: nobody may take what he got for complete. It is no error of a client that was told
     /// everything, the end too, and closed with some of that unread.
-    fn broken(self, fail: &IoFail, flows: &Flows, cx: &mut Cx<'_>) -> State {
-        let told_all = flows.down.end == End::Passed && !flows.down.has_unsent() && !flows.up.has_unsent();
+    fn broken(self, fail: &IoFail, at: &mut At<'_, '_>) -> Then {
+        let Flows { up, down } = &*at.flows;
+        let told_all = down.end == End::Passed && !down.has_unsent() && !up.has_unsent();
         let error = match fail.kind {
             _ if told_all => "",
             IoFailKind::Reset => "connection reset by peer",
             _ => &fail.text,
         };
-        self.log(error, false, flows, cx);
-        State::close(Close::Abort, cx)
+        self.log(error, false, at);
+        Then::Close(Close::Abort)
     }
 
-    fn log(mut self, error: &str, active_at_termination: bool, flows: &Flows, cx: &mut Cx<'_>) {
+    fn log(mut self, error: &str, active_at_termination: bool, at: &mut At<'_, '_>) {
         if !error.is_empty() {
             self.record.note_error(error);
         }
-        let since = |flow: &Flow| cx.now.saturating_duration_since(flow.touched);
-        let quiet = since(&flows.up).min(since(&flows.down));
+        let Flows { up, down } = &*at.flows;
+        let (now, wall) = (at.cx.now, at.cx.wall);
+        let since = |flow: &Flow| now.saturating_duration_since(flow.touched);
+        let quiet = since(up).min(since(down));
         self.record.extent = Extent::Tunnel(Box::new(TunnelEnd {
-            bytes_in: flows.down.moved_bytes,
-            bytes_out: flows.up.moved_bytes,
-            duration: cx.now.saturating_duration_since(self.began),
-            end_time: cx.wall,
-            last_activity: cx.wall.checked_sub(quiet).unwrap_or(SystemTime::UNIX_EPOCH),
+            bytes_in: down.moved_bytes,
+            bytes_out: up.moved_bytes,
+            duration: now.saturating_duration_since(self.began),
+            end_time: wall,
+            last_activity: wall.checked_sub(quiet).unwrap_or(SystemTime::UNIX_EPOCH),
             active_at_termination,
         }));
-        cx.actions.push(Action::Log(self.record));
+        at.act(Action::Log(self.record));
     }
 }

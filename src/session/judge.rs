@@ -14,11 +14,11 @@ use crate::http::{Fault, Version, joint, upgrade};
 use crate::net::{ClientKey, Target, TargetError};
 use crate::policy::{self, Allowed, Ask, Credentials, Role, VettedList};
 
+use super::at::{Cx, Shared};
+use super::errand::Errand;
 use super::outcome::{ProxyType, Record};
 use super::refusal::{Lacking, Refusal};
-use super::reply::Manner;
-use super::request::{Http, Kind, Request};
-use super::{Cx, Shared};
+use super::request::{Asked, Manner, Request, Way};
 
 /// Longest part of an unreadable host that is kept for log and answer, in bytes.
 const WRITTEN_BYTES_MAX: usize = 1024;
@@ -26,31 +26,23 @@ const WRITTEN_BYTES_MAX: usize = 1024;
 /// Longest trace id that is kept, in bytes.
 const TRACE_ID_BYTES_MAX: usize = 4096;
 
-/// An allowed request, and what is known of it so far.
-pub type Judged = (Box<Request>, Box<Record>);
-
 /// A request that is answered by us.
 #[derive(Debug)]
-pub struct Refused {
+pub(super) struct Refused {
     /// What is known of it.
-    pub record: Box<Record>,
+    pub(super) record: Box<Record>,
     /// Why.
-    pub refusal: Refusal,
+    pub(super) refusal: Refusal,
     /// How to answer.
-    pub manner: Manner,
+    pub(super) manner: Manner,
 }
 
-/// Judges a complete head. Appends the head to send to the origin to `out`, where there is one.
+/// Judges a complete head.
 ///
 /// # Errors
 /// The refusal to answer with.
-pub fn judge(
-    bytes: &[u8],
-    out: &mut Vec<u8>,
-    shared: &mut Shared,
-    cx: &mut Cx<'_>,
-) -> Result<Judged, Refused> {
-    let record = new_record(shared, cx);
+pub(super) fn judge(bytes: &[u8], shared: &mut Shared, cx: &mut Cx<'_>) -> Result<Errand, Refused> {
+    let record = cx.new_record(shared.client);
     let limits = cx.settings.head;
     head::with_request(bytes, &limits, |parsed| match parsed {
         Ok(head) => Judge {
@@ -62,7 +54,7 @@ pub fn judge(
                 ..Manner::CLOSING
             },
         }
-        .judge(out, shared, cx),
+        .judge(shared, cx),
         Err(fault) => Err(Refused {
             record,
             refusal: fault_refusal(fault),
@@ -71,14 +63,8 @@ pub fn judge(
     })
 }
 
-/// The record of a request that was noticed now.
-pub fn new_record(shared: &Shared, cx: &mut Cx<'_>) -> Box<Record> {
-    let id = cx.ids.next(cx.wall);
-    cx.spares.records.fill(Record::new(id, shared.client, cx.wall))
-}
-
 /// What a fault in a request is answered with.
-pub fn fault_refusal(fault: Fault) -> Refusal {
+pub(super) fn fault_refusal(fault: Fault) -> Refusal {
     match fault {
         Fault::Malformed(reason) => Refusal::Malformed(reason),
         Fault::TooLarge(reason) => Refusal::HeadTooLarge(reason),
@@ -92,9 +78,12 @@ struct Judge<'h> {
 }
 
 impl Judge<'_> {
-    fn judge(mut self, out: &mut Vec<u8>, shared: &mut Shared, cx: &mut Cx<'_>) -> Result<Judged, Refused> {
-        match self.walk(out, shared, cx) {
-            Ok(request) => Ok((cx.spares.requests.fill(request), self.record)),
+    fn judge(mut self, shared: &mut Shared, cx: &mut Cx<'_>) -> Result<Errand, Refused> {
+        match self.walk(shared, cx) {
+            Ok(request) => Ok(Errand {
+                request: cx.spares.requests.fill(request),
+                record: self.record,
+            }),
             Err(refusal) => Err(Refused {
                 record: self.record,
                 refusal,
@@ -103,7 +92,7 @@ impl Judge<'_> {
         }
     }
 
-    fn walk(&mut self, out: &mut Vec<u8>, shared: &mut Shared, cx: &mut Cx<'_>) -> Result<Request, Refusal> {
+    fn walk(&mut self, shared: &mut Shared, cx: &mut Cx<'_>) -> Result<Request, Refusal> {
         let head = self.head;
         // What a stranger sends as such is not kept: it would cost more than all the rest of its line.
         if !shared.is_stranger {
@@ -128,14 +117,19 @@ impl Judge<'_> {
         }
         shared.note_known();
         let allowed = self.decide(&role, target, path.is_none(), cx)?;
-        let kind = match path {
-            None => Kind::Connect(self.manner),
-            Some(path) => Kind::Http(self.http(&allowed, body, path, out)?),
+        let (way, asked, head) = match path {
+            None => (Way::Tunnel, self.tunnel(), Vec::new()),
+            Some(path) => {
+                let (asked, head) = self.forward(&allowed, body, path, cx)?;
+                (Way::Forward, asked, head)
+            }
         };
         Ok(Request {
             allowed,
             role,
-            kind,
+            way,
+            asked,
+            head,
             began: cx.now,
             addresses: VettedList::new(),
             lost: None,
@@ -243,7 +237,28 @@ impl Judge<'_> {
         }
     }
 
-    fn http(&self, allowed: &Allowed, body: Body, path: &[u8], out: &mut Vec<u8>) -> Result<Http, Refusal> {
+    /// A tunnel is answered in the client's manner; nothing else that its head says matters any more.
+    fn tunnel(&self) -> Asked {
+        Asked {
+            version: self.head.version,
+            body: Body::None,
+            manner: self.manner,
+            idempotent: false,
+            expects_continue: false,
+            protocols: Box::default(),
+            ends_here: false,
+            private: false,
+        }
+    }
+
+    /// What a request to be forwarded asks for, and the head to send for it.
+    fn forward(
+        &self,
+        allowed: &Allowed,
+        body: Body,
+        path: &[u8],
+        cx: &mut Cx<'_>,
+    ) -> Result<(Asked, Vec<u8>), Refusal> {
         let head = self.head;
         let forwards = max_forwards::forwards(head).map_err(fault_refusal)?;
         if forwards == Forwards::None && head.method == "TRACE" {
@@ -256,8 +271,9 @@ impl Judge<'_> {
             protocols: &protocols,
             forwards,
         };
-        rewrite::request(head, &plan, out);
-        Ok(Http {
+        let mut out = cx.spares.head();
+        rewrite::request(head, &plan, &mut out);
+        let asked = Asked {
             version: head.version,
             body,
             manner: self.manner,
@@ -266,8 +282,8 @@ impl Judge<'_> {
             protocols,
             ends_here: forwards == Forwards::None,
             private: fields::field(head.fields, "authorization").any(fields::is_connection_based),
-            head_copy: Vec::new(),
-        })
+        };
+        Ok((asked, out))
     }
 }
 

@@ -1,0 +1,63 @@
+//! A request that was let out, on its way: the request and what is to be said of it. Holds the only place where addresses
+//! are vetted.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use crate::policy::{Denied, VettedList};
+
+use super::at::{At, Cx, Shared};
+use super::outcome::Record;
+use super::refusal::Refusal;
+use super::request::Request;
+use super::then::Then;
+use super::words::{Action, Close};
+
+/// Two boxes, for the record goes on alone where the request is over: into the log, or with a tunnel until that ends.
+#[derive(Debug)]
+pub(super) struct Errand {
+    pub(super) request: Box<Request>,
+    pub(super) record: Box<Record>,
+}
+
+impl Errand {
+    /// What the addresses found come to, none of them of a literal, whose address stands in the target.
+    ///
+    /// # Errors
+    /// The first of them that is denied, where none is allowed.
+    pub(super) fn vetted(&self, found: &[IpAddr], cx: &Cx<'_>) -> Result<VettedList, Denied> {
+        cx.policy.vet(&self.request.allowed, found, cx.is_local)
+    }
+
+    /// The addresses that it may be dialled at beside those it is dialled at; none when there are no more.
+    pub(super) fn vet_rest(&mut self, found: &[IpAddr], cx: &Cx<'_>) -> VettedList {
+        let mut more = self.vetted(found, cx).unwrap_or_default();
+        let dialled = &mut self.request.addresses;
+        more.retain(|address| !dialled.contains(address));
+        more.truncate(dialled.remaining_capacity());
+        dialled.extend(more.iter().copied());
+        more
+    }
+
+    /// When its client has waited for long enough behind its FIN.
+    pub(super) fn half_close_deadline(&self, shared: &Shared) -> Option<Instant> {
+        match self.request.outlives_fin() {
+            true => None,
+            false => shared.half_close_deadline(self.request.began),
+        }
+    }
+
+    /// Answers it ourselves.
+    pub(super) fn refuse(self, refusal: Refusal) -> Then {
+        let manner = self.request.asked.manner;
+        Then::Refuse(self.record, refusal, manner)
+    }
+
+    /// Gives it up: the client is gone, or must go, and nobody is there to be answered.
+    pub(super) fn abandon(mut self, why: &str, at: &mut At<'_, '_>) -> Then {
+        at.act(Action::Cancel);
+        self.record.note_error(why);
+        at.act(Action::Log(self.record));
+        Then::Close(Close::Orderly)
+    }
+}

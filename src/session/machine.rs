@@ -1,0 +1,201 @@
+//! The state machine of one client connection, and the only place that knows which state follows which.
+//!
+//! ```text
+//!             accept
+//!               |
+//!               v      kept, after an answer of ours or the origin's
+//!      +----> Head <-------------------------------------------+
+//!      |        |                                              |
+//!      |        | judged: allowed                              |
+//!      |        v                                              |
+//!      |     Lookup ------.                                    |
+//!      |        |         |                                    |
+//!      |        | vetted  | refused: answer, and               |
+//!      |        v         |                                    |
+//!      |      Dial -------+---> keep the connection: ----------'
+//!      |      |  ^ |      |
+//!      |      |  | | dead |---> or not: --> Closing --> Done
+//!      |      |  | | kept |                    ^
+//!      |      |  | | one  |                    |
+//!      |      v  | v      |                    |
+//!      |    Exchange -----'--------------------+
+//!      |      |   |                            |
+//!      '------'   | 101                        |
+//!                 v                            |
+//!              Tunnel (from Dial as well) -----'
+//! ```
+//!
+//! From each state an error, a deadline or the end of the server may lead straight to `Done`. States return a [`Then`]
+//! and never name each other; what they return is followed here.
+
+use std::net::SocketAddr;
+use std::ops::ControlFlow::{Break, Continue};
+use std::time::Instant;
+
+use crate::flow::{End, Flows};
+
+use super::at::{At, Cx, Shared};
+use super::closing::Closing;
+use super::dial::Dial;
+use super::head::Head;
+use super::lookup::Lookup;
+use super::progress::Exchange;
+use super::reply;
+use super::request::Way;
+use super::then::{Step, Then};
+use super::tunnel::Tunnel;
+use super::words::{Action, Input, Settings};
+
+/// Where a connection stands.
+#[derive(Debug)]
+enum State {
+    Head(Head),
+    Lookup(Lookup),
+    Dial(Dial),
+    Exchange(Box<Exchange>),
+    Tunnel(Tunnel),
+    Closing(Closing),
+    Done,
+}
+
+/// Every connection pays for the largest: what needs more goes into a box.
+const _: () = assert!(size_of::<State>() <= 64);
+
+/// The state machine of one client connection.
+#[derive(Debug)]
+pub struct Session {
+    state: State,
+    shared: Shared,
+}
+
+impl Session {
+    /// A client that just connected. The flows must be fresh.
+    pub fn new(client: SocketAddr, now: Instant) -> Session {
+        Session {
+            state: State::Head(Head::first(now)),
+            shared: Shared::new(client),
+        }
+    }
+
+    /// Takes one input and goes on as far as the flows allow.
+    ///
+    /// **After every call carry out all of `cx.actions` in their order before the next one, move bytes only as the gates
+    /// allow, and call again with [`Input::Moved`] whenever bytes or an end moved, with [`Input::Expired`] when
+    /// [`Session::deadline`] has passed, and with each answer once: then no connection hangs, and none is left open.**
+    pub fn advance(&mut self, input: Input<'_>, flows: &mut Flows, cx: &mut Cx<'_>) {
+        if flows.up.end >= End::Announced {
+            self.shared.fin_at.get_or_insert(cx.now);
+        }
+        if let Input::Drain = input {
+            self.shared.draining = true;
+        }
+        if input.answers().is_some_and(|seq| seq != self.shared.seq) {
+            return;
+        }
+        let at = &mut At {
+            flows,
+            shared: &mut self.shared,
+            cx,
+        };
+        let mut input = input;
+        loop {
+            let state = std::mem::replace(&mut self.state, State::Done);
+            match state.advance(input, at) {
+                Continue(state) => {
+                    self.state = state;
+                    return;
+                }
+                Break(then) => self.state = follow(then, at),
+            }
+            // A state that was just entered looks at the flows too: what it waits for may be there already. This ends, for
+            // only a complete head in `rx` leads around once more, and only when the answer before has left.
+            input = Input::Moved;
+        }
+    }
+
+    /// When [`Input::Expired`] is due.
+    pub fn deadline(&self, flows: &Flows, settings: &Settings) -> Option<Instant> {
+        match &self.state {
+            State::Head(state) => Some(state.deadline(&self.shared, settings)),
+            State::Lookup(state) => Some(state.deadline(&self.shared, settings)),
+            State::Dial(state) => state.deadline(&self.shared, settings),
+            State::Exchange(state) => state.deadline(flows, &self.shared, settings),
+            State::Tunnel(state) => state.deadline(flows, settings),
+            State::Closing(state) => Some(state.deadline(flows, &self.shared)),
+            State::Done => None,
+        }
+    }
+
+    /// How many bytes it holds beside the flows: a head that waits for a connection, or for a second attempt.
+    pub fn held_bytes(&self) -> usize {
+        match &self.state {
+            State::Lookup(state) => state.held_bytes(),
+            State::Dial(state) => state.held_bytes(),
+            State::Exchange(state) => state.request.head.len(),
+            State::Head(_) | State::Tunnel(_) | State::Closing(_) | State::Done => 0,
+        }
+    }
+
+    /// Who connected.
+    pub fn client(&self) -> SocketAddr {
+        self.shared.client
+    }
+
+    /// Has none of its requests passed *who is asking*?
+    pub fn is_stranger(&self) -> bool {
+        self.shared.is_stranger
+    }
+
+    /// Is everything over?
+    pub fn is_done(&self) -> bool {
+        matches!(self.state, State::Done)
+    }
+
+    /// Is it a tunnel?
+    pub fn is_tunnel(&self) -> bool {
+        matches!(self.state, State::Tunnel(_))
+    }
+}
+
+impl State {
+    fn advance(self, input: Input<'_>, at: &mut At<'_, '_>) -> Step<State> {
+        match self {
+            State::Head(state) => state.advance(input, at).map_continue(State::Head),
+            State::Lookup(state) => state.advance(input, at).map_continue(State::Lookup),
+            State::Dial(state) => state.advance(input, at).map_continue(State::Dial),
+            State::Exchange(state) => state.advance(input, at).map_continue(State::Exchange),
+            State::Tunnel(state) => state.advance(input, at).map_continue(State::Tunnel),
+            State::Closing(state) => state.advance(input, at).map_continue(State::Closing),
+            State::Done => Continue(State::Done),
+        }
+    }
+}
+
+/// The state that a step leads to.
+fn follow(mut then: Then, at: &mut At<'_, '_>) -> State {
+    loop {
+        then = match then {
+            Then::Lookup(errand) => match Lookup::enter(errand, at) {
+                Continue(state) => return State::Lookup(state),
+                Break(then) => then,
+            },
+            Then::Dial(errand, reuse, rest) => return State::Dial(Dial::enter(errand, reuse, rest, at)),
+            Then::Arrive(errand, origin) => match errand.request.way {
+                Way::Forward => return State::Exchange(Exchange::enter(errand, origin, at)),
+                Way::Tunnel => {
+                    at.cx.spares.put_back(errand.request);
+                    return State::Tunnel(Tunnel::accept(errand.record, at));
+                }
+            },
+            Then::Switch(record) => return State::Tunnel(Tunnel::enter(record, at)),
+            Then::Refuse(record, refusal, manner) => reply::refuse(record, refusal, manner, at),
+            Then::Reached(record, manner) => reply::reached(record, manner, at),
+            Then::Head => return State::Head(Head::enter(at)),
+            Then::Linger => return State::Closing(Closing::enter(at)),
+            Then::Close(how) => {
+                at.act(Action::Close(how));
+                return State::Done;
+            }
+        };
+    }
+}

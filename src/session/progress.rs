@@ -1,0 +1,165 @@
+//! How far a request and its response got, as a value: what [`Exchange`] keeps. What is done with it stands in
+//! `exchange` (the request, the ends) and `response`.
+
+use std::time::{Duration, Instant};
+
+use crate::flow::Flows;
+use crate::http::head::Scan;
+
+use super::at::Shared;
+use super::due::earliest;
+use super::outcome::Record;
+use super::refusal::Refusal;
+use super::relay::Relay;
+use super::request::Request;
+use super::words::{Dialled, Settings};
+
+/// An exchange may stand still for this long, or for the idle timeout where that is longer: a short one is meant for
+/// forgotten tunnels, not for origins that think before they answer, or streams that are silent in between.
+const STANDSTILL_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// A request and its response.
+#[derive(Debug)]
+pub struct Exchange {
+    pub(super) request: Box<Request>,
+    /// What is to be said of it; none once it was logged.
+    pub(super) record: Option<Box<Record>>,
+    /// The origin's connection. `reused` goes when it has proven alive; `private` comes with the credentials or the
+    /// challenge.
+    pub(super) origin: Dialled,
+    pub(super) sending: Sending,
+    pub(super) receiving: Receiving,
+    pub(super) continuing: Continuing,
+    /// The connections go on afterwards.
+    pub(super) client_persists: bool,
+    pub(super) origin_persists: bool,
+    /// The origin's connection broke before it had ended its half.
+    pub(super) origin_broke: bool,
+    /// For how long the origin keeps it idle, where it says so.
+    pub(super) keep_alive_seconds: Option<u64>,
+    /// When it began; from the response's head on, when that came.
+    pub(super) since: Instant,
+}
+
+/// How far the request's body got.
+#[derive(Debug)]
+pub(super) enum Sending {
+    Length,
+    Chunked(Relay),
+    /// All of it passed the gate.
+    Done,
+    /// The origin takes nothing any more.
+    Failed,
+}
+
+/// Who says 100 (Continue).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Continuing {
+    /// The client does not wait for it, or has got it.
+    Settled,
+    /// The origin may until then.
+    Awaited(Instant),
+    /// We did: one of the origin's is swallowed.
+    ByUs,
+}
+
+/// How far the response got.
+#[derive(Debug)]
+pub(super) enum Receiving {
+    /// No final head yet.
+    Head {
+        scan: Scan,
+        interims: u8,
+    },
+    Length,
+    Chunked(Relay),
+    /// Its end is the connection's.
+    UntilClose,
+    /// There is no body.
+    Nothing,
+}
+
+/// Ways out of an exchange.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// Both messages are through.
+    Finished,
+    /// The response ended with its connection.
+    Ended,
+    /// The protocol was switched.
+    Upgraded,
+    /// The pooled connection was dead: once more on a fresh one.
+    Again,
+    /// No response has begun: answer in the origin's place.
+    Refuse(Refusal),
+    /// The response broke off: the client must not take it for complete.
+    Truncated(Box<str>),
+    /// Nobody is there to be answered.
+    ClientLost(Box<str>),
+}
+
+impl Receiving {
+    pub(super) fn head() -> Receiving {
+        Receiving::Head {
+            scan: Scan::response(),
+            interims: 0,
+        }
+    }
+
+    /// Is the final response still to begin?
+    pub(super) fn is_pending(&self) -> bool {
+        matches!(self, Receiving::Head { .. })
+    }
+
+    /// Can the client tell a body that broke off from a complete one by its framing?
+    pub(super) fn shows_truncation(&self) -> bool {
+        match self {
+            Receiving::Chunked(relay) => relay.is_framed(),
+            Receiving::UntilClose => false,
+            _ => true,
+        }
+    }
+}
+
+impl Exchange {
+    pub(super) fn deadline(&self, flows: &Flows, shared: &Shared, settings: &Settings) -> Option<Instant> {
+        let awaited = match self.continuing {
+            Continuing::Awaited(until) => Some(until),
+            _ => None,
+        };
+        let half_closed = match self.receiving.is_pending() {
+            true => shared.half_close_deadline(self.since),
+            false => None,
+        };
+        let inactivity = self.inactivity_deadline(flows, settings);
+        earliest(earliest(awaited, half_closed), inactivity)
+    }
+
+    /// Any direction's standstill, measured from the last byte either way; reads and writes have limits of
+    /// their own beside it.
+    pub(super) fn inactivity_deadline(&self, flows: &Flows, settings: &Settings) -> Option<Instant> {
+        let after = |since: Instant, limit: Duration| (!limit.is_zero()).then(|| since + limit);
+        let reading = matches!(self.sending, Sending::Length | Sending::Chunked(_)) && !flows.up.has_unsent();
+        let read = reading
+            .then(|| after(flows.up.touched.max(self.since), settings.read_timeout))
+            .flatten();
+        let writing = flows.down.has_unsent();
+        let write = writing
+            .then(|| after(flows.down.touched, settings.write_timeout))
+            .flatten();
+        let still = (!settings.idle_timeout.is_zero())
+            .then(|| flows.touched().max(self.since) + settings.idle_timeout.max(STANDSTILL_TIMEOUT));
+        earliest(earliest(read, write), still)
+    }
+
+    /// No response came, and none will. RFC 9112 section 9.3.1: a request that may be repeated is, once, when
+    /// the connection had been kept and closed under it.
+    pub(super) fn unanswered(&self, why: &str, flows: &Flows) -> Next {
+        if !self.request.head.is_empty() && flows.down.rx.is_empty() {
+            return Next::Again;
+        }
+        Next::Refuse(Refusal::Unanswered(
+            format!("{}: {why}", self.origin.remote).into(),
+        ))
+    }
+}

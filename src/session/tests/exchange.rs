@@ -1,0 +1,123 @@
+//! Requests and responses: second attempts, answers in the wrong place, how long one may take.
+
+use super::*;
+
+#[test]
+fn a_pooled_connection_that_takes_no_head_loses_no_pipelined_request() {
+    let mut bench = Bench::new();
+    bench.arrive(Side::Client, &(get("1") + &get("2")));
+    bench.dialled(true);
+    bench.unwritable(Side::Origin);
+    bench.flows.down.end = End::Reached;
+    bench.feed(Input::Moved);
+    bench.dialled(false);
+    assert!(bench.leave(Side::Origin).starts_with("GET /1 "));
+    bench.arrive(Side::Origin, "HTTP/1.1 204 No Content\r\n\r\n");
+    assert!(bench.leave(Side::Client).starts_with("HTTP/1.1 204 "));
+    bench.dialled(false);
+    assert!(bench.leave(Side::Origin).starts_with("GET /2 "));
+}
+
+#[test]
+fn what_is_left_of_a_request_is_read_behind_an_answer_that_ended_by_close() {
+    let mut bench = Bench::new();
+    let request = format!("POST {URL} HTTP/1.1\r\nContent-Length: 100\r\n\r\nabc");
+    bench.arrive(Side::Client, &request);
+    bench.dialled(false);
+    bench.leave(Side::Origin);
+    bench.arrive(Side::Client, "def");
+    bench.flows.down.end = End::Announced;
+    bench.unwritable(Side::Origin);
+    bench.arrive(Side::Origin, "HTTP/1.1 413 Too Large\r\n\r\nno");
+    bench.flows.down.end = End::Reached;
+    assert!(bench.leave(Side::Client).ends_with("\r\n\r\nno"));
+    assert!(bench.flows.up.wants_bytes());
+    bench.arrive(Side::Client, "ghi");
+    assert!(bench.flows.up.rx.is_empty());
+    bench.flows.up.end = End::Reached;
+    bench.feed(Input::Moved);
+    assert!(bench.session.is_done());
+}
+
+#[test]
+fn no_answer_of_ours_lands_in_the_middle_of_a_response() {
+    let mut bench = Bench::new();
+    bench.arrive(Side::Client, &get(""));
+    bench.dialled(false);
+    bench.leave(Side::Origin);
+    bench.arrive(
+        Side::Origin,
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: ",
+    );
+    let begun = bench.leave(Side::Client);
+    assert!(begun.starts_with("HTTP/1.1 200 ") && begun.ends_with("1\r\na\r\n"));
+    bench.feed(Input::Starved);
+    assert_eq!(bench.leave(Side::Client), "");
+    assert!(
+        bench
+            .actions
+            .iter()
+            .any(|action| matches!(action, Action::DropOrigin))
+    );
+}
+
+#[test]
+fn a_malformed_trailer_does_not_leave_the_last_chunk_behind() {
+    let mut bench = Bench::new();
+    bench.arrive(Side::Client, &get(""));
+    bench.dialled(false);
+    bench.leave(Side::Origin);
+    bench.arrive(
+        Side::Origin,
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX Y: z\r\n\r\n",
+    );
+    let begun = bench.leave(Side::Client);
+    assert!(begun.ends_with("\r\n\r\n1\r\na\r\n"), "{begun}");
+}
+
+#[test]
+fn a_short_idle_timeout_is_for_tunnels_and_cuts_no_exchange() {
+    let mut bench = Bench::new();
+    bench.settings.idle_timeout = Duration::from_secs(30);
+    bench.arrive(Side::Client, &get("slow"));
+    bench.dialled(false);
+    bench.leave(Side::Origin);
+    bench.now += Duration::from_secs(600);
+    bench.feed(Input::Expired);
+    assert_eq!(bench.leave(Side::Client), "");
+    bench.flows.down.touched = bench.now;
+    bench.arrive(Side::Origin, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na");
+    bench.leave(Side::Client);
+    bench.now += Duration::from_secs(600);
+    bench.feed(Input::Expired);
+    bench.arrive(Side::Origin, "b");
+    assert_eq!(bench.leave(Side::Client), "b");
+    // It is not without a limit either.
+    bench.arrive(Side::Client, &get("never"));
+    bench.dialled(false);
+    let deadline = bench.session.deadline(&bench.flows, &bench.settings);
+    assert_eq!(deadline, Some(bench.now + Duration::from_secs(3600)));
+}
+
+#[test]
+fn the_end_of_a_chunked_response_may_leave_as_slowly_as_the_rest() {
+    let mut bench = Bench::new();
+    bench.arrive(Side::Client, &get("1"));
+    bench.dialled(false);
+    bench.leave(Side::Origin);
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    bench.arrive(Side::Origin, &format!("{head}5\r\nhello\r\n0\r\n\r\n"));
+    // Everything waits for a client that does something else.
+    bench.now += Duration::from_secs(600);
+    bench.feed(Input::Expired);
+    assert!(!bench.session.is_done());
+    assert!(
+        bench
+            .leave(Side::Client)
+            .ends_with("\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
+    );
+    // Its origin has not kept the connection for so long.
+    assert!(matches!(bench.actions.last(), Some(Action::DropOrigin)));
+    let idle = bench.session.deadline(&bench.flows, &bench.settings);
+    assert_eq!(idle, Some(bench.now + Duration::from_secs(60)));
+}

@@ -1,0 +1,55 @@
+//! What a state's step comes to, as a value: the state goes on, or something else is next. States return it and know
+//! nothing of each other; `machine` alone knows which state it leads to.
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use super::errand::Errand;
+use super::outcome::Record;
+use super::refusal::Refusal;
+use super::request::Manner;
+use super::words::{Close, Dialled};
+
+/// The state goes on (`Continue`), or is left for what is next (`Break`).
+pub(super) type Step<S> = ControlFlow<Then, S>;
+
+/// What is next.
+#[derive(Debug)]
+pub(super) enum Then {
+    /// Find the addresses of the errand's host, and vet them.
+    Lookup(Errand),
+    /// Connect to the vetted addresses.
+    Dial(Errand, Reuse, Rest),
+    /// A connection to the origin is there: what was asked for begins.
+    Arrive(Errand, Dialled),
+    /// The origin agreed to another protocol: a tunnel from here on.
+    Switch(Box<Record>),
+    /// Answer the request ourselves.
+    Refuse(Box<Record>, Refusal, Manner),
+    /// Answer an OPTIONS request that was let out and ends here.
+    Reached(Box<Record>, Manner),
+    /// The client was answered and is kept: wait for its next request.
+    Head,
+    /// Let what is written go out, then end.
+    Linger,
+    /// End at once.
+    Close(Close),
+}
+
+/// May an idle connection of the pool be used?
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Reuse {
+    /// If there is one. A tunnel never uses one.
+    IfIdle,
+    /// No: one just turned out to be closed.
+    Never,
+}
+
+/// Are the addresses to dial all there are?
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Rest {
+    /// They are.
+    Known,
+    /// The lookup that gave them goes on, until then at most.
+    Awaited(Instant),
+}

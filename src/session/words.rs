@@ -1,0 +1,148 @@
+//! What a session and its caller say to each other: settings, what happened ([`Input`]), what is to be done ([`Action`]).
+//! Words only; what follows from which stands in `machine` and the states.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::http::HeadLimits;
+use crate::net::{Host, IoFail, LookupFail, Name, Side};
+use crate::policy::{Role, VettedList};
+
+use super::lease::Lease;
+use super::outcome::Record;
+use super::refusal::DenyStyle;
+
+/// What a session may take and how long: from the configuration, the same for all sessions of a loop.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Limits of a message head.
+    pub head: HeadLimits,
+    /// From accept, or from the first byte of a later head, until a head must be complete.
+    pub read_header_timeout: Duration,
+    /// Limit of a lookup, never zero.
+    pub dns_timeout: Duration,
+    /// Limit of a dial over all addresses; zero: the kernel's.
+    pub connect_timeout: Duration,
+    /// Limit of a tunnel in which nothing moves, of a kept-alive client (60 s at most), and, where it is longer than
+    /// 1 h, of an exchange (1 h otherwise); zero: none.
+    pub idle_timeout: Duration,
+    /// A request body that stands still for so long ends the exchange; zero: no limit of its own.
+    pub read_timeout: Duration,
+    /// A client that takes nothing for so long is dropped; zero: no limit of its own.
+    pub write_timeout: Duration,
+    /// How denials are answered.
+    pub deny_style: DenyStyle,
+    /// Follows every error text of ours.
+    pub deny_message_extra: String,
+}
+
+/// Something happened.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// Bytes were read or written, or an end was seen: look at the flows.
+    Moved,
+    /// Reading from that side failed.
+    Broken(Side, IoFail),
+    /// Writing to that side failed; what it sent before may still be read.
+    Unwritable(Side, IoFail),
+    /// The lookup with this number found some of the addresses, at least one. It goes on; its end tells all of them.
+    Partly(u32, &'a [IpAddr]),
+    /// The lookup with this number ended.
+    Resolved(u32, Result<&'a [IpAddr], LookupFail>),
+    /// The dial with this number ended.
+    Dialled(u32, Result<Dialled, DialFail>),
+    /// No memory is left to go on reading a head, or a stranger has too much of it.
+    Starved,
+    /// The deadline passed.
+    Expired,
+    /// The server drains: no further request on this connection.
+    Drain,
+    /// The server ends now.
+    Terminate,
+}
+
+impl Input<'_> {
+    /// The number of the question that this answers.
+    pub(super) fn answers(&self) -> Option<u32> {
+        match self {
+            Input::Partly(seq, _) | Input::Resolved(seq, _) | Input::Dialled(seq, _) => Some(*seq),
+            _ => None,
+        }
+    }
+}
+
+/// A connection to the origin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Dialled {
+    /// The address dialled.
+    pub remote: SocketAddr,
+    /// Our end, where the kernel told it.
+    pub local: Option<SocketAddr>,
+    /// It was idle in the pool: it may turn out to be closed.
+    pub reused: bool,
+    /// Connection-based authentication bound it to this client before.
+    pub private: bool,
+}
+
+/// Why there is no connection: the address tried, and what the kernel said.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DialFail {
+    /// The first address that failed.
+    pub address: SocketAddr,
+    /// How.
+    pub fail: IoFail,
+}
+
+/// Which idle upstream connection would do instead of a new one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Wanted {
+    /// One with this key.
+    pub key: PoolKey,
+    /// Only a fresh one: the request can't be sent twice (see [`Lease::is_fresh`]).
+    pub fresh: bool,
+}
+
+/// Which idle upstream connections a request may use: those of its role to its host and port. The vetted
+/// address is compared as well, at the pool.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct PoolKey {
+    /// Whose requests it carried.
+    pub role: Role,
+    /// The host named in them.
+    pub host: Host,
+    /// The port.
+    pub port: u16,
+}
+
+/// What the session wants done. Results come back as [`Input`]s that repeat the number.
+#[derive(Debug)]
+pub enum Action {
+    /// Look a name up.
+    Resolve(u32, Name),
+    /// Connect to one of these addresses, unless there is an idle connection to one of them that will do.
+    Dial(u32, VettedList, Option<Wanted>),
+    /// Connect to one of these as well, in the dial under way.
+    Join(VettedList),
+    /// The lookup or dial under way is of no interest any more.
+    Cancel,
+    /// Half-close that side; everything for it was written.
+    Hangup(Side),
+    /// Close the origin's connection.
+    DropOrigin,
+    /// Keep the origin's connection for later requests with this key, until the lease ends; a private one only for this
+    /// client's.
+    Park(PoolKey, Dialled, Lease),
+    /// Write the record's line.
+    Log(Box<Record>),
+    /// The session is over: close what is left.
+    Close(Close),
+}
+
+/// How a connection ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Close {
+    /// By an ordinary close.
+    Orderly,
+    /// By a reset: the peer must not take what it got for complete.
+    Abort,
+}
