@@ -1,7 +1,7 @@
 //! smokescreen: an SSRF-safe egress proxy.
 //!
-//! The crate is one house with two halves. The *pure* half decides: [`net`] and [`flow`] are its words,
-//! [`policy`] says who may go where, [`http`] reads and writes message heads, [`session`] is the state
+//! The crate is one house with two halves. The *pure* half decides: [`net`] and [`flow`] are its words, `text`
+//! spells them, [`policy`] says who may go where, [`http`] reads and writes message heads, [`session`] is the state
 //! machine of one client connection. The *impure* half moves bytes: [`io`] owns sockets, timers and threads,
 //! [`server`] is the event loop that lets the two halves meet. [`config`] turns flags, environment and file
 //! into a policy and a server; [`log`] turns a [`session::outcome::Record`] into a line.
@@ -20,3 +20,4 @@ pub mod policy;
 pub mod server;
 pub mod session;
 pub mod start;
+mod text;

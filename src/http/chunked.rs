@@ -1,9 +1,11 @@
 //! Walks through a body in chunked coding (RFC 9112, 7.1) without touching the payload: says how many bytes of
 //! framing come next and how many of payload. Copies nothing; what to do with a trailer section is `trailers`'.
 
+use crate::text::digits;
+
 use super::scan::{Scan, Scanned};
 pub use super::trailers::rewrite_trailers;
-use super::{Fault, HeadLimits, emit};
+use super::{Fault, HeadLimits};
 
 /// Hexadecimal digits of a chunk size, leading zeros included: what 64 bits hold.
 const SIZE_DIGITS_MAX: u8 = 16;
@@ -150,7 +152,7 @@ fn digit(byte: u8) -> u8 {
 
 /// Appends the line that opens a chunk of `n` bytes, or with 0 the last one; CRLF included, no extensions.
 pub fn write_chunk_size(n: u64, out: &mut Vec<u8>) {
-    emit::number::<16>(out, n);
+    digits::hexadecimal(out, n);
     out.extend_from_slice(b"\r\n");
 }
 

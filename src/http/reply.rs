@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use crate::text::digits;
+
 use super::{emit, json};
 
 /// Bytes of a host that a text shows.
@@ -91,7 +93,7 @@ pub fn reply(reply: &Reply<'_>, out: &mut Vec<u8>) {
         Some(facts) => ("application/json", facts.with(reply, &text)),
     };
     out.extend_from_slice(b"HTTP/1.1 ");
-    emit::number::<10>(out, u64::from(reply.status));
+    digits::decimal(out, u64::from(reply.status));
     out.push(b' ');
     one_line(out, reply.reason);
     out.extend_from_slice(b"\r\n");

@@ -7,6 +7,8 @@ use std::io::Write;
 
 use httparse::Header;
 
+use crate::text::digits;
+
 use super::fields::{Named, field, stays_here};
 use super::framing::{self, Body};
 use super::head::{RequestHead, ResponseHead};
@@ -132,7 +134,7 @@ fn framing_to_send(head: &ResponseHead<'_>, plan: &ResponsePlan) -> Body {
 
 fn status_line(head: &ResponseHead<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"HTTP/1.1 ");
-    emit::number::<10>(out, u64::from(head.status));
+    digits::decimal(out, u64::from(head.status));
     out.push(b' ');
     out.extend_from_slice(head.reason);
     out.extend_from_slice(b"\r\n");

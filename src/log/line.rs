@@ -7,11 +7,12 @@ use std::time::{Duration, SystemTime};
 
 use ::log::Level;
 
-use super::Format;
-use super::digits;
+use crate::session::outcome::Id;
+use crate::text::digits;
+
 use super::escape::{cut, is_bare, quoted};
 use super::time::{Spelling, moment};
-use crate::session::outcome::Id;
+use super::{Format, address};
 
 /// Messages are cut to this many bytes.
 pub const MESSAGE_LENGTH_MAX: usize = 8192;
@@ -152,13 +153,13 @@ impl<'o> Line<'o> {
                 out.extend_from_slice(word.as_bytes());
             }
             Value::Bytes(bytes) => self.bytes(bytes),
-            Value::Number(number) => digits::number(out, number),
+            Value::Number(number) => digits::decimal(out, number),
             // Writing to a Vec can't fail.
             Value::Seconds(duration) => drop(write!(out, "{}", duration.as_secs_f64())),
             Value::Truth(truth) => out.extend_from_slice(if truth { b"true" } else { b"false" }),
-            Value::Address(address) => in_quotes(out, |out| digits::address(out, address)),
-            Value::Ip(ip @ IpAddr::V4(_)) if !json => digits::ip(out, ip),
-            Value::Ip(ip) => in_quotes(out, |out| digits::ip(out, ip)),
+            Value::Address(with_port) => in_quotes(out, |out| address::ip_and_port(out, with_port)),
+            Value::Ip(ip @ IpAddr::V4(_)) if !json => address::ip(out, ip),
+            Value::Ip(ip) => in_quotes(out, |out| address::ip(out, ip)),
             Value::Time(time) => {
                 let spelling = if json { Spelling::Nanoseconds } else { Spelling::Go };
                 in_quotes(out, |out| moment(out, time, spelling));

@@ -4,8 +4,8 @@
 //! One filter governs both: `env_logger`'s. Ordinary lines pass through it; for canonical lines, whose target is
 //! [`CANONICAL`], it is asked once, and they go straight to [`writer`], which never makes anyone wait.
 
+mod address;
 pub mod canonical;
-mod digits;
 mod escape;
 mod levels;
 pub mod line;

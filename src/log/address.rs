@@ -1,36 +1,10 @@
-//! Numbers and addresses as digits, appended to a line without `core::fmt`, whose machinery costs a line several
-//! times what its bytes do. Spells everything as `Display` would; knows nothing of quotes and fields.
+//! IP addresses, appended to a line; IPv4's without `core::fmt`, whose machinery costs a line several times what its
+//! bytes do. Spells them as `Display` would; knows nothing of quotes and fields.
 
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-/// Appends a number without leading zeros.
-pub(super) fn number(out: &mut Vec<u8>, number: u64) {
-    // u64::MAX has twenty digits.
-    let mut digits = [0; 20];
-    let mut start = digits.len();
-    let mut rest = number;
-    for digit in digits.iter_mut().rev() {
-        *digit = last_digit(rest);
-        rest /= 10;
-        start -= 1;
-        if rest == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(digits.get(start..).unwrap_or_default());
-}
-
-/// The last `N` digits of a number, with leading zeros.
-pub(super) fn padded<const N: usize>(number: u32) -> [u8; N] {
-    let mut digits = [b'0'; N];
-    let mut rest = number;
-    for digit in digits.iter_mut().rev() {
-        *digit = last_digit(rest.into());
-        rest /= 10;
-    }
-    digits
-}
+use crate::text::digits;
 
 /// Appends an address without a port.
 pub(super) fn ip(out: &mut Vec<u8>, ip: IpAddr) {
@@ -42,12 +16,12 @@ pub(super) fn ip(out: &mut Vec<u8>, ip: IpAddr) {
 }
 
 /// Appends an address with its port.
-pub(super) fn address(out: &mut Vec<u8>, address: SocketAddr) {
+pub(super) fn ip_and_port(out: &mut Vec<u8>, address: SocketAddr) {
     match address {
         SocketAddr::V4(address) => {
             ipv4(out, *address.ip());
             out.push(b':');
-            number(out, address.port().into());
+            digits::decimal(out, address.port().into());
         }
         SocketAddr::V6(address) => drop(write!(out, "{address}")),
     }
@@ -88,10 +62,6 @@ fn ipv4(out: &mut Vec<u8>, ip: Ipv4Addr) {
     out.extend_from_slice(text.get(..length - 1).unwrap_or_default());
 }
 
-fn last_digit(number: u64) -> u8 {
-    b'0' + (number % 10) as u8
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,24 +75,6 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_of_every_length() {
-        for power in 0..20 {
-            let power = 10u64.pow(power);
-            for each in [power - 1, power, power + 1, u64::MAX] {
-                assert_eq!(shown(|out| number(out, each)), each.to_string());
-            }
-        }
-    }
-
-    #[test]
-    fn padding() {
-        assert_eq!(padded::<9>(7), *b"000000007");
-        assert_eq!(padded::<9>(999_999_999), *b"999999999");
-        assert_eq!(padded::<2>(59), *b"59");
-        assert_eq!(padded::<4>(2026), *b"2026");
-    }
-
-    #[test]
     fn every_octet() {
         for octet in 0..=255 {
             let each = IpAddr::from([octet, 0, 255, octet]);
@@ -132,11 +84,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn as_display_spells_them(each in any::<IpAddr>(), port in any::<u16>(), n in any::<u64>()) {
+        fn as_display_spells_them(each in any::<IpAddr>(), port in any::<u16>()) {
             prop_assert_eq!(shown(|out| ip(out, each)), each.to_string());
             let each = SocketAddr::new(each, port);
-            prop_assert_eq!(shown(|out| address(out, each)), each.to_string());
-            prop_assert_eq!(shown(|out| number(out, n)), n.to_string());
+            prop_assert_eq!(shown(|out| ip_and_port(out, each)), each.to_string());
         }
     }
 }

@@ -1,0 +1,4 @@
+//! How texts are spelled, whatever they are about: digits, tokens, single lines, the words of a system error, names
+//! that look alike. Functions over slices and strings that name no other room; what a text means is its owner's matter.
+
+pub(crate) mod digits;
