@@ -11,6 +11,7 @@ use std::sync::Arc;
 mod client_key;
 mod fail;
 mod host;
+pub(crate) mod label;
 #[cfg(test)]
 mod tests;
 

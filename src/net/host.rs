@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use idna::AsciiDenyList;
 use idna::uts46::{DnsLength, Hyphens, Uts46};
 
+use super::label::{is_label, is_number};
 use super::{Host, Name, TargetError};
 
 /// Longest host that is looked at, in bytes. A name of 253 octets can't be written longer in UTF-8 unless
@@ -14,8 +15,6 @@ use super::{Host, Name, TargetError};
 const HOST_BYTES_MAX: usize = 1024;
 /// Longest name in text form, without the trailing dot (RFC 1035, section 2.3.4: 255 octets on the wire).
 const NAME_BYTES_MAX: usize = 253;
-/// Longest label (RFC 1035, section 2.3.4).
-const LABEL_BYTES_MAX: usize = 63;
 
 const MISSING: TargetError = TargetError("host is missing");
 const TOO_LONG: TargetError = TargetError("host is too long");
@@ -91,7 +90,7 @@ fn name(host: &str) -> Result<Name, TargetError> {
     if name.len() > NAME_BYTES_MAX {
         return Err(TOO_LONG);
     }
-    if !name.split('.').all(is_label) {
+    if !name.split('.').all(is_normal_label) {
         return Err(NOT_A_NAME);
     }
     if name.rsplit('.').next().is_none_or(is_number) {
@@ -140,19 +139,10 @@ fn is_a_label(label: &str) -> bool {
         .is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--"))
 }
 
-/// A label of a normalised host name: RFC 952 and RFC 1123, section 2.1, and `_` beside.
-fn is_label(label: &str) -> bool {
-    (1..=LABEL_BYTES_MAX).contains(&label.len())
-        && !label.starts_with('-')
-        && !label.ends_with('-')
+/// A label of a normalised host name, which is in lower case.
+fn is_normal_label(label: &str) -> bool {
+    is_label(label)
         // Punycode of what looks like punycode: UTS-46 (4.1, criterion 4) has it that there is none.
         && !label.starts_with("xn--xn--")
-        && label
-            .bytes()
-            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
-}
-
-/// Could inet_aton(3), which getaddrinfo asks first, take a host that ends in this label for an address?
-fn is_number(label: &str) -> bool {
-    label.starts_with("0x") || label.bytes().all(|b| b.is_ascii_digit())
+        && !label.bytes().any(|b| b.is_ascii_uppercase())
 }

@@ -3,13 +3,11 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use super::size::whole;
+use crate::net::label::{is_label, is_number};
 use crate::policy::ranges::Rule;
 
 /// Longest host name, in bytes (RFC 1035, section 2.3.4, without the root's empty label).
 const NAME_BYTES_MAX: usize = 253;
-
-/// Longest label of a host name, in bytes (RFC 1035, section 2.3.4).
-const LABEL_BYTES_MAX: usize = 63;
 
 /// The bits that are zero in every address of a NAT64, 64 to 71 (RFC 6052, section 2.2).
 const NAT64_ZERO: u128 = 0xff << 56;
@@ -105,17 +103,7 @@ fn is_host_name(text: &str) -> bool {
     if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.split('.').all(is_label) {
         return false;
     }
-    let last = name.rsplit('.').next().unwrap_or_default();
-    !last.bytes().all(|b| b.is_ascii_digit()) && !last.to_ascii_lowercase().starts_with("0x")
-}
-
-fn is_label(label: &str) -> bool {
-    let inner = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    !label.is_empty()
-        && label.len() <= LABEL_BYTES_MAX
-        && label.bytes().all(inner)
-        && !label.starts_with('-')
-        && !label.ends_with('-')
+    !name.rsplit('.').next().is_none_or(is_number)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::queue::Queue;
 use super::{Found, Network, Outcome, QuestionId, errno_words};
 use crate::io::blocking::Pool;
 use crate::net::ClientKey;
+use crate::net::label::is_number;
 use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, LookupErrorKind, SockType, getaddrinfo};
 use mio::Waker;
 use std::collections::HashMap;
@@ -199,14 +200,8 @@ fn failure(error: &LookupError) -> Outcome {
 
 /// Would inet_aton(3) take this for an address? It does when the last part is a number.
 fn looks_numeric(name: &str) -> bool {
-    let last = name
-        .strip_suffix('.')
-        .unwrap_or(name)
-        .rsplit('.')
-        .next()
-        .unwrap_or_default();
-    let hex = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
-    last.is_empty() || last.bytes().all(|byte| byte.is_ascii_digit()) || hex.is_some()
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.rsplit('.').next().is_none_or(is_number)
 }
 
 #[cfg(test)]
