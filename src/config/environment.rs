@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
-use super::error::{ConfigError, one_line};
+use crate::text::one_line;
+
+use super::error::ConfigError;
 use super::nearest::{self, Place};
 use super::options::{ENVIRONMENT_PREFIX, options};
 use super::source::{Source, Written};
@@ -89,7 +91,7 @@ fn refuse_unknown(environment: &Environment) -> Result<(), ConfigError> {
         };
         return Err(ConfigError::new(format!(
             "{}: no option has this environment variable{hint}",
-            one_line(&shown)
+            one_line::without_controls(&shown)
         )));
     }
     Ok(())

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::text::one_line;
+
 use super::source::Source;
 
 /// Longest part of a refused value that is repeated in an error, in characters.
@@ -15,7 +17,7 @@ pub struct ConfigError(String);
 impl ConfigError {
     /// An error with these words.
     pub(super) fn new(words: impl Into<String>) -> ConfigError {
-        ConfigError(one_line(&words.into()))
+        ConfigError(one_line::without_controls(&words.into()))
     }
 
     /// An error of one value: where it was given, and what is wrong.
@@ -31,19 +33,6 @@ impl fmt::Display for ConfigError {
 }
 
 impl std::error::Error for ConfigError {}
-
-/// The text with every control character escaped, so that a file name with a line feed cannot forge a line.
-pub(super) fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() {
-            line.extend(c.escape_default());
-        } else {
-            line.push(c);
-        }
-    }
-    line
-}
 
 /// A refused value in quotes, cut where it is very long.
 pub(super) fn quoted(value: &str) -> String {

@@ -3,7 +3,7 @@
 
 use super::options::{ENVIRONMENT_PREFIX, OptionRow, option, options};
 use super::password;
-use crate::policy::nearest::likeness;
+use crate::text::nearest::nearest;
 
 /// Where the name stands, and in whose spelling the hint is given.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,13 +66,7 @@ pub(super) fn hint(place: Place, name: &str) -> Option<String> {
     let names = || derived().chain(aliases());
     let meant = match names().find(|(known, _)| *known == name) {
         Some((_, meant)) => meant,
-        None => {
-            names()
-                .map(|(known, meant)| (likeness(&known, &name), meant))
-                .filter(|(likeness, _)| *likeness > 0.0)
-                .max_by(|(one, _), (other, _)| one.total_cmp(other))?
-                .1
-        }
+        None => nearest(names(), &name)?,
     };
     Some(format!("did you mean {}?", spelled(meant, place)))
 }

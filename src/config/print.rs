@@ -3,7 +3,8 @@
 
 use std::fmt::Write;
 
-use super::error::one_line;
+use crate::text::one_line;
+
 use super::options::{OptionRow, options};
 use super::settings::{Given, Settings};
 use super::source::Source;
@@ -84,7 +85,7 @@ fn note(row: &OptionRow) -> String {
 fn origin(source: &Source) -> String {
     match source {
         Source::Default(_) => "default".to_owned(),
-        Source::File { file, at, .. } => one_line(&format!("{file}, line {}", at.line)),
+        Source::File { file, at, .. } => one_line::without_controls(&format!("{file}, line {}", at.line)),
         other => other.to_string(),
     }
 }

@@ -5,9 +5,11 @@ use std::mem::MaybeUninit;
 
 use httparse::{EMPTY_HEADER, Header, Status};
 
+use crate::text::token::is_token;
+
 use super::fields::{self, CONNECTION_OPTIONS_MAX};
+use super::scan::request_line;
 pub use super::scan::{Scan, Scanned};
-use super::scan::{is_token_byte, request_line};
 use super::{Fault, HeadLimits, Version};
 
 /// Heads with up to this many fields are parsed without an allocation.
@@ -107,8 +109,9 @@ fn request<'a>(bytes: &'a [u8], slots: &'a mut [Header<'a>]) -> Result<RequestHe
     let (line, rest) = bytes.split_at_checked(line_bytes).ok_or(INCOMPLETE)?;
     let rest = rest.strip_prefix(b"\r\n").ok_or(INCOMPLETE)?;
     let line = request_line(line)?;
-    let method = !line.method.is_empty() && line.method.iter().all(|&byte| is_token_byte(byte));
-    let method = method.then(|| str::from_utf8(line.method).ok()).flatten();
+    let method = is_token(line.method)
+        .then(|| str::from_utf8(line.method).ok())
+        .flatten();
     let fields = match httparse::parse_headers(rest, slots).map_err(fault)? {
         Status::Complete((length, fields)) if length == rest.len() => fields,
         _ => return Err(INCOMPLETE),

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use crate::text::digits;
+use crate::text::{digits, one_line};
 
 use super::{emit, json};
 
@@ -95,13 +95,13 @@ pub fn reply(reply: &Reply<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"HTTP/1.1 ");
     digits::decimal(out, u64::from(reply.status));
     out.push(b' ');
-    one_line(out, reply.reason);
+    one_line::field_value(out, reply.reason);
     out.extend_from_slice(b"\r\n");
     emit::field(out, "Content-Type", content_type.as_bytes());
     emit::field(out, "X-Content-Type-Options", b"nosniff");
     emit::number_field(out, "Content-Length", body.len() as u64);
     out.extend_from_slice(b"X-Smokescreen-Error: ");
-    one_line(out, &text);
+    one_line::field_value(out, &text);
     out.extend_from_slice(b"\r\n");
     emit::field(out, "X-Smokescreen-Code", reply.code.as_bytes());
     emit::field(out, "X-Smokescreen-Request-Id", reply.id.as_bytes());
@@ -164,31 +164,6 @@ fn connection(close: bool, keep_alive_10: bool, out: &mut Vec<u8>) {
         emit::field(out, "Connection", b"close");
     } else if keep_alive_10 {
         emit::field(out, "Connection", b"keep-alive");
-    }
-}
-
-/// Appends a text as one line of printable ASCII without white space at its ends: white space and line breaks become
-/// one space, everything else that a field must not hold is escaped.
-fn one_line(out: &mut Vec<u8>, text: &str) {
-    let start = out.len();
-    let mut gap = false;
-    for character in text.chars() {
-        if matches!(character, ' ' | '\t' | '\r' | '\n') {
-            gap = true;
-            continue;
-        }
-        if gap && out.len() > start {
-            out.push(b' ');
-        }
-        gap = false;
-        match u8::try_from(character) {
-            Ok(byte) if byte.is_ascii_graphic() => out.push(byte),
-            _ => out.extend(
-                character
-                    .escape_default()
-                    .map(|escaped| u8::try_from(escaped).unwrap_or(b'?')),
-            ),
-        }
     }
 }
 

@@ -3,6 +3,8 @@
 
 use memchr::memchr2;
 
+use crate::text::token::is_token_byte;
+
 use super::{Fault, HeadLimits, Version};
 
 /// Positions are kept in 32 bits; no configuration allows a head this long.
@@ -196,11 +198,6 @@ fn no_controls(text: &[u8]) -> Result<(), Fault> {
     } else {
         "a control character in the head"
     }))
-}
-
-/// A character of a token (RFC 9110, 5.6.2).
-pub(super) fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// Judges as much of a request line as can be judged before its end: the method.

@@ -1,10 +1,11 @@
 //! Changing the protocol of a connection (RFC 9110, 7.8): which protocols of a request its origin is asked for, and
 //! whether a 101 agrees on one of them. When to switch is the session's.
 
+use crate::text::token::is_token;
+
 use super::Version;
 use super::fields::{field, lists_token, members};
 use super::head::{RequestHead, ResponseHead};
-use super::scan::is_token_byte;
 
 /// Protocols of a request that are passed on; real ones ask for one.
 const PROTOCOLS_MAX: usize = 16;
@@ -42,7 +43,6 @@ pub fn agrees(head: &ResponseHead<'_>, asked: &[u8]) -> bool {
 /// Is it one protocol, and none that concerns this hop? Drafts of those (`h2c-14`, `HTTP-draft-09/2.0`) do too.
 fn passes(protocol: &[u8]) -> bool {
     let (name, version) = parts(protocol);
-    let is_token = |part: &[u8]| !part.is_empty() && part.iter().all(|&byte| is_token_byte(byte));
     let family = name.split(|&byte| byte == b'-').next().unwrap_or_default();
     protocol.len() <= PROTOCOL_BYTES_MAX
         && is_token(name)

@@ -8,6 +8,7 @@ use rustix::buffer::spare_capacity;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 
 use crate::net::{IoFail, IoFailKind};
+use crate::text::errno;
 
 use super::pipe;
 
@@ -172,15 +173,9 @@ pub fn io_fail(error: &io::Error) -> IoFail {
             _ => IoFailKind::Other,
         },
     };
-    let words = error.to_string();
-    let words = words
-        .split(" (os error")
-        .next()
-        .unwrap_or(&words)
-        .to_ascii_lowercase();
     IoFail {
         kind,
-        text: words.into_boxed_str(),
+        text: errno::words(error).into_boxed_str(),
     }
 }
 

@@ -9,7 +9,6 @@ mod allowed;
 pub mod auth;
 mod code;
 pub mod glob;
-pub mod nearest;
 pub mod ranges;
 pub mod rates;
 mod vetted;

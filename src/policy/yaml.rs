@@ -14,7 +14,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 pub use self::shape::{Level, Step, Visit, locate};
 use self::shape::{Root, walk};
-use super::nearest;
+use crate::text::{nearest, one_line};
 
 /// The largest document that is read, in bytes.
 pub const SIZE_MAX: usize = 16 << 20;
@@ -60,19 +60,10 @@ impl YamlError {
     /// An error at a position; control characters in the message are escaped, so that it stays one line, and what
     /// is very long loses its middle: a quoted value stands there, what is wrong with it at the end.
     pub fn new(at: Position, message: &str) -> YamlError {
-        let message = &without_middle(message);
-        let mut clean = String::with_capacity(message.len());
-        for c in message.chars() {
-            if c.is_control() {
-                clean.extend(c.escape_default());
-            } else {
-                clean.push(c);
-            }
-        }
         YamlError {
             line: at.line,
             column: at.column,
-            message: clean,
+            message: one_line::without_controls(&without_middle(message)),
         }
     }
 
@@ -98,7 +89,8 @@ impl YamlError {
 fn meant(text: &str) -> Option<String> {
     let (_, rest) = text.split_once("unknown field `")?;
     let (name, rest) = rest.split_once('`')?;
-    let known = nearest::nearest(rest.split('`').skip(1).step_by(2), name)?;
+    let known = rest.split('`').skip(1).step_by(2);
+    let known = nearest::nearest(known.map(|known| (known, known)), name)?;
     Some(format!("; did you mean `{known}`?"))
 }
 

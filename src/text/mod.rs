@@ -2,3 +2,7 @@
 //! that look alike. Functions over slices and strings that name no other room; what a text means is its owner's matter.
 
 pub(crate) mod digits;
+pub(crate) mod errno;
+pub(crate) mod nearest;
+pub(crate) mod one_line;
+pub(crate) mod token;

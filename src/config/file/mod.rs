@@ -7,7 +7,9 @@ use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
 
-use super::error::{ConfigError, one_line, quoted};
+use crate::text::one_line;
+
+use super::error::{ConfigError, quoted};
 use super::nearest::{self, Place};
 use super::options::{OptionRow, options};
 use super::source::{Position, Source, Written};
@@ -44,7 +46,7 @@ pub(super) fn read(path: &str, source: &Source) -> Result<FileContent, ConfigErr
 /// Understands the text of the file called `name`.
 pub(super) fn parse(name: &str, text: &str) -> Result<FileContent, ConfigError> {
     let reading = Reading {
-        name: Arc::from(one_line(name)),
+        name: Arc::from(one_line::without_controls(name)),
     };
     let mut content = FileContent::default();
     for entry in tree::parse(text).map_err(|error| reading.error(error.at, &error.words))? {

@@ -2,12 +2,13 @@
 //! the answer is cut, without EDNS when a server doesn't know it, and on to an alias's target. What the two
 //! record types of a name come to together is `stub`'s business.
 
+use super::QuestionId;
 use super::answer::CHAIN_MAX;
 use super::ending::{Ending, Failure};
 use super::message::{CHAIN_TOO_LONG, Entropy, Kind, Query, Reply};
 use super::wire::Wire;
-use super::{QuestionId, errno_words};
 use crate::net::ClientKey;
+use crate::text::errno;
 use mio::{Registry, Token};
 use std::io;
 use std::net::SocketAddr;
@@ -128,7 +129,7 @@ impl Leg {
             let length = match wire.receive(scratch) {
                 Ok(length) => length,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Progress::Waiting,
-                Err(error) => return self.server_failed(errno_words(&error), net, now),
+                Err(error) => return self.server_failed(errno::words(&error), net, now),
             };
             let reply = query.read(scratch.get(..length).unwrap_or_default());
             match (reply, wire) {
@@ -148,7 +149,7 @@ impl Leg {
             }
             Reply::Truncated if over_udp => match self.open_tcp(net, now) {
                 Ok(()) => Progress::Waiting,
-                Err(error) => self.server_failed(errno_words(&error), net, now),
+                Err(error) => self.server_failed(errno::words(&error), net, now),
             },
             Reply::Foreign | Reply::Truncated => self.server_failed("server misbehaving".into(), net, now),
             Reply::EdnsRefused => {
@@ -189,7 +190,7 @@ impl Leg {
             self.at = at;
             match self.open_udp(net, now) {
                 Ok(()) => return Progress::Waiting,
-                Err(error) => self.mark_failed(errno_words(&error), net),
+                Err(error) => self.mark_failed(errno::words(&error), net),
             }
             next = at + 1;
         }

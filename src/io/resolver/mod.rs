@@ -27,7 +27,6 @@ pub use self::front::Resolver;
 
 use self::back::{Found, Outcome, QuestionId};
 use self::message::Kind;
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,17 +85,4 @@ fn kinds(network: Network) -> &'static [Kind] {
         Network::V4 => &[Kind::A],
         Network::V6 => &[Kind::Aaaa],
     }
-}
-
-/// The system's words for an error, without its number: `connection refused`.
-fn errno_words(error: &impl fmt::Display) -> String {
-    let text = error.to_string();
-    let words = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = words.chars();
-    letters
-        .next()
-        .map(|first| first.to_ascii_lowercase())
-        .into_iter()
-        .chain(letters)
-        .collect()
 }

@@ -3,10 +3,11 @@
 //! client that it took it for.
 
 use super::queue::Queue;
-use super::{Found, Network, Outcome, QuestionId, errno_words};
+use super::{Found, Network, Outcome, QuestionId};
 use crate::io::blocking::Pool;
 use crate::net::ClientKey;
 use crate::net::label::is_number;
+use crate::text::errno;
 use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, LookupErrorKind, SockType, getaddrinfo};
 use mio::Waker;
 use std::collections::HashMap;
@@ -192,7 +193,7 @@ fn failure(error: &LookupError) -> Outcome {
         LookupErrorKind::Again => "temporary failure in name resolution".to_owned(),
         LookupErrorKind::Fail => "server misbehaving".to_owned(),
         LookupErrorKind::Memory => "out of memory".to_owned(),
-        LookupErrorKind::System => errno_words(error),
+        LookupErrorKind::System => errno::words(error),
         _ => format!("getaddrinfo failed with code {}", error.error_num()),
     };
     Outcome::Failed(format!(": {words}"))

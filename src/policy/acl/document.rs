@@ -10,6 +10,7 @@ use super::lines::{Lines, RuleLines, placed};
 use super::{Acl, Action, BUILT_IN_SOURCE, Rule};
 use crate::policy::glob::Glob;
 use crate::policy::yaml::{self, Step, YamlError};
+use crate::text::token::is_token;
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -226,7 +227,7 @@ impl MitmDomain {
         let logged = self.detailed_http_logs_full_headers.iter().flatten();
         if let Some(name) = logged
             .chain(added.clone().map(|(name, _)| name))
-            .find(|name| !is_token(name))
+            .find(|name| !is_token(name.as_bytes()))
         {
             return Err(format!(
                 "'{name}' is no header name; accepted are letters, digits and !#$%&'*+-.^_`|~"
@@ -239,10 +240,4 @@ impl MitmDomain {
             None => Ok(()),
         }
     }
-}
-
-/// A token of RFC 9110, 5.6.2.
-fn is_token(name: &str) -> bool {
-    let is_token_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !name.is_empty() && name.bytes().all(is_token_byte)
 }
