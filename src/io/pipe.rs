@@ -3,17 +3,17 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rustix::pipe::{PipeFlags, SpliceFlags};
+use rustix::pipe::PipeFlags;
 
 use crate::flow::{Flow, Gate, Pace};
 use crate::net::ClientKey;
 
 use super::shares::Shares;
-use super::wire::{Wire, retry_interrupted};
+use super::wire::Wire;
 
 /// What a pipe is enlarged to. It counts in pages, and a piece of a packet takes one, however small it is.
 const PIPE_BYTES: usize = 1024 * 1024;
@@ -36,15 +36,6 @@ const FEW_PIPES: usize = 8;
 
 /// After the kernel refused a pipe, everything is copied for so long.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
-
-/// Moves at most `n` bytes from one descriptor to another, one of them a pipe's end, without waiting.
-///
-/// # Errors
-/// splice(2)'s; `WouldBlock` where the one is empty or the other is full.
-pub fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>, n: usize) -> io::Result<usize> {
-    let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
-    retry_interrupted(|| rustix::pipe::splice(from, None, to, None, n, flags))
-}
 
 /// Does this error of [`Pipe::fill`] come from splicing itself, so that copying may do?
 pub fn is_refusal(error: &io::Error) -> bool {

@@ -6,11 +6,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use mio::net::TcpStream;
 use rustix::buffer::spare_capacity;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
+use rustix::pipe::SpliceFlags;
 
 use crate::net::{IoFail, IoFailKind};
 use crate::text::errno;
-
-use super::pipe;
 
 /// What a connection reads from and writes to: a socket in production, a pipe in the simulation.
 pub trait Wire {
@@ -109,16 +108,25 @@ impl Wire for Transport {
     }
 
     fn splice_to(&mut self, pipe: BorrowedFd<'_>, n: usize) -> io::Result<usize> {
-        pipe::splice(self.tcp().as_fd(), pipe, n)
+        splice(self.tcp().as_fd(), pipe, n)
     }
 
     fn splice_from(&mut self, pipe: BorrowedFd<'_>, n: usize) -> io::Result<usize> {
-        pipe::splice(pipe, self.tcp().as_fd(), n)
+        splice(pipe, self.tcp().as_fd(), n)
     }
 }
 
+/// Moves at most `n` bytes from one descriptor to another, one of them a pipe's end, without waiting.
+///
+/// # Errors
+/// splice(2)'s; `WouldBlock` where the one is empty or the other is full.
+fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>, n: usize) -> io::Result<usize> {
+    let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
+    retry_interrupted(|| rustix::pipe::splice(from, None, to, None, n, flags))
+}
+
 /// Makes a call again as long as a signal interrupts it.
-pub(super) fn retry_interrupted<T>(mut call: impl FnMut() -> Result<T, rustix::io::Errno>) -> io::Result<T> {
+fn retry_interrupted<T>(mut call: impl FnMut() -> Result<T, rustix::io::Errno>) -> io::Result<T> {
     loop {
         match call() {
             Err(rustix::io::Errno::INTR) => {}

@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::message::{Kind, Reply};
 use super::name::{self, Digests, Unreadable, Work};
+use super::reply::{CHAIN_TOO_LONG, Kind, Reply};
 
 /// How long a chain of CNAMEs is followed.
 pub(super) const CHAIN_MAX: usize = 16;
@@ -186,7 +186,7 @@ fn follow(
         ttl_seconds = ttl_seconds.min(ttl);
         name = target;
     }
-    Ok(Reply::Failed(super::message::CHAIN_TOO_LONG))
+    Ok(Reply::Failed(CHAIN_TOO_LONG))
 }
 
 /// A TTL with its high bit set counts as zero (RFC 2181, 8).

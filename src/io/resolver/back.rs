@@ -1,17 +1,12 @@
-//! Who is asked: the system, or the configured servers. And what the two have in common: how a question is named
-//! and what can come of it.
+//! Who is asked: the system, or the configured servers. Passes every call on to the one that is there.
 
+use super::outcome::{Outcome, QuestionId};
 use super::stub::Stub;
 use super::system::System;
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::net::ClientKey;
-
-/// A question to a back end.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(super) struct QuestionId(pub(super) u64);
 
 /// One of the two back ends.
 pub(super) enum Back {
@@ -19,24 +14,6 @@ pub(super) enum Back {
     System(Box<System>),
     /// Our own stub resolver on the loop.
     Stub(Box<Stub>),
-}
-
-/// What a back end found out. The texts follow on `lookup NAME`.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Outcome {
-    /// Addresses, never none, of one family; the outcome is still to come, and will hold them.
-    Part(Vec<IpAddr>),
-    Found(Found),
-    Absent,
-    Failed(String),
-    TimedOut(String),
-}
-
-/// Addresses, and how long they may be kept; `None` when nobody said.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Found {
-    pub(super) addresses: Vec<IpAddr>,
-    pub(super) ttl: Option<Duration>,
 }
 
 impl Back {

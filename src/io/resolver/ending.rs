@@ -1,7 +1,7 @@
 //! How the pursuit of one record type ends, and what two such endings come to together: which addresses, in
 //! which order, for how long. Pure: asks and waits for nothing.
 
-use super::message::Kind;
+use super::reply::Kind;
 use super::{Found, Outcome};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

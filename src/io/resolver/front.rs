@@ -1,9 +1,10 @@
 //! The front of the resolver: bounds and shares out the questions, joins those for the same name, keeps answers
 //! for a while and lets go of what nobody waits for. Whom to ask and how is the back ends' business.
 
-use super::back::{Back, Outcome, QuestionId};
+use super::back::Back;
 use super::cache::Cache;
 use super::local::Local;
+use super::outcome::{Outcome, QuestionId};
 use super::stub::Stub;
 use super::system::{Lookup, System, system_lookup};
 use super::waiters::Waiters;

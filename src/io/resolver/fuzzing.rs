@@ -3,7 +3,8 @@
 
 use std::net::IpAddr;
 
-use super::message::{Entropy, Kind, Query, Reply};
+use super::message::{Entropy, Query};
+use super::reply::{Kind, Reply};
 
 /// What a reply came to.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -5,7 +5,8 @@
 use super::QuestionId;
 use super::answer::CHAIN_MAX;
 use super::ending::{Ending, Failure};
-use super::message::{CHAIN_TOO_LONG, Entropy, Kind, Query, Reply};
+use super::message::{Entropy, Query};
+use super::reply::{CHAIN_TOO_LONG, Kind, Reply};
 use super::wire::Wire;
 use crate::net::ClientKey;
 use crate::text::errno;

@@ -3,12 +3,10 @@
 
 use rustix::rand::{GetRandomFlags, getrandom};
 use std::io;
-use std::net::IpAddr;
 
 use super::answer;
+use super::reply::{Kind, Reply};
 
-/// What is said of a chain of CNAMEs that is longer than we follow.
-pub(super) const CHAIN_TOO_LONG: &str = "CNAME chain too long";
 /// What we say we can take over UDP (RFC 9715: fits an Ethernet frame whatever is in between).
 const EDNS_SIZE: u16 = 1232;
 const HEADER_BYTES: usize = 12;
@@ -24,15 +22,6 @@ const FORMAT_ERROR: u8 = 1;
 const NO_SUCH_NAME: u8 = 3;
 const NOT_IMPLEMENTED: u8 = 4;
 
-/// The two record types that hold addresses.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
-    /// IPv4, type A.
-    A,
-    /// IPv6, type AAAA.
-    Aaaa,
-}
-
 /// What makes a question hard to guess: its id and the case of its letters (draft-vixie-dnsext-dns0x20).
 #[derive(Clone, Copy)]
 pub(super) struct Entropy {
@@ -46,49 +35,6 @@ pub(super) struct Query {
     question_bytes: usize,
     kind: Kind,
     edns: bool,
-}
-
-/// What a reply says.
-#[derive(PartialEq, Eq, Debug)]
-pub(super) enum Reply {
-    /// No answer to this question: another id, question or direction, or no DNS message at all.
-    Foreign,
-    /// The answer didn't fit; ask over TCP.
-    Truncated,
-    /// The server doesn't know EDNS; ask without.
-    EdnsRefused,
-    /// The server failed; the words say how. Another one may do better.
-    Failed(&'static str),
-    /// The name does not exist, or has no such address.
-    Absent,
-    /// Addresses, and for how many seconds they may be kept.
-    Found {
-        /// At least one, without repeats, in the reply's order.
-        addresses: Vec<IpAddr>,
-        /// The least TTL of the chain that led to them.
-        ttl_seconds: u32,
-        /// How many CNAMEs that chain has.
-        aliases: usize,
-    },
-    /// The name is an alias, and the reply doesn't say where that leads.
-    Alias {
-        /// The name to ask for now: lower case, letters, digits, `-` and `_`.
-        target: Box<str>,
-        /// The least TTL of the chain so far.
-        ttl_seconds: u32,
-        /// How many CNAMEs it has so far.
-        aliases: usize,
-    },
-}
-
-impl Kind {
-    /// Its number in messages.
-    pub(super) const fn code(self) -> u16 {
-        match self {
-            Kind::A => 1,
-            Kind::Aaaa => 28,
-        }
-    }
 }
 
 impl Entropy {

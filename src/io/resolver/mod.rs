@@ -16,7 +16,9 @@ mod leg;
 mod local;
 mod message;
 mod name;
+mod outcome;
 mod queue;
+mod reply;
 mod stub;
 mod system;
 mod waiters;
@@ -25,8 +27,8 @@ mod wire;
 
 pub use self::front::Resolver;
 
-use self::back::{Found, Outcome, QuestionId};
-use self::message::Kind;
+use self::outcome::{Found, Outcome, QuestionId};
+use self::reply::Kind;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;

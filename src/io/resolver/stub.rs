@@ -4,8 +4,8 @@
 
 use super::ending::{Combined, Ending, combine};
 use super::leg::{Leg, Net, Progress, ROUNDS};
-use super::message::Kind;
 use super::queue::Queue;
+use super::reply::Kind;
 use super::wire::MESSAGE_MAX;
 use super::{Network, Outcome, QuestionId};
 use crate::io::token::Source;

@@ -2,7 +2,7 @@
 
 use super::servers::{A, Build, Server, honest};
 use super::*;
-use crate::io::resolver::back::Found;
+use crate::io::resolver::outcome::Found;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 #[test]

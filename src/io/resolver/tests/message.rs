@@ -3,7 +3,8 @@
 use super::addresses;
 use super::servers::{A, AAAA, Build, wire_name};
 use crate::io::resolver::answer::CHAIN_MAX;
-use crate::io::resolver::message::{Entropy, Kind, Query, Reply};
+use crate::io::resolver::message::{Entropy, Query};
+use crate::io::resolver::reply::{Kind, Reply};
 use proptest::prelude::*;
 
 fn query(kind: Kind) -> Query {

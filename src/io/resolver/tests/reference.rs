@@ -3,8 +3,9 @@
 
 use super::servers::{A, AAAA, Build, CNAME};
 use crate::io::resolver::answer::{self, CHAIN_MAX};
-use crate::io::resolver::message::{CHAIN_TOO_LONG, Entropy, Kind, Query, Reply};
+use crate::io::resolver::message::{Entropy, Query};
 use crate::io::resolver::name::Work;
+use crate::io::resolver::reply::{CHAIN_TOO_LONG, Kind, Reply};
 use hickory_proto::op::{Header, Query as QuestionRecord};
 use hickory_proto::rr::{DNSClass, Name, RData, Record};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};

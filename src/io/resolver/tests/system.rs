@@ -1,7 +1,7 @@
 //! The system's resolver, played by functions that answer, hang or panic as told.
 
 use super::*;
-use crate::io::resolver::back::Found;
+use crate::io::resolver::outcome::Found;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
