@@ -7,6 +7,8 @@
     reason = "a test says what it expects by failing"
 )]
 
+#[path = "layers/circles.rs"]
+mod circles;
 #[path = "layers/scan.rs"]
 mod scan;
 
@@ -64,6 +66,28 @@ const PROOFS: [&str; 2] = ["src/policy/allowed.rs", "src/policy/vetted.rs"];
 
 /// A readable file; tests inside it do not count.
 const LINES_MAX: usize = 400;
+
+/// Circles of imports that are still to be opened: shorten this list, never lengthen it.
+const CIRCLES: &[&[&str]] = &[
+    &[
+        "src/config/environment.rs",
+        "src/config/nearest.rs",
+        "src/config/password.rs",
+    ],
+    &[
+        "src/config/options.rs",
+        "src/config/table/clients.rs",
+        "src/config/table/destinations.rs",
+        "src/config/table/mod.rs",
+        "src/config/table/operation.rs",
+    ],
+    &[
+        "src/session/at.rs",
+        "src/session/progress.rs",
+        "src/session/spares.rs",
+    ],
+    &["src/session/errand.rs", "src/session/then.rs"],
+];
 
 fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -277,6 +301,18 @@ fn policy_is_asked_in_one_place() {
         let sites = call_sites(&sources, call);
         assert_eq!(sites.len(), 1, "{call} is called in {sites:?}");
     }
+}
+
+#[test]
+fn no_files_import_each_other() {
+    let sources = sources();
+    let mut circles = circles::circles(&sources);
+    let is_known = |circle: &Vec<&str>| {
+        let mut known = CIRCLES.iter();
+        known.any(|known| circle.iter().all(|file| known.contains(file)))
+    };
+    circles.retain(|circle| !is_known(circle));
+    assert_eq!(circles, [[""; 0]; 0]);
 }
 
 #[test]

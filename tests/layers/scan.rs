@@ -42,6 +42,31 @@ impl Source {
         }
     }
 
+    /// The path of the module that the file is, from the crate's root; `main.rs` counts as one.
+    pub(crate) fn module(&self) -> Vec<String> {
+        let inside = self.name.strip_prefix("src/").unwrap_or(&self.name);
+        let inside = inside.strip_suffix(".rs").unwrap_or(inside);
+        let words = inside.split('/').filter(|word| !matches!(*word, "mod" | "lib"));
+        words.map(str::to_owned).collect()
+    }
+
+    /// The paths of all `use` declarations, with groups written out and new names left out.
+    pub(crate) fn imports(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (at, _) in self
+            .tokens
+            .iter()
+            .enumerate()
+            .filter(|(_, token)| *token == "use")
+        {
+            expand(&self.tokens, at + 1, "", &mut found);
+        }
+        for path in &mut found {
+            path.truncate(path.trim_end_matches("::self").len());
+        }
+        found
+    }
+
     /// Every path in the file, with the groups of `use` written out.
     pub(crate) fn paths(&self) -> Vec<String> {
         let mut found = Vec::new();
