@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use ::log::Level;
 
-use crate::session::outcome::Id;
+use crate::session::id::Id;
 use crate::text::digits;
 
 use super::escape::{cut, is_bare, quoted};

@@ -7,7 +7,7 @@ use ::log::Log;
 
 use super::reader::{json, logfmt};
 use super::*;
-use crate::session::outcome::Id;
+use crate::session::id::Id;
 
 struct Tap(mpsc::Sender<Vec<u8>>);
 

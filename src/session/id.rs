@@ -5,13 +5,15 @@
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::outcome::Id;
-
 /// The 32 digits of base32hex (RFC 4648 section 7), lower case: ids sort like their bytes.
 const DIGITS: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
 
 /// Counts have 24 bits, then start again.
 const COUNT_MASK: u32 = (1 << 24) - 1;
+
+/// A request's id in the form of an xid: 12 bytes, shown as 20 characters of lower-case base32hex.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Id(pub [u8; 12]);
 
 /// Makes the ids of one process.
 #[derive(Debug)]

@@ -6,15 +6,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::id::Id;
 pub use super::refusal::ROLE_UNKNOWN;
 use super::refusal::Refusal;
 pub use crate::http::reply::Cause;
 pub use crate::policy::Code;
 use crate::policy::{Decision, Grounds};
-
-/// A request's id in the form of an xid: 12 bytes, shown as 20 characters of lower-case base32hex.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Id(pub [u8; 12]);
 
 /// A time that is short as a rule, in four bytes: microseconds, 71 minutes at most; what is longer counts as that.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

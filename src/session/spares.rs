@@ -10,7 +10,8 @@ use crate::flow::GRANTED_BYTES;
 use crate::http::target::HTTP_PORT;
 use crate::net::{Target, TargetError};
 
-use super::outcome::{Id, Record};
+use super::id::Id;
+use super::outcome::Record;
 use super::progress::Exchange;
 use super::request::Request;
 
