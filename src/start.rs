@@ -16,6 +16,7 @@ use crate::config::options::option;
 use crate::config::{AclSource, Config};
 use crate::http::HeadLimits;
 use crate::io::budget::Budget;
+use crate::io::descriptors::raise_nofile;
 use crate::io::heap;
 use crate::io::listener::{self, Acceptor};
 use crate::io::local;
@@ -83,7 +84,7 @@ pub fn start(config: &Config) -> Result<(Server, Logger), StartError> {
     let acl = read_acl(config)?;
     // Reading takes several times what is kept of a long ACL.
     heap::trim();
-    let descriptors = Descriptors::of(listener::raise_nofile());
+    let descriptors = Descriptors::of(raise_nofile());
     let connections_max = connections_max(config, descriptors);
 
     // Whoever can connect can also send a signal: it must be caught by then.

@@ -10,7 +10,6 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Registry, Token};
 use rustix::event::epoll;
 use rustix::io::Errno;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::dialer::set_keepalive;
@@ -18,8 +17,6 @@ use crate::net::unmapped;
 
 /// Connections that wait to be accepted; the kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
-/// What we ask for where the hard limit is infinite: the kernel's own default ceiling (`fs.nr_open`).
-const NOFILE_MAX: u64 = 1 << 20;
 
 /// Binds a listening socket: `SO_REUSEADDR`, non-blocking, closed on exec.
 ///
@@ -246,25 +243,6 @@ fn verdict(error: &io::Error) -> Verdict {
 
 fn spare() -> io::Result<File> {
     File::open("/dev/null")
-}
-
-/// Raises the limit on descriptors (`RLIMIT_NOFILE`) to the hard limit, as far as the system lets us, and gives the
-/// one that is in force.
-pub fn raise_nofile() -> u64 {
-    let limit = getrlimit(Resource::Nofile);
-    let wanted = limit.maximum.unwrap_or(NOFILE_MAX);
-    // No current limit is no limit.
-    if limit.current.is_some_and(|current| current < wanted) {
-        // Failing is no harm: what is in force is asked for below.
-        let _ = setrlimit(
-            Resource::Nofile,
-            Rlimit {
-                current: Some(wanted),
-                maximum: limit.maximum,
-            },
-        );
-    }
-    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::*;
 
@@ -258,15 +259,4 @@ fn errors_of_accept() {
     for errno in [Errno::BADF, Errno::INVAL, Errno::NOTSOCK, Errno::IO] {
         assert_eq!(verdict(errno), Verdict::Broken);
     }
-}
-
-#[test]
-fn the_limit_on_descriptors_is_raised_to_the_hard_one() {
-    let effective = raise_nofile();
-    let hard = getrlimit(Resource::Nofile).maximum;
-    assert!(
-        hard.is_none_or(|hard| effective == hard),
-        "{effective} of {hard:?}"
-    );
-    assert_eq!(raise_nofile(), effective);
 }

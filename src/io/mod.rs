@@ -5,6 +5,7 @@ pub mod blocking;
 pub mod budget;
 pub mod crowd;
 pub mod deadlines;
+pub mod descriptors;
 pub mod dialer;
 pub mod heap;
 pub mod listener;

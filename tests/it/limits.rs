@@ -142,7 +142,7 @@ fn five_hundred_idle_connections_cost_little() {
 }
 
 fn memory_returns_after_a_crowd() {
-    smokescreen::io::listener::raise_nofile();
+    smokescreen::io::descriptors::raise_nofile();
     let proxy = Setup::open().start();
     proxy.assert_serves();
     let head = format!("GET http://x.test/ HTTP/1.1\r\nX: {}", "y".repeat(2000));

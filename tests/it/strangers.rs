@@ -204,7 +204,7 @@ fn unfinished(url: &str, lines: &str, length: usize) -> String {
 const REST: &str = "\r\n\r\n";
 
 fn unfinished_heads_of_strangers_leave_room_for_the_heads_of_others() {
-    smokescreen::io::listener::raise_nofile();
+    smokescreen::io::descriptors::raise_nofile();
     let proxy = Setup::locked().start();
     let origin = Origin::http(|_, wire| {
         let line = format!("X: {}\r\n", "y".repeat(20_000));
@@ -241,7 +241,7 @@ fn unfinished_heads_of_strangers_leave_room_for_the_heads_of_others() {
 }
 
 fn who_said_who_it_is_waits_for_room_and_is_not_refused() {
-    smokescreen::io::listener::raise_nofile();
+    smokescreen::io::descriptors::raise_nofile();
     let (proxy, origin) = (Setup::locked().start(), Origin::fixed("ok"));
     let credentials = basic("u", PASSWORD) + "\r\n";
     let mut clients: Vec<Wire> = (0..700).map(|_| proxy.client()).collect();
