@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         Ok((server, logger)) => {
             let ended = server.run();
             if let Err(error) = &ended {
-                log::error!("The event loop failed: {error}");
+                log::error!("Ended by a failure: {error}");
             }
             logger.flush(FLUSH_TIMEOUT);
             if ended.is_ok() {

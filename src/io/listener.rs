@@ -14,6 +14,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::dialer::set_keepalive;
 use crate::net::unmapped;
+use crate::text::errno;
 
 /// Connections that wait to be accepted; the kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -114,7 +115,7 @@ pub enum AcceptError {
     /// Descriptors or memory ran out. What waits goes on waiting; try again when a connection has closed, or after
     /// a while.
     Exhausted(io::Error),
-    /// The socket itself is unusable. It will not get better.
+    /// The socket itself is unusable and will not get better; the error names its address.
     Broken(io::Error),
 }
 
@@ -197,7 +198,11 @@ impl Acceptor {
                     self.spare = None;
                     return Err(AcceptError::Exhausted(error));
                 }
-                Verdict::Broken => return Err(AcceptError::Broken(error)),
+                Verdict::Broken => {
+                    let words = errno::words(&error);
+                    let text = format!("cannot accept connections on {}: {words}", self.address);
+                    return Err(AcceptError::Broken(io::Error::new(error.kind(), text)));
+                }
             }
         }
     }

@@ -241,6 +241,21 @@ fn out_of_descriptors() {
 }
 
 #[test]
+fn a_socket_that_does_not_listen_is_broken_and_named() {
+    let mut acceptor = acceptor(Some("127.0.0.1"));
+    rustix::net::shutdown(&acceptor.listener, rustix::net::Shutdown::Both).unwrap();
+    for _ in 0..2 {
+        let error = acceptor.accept().unwrap_err();
+        assert!(matches!(error, AcceptError::Broken(_)), "{error:?}");
+        let address = acceptor.local_addr();
+        assert_eq!(
+            error.to_string(),
+            format!("cannot accept connections on {address}: invalid argument")
+        );
+    }
+}
+
+#[test]
 fn errors_of_accept() {
     let verdict = |errno: Errno| verdict(&errno.into());
     assert_eq!(verdict(Errno::AGAIN), Verdict::NoneWaiting);

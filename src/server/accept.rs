@@ -89,6 +89,10 @@ impl Server {
                     self.admit(stream, peer);
                 }
                 Ok(None) => return false,
+                Err(AcceptError::Broken(error)) => {
+                    self.listener_broke(error);
+                    return false;
+                }
                 // Idle upstream connections are the first to go, strangers' the next.
                 Err(_) if self.core.close_idle() > 0 => return false,
                 Err(AcceptError::Exhausted(_)) if !self.strangers.is_empty() => {

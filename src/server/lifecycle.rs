@@ -1,5 +1,6 @@
 //! How a server changes and ends: reload, drain, a second signal. Signals only set the phase; the loop acts on it.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +47,17 @@ impl Server {
         }
         // A long ACL is there twice for a moment, and its text beside it.
         heap::trim();
+    }
+
+    /// The listener will not get better. As on the signal, what is there may come to its end; but at once, for there is
+    /// nothing to delay, and [`Server::run`] gives the error, so that whoever supervises the process starts it again.
+    pub(super) fn listener_broke(&mut self, error: io::Error) {
+        let open = self.conns.len();
+        log::error!("Shutting down with {open} connections open, as only a restart can help: {error}");
+        self.acceptor = None;
+        self.failure = Some(error);
+        self.drain();
+        self.tell_of_drain();
     }
 
     /// Says how far the drain is, and when to say it again.

@@ -109,6 +109,8 @@ pub struct Server {
     flood: Tide,
     /// No descriptor was left: accept again from then on.
     exhausted_until: Option<Instant>,
+    /// Why it ends, where nobody told it to.
+    failure: Option<io::Error>,
 }
 
 impl Server {
@@ -146,6 +148,7 @@ impl Server {
             crowd: Tide::new(CROWD_MIN),
             flood: Tide::new(FLOOD_BYTES_MIN),
             exhausted_until: None,
+            failure: None,
         })
     }
 
@@ -157,10 +160,10 @@ impl Server {
         Ok(Arc::new(Waker::new(poll.registry(), Source::Waker.token())?))
     }
 
-    /// Serves until told to end.
+    /// Serves until told to end, or until the listener breaks and what was there has ended.
     ///
     /// # Errors
-    /// The poll's; anything else is a matter of one connection.
+    /// The poll's and the listener's; anything else is a matter of one connection.
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         while self.phase_goes_on() {
@@ -180,7 +183,7 @@ impl Server {
             self.give_back();
         }
         self.terminate();
-        Ok(())
+        self.failure.map_or(Ok(()), Err)
     }
 
     /// How long the poll may wait: not at all while something can run.

@@ -1,9 +1,12 @@
-//! Signals: draining, a second signal, reloading the ACL and the password.
+//! Signals: draining, a second signal, reloading the ACL and the password. And a listener that breaks, which ends the
+//! process much as a signal does.
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal as Sig;
+use rustix::net::sockopt::socket_acceptconn;
+use rustix::net::{Shutdown, shutdown};
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, Signal as Sig, pidfd_getfd, pidfd_open};
 
 use crate::auth::basic;
 use crate::support::case::cases;
@@ -32,6 +35,7 @@ cases![
     a_deny_entry_that_goes_is_a_warning,
     services_that_no_client_can_be_are_named,
     a_pipe_in_place_of_the_acl_stops_nobody,
+    a_broken_listener_ends_the_process_with_code_1_after_a_drain,
 ];
 
 /// A signal is asynchronous: the drain has begun when the port refuses.
@@ -430,4 +434,39 @@ fn a_pipe_in_place_of_the_acl_stops_nobody() {
     proxy.signal(Sig::HUP);
     await_said(&proxy, "not a regular file");
     proxy.assert_serves();
+}
+
+/// Makes the proxy's listening socket one that does not listen, as nobody but the kernel could.
+fn break_listener(proxy: &Proxy) {
+    let process = pidfd_open(proxy.pid(), PidfdFlags::empty()).expect("a process");
+    let descriptors =
+        std::fs::read_dir(format!("/proc/{}/fd", proxy.pid().as_raw_nonzero())).expect("its descriptors");
+    let numbers = descriptors.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let sockets = numbers.filter_map(|number| pidfd_getfd(&process, number, PidfdGetfdFlags::empty()).ok());
+    let listening: Vec<_> = sockets
+        .filter(|socket| socket_acceptconn(socket).unwrap_or(false))
+        .collect();
+    assert_eq!(listening.len(), 1);
+    shutdown(&listening[0], Shutdown::Both).expect("it listened");
+}
+
+fn a_broken_listener_ends_the_process_with_code_1_after_a_drain() {
+    let (mut proxy, origin) = (
+        Setup::open().option("--drain-delay", "1h").start(),
+        Origin::echo(),
+    );
+    let mut tunnel = proxy.tunnel(&origin.authority());
+    break_listener(&proxy);
+    let broken = &proxy.await_lines(
+        &format!(
+            "Shutting down with 1 connections open, as only a restart can help: cannot accept connections on {}: invalid argument",
+            proxy.address()
+        ),
+        1,
+    )[0];
+    assert_eq!(broken.get("level"), "error");
+    tunnel.send("still works");
+    tunnel.expect(b"still works");
+    drop(tunnel);
+    assert_eq!(proxy.wait().code(), Some(1), "{:#?}", proxy.log());
 }
