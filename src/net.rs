@@ -83,19 +83,6 @@ pub fn unmapped(address: SocketAddr) -> SocketAddr {
 pub struct Name(Arc<str>);
 
 impl Name {
-    /// Parses and normalises a DNS name, of one label or more. Addresses are not names.
-    ///
-    /// A text is already in normalised form if the name that comes out has the same spelling.
-    ///
-    /// # Errors
-    /// Everything that [`Host::parse`] refuses, and addresses.
-    pub fn parse(name: &str) -> Result<Name, TargetError> {
-        match host::parse(name)? {
-            Host::Name(name) => Ok(name),
-            Host::Addr(_) => Err(TargetError("an address is not a DNS name")),
-        }
-    }
-
     /// The normalised name.
     pub fn as_str(&self) -> &str {
         &self.0

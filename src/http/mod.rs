@@ -72,12 +72,3 @@ pub enum Fault {
     /// Answered with 431, or 502 when an origin sent it.
     TooLarge(&'static str),
 }
-
-impl Fault {
-    /// The reason, without the status.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Fault::Malformed(reason) | Fault::TooLarge(reason) => reason,
-        }
-    }
-}

@@ -47,7 +47,8 @@ impl Crowd {
     }
 
     /// How much those of one address hold.
-    pub fn held_by(&self, key: ClientKey) -> u64 {
+    #[cfg(test)]
+    fn held_by(&self, key: ClientKey) -> u64 {
         self.addresses.get(&key).map_or(0, |address| address.held)
     }
 

@@ -157,16 +157,6 @@ impl<K: Copy> Deadlines<K> {
         None
     }
 
-    /// Entries in the heap, dead ones included.
-    pub fn len(&self) -> usize {
-        self.heap.len()
-    }
-
-    /// Is nothing filed?
-    pub fn is_empty(&self) -> bool {
-        self.heap.is_empty()
-    }
-
     fn file(&mut self, slot: &mut Filed, key: K) {
         slot.entry = slot.due;
         // Wraps after four thousand million entries of one owner, the first of which is long gone by then.

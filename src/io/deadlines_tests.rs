@@ -80,12 +80,12 @@ fn one_that_moves_later_leaves_its_entry_to_file_itself_anew() {
     for later in 11..1000 {
         house.set(1, Some(later));
     }
-    assert_eq!(house.deadlines.len(), 1);
+    assert_eq!(house.deadlines.heap.len(), 1);
     assert_eq!(house.next(), Some(10));
     assert_eq!(house.due(998), []);
     assert_eq!(house.next(), Some(999));
     assert_eq!(house.due(999), [1]);
-    assert!(house.deadlines.is_empty());
+    assert!(house.deadlines.heap.is_empty());
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn one_taken_away_is_never_due() {
     house.set(1, Some(10));
     house.set(1, None);
     assert_eq!(house.due(20), []);
-    assert!(house.deadlines.is_empty());
+    assert!(house.deadlines.heap.is_empty());
     house.set(1, Some(30));
     assert_eq!(house.due(30), [1]);
 }
@@ -131,13 +131,17 @@ fn dead_entries_are_thrown_out_when_they_are_the_most() {
         house.end(key);
     }
     assert_eq!(house.due(1), []);
-    assert_eq!(house.deadlines.len(), 400);
+    assert_eq!(house.deadlines.heap.len(), 400);
     // One short deadline after the other below one long: each leaves a dead entry of the long one.
     for now in (10..50_000).step_by(10) {
         house.set(999, Some(1_000_000));
         house.set(999, Some(now));
         assert_eq!(house.due(now), [999]);
-        assert!(house.deadlines.len() <= 802, "{}", house.deadlines.len());
+        assert!(
+            house.deadlines.heap.len() <= 802,
+            "{}",
+            house.deadlines.heap.len()
+        );
     }
     assert_eq!(house.due(1_000_000).len(), 399);
 }
@@ -214,7 +218,7 @@ proptest! {
             prop_assert!(soonest.is_none() || house.next() <= soonest);
             prop_assert!(house.next().is_some() || soonest.is_none());
             let filed = house.owners.values().filter(|slot| slot.entry != NEVER).count();
-            prop_assert_eq!(house.deadlines.len() - house.deadlines.dead, filed);
+            prop_assert_eq!(house.deadlines.heap.len() - house.deadlines.dead, filed);
         }
     }
 }

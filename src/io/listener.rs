@@ -206,11 +206,6 @@ impl Acceptor {
             }
         }
     }
-
-    /// Was the last attempt stopped for want of descriptors?
-    pub fn is_paused(&self) -> bool {
-        self.spare.is_none()
-    }
 }
 
 #[derive(PartialEq, Eq, Debug)]

@@ -92,7 +92,7 @@ fn a_burst_beyond_half_the_queue_loses_nothing() {
         push(&queue, LINES_MAX / 2);
         until(&queue, |waiting| waiting.is_empty());
     }
-    assert_eq!(queue.dropped().load(Ordering::Relaxed), 0);
+    assert_eq!(queue.0.dropped.load(Ordering::Relaxed), 0);
     assert_eq!(
         writes.try_iter().map(|write| write.len()).sum::<usize>(),
         20 * LINES_MAX / 2 * 5

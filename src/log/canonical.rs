@@ -13,7 +13,7 @@ use crate::session::id::Id;
 use crate::session::outcome::{Extent, Micros, ProxyType, ROLE_UNKNOWN, Record, TunnelEnd};
 
 /// Requested host and trace id together are cut to this many bytes, before escaping.
-pub const HOST_AND_TRACE_LENGTH_MAX: usize = 4096;
+const HOST_AND_TRACE_LENGTH_MAX: usize = 4096;
 /// The requested host is cut first, so that it can't crowd out the trace id.
 const HOST_LENGTH_MAX: usize = 1024;
 /// Errors, reasons and roles may quote the host or a certificate: cut too.

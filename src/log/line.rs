@@ -15,7 +15,7 @@ use super::time::{Spelling, moment};
 use super::{Format, address};
 
 /// Messages are cut to this many bytes.
-pub const MESSAGE_LENGTH_MAX: usize = 8192;
+const MESSAGE_LENGTH_MAX: usize = 8192;
 
 /// The value of one field.
 #[derive(Clone, Copy, Debug)]

@@ -15,8 +15,6 @@ pub mod writer;
 
 use std::borrow::Cow;
 use std::io::{self, Write};
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime};
 
 use ::log::{Level, LevelFilter, Log, Metadata};
@@ -146,11 +144,6 @@ impl Logger {
     /// Waits until all lines are out, at most `timeout`; says whether they are. For the end of the program.
     pub fn flush(&self, timeout: Duration) -> bool {
         self.queue.flush(timeout)
-    }
-
-    /// The number of lines dropped so far.
-    pub fn dropped(&self) -> Arc<AtomicU64> {
-        self.queue.dropped()
     }
 
     fn formatted(&mut self, level: Level, write: impl FnOnce(Format, &mut Vec<u8>)) {

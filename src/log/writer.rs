@@ -162,11 +162,6 @@ impl Queue {
         waiting.flushers -= 1;
         !result.timed_out()
     }
-
-    /// How many lines were dropped so far, because the queue was full or the sink failed.
-    pub fn dropped(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.0.dropped)
-    }
 }
 
 impl Shared {

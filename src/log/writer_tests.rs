@@ -90,7 +90,7 @@ fn text(writes: &mpsc::Receiver<Vec<u8>>) -> String {
 }
 
 fn dropped(queue: &Queue) -> u64 {
-    queue.dropped().load(Ordering::Relaxed)
+    queue.0.dropped.load(Ordering::Relaxed)
 }
 
 #[test]

@@ -3,9 +3,6 @@
 
 use std::fmt;
 
-/// Longest code, in bytes.
-pub const CODE_BYTES_MAX: usize = 32;
-
 /// Makes the enum, its list and its texts from one table, so that none of them can lack a row.
 macro_rules! codes {
     ($($(#[$meaning:meta])+ $code:ident = $text:literal,)+) => {
@@ -19,7 +16,7 @@ macro_rules! codes {
             /// Every code, in the order of docs/denied.md.
             pub const ALL: &'static [Code] = &[$(Code::$code),+];
 
-            /// As it stands in answers and logs: lower case, digits and hyphens, [`CODE_BYTES_MAX`] bytes at most.
+            /// As it stands in answers and logs: lower case, digits and hyphens, 32 bytes at most.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Code::$code => $text,)+

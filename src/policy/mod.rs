@@ -20,7 +20,7 @@ use std::sync::Arc;
 use self::acl::Acl;
 pub use self::allowed::Allowed;
 use self::auth::Password;
-pub use self::code::{CODE_BYTES_MAX, Code};
+pub use self::code::Code;
 use self::ranges::Ranges;
 pub use self::vetted::{VETTED_MAX, Vetted, VettedList};
 pub use self::words::{Ask, Credentials, Decision, Denied, Grounds, Refused, Role};

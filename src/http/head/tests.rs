@@ -231,11 +231,7 @@ fn a_head_is_exactly_what_was_measured() {
 }
 
 #[test]
-fn faults_have_a_reason() {
-    assert_eq!(
-        (Fault::Malformed("x").reason(), Fault::TooLarge("y").reason()),
-        ("x", "y")
-    );
+fn a_relative_target_is_a_head_all_the_same() {
     assert_eq!(
         request(with_lines("FOO x HTTP/1.1", &[]), |head| head.method.len()),
         Ok(3)

@@ -193,7 +193,8 @@ impl Resolver {
     }
 
     /// How many wait for an answer.
-    pub fn in_flight(&self) -> usize {
+    #[cfg(test)]
+    pub(super) fn in_flight(&self) -> usize {
         self.waiters.len()
     }
 

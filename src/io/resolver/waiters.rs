@@ -73,6 +73,7 @@ impl Waiters {
     }
 
     /// How many wait.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.tickets.len()
     }
