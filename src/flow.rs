@@ -5,8 +5,9 @@ mod buf;
 
 use std::time::Instant;
 
-pub use self::buf::Buf;
 use crate::net::Side;
+
+pub use self::buf::Buf;
 
 /// Rests of up to this many bytes are always granted; what a direction holds beyond comes out of the budget.
 pub const GRANTED_BYTES: usize = 4096;

@@ -15,8 +15,8 @@ pub(crate) mod label;
 #[cfg(test)]
 mod tests;
 
-pub use client_key::ClientKey;
-pub use fail::{IoFail, IoFailKind, LookupFail, LookupFailKind};
+pub use self::client_key::ClientKey;
+pub use self::fail::{IoFail, IoFailKind, LookupFail, LookupFailKind};
 
 /// The two ends a connection has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]

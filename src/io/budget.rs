@@ -8,10 +8,11 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::crowd::Crowd;
-use super::token::ConnId;
 use crate::flow::{Flow, Flows, GRANTED_BYTES};
 use crate::net::ClientKey;
+
+use super::crowd::Crowd;
+use super::token::ConnId;
 
 /// A table of so few is kept for those who come next.
 const KEPT_MAX: usize = 1024;

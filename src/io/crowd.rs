@@ -7,8 +7,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::token::ConnId;
 use crate::net::ClientKey;
+
+use super::token::ConnId;
 
 /// A table of so few is not worth shrinking.
 const SHRINK_MIN: usize = 1024;

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 use socket2::{SockRef, TcpKeepalive};
 
+use crate::net::{ClientKey, IoFail};
+use crate::policy::{Vetted, VettedList};
+
 use super::shares::Shares;
 use super::token::{ConnId, WireId};
 use super::wire::{Ready, Transport, Wire, io_fail};
 use super::wires::{Owner, Wires};
-use crate::net::{ClientKey, IoFail};
-use crate::policy::{Vetted, VettedList};
 
 /// RFC 8305 section 8: the Connection Attempt Delay.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);

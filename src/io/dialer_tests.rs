@@ -5,11 +5,12 @@ use std::net::{IpAddr, TcpListener};
 use mio::{Events, Poll};
 use socket2::{Domain, Socket, Type};
 
-use super::*;
 use crate::io::token::Source;
 use crate::net::Target;
 use crate::policy::ranges::{Ranges, Rule};
 use crate::policy::{Ask, Network, Policy, PolicyParts, Role};
+
+use super::*;
 
 const CONN: ConnId = ConnId {
     index: 0,

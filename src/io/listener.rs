@@ -12,9 +12,10 @@ use rustix::event::epoll;
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use super::dialer::set_keepalive;
 use crate::net::unmapped;
 use crate::text::errno;
+
+use super::dialer::set_keepalive;
 
 /// Connections that wait to be accepted; the kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;

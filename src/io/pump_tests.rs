@@ -5,11 +5,12 @@ use std::mem::MaybeUninit;
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use super::*;
 use crate::flow::Buf;
 use crate::flow::Pace;
 use crate::io::pipe::Worth;
 use crate::io::wire::Transport;
+
+use super::*;
 
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 

@@ -6,10 +6,11 @@ use std::io;
 
 use mio::{Interest, Registry};
 
+use crate::net::Side;
+
 use super::arena::Arena;
 use super::token::{ConnId, IdleId, Source, WireId};
 use super::wire::{Ready, Transport};
-use crate::net::Side;
 
 /// Urgent data wakes us as any other does; this way the event says that it was that.
 const READING: Interest = Interest::READABLE.add(Interest::PRIORITY);

@@ -6,11 +6,12 @@ use std::time::SystemTime;
 
 use ::log::Level;
 
+use crate::session::id::Id;
+use crate::session::outcome::{Extent, Micros, ProxyType, ROLE_UNKNOWN, Record, TunnelEnd};
+
 use super::Format;
 use super::escape::cut;
 use super::line::{Line, Value, key, line};
-use crate::session::id::Id;
-use crate::session::outcome::{Extent, Micros, ProxyType, ROLE_UNKNOWN, Record, TunnelEnd};
 
 /// Requested host and trace id together are cut to this many bytes, before escaping.
 const HOST_AND_TRACE_LENGTH_MAX: usize = 4096;

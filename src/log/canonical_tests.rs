@@ -7,9 +7,10 @@ use std::time::{Duration, UNIX_EPOCH};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::policy::Grounds;
+
 use super::super::reader::{Fields, json, logfmt};
 use super::*;
-use crate::policy::Grounds;
 
 fn at(milliseconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(1_795_368_633_000 + milliseconds)

@@ -19,11 +19,12 @@ use std::time::{Duration, SystemTime};
 
 use ::log::{Level, LevelFilter, Log, Metadata};
 
+use crate::session::outcome::{Cause, Record};
+
 pub use self::levels::Levels;
 use self::line::Value;
 use self::sink::StandardError;
 use self::writer::{BATCH_WINDOW, Batching, Queue};
-use crate::session::outcome::{Cause, Record};
 
 /// The target of lines that are already formatted.
 pub const CANONICAL: &str = "smokescreen::canonical";

@@ -5,9 +5,10 @@ use std::sync::mpsc;
 
 use ::log::Log;
 
+use crate::session::id::Id;
+
 use super::reader::{json, logfmt};
 use super::*;
-use crate::session::id::Id;
 
 struct Tap(mpsc::Sender<Vec<u8>>);
 

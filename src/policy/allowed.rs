@@ -6,9 +6,10 @@
 
 use std::sync::Arc;
 
+use crate::net::Target;
+
 use super::acl::Answer;
 use super::{Ask, Decision, Denied, Policy, Role};
-use crate::net::Target;
 
 /// Proof that a [`Policy`] allowed this target to this role. Only [`Policy::decide`] makes one.
 ///

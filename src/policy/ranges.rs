@@ -16,12 +16,12 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-use registry::Class;
-pub use rule::Rule;
-use rules::Rules;
-
-use super::Code;
 use crate::net::unmapped;
+
+use self::registry::Class;
+pub use self::rule::Rule;
+use self::rules::Rules;
+use super::Code;
 
 /// What was found of an address, allowed or not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]

@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::*;
 use crate::net::Target;
+
+use super::*;
 
 const PASSWORD: &str = "s3cr3t-Pa55:word";
 

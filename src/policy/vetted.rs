@@ -9,9 +9,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use arrayvec::ArrayVec;
 
+use crate::net::Host;
+
 use super::ranges::Verdict;
 use super::{Allowed, Code, Decision, Denied, Fixed, Grounds, Policy};
-use crate::net::Host;
 
 /// Proof that a [`Policy`] classified this address and that it may be dialled. Only [`Policy::vet`] makes one.
 ///

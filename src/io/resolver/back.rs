@@ -1,12 +1,13 @@
 //! Who is asked: the system, or the configured servers. Passes every call on to the one that is there.
 
-use super::outcome::{Outcome, QuestionId};
-use super::stub::Stub;
-use super::system::System;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::net::ClientKey;
+
+use super::outcome::{Outcome, QuestionId};
+use super::stub::Stub;
+use super::system::System;
 
 /// One of the two back ends.
 pub(super) enum Back {

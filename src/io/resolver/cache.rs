@@ -1,9 +1,10 @@
 //! Answers that may be given again: bounded in number and, by the caller, in time. Asks nobody anything.
 
-use super::Answer;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
+
+use super::Answer;
 
 /// Answers by name, each until its time has passed.
 pub(super) struct Cache {

@@ -1,10 +1,11 @@
 //! How the pursuit of one record type ends, and what two such endings come to together: which addresses, in
 //! which order, for how long. Pure: asks and waits for nothing.
 
-use super::reply::Kind;
-use super::{Found, Outcome};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+
+use super::reply::Kind;
+use super::{Found, Outcome};
 
 /// How long an answer may be kept that lacks a family because it couldn't be had.
 const PARTIAL_TTL: Duration = Duration::from_secs(1);

@@ -1,6 +1,18 @@
 //! The front of the resolver: bounds and shares out the questions, joins those for the same name, keeps answers
 //! for a while and lets go of what nobody waits for. Whom to ask and how is the back ends' business.
 
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mio::{Registry, Waker};
+
+use crate::io::token::Ticket;
+use crate::net::{ClientKey, LookupFail, LookupFailKind, Name};
+
 use super::back::Back;
 use super::cache::Cache;
 use super::local::Local;
@@ -9,15 +21,6 @@ use super::stub::Stub;
 use super::system::{Lookup, System, system_lookup};
 use super::waiters::Waiters;
 use super::{Answer, Asked, News, Settings};
-use crate::io::token::Ticket;
-use crate::net::{ClientKey, LookupFail, LookupFailKind, Name};
-use mio::{Registry, Waker};
-use std::collections::HashMap;
-use std::io;
-use std::net::IpAddr;
-use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 /// How many answers are kept.
 const CACHED_MAX: usize = 4096;

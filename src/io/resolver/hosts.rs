@@ -1,10 +1,11 @@
 //! The hosts file: names the administrator gave addresses to, which are not asked for. Reading the file is
 //! `watched`'s business.
 
-use super::Network;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+
+use super::Network;
 
 /// How many names, and how many addresses of one, are kept.
 const NAMES_MAX: usize = 262_144;

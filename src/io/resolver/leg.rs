@@ -2,18 +2,21 @@
 //! the answer is cut, without EDNS when a server doesn't know it, and on to an alias's target. What the two
 //! record types of a name come to together is `stub`'s business.
 
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use mio::{Registry, Token};
+
+use crate::net::ClientKey;
+use crate::text::errno;
+
 use super::QuestionId;
 use super::answer::CHAIN_MAX;
 use super::ending::{Ending, Failure};
 use super::message::{Entropy, Query};
 use super::reply::{CHAIN_TOO_LONG, Kind, Reply};
 use super::wire::Wire;
-use crate::net::ClientKey;
-use crate::text::errno;
-use mio::{Registry, Token};
-use std::io;
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
 
 /// How often each server is asked before it counts as silent.
 pub(super) const ROUNDS: usize = 2;

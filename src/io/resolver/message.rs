@@ -1,8 +1,9 @@
 //! One DNS question, and what a reply says to it. A reply is first compared byte by byte with what was asked;
 //! only what passes is read on, and of that only the answer section (`answer`). Sends and waits for nothing.
 
-use rustix::rand::{GetRandomFlags, getrandom};
 use std::io;
+
+use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::answer;
 use super::reply::{Kind, Reply};

@@ -25,17 +25,16 @@ mod waiters;
 mod watched;
 mod wire;
 
-pub use self::front::Resolver;
-
-use self::outcome::{Found, Outcome, QuestionId};
-use self::reply::Kind;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::net::LookupFail;
-
 pub use crate::net::Network;
+
+pub use self::front::Resolver;
+use self::outcome::{Found, Outcome, QuestionId};
+use self::reply::Kind;
 
 /// How names are resolved.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -2,18 +2,21 @@
 //! side by side where sockets suffice. How one of them is pursued is `leg`'s business; waiting clients, the hosts file
 //! and caching are the front's.
 
+use std::collections::{BTreeSet, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use mio::Registry;
+
+use crate::io::token::Source;
+use crate::net::ClientKey;
+
 use super::ending::{Combined, Ending, combine};
 use super::leg::{Leg, Net, Progress, ROUNDS};
 use super::queue::Queue;
 use super::reply::Kind;
 use super::wire::MESSAGE_MAX;
 use super::{Network, Outcome, QuestionId};
-use crate::io::token::Source;
-use crate::net::ClientKey;
-use mio::Registry;
-use std::collections::{BTreeSet, HashMap};
-use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
 
 /// The longest one try may take.
 const TRY_TIMEOUT_MAX: Duration = Duration::from_secs(2);

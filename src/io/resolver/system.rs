@@ -2,18 +2,21 @@
 //! it can be taken back; what has can't be, and holds its thread for as long as the system likes, on the account of the
 //! client that it took it for.
 
-use super::queue::Queue;
-use super::{Found, Network, Outcome, QuestionId};
-use crate::io::blocking::Pool;
-use crate::net::ClientKey;
-use crate::net::label::is_number;
-use crate::text::errno;
-use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, LookupErrorKind, SockType, getaddrinfo};
-use mio::Waker;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+
+use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, LookupErrorKind, SockType, getaddrinfo};
+use mio::Waker;
+
+use crate::io::blocking::Pool;
+use crate::net::ClientKey;
+use crate::net::label::is_number;
+use crate::text::errno;
+
+use super::queue::Queue;
+use super::{Found, Network, Outcome, QuestionId};
 
 /// What is called on a thread: a name in, an outcome out.
 pub(super) type Lookup = Arc<dyn Fn(&str) -> Outcome + Send + Sync>;

@@ -1,13 +1,14 @@
 //! Who waits for an answer, until when and on whose account: the queue's bound and the fair shares. Which
 //! question a waiter waits for is only noted here, never judged, and nobody's wait is ended.
 
-use super::QuestionId;
-use crate::io::shares::Shares;
-use crate::io::token::Ticket;
 use std::collections::HashMap;
 use std::time::Instant;
 
+use crate::io::shares::Shares;
+use crate::io::token::Ticket;
 use crate::net::ClientKey;
+
+use super::QuestionId;
 
 /// What one asker may always hold, however small the queue.
 const SHARE_MIN: usize = 16;

@@ -1,10 +1,11 @@
 //! One socket to one DNS server, UDP or TCP. Moves whole messages; what they say is `message`'s business, whom
 //! to ask and how long to wait is `leg`'s.
 
-use mio::net::{TcpStream, UdpSocket};
-use mio::{Interest, Registry, Token};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use mio::net::{TcpStream, UdpSocket};
+use mio::{Interest, Registry, Token};
 
 /// The longest message, over either transport.
 pub(super) const MESSAGE_MAX: usize = 65_535;

@@ -3,8 +3,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::{Ranges, Rule, Verdict};
 use crate::policy::Grounds;
+
+use super::{Ranges, Rule, Verdict};
 
 /// Where clouds tell a machine who it is, with keys.
 const METADATA: [IpAddr; 6] = [

@@ -6,9 +6,10 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV6};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use crate::net::Host;
+
 use super::registry::{Class, V4, V6, classify};
 use super::*;
-use crate::net::Host;
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()

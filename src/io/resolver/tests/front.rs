@@ -1,9 +1,11 @@
 //! What holds for both back ends: cache, coalescing, bounds; and the stub's two files.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::io::resolver::outcome::Found;
+
 use super::servers::{A, Build, Server, honest};
 use super::*;
-use crate::io::resolver::outcome::Found;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 #[test]
 fn answers_are_kept_for_their_ttl_but_no_longer_than_configured() {

@@ -1,11 +1,13 @@
 //! What is read out of single replies, byte by byte.
 
-use super::addresses;
-use super::servers::{A, AAAA, Build, wire_name};
+use proptest::prelude::*;
+
 use crate::io::resolver::answer::CHAIN_MAX;
 use crate::io::resolver::message::{Entropy, Query};
 use crate::io::resolver::reply::{Kind, Reply};
-use proptest::prelude::*;
+
+use super::addresses;
+use super::servers::{A, AAAA, Build, wire_name};
 
 fn query(kind: Kind) -> Query {
     Query::new("www.example.test", kind, Entropy::draw().unwrap(), true, true).unwrap()

@@ -8,12 +8,15 @@ mod reference;
 mod servers;
 mod system;
 
-use super::*;
-use crate::io::resolver::Network;
-use crate::io::token::{ConnId, Source};
-use mio::{Events, Poll};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+
+use mio::{Events, Poll};
+
+use crate::io::resolver::Network;
+use crate::io::token::{ConnId, Source};
+
+use super::*;
 
 /// How long anything may take, in real time.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,16 +1,19 @@
 //! Our reading of answers against another one, by hickory-proto, which takes whole messages apart; and how much work
 //! the worst messages are.
 
-use super::servers::{A, AAAA, Build, CNAME};
-use crate::io::resolver::answer::{self, CHAIN_MAX};
-use crate::io::resolver::message::{Entropy, Query};
-use crate::io::resolver::name::Work;
-use crate::io::resolver::reply::{CHAIN_TOO_LONG, Kind, Reply};
+use std::net::IpAddr;
+
 use hickory_proto::op::{Header, Query as QuestionRecord};
 use hickory_proto::rr::{DNSClass, Name, RData, Record};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 use proptest::prelude::*;
-use std::net::IpAddr;
+
+use crate::io::resolver::answer::{self, CHAIN_MAX};
+use crate::io::resolver::message::{Entropy, Query};
+use crate::io::resolver::name::Work;
+use crate::io::resolver::reply::{CHAIN_TOO_LONG, Kind, Reply};
+
+use super::servers::{A, AAAA, Build, CNAME};
 
 const ASKED: &str = "www.a.test";
 const ENOUGH: u32 = 100_000_000;

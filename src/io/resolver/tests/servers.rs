@@ -1,10 +1,11 @@
 //! A DNS server on loopback that does what a test tells it to, and the bytes it does it with.
 
-use super::PATIENCE;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
+
+use super::PATIENCE;
 
 pub(super) const A: u16 = 1;
 pub(super) const CNAME: u16 = 5;

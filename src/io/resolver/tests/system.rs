@@ -1,9 +1,11 @@
 //! The system's resolver, played by functions that answer, hang or panic as told.
 
-use super::*;
-use crate::io::resolver::outcome::Found;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
+
+use crate::io::resolver::outcome::Found;
+
+use super::*;
 
 fn found(all: &[&str]) -> Outcome {
     Outcome::Found(Found {
