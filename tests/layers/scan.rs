@@ -137,6 +137,11 @@ impl Source {
         tests.unwrap_or(lines.len())
     }
 
+    /// All of it.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Is the first line a `//!`?
     pub(crate) fn begins_with_documentation(&self) -> bool {
         self.text.starts_with("//!")
