@@ -29,16 +29,15 @@ use crate::io::wires::Wires;
 use crate::log::{FLUSH_TIMEOUT, Logger};
 use crate::policy::acl::{self, Acl};
 use crate::policy::ranges::Ranges;
-use crate::policy::rates::Rates;
 use crate::policy::{Policy, PolicyParts};
-use crate::server::core::{Core, World};
+use crate::server::core::Core;
 use crate::server::pool::Pool;
 use crate::server::stranger_lines::StrangerLines;
+use crate::server::world::World;
 use crate::server::{Limits, Server, turn};
 use crate::session::Settings;
 use crate::session::id::Ids;
 use crate::session::refusal::DenyStyle;
-use crate::session::spares::Spares;
 
 use self::descriptors::Descriptors;
 
@@ -126,17 +125,13 @@ fn core(
 ) -> io::Result<Core> {
     let (waker, now) = (Server::waker(poll)?, Instant::now());
     Ok(Core {
-        world: World {
-            now,
-            wall: SystemTime::now(),
+        world: World::new(
+            (now, SystemTime::now()),
             policy,
-            settings: settings(config),
-            ids: ids(),
-            guesses: Rates::of_strangers(now),
-            spares: Spares::default(),
-            is_local: Box::new(local::is_local()),
-            actions: Vec::new(),
-        },
+            settings(config),
+            ids(),
+            Box::new(local::is_local()),
+        ),
         wires: Wires::new(poll.registry().try_clone()?),
         wires_max: descriptors.wires(),
         second_attempts: Shares::new(descriptors.second_attempts()),
@@ -150,7 +145,6 @@ fn core(
         budget: Budget::new(BUDGET_BYTES),
         pipes: Pipes::new(descriptors.pipes(), Worth::default()),
         turn_time: turn::TURN_TIME_MAX,
-        actions_done: Vec::new(),
         draining: false,
         stranger_lines: StrangerLines::new(now),
         logger,

@@ -210,14 +210,11 @@ impl Conn {
     /// Carries out what the session asked for, in order; answers that are there at once are fed back. Is the
     /// connection over?
     fn carry_out(&mut self, core: &mut Core) -> bool {
-        while !core.world.actions.is_empty() {
-            // The session may act anew meanwhile: into the other list.
-            let other = std::mem::take(&mut core.actions_done);
-            let mut actions = std::mem::replace(&mut core.world.actions, other);
+        while let Some(mut actions) = core.world.take_actions() {
             for action in actions.drain(..) {
                 self.act(action, core);
             }
-            core.actions_done = actions;
+            core.world.put_back(actions);
         }
         self.session.is_done()
     }

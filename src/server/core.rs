@@ -1,7 +1,6 @@
-//! What all connections of a loop share: the world as sessions see it, wires, resolver, pool, log.
+//! What all connections of a loop share: the world as sessions see it, wires, resolver, pool, log. What is done with it
+//! for one connection is `conn`.
 
-use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::io::budget::Budget;
@@ -14,60 +13,14 @@ use crate::io::token::ConnId;
 use crate::io::wires::Wires;
 use crate::log::Logger;
 use crate::net::ClientKey;
-use crate::policy::rates::{Excess, Rates};
-use crate::policy::{Policy, Vetted};
-use crate::session::id::Ids;
+use crate::policy::Vetted;
+use crate::policy::rates::Excess;
+use crate::session::Wanted;
 use crate::session::outcome::Record;
-use crate::session::spares::Spares;
-use crate::session::{Action, Cx, Settings, Wanted};
 
 use super::pool::{Found, Pool, Taken};
 use super::stranger_lines::StrangerLines;
-
-/// Everything sessions see of the world.
-pub struct World {
-    /// Read once per turn of the loop.
-    pub now: Instant,
-    /// Likewise.
-    pub wall: SystemTime,
-    /// Replaced as a whole on reload.
-    pub policy: Arc<Policy>,
-    /// Fixed at start.
-    pub settings: Settings,
-    /// Makes request ids.
-    pub ids: Ids,
-    /// How often clients may give wrong credentials.
-    pub guesses: Rates,
-    /// Memory that sessions use again.
-    pub spares: Spares,
-    /// Is an address this machine's?
-    pub is_local: Box<dyn Fn(IpAddr) -> bool>,
-    /// What the session that is at work wants done.
-    pub actions: Vec<Action>,
-}
-
-impl World {
-    /// The view a session gets.
-    pub fn cx(&mut self) -> Cx<'_> {
-        Cx {
-            now: self.now,
-            wall: self.wall,
-            policy: &self.policy,
-            settings: &self.settings,
-            ids: &mut self.ids,
-            guesses: &mut self.guesses,
-            spares: &mut self.spares,
-            is_local: &*self.is_local,
-            actions: &mut self.actions,
-        }
-    }
-
-    /// Reads the clocks.
-    pub fn tick(&mut self) {
-        self.now = Instant::now();
-        self.wall = SystemTime::now();
-    }
-}
+use super::world::World;
 
 /// What all connections of a loop share.
 pub struct Core {
@@ -91,8 +44,6 @@ pub struct Core {
     pub pipes: Pipes,
     /// How long a connection's turn may take at present.
     pub turn_time: Duration,
-    /// An empty list that takes turns with `world.actions`.
-    pub actions_done: Vec<Action>,
     /// No connection is kept for later any more.
     pub draining: bool,
     /// Turns records into lines.
@@ -102,6 +53,12 @@ pub struct Core {
 }
 
 impl Core {
+    /// Reads the clocks: once per turn of the loop.
+    pub fn read_clocks(&mut self) {
+        self.world.now = Instant::now();
+        self.world.wall = SystemTime::now();
+    }
+
     /// An idle upstream connection for a request, if there is one on which nothing happened: a byte or an end that came
     /// behind its last response, some microseconds late, would be taken for this request's. One peek tells; what the
     /// poll told before then is not in the pool any more.

@@ -13,6 +13,7 @@ pub mod stranger_lines;
 mod tide;
 pub mod turn;
 mod work;
+pub mod world;
 
 use std::collections::VecDeque;
 use std::io;
@@ -172,7 +173,7 @@ impl Server {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
-            self.core.world.tick();
+            self.core.read_clocks();
             self.note(&events);
             // In this order: an answer counts when it is just in time, and one that says which server was silent is.
             self.deliver_answers();

@@ -3,17 +3,17 @@
 use std::io;
 use std::time::{Instant, SystemTime};
 
-use super::super::held::LEAD_TURNS_MAX;
-use super::*;
 use crate::flow::Gate;
 use crate::http::HeadLimits;
 use crate::io::pipe::Worth;
 use crate::policy::ranges::Ranges;
-use crate::policy::rates::Rates;
 use crate::policy::{Network, Policy, PolicyParts};
 use crate::session::id::Ids;
-use crate::session::spares::Spares;
 use crate::session::{Action, Dialled, Settings};
+
+use super::super::held::LEAD_TURNS_MAX;
+use super::super::world::World;
+use super::*;
 
 /// Gives and takes for ever.
 struct Endless {
@@ -98,22 +98,13 @@ fn a_direction_that_never_rests_does_not_starve_the_other() {
         allow_missing_role: true,
         network: Network::Any,
     });
-    let (settings, mut ids, mut actions) = (settings(), Ids::new([0; 3], 0, 0), Vec::new());
-    let mut cx = Cx {
-        now,
-        wall: SystemTime::UNIX_EPOCH,
-        policy: &policy,
-        settings: &settings,
-        ids: &mut ids,
-        guesses: &mut Rates::of_strangers(now),
-        spares: &mut Spares::default(),
-        is_local: &|_| true,
-        actions: &mut actions,
-    };
+    let (clocks, ids) = ((now, SystemTime::UNIX_EPOCH), Ids::new([0; 3], 0, 0));
+    let mut world = World::new(clocks, policy.into(), settings(), ids, Box::new(|_| true));
+    let cx = &mut world.cx();
     let mut flows = Flows::new(now);
     let mut session = Session::new(([172, 16, 0, 1], 9).into(), now);
     flows.up.rx.push(b"CONNECT 8.8.8.8:443 HTTP/1.1\r\n\r\n");
-    session.advance(Input::Moved, &mut flows, &mut cx);
+    session.advance(Input::Moved, &mut flows, cx);
     let Some(Action::Dial(seq, ..)) = cx.actions.pop() else {
         panic!("no dial");
     };
@@ -123,7 +114,7 @@ fn a_direction_that_never_rests_does_not_starve_the_other() {
         reused: false,
         private: false,
     };
-    session.advance(Input::Dialled(seq, Ok(dialled)), &mut flows, &mut cx);
+    session.advance(Input::Dialled(seq, Ok(dialled)), &mut flows, cx);
     cx.actions.clear();
 
     let mut pair = Pair([endless(), endless()]);
@@ -138,7 +129,7 @@ fn a_direction_that_never_rests_does_not_starve_the_other() {
             id: ID,
             allowance: &mut Allowance::new(TURN_BYTES, Duration::from_secs(3600)),
         };
-        let ended = run(&mut pair, &mut flows, &mut session, &mut cx, &mut means);
+        let ended = run(&mut pair, &mut flows, &mut session, cx, &mut means);
         assert_eq!(ended, Turn::Spent);
         end(&mut flows, &session, &mut means);
         assert_eq!(means.scratch.read_bytes(), 4096);
