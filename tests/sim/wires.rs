@@ -57,7 +57,8 @@ pub(crate) struct MemoryWire {
     /// The peer sees a reset.
     peer_sees_reset: bool,
     failure: Option<ErrorKind>,
-    broken: bool,
+    /// It was reset, from either end or on the way.
+    pub(crate) broken: bool,
     pub(crate) read_bytes: usize,
     wants_room: bool,
     owes_read_edge: bool,
