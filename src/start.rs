@@ -30,8 +30,10 @@ use crate::log::{FLUSH_TIMEOUT, Logger};
 use crate::policy::acl::{self, Acl};
 use crate::policy::ranges::Ranges;
 use crate::policy::{Policy, PolicyParts};
+use crate::server::allowance::Allowance;
 use crate::server::core::Core;
 use crate::server::pool::Pool;
+use crate::server::stores::Stores;
 use crate::server::stranger_lines::StrangerLines;
 use crate::server::world::World;
 use crate::server::{Limits, Server, turn};
@@ -132,20 +134,22 @@ fn core(
             ids(),
             Box::new(local::is_local()),
         ),
+        stores: Stores {
+            scratch: Scratch::new(SCRATCH_BYTES),
+            budget: Budget::new(BUDGET_BYTES),
+            pipes: Pipes::new(descriptors.pipes(), Worth::default()),
+            pool: Pool::new(
+                idle_max(config, descriptors),
+                config.transport_max_idle_conns_per_host,
+                now,
+            ),
+            draining: false,
+            turn: Allowance::new(turn::TURN_BYTES, turn::TURN_TIME_MAX),
+        },
         wires: Wires::new(poll.registry().try_clone()?),
         wires_max: descriptors.wires(),
         second_attempts: Shares::new(descriptors.second_attempts()),
         resolver: Resolver::new(resolver_settings(config, descriptors), poll.registry(), waker)?,
-        pool: Pool::new(
-            idle_max(config, descriptors),
-            config.transport_max_idle_conns_per_host,
-            now,
-        ),
-        scratch: Scratch::new(SCRATCH_BYTES),
-        budget: Budget::new(BUDGET_BYTES),
-        pipes: Pipes::new(descriptors.pipes(), Worth::default()),
-        turn_time: turn::TURN_TIME_MAX,
-        draining: false,
         stranger_lines: StrangerLines::new(now),
         logger,
     })

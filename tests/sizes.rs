@@ -11,6 +11,7 @@ use std::mem::size_of;
 use smokescreen::io::dialer::Race;
 use smokescreen::io::wires::WireEntry;
 use smokescreen::server::conn::Conn;
+use smokescreen::server::core::Core;
 use smokescreen::session::Session;
 use smokescreen::session::outcome::{Record, TunnelEnd};
 use smokescreen::session::progress::Exchange;
@@ -19,7 +20,7 @@ use smokescreen::session::request::Request;
 /// Type, size in bytes.
 fn sizes() -> [(&'static str, usize); 8] {
     [
-        ("Conn", size_of::<Conn>()),
+        ("Conn", size_of::<Conn<Core>>()),
         ("Session", size_of::<Session>()),
         ("Race", size_of::<Race>()),
         ("WireEntry", size_of::<WireEntry>()),
@@ -31,7 +32,7 @@ fn sizes() -> [(&'static str, usize); 8] {
 }
 
 /// What an idle tunnel may cost, whatever the page says.
-const _: () = assert!(size_of::<Conn>() <= 320 && size_of::<Record>() <= 288);
+const _: () = assert!(size_of::<Conn<Core>>() <= 320 && size_of::<Record>() <= 288);
 
 #[test]
 fn no_type_is_larger_than_architecture_md_says() {

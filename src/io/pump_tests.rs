@@ -269,6 +269,9 @@ impl Wire for Unspliced {
     fn abort(&mut self) {
         self.0.abort();
     }
+    fn has_news(&mut self) -> bool {
+        self.0.has_news()
+    }
     fn take_error(&mut self) -> Option<io::Error> {
         self.0.take_error()
     }

@@ -21,6 +21,8 @@ pub trait Wire {
     fn hangup(&mut self) -> io::Result<()>;
     /// Makes the coming close a reset.
     fn abort(&mut self);
+    /// Is there anything to be read now: bytes, an end, or an error? Asks the kernel, and takes nothing.
+    fn has_news(&mut self) -> bool;
     /// The error the kernel keeps for this socket, if any; asking clears it.
     fn take_error(&mut self) -> Option<io::Error>;
     /// A read shorter than the room offered means that nothing more is there now: true of a plain socket,
@@ -57,13 +59,6 @@ impl Transport {
             Transport::Tcp(stream) => stream,
         }
     }
-
-    /// Is there anything to be read now: bytes, an end, or an error?
-    pub fn has_news(&mut self) -> bool {
-        let mut byte = [0_u8; 1];
-        let peeked = retry_interrupted(|| rustix::net::recv(self.tcp(), &mut byte, RecvFlags::PEEK));
-        !peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
-    }
 }
 
 impl Wire for Transport {
@@ -93,6 +88,12 @@ impl Wire for Transport {
         let Transport::Tcp(stream) = self;
         // If the option can't be set the close is an orderly one: the peer learns of the end all the same.
         let _ = rustix::net::sockopt::set_socket_linger(&*stream, Some(std::time::Duration::ZERO));
+    }
+
+    fn has_news(&mut self) -> bool {
+        let mut byte = [0_u8; 1];
+        let peeked = retry_interrupted(|| rustix::net::recv(self.tcp(), &mut byte, RecvFlags::PEEK));
+        !peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     fn take_error(&mut self) -> Option<io::Error> {

@@ -1,8 +1,10 @@
 //! One client connection as the server keeps it: a session, its flows and its wires. Runs turns, and carries out what
-//! the session wants. How it comes to an origin's connection, and gives it away, is `origin`'s business.
+//! the session wants, through the ports. How it comes to an origin's connection, and gives it away, is `origin`'s
+//! business.
 
 mod origin;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -11,23 +13,23 @@ use crate::io::deadlines::Filed;
 use crate::io::token::{ConnId, WireId};
 use crate::io::wire::Wire;
 use crate::net::{ClientKey, Side};
-use crate::session::{Action, Close, Input, Session};
+use crate::session::{Action, Close, Input, Session, Settings};
 
-use self::origin::Dialling;
 use super::allowance::Allowance;
-use super::core::Core;
-use super::sockets::Sockets;
-use super::turn::{self, Held, Means, Turn};
+use super::ends::{Ends, WireTable};
+use super::held::Held;
+use super::ports::{Parts, Ports, Step};
+use super::stores::Stores;
+use super::turn::{self, Means, Turn};
 
 /// One client connection.
-#[derive(Debug)]
-pub struct Conn {
+pub struct Conn<P: Ports> {
     id: ConnId,
     client: WireId,
     /// The origin's connection.
     origin: Option<WireId>,
     /// A dial under way; few connections have one.
-    dialling: Option<Box<Dialling>>,
+    dialling: Option<Box<Dialling<P::Race>>>,
     /// The number of the question whose answer is awaited.
     looking_up: Option<u32>,
     flows: Flows,
@@ -43,6 +45,13 @@ pub struct Conn {
     pub counted: bool,
 }
 
+/// A race, and the number of the question it answers.
+#[derive(Debug)]
+struct Dialling<R> {
+    seq: u32,
+    race: R,
+}
+
 /// How a connection came out of its turn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum After {
@@ -54,9 +63,9 @@ pub enum After {
     Over,
 }
 
-impl Conn {
+impl<P: Ports> Conn<P> {
     /// A client that was just accepted.
-    pub fn new(id: ConnId, client: WireId, peer: SocketAddr, now: Instant) -> Conn {
+    pub fn new(id: ConnId, client: WireId, peer: SocketAddr, now: Instant) -> Conn<P> {
         Conn {
             id,
             client,
@@ -84,58 +93,61 @@ impl Conn {
     }
 
     /// Runs until nothing moves, the allowance is spent, or it is over.
-    pub fn turn(&mut self, core: &mut Core) -> After {
-        let allowance = &mut Allowance::new(turn::TURN_BYTES, core.turn_time);
-        core.scratch.lend_tx(&mut self.flows);
-        let after = self.go_on(allowance, core);
+    pub fn turn(&mut self, ports: &mut P) -> After {
+        let Parts { stores, .. } = ports.parts();
+        let mut allowance = stores.turn;
+        stores.scratch.lend_tx(&mut self.flows);
+        let after = self.go_on(&mut allowance, ports);
         let mut means = Means {
-            scratch: &mut core.scratch,
-            budget: &mut core.budget,
-            pipes: &mut core.pipes,
+            stores: ports.parts().stores,
             held: &mut self.held,
             id: self.id,
-            allowance,
+            allowance: &mut allowance,
         };
         turn::end(&mut self.flows, &self.session, &mut means);
         after
     }
 
-    fn go_on(&mut self, allowance: &mut Allowance, core: &mut Core) -> After {
-        self.look_at_race(core);
+    fn go_on(&mut self, allowance: &mut Allowance, ports: &mut P) -> After {
+        self.look_at_race(ports);
         loop {
-            if self.carry_out(core) {
+            if self.carry_out(ports) {
                 return After::Over;
             }
-            let mut sockets = Sockets {
-                wires: &mut core.wires,
-                client: self.client,
-                origin: self.origin,
-            };
-            let mut means = Means {
-                scratch: &mut core.scratch,
-                budget: &mut core.budget,
-                pipes: &mut core.pipes,
-                held: &mut self.held,
-                id: self.id,
-                allowance,
-            };
-            let cx = &mut core.world.cx();
-            let ended = turn::run(&mut sockets, &mut self.flows, &mut self.session, cx, &mut means);
+            let ended = self.run(allowance, ports);
+            ports.observe(self.id, &self.session, Step::Ran(ended, &self.flows));
             match ended {
                 Turn::Rest => {
-                    core.wires.watch(self.client);
+                    ports.parts().wires.watch(self.client);
                     return After::Rests;
                 }
                 Turn::Acts => allowance.spend(turn::act_bytes(&self.session)),
                 Turn::Spent => {}
             }
             if allowance.is_spent() {
-                return match self.carry_out(core) {
+                return match self.carry_out(ports) {
                     true => After::Over,
                     false => After::Again,
                 };
             }
         }
+    }
+
+    fn run(&mut self, allowance: &mut Allowance, ports: &mut P) -> Turn {
+        let Parts { wires, world, stores } = ports.parts();
+        let mut ends = Ends {
+            wires,
+            client: self.client,
+            origin: self.origin,
+        };
+        let mut means = Means {
+            stores,
+            held: &mut self.held,
+            id: self.id,
+            allowance,
+        };
+        let (flows, session) = (&mut self.flows, &mut self.session);
+        turn::run(&mut ends, flows, session, &mut world.cx(), &mut means)
     }
 
     /// Is it a tunnel?
@@ -144,106 +156,115 @@ impl Conn {
     }
 
     /// Feeds the session something that did not come from a wire; a turn must follow.
-    pub fn feed(&mut self, input: Input<'_>, core: &mut Core) {
-        self.session.advance(input, &mut self.flows, &mut core.world.cx());
-        self.carry_out(core);
+    pub fn feed(&mut self, input: Input<'_>, ports: &mut P) {
+        self.tell(input, ports);
+        self.carry_out(ports);
     }
 
     /// A turn that reads its client's socket even if nothing was heard of it.
-    pub fn look_again(&mut self, core: &mut Core) -> After {
-        if let Some(entry) = core.wires.get_mut(self.client) {
-            entry.ready.readable = true;
+    pub fn look_again(&mut self, ports: &mut P) -> After {
+        if let Some((_, ready)) = ports.parts().wires.wire(self.client) {
+            ready.readable = true;
         }
-        self.turn(core)
+        self.turn(ports)
     }
 
     /// No further requests: but one that is waiting in the socket already, perhaps since before we accepted it,
     /// is read first.
-    pub fn drain(&mut self, core: &mut Core) {
-        if self.look_again(core) != After::Over {
-            self.feed(Input::Drain, core);
+    pub fn drain(&mut self, ports: &mut P) {
+        if self.look_again(ports) != After::Over {
+            self.feed(Input::Drain, ports);
         }
     }
 
     /// Its deadline may have passed: the session's or the race's.
-    pub fn expired(&mut self, core: &mut Core) {
-        let due = self.session.deadline(&self.flows, &core.world.settings);
-        if due.is_some_and(|at| at <= core.world.now) {
-            self.feed(Input::Expired, core);
+    pub fn expired(&mut self, ports: &mut P) {
+        let Parts { world, .. } = ports.parts();
+        let due = self.session.deadline(&self.flows, &world.settings);
+        if due.is_some_and(|at| at <= world.now) {
+            self.feed(Input::Expired, ports);
         }
     }
 
     /// It waited for room. Is there some now? Then it wants a turn.
-    pub fn may_go_on(&mut self, core: &mut Core) -> bool {
-        self.held.may_go_on(&self.session, self.id, &mut core.budget)
+    pub fn may_go_on(&mut self, stores: &mut Stores) -> bool {
+        self.held.may_go_on(&self.session, self.id, &mut stores.budget)
     }
 
     /// When it wants to be looked at though nothing happened.
-    pub fn deadline(&self, core: &Core) -> Option<Instant> {
-        let session = self.session.deadline(&self.flows, &core.world.settings);
+    pub fn deadline(&self, settings: &Settings) -> Option<Instant> {
+        let session = self.session.deadline(&self.flows, settings);
         let race = self
             .dialling
             .as_ref()
-            .and_then(|dialling| dialling.race.deadline());
+            .and_then(|dialling| P::race_deadline(&dialling.race));
         [session, race, self.held.deadline()].into_iter().flatten().min()
     }
 
     /// Closes whatever is left.
-    pub fn close(&mut self, how: Close, core: &mut Core) {
-        self.cancel(core);
-        let wires = [Some(self.client), self.origin.take()];
-        for wire in wires.into_iter().flatten() {
+    pub fn close(&mut self, how: Close, ports: &mut P) {
+        self.cancel(ports);
+        let Parts { wires, stores, .. } = ports.parts();
+        let left = [Some(self.client), self.origin.take()];
+        for wire in left.into_iter().flatten() {
             match how {
-                Close::Orderly => core.wires.close(wire),
-                Close::Abort => core.wires.abort(wire),
+                Close::Orderly => wires.close(wire),
+                Close::Abort => wires.abort(wire),
             }
         }
-        self.held
-            .release(&self.session, self.id, &mut core.budget, &mut core.pipes);
+        let Stores {
+            budget, pipes, pool, ..
+        } = stores;
+        self.held.release(&self.session, self.id, budget, pipes);
         if self.has_private {
-            for wire in core.pool.drop_private(self.id) {
-                core.wires.close(wire);
+            for wire in pool.drop_private(self.id) {
+                wires.close(wire);
             }
         }
     }
 
     /// Carries out what the session asked for, in order; answers that are there at once are fed back. Is the
     /// connection over?
-    fn carry_out(&mut self, core: &mut Core) -> bool {
-        while let Some(mut actions) = core.world.take_actions() {
+    fn carry_out(&mut self, ports: &mut P) -> bool {
+        // The session may act anew meanwhile.
+        while let Some(mut actions) = ports.parts().world.take_actions() {
             for action in actions.drain(..) {
-                self.act(action, core);
+                ports.observe(self.id, &self.session, Step::Wants(&action));
+                self.act(action, ports);
             }
-            core.world.put_back(actions);
+            ports.parts().world.put_back(actions);
         }
         self.session.is_done()
     }
 
-    fn act(&mut self, action: Action, core: &mut Core) {
+    fn act(&mut self, action: Action, ports: &mut P) {
         match action {
-            Action::Resolve(seq, name) => self.look_up(seq, &name, core),
-            Action::Dial(seq, addresses, wanted) => self.dial(seq, addresses, wanted, core),
-            Action::Join(addresses) => self.join(addresses, core),
-            Action::Cancel => self.cancel(core),
+            Action::Resolve(seq, name) => self.look_up(seq, &name, ports),
+            Action::Dial(seq, addresses, wanted) => self.dial(seq, addresses, wanted, ports),
+            Action::Join(addresses) => self.join(addresses, ports),
+            Action::Cancel => self.cancel(ports),
             Action::Hangup(side) => {
-                if let Some(entry) = self.wire(side).and_then(|wire| core.wires.get_mut(wire)) {
+                let id = self.wire(side);
+                if let Some((wire, _)) = id.and_then(|id| ports.parts().wires.wire(id)) {
                     // A peer that is gone can't be told; reading finds that out.
-                    let _ = entry.transport.hangup();
+                    let _ = wire.hangup();
                 }
             }
             Action::DropOrigin => {
                 if let Some(origin) = self.origin.take() {
-                    core.wires.close(origin);
+                    ports.parts().wires.close(origin);
                 }
             }
-            Action::Park(key, dialled, lease) => self.park(key, dialled, lease, core),
-            Action::Log(record) => core.log(record),
-            Action::Close(how) => self.close(how, core),
+            Action::Park(key, dialled, lease) => self.park(key, dialled, lease, ports),
+            Action::Log(record) => ports.log(record),
+            Action::Close(how) => self.close(how, ports),
         }
     }
 
-    fn tell(&mut self, input: Input<'_>, core: &mut Core) {
-        self.session.advance(input, &mut self.flows, &mut core.world.cx());
+    fn tell(&mut self, input: Input<'_>, ports: &mut P) {
+        ports.observe(self.id, &self.session, Step::Told(&input));
+        let Parts { world, .. } = ports.parts();
+        self.session.advance(input, &mut self.flows, &mut world.cx());
     }
 
     fn wire(&self, side: Side) -> Option<WireId> {
@@ -251,5 +272,16 @@ impl Conn {
             Side::Client => Some(self.client),
             Side::Origin => self.origin,
         }
+    }
+}
+
+impl<P: Ports> fmt::Debug for Conn<P> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Conn { id, session, .. } = self;
+        let mut shown = formatter.debug_struct("Conn");
+        shown
+            .field("id", id)
+            .field("session", session)
+            .finish_non_exhaustive()
     }
 }

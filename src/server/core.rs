@@ -1,24 +1,22 @@
-//! What all connections of a loop share: the world as sessions see it, wires, resolver, pool, log. What is done with it
-//! for one connection is `conn`.
+//! What all connections of a loop share, and their ports to it: sockets, resolver, dialer, log. What a connection does
+//! with it is `conn`.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::net::IpAddr;
+use std::time::{Instant, SystemTime};
 
-use crate::io::budget::Budget;
-use crate::io::dialer::Dialer;
-use crate::io::pipe::Pipes;
-use crate::io::resolver::Resolver;
-use crate::io::scratch::Scratch;
+use crate::io::dialer::{self, ATTEMPTS_MAX, Dialer, Race, Standing};
+use crate::io::resolver::{Asked, Resolver};
 use crate::io::shares::Shares;
-use crate::io::token::ConnId;
+use crate::io::token::Ticket;
 use crate::io::wires::Wires;
 use crate::log::Logger;
-use crate::net::ClientKey;
-use crate::policy::Vetted;
+use crate::net::{ClientKey, Name};
+use crate::policy::VettedList;
 use crate::policy::rates::Excess;
-use crate::session::Wanted;
 use crate::session::outcome::Record;
 
-use super::pool::{Found, Pool, Taken};
+use super::ports::{Parts, Ports};
+use super::stores::Stores;
 use super::stranger_lines::StrangerLines;
 use super::world::World;
 
@@ -26,6 +24,8 @@ use super::world::World;
 pub struct Core {
     /// As sessions see it.
     pub world: World,
+    /// What connections share out among them.
+    pub stores: Stores,
     /// All sockets that carry traffic.
     pub wires: Wires,
     /// So many of them at most, as long as idle ones can be closed for others.
@@ -34,18 +34,6 @@ pub struct Core {
     pub second_attempts: Shares,
     /// Names to addresses.
     pub resolver: Resolver,
-    /// Idle upstream connections.
-    pub pool: Pool,
-    /// Lent to one direction at a time.
-    pub scratch: Scratch,
-    /// The bytes all connections may hold.
-    pub budget: Budget,
-    /// The pipes for bulk.
-    pub pipes: Pipes,
-    /// How long a connection's turn may take at present.
-    pub turn_time: Duration,
-    /// No connection is kept for later any more.
-    pub draining: bool,
     /// Turns records into lines.
     pub logger: Logger,
     /// How many of them are about strangers.
@@ -59,20 +47,8 @@ impl Core {
         self.world.wall = SystemTime::now();
     }
 
-    /// An idle upstream connection for a request, if there is one on which nothing happened: a byte or an end that came
-    /// behind its last response, some microseconds late, would be taken for this request's. One peek tells; what the
-    /// poll told before then is not in the pool any more.
-    pub fn take_kept(&mut self, wanted: &Wanted, addresses: &[Vetted], asker: ConnId) -> Option<Taken> {
-        loop {
-            match self.pool.take(wanted, addresses, asker, self.world.now)? {
-                Found::Fits(taken) if self.wires.is_quiet(taken.wire) => return Some(taken),
-                Found::Fits(Taken { wire, .. }) | Found::Ended(wire) => self.wires.close(wire),
-            }
-        }
-    }
-
     /// What dials take.
-    pub fn dialer(&mut self) -> Dialer<'_> {
+    fn dialer(&mut self) -> Dialer<'_> {
         Dialer {
             wires: &mut self.wires,
             second_attempts: &mut self.second_attempts,
@@ -83,7 +59,7 @@ impl Core {
     /// Makes room for so many sockets: idle upstream connections have only what nobody else needs.
     pub fn make_room(&mut self, sockets: usize) {
         while self.wires.len() + sockets > self.wires_max
-            && let Some(idle) = self.pool.pop_oldest()
+            && let Some(idle) = self.stores.pool.pop_oldest()
         {
             self.wires.close(idle);
         }
@@ -91,11 +67,11 @@ impl Core {
 
     /// Closes the idle upstream connections and pipes; tells how many there were.
     pub fn close_idle(&mut self) -> usize {
-        let idle = self.pool.len();
-        while let Some(wire) = self.pool.pop_oldest() {
+        let idle = self.stores.pool.len();
+        while let Some(wire) = self.stores.pool.pop_oldest() {
             self.wires.close(wire);
         }
-        idle + self.pipes.close_idle()
+        idle + self.stores.pipes.close_idle()
     }
 
     /// Says how many lines were left out.
@@ -104,9 +80,54 @@ impl Core {
             self.logger.left_out(count, addresses, self.world.wall);
         }
     }
+}
 
-    /// Writes a record's lines, unless it is about a stranger and there are too many such.
-    pub fn log(&mut self, record: Box<Record>) {
+impl Ports for Core {
+    type Wires = Wires;
+    type Race = Race;
+
+    fn parts(&mut self) -> Parts<'_, Wires> {
+        Parts {
+            wires: &mut self.wires,
+            world: &mut self.world,
+            stores: &mut self.stores,
+        }
+    }
+
+    fn look_up(&mut self, ticket: Ticket, name: &Name, asker: IpAddr) -> Asked {
+        self.resolver.ask(ticket, name, asker, self.world.now)
+    }
+
+    fn cancel_lookup(&mut self, ticket: Ticket) {
+        self.resolver.cancel(ticket);
+    }
+
+    fn dial(&mut self, ticket: Ticket, client: ClientKey, addresses: VettedList) -> (Race, Standing) {
+        let timeout = self.world.settings.connect_timeout;
+        self.make_room(ATTEMPTS_MAX);
+        dialer::dial((ticket.conn, client), addresses, timeout, &mut self.dialer())
+    }
+
+    fn join(&mut self, race: &mut Race, addresses: VettedList) -> Standing {
+        self.make_room(ATTEMPTS_MAX);
+        race.join(addresses, &mut self.dialer())
+    }
+
+    fn race_on(&mut self, race: &mut Race) -> Standing {
+        self.make_room(ATTEMPTS_MAX);
+        race.advance(&mut self.dialer())
+    }
+
+    fn race_deadline(race: &Race) -> Option<Instant> {
+        race.deadline()
+    }
+
+    fn give_up(&mut self, race: &mut Race) {
+        race.close(&mut self.dialer());
+    }
+
+    /// A record about a stranger is not written where there are too many such.
+    fn log(&mut self, record: Box<Record>) {
         let may_be_written = !record.by_stranger || {
             let (client, lines) = (ClientKey::of(record.client.ip()), Logger::lines_of(&record));
             self.stranger_lines.admits(client, lines, self.world.now)

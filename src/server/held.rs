@@ -29,11 +29,11 @@ pub(super) fn holder(session: &Session, id: ConnId) -> Holder {
 
 /// What a connection holds of the loop's stores: nothing, unless it once had much to move or to keep at a time.
 #[derive(Default, Debug)]
-pub struct Held(Option<Box<Stores>>);
+pub(super) struct Held(Option<Box<Holdings>>);
 
 /// What becomes of bulk from turn to turn.
 #[derive(Debug)]
-struct Stores {
+struct Holdings {
     /// What is charged to the budget.
     charged: Charge,
     /// The source that is not read for want of room, and since when.
@@ -48,9 +48,9 @@ struct Stores {
     led_turns: u8,
 }
 
-impl Default for Stores {
-    fn default() -> Stores {
-        Stores {
+impl Default for Holdings {
+    fn default() -> Holdings {
+        Holdings {
             charged: Charge::default(),
             starved: None,
             waits: false,
@@ -61,7 +61,7 @@ impl Default for Stores {
     }
 }
 
-impl Stores {
+impl Holdings {
     /// The pipe of the direction whose source is `from`.
     fn pipe(&mut self, from: Side) -> &mut Option<Box<Pipe>> {
         let [up, down] = &mut self.pipes;
@@ -86,12 +86,12 @@ impl Held {
     }
 
     pub(super) fn lead(&self) -> Side {
-        self.0.as_ref().map_or(Side::Client, |stores| stores.lead)
+        self.0.as_ref().map_or(Side::Client, |holdings| holdings.lead)
     }
 
     /// The direction from `from` used up a turn: it goes on in the next one, until it is the other's time.
     pub(super) fn note_spent(&mut self, from: Side) {
-        let Stores { lead, led_turns, .. } = &mut **self.0.get_or_insert_default();
+        let Holdings { lead, led_turns, .. } = &mut **self.0.get_or_insert_default();
         if from != *lead {
             (*lead, *led_turns) = (from, 0);
         }
@@ -102,7 +102,10 @@ impl Held {
     }
 
     pub(super) fn settle(&mut self, flows: &Flows, session: &Session, id: ConnId, budget: &mut Budget) {
-        let before = self.0.as_ref().map_or(Charge::default(), |stores| stores.charged);
+        let before = self
+            .0
+            .as_ref()
+            .map_or(Charge::default(), |holdings| holdings.charged);
         let charged = Budget::charge(flows, session.held_bytes(), session.is_stranger());
         if charged != before {
             budget.settle(holder(session, id), before, charged);
@@ -112,34 +115,34 @@ impl Held {
 
     /// That source is not read for want of room. Has it been so for too long?
     pub(super) fn starve(&mut self, from: Side, id: ConnId, budget: &mut Budget, now: Instant) -> bool {
-        let stores = self.0.get_or_insert_default();
-        if !std::mem::replace(&mut stores.waits, true) {
+        let holdings = self.0.get_or_insert_default();
+        if !std::mem::replace(&mut holdings.waits, true) {
             budget.wait(id);
         }
-        let (_, since) = *stores.starved.get_or_insert((from, now));
+        let (_, since) = *holdings.starved.get_or_insert((from, now));
         since + STARVED_TIMEOUT <= now
     }
 
     /// That source was read, or is not to be read.
     pub(super) fn note_fed(&mut self, from: Side) {
-        if let Some(stores) = &mut self.0
-            && stores.starved.is_some_and(|(starved, _)| starved == from)
+        if let Some(holdings) = &mut self.0
+            && holdings.starved.is_some_and(|(starved, _)| starved == from)
         {
-            stores.starved = None;
+            holdings.starved = None;
         }
     }
 
     /// When a source has not been read for want of room for too long: a turn is due then.
-    pub fn deadline(&self) -> Option<Instant> {
+    pub(super) fn deadline(&self) -> Option<Instant> {
         let (_, since) = self.0.as_ref()?.starved?;
         Some(since + STARVED_TIMEOUT)
     }
 
     /// It is no longer among those who wait for room, for it is asked now: is there?
-    pub fn may_go_on(&mut self, session: &Session, id: ConnId, budget: &mut Budget) -> bool {
+    pub(super) fn may_go_on(&mut self, session: &Session, id: ConnId, budget: &mut Budget) -> bool {
         let admitted = budget.admits(holder(session, id));
-        if let Some(stores) = &mut self.0 {
-            stores.waits = !admitted;
+        if let Some(holdings) = &mut self.0 {
+            holdings.waits = !admitted;
         }
         if !admitted {
             budget.wait(id);
@@ -148,10 +151,10 @@ impl Held {
     }
 
     /// The connection is no more: everything goes back.
-    pub fn release(&mut self, session: &Session, id: ConnId, budget: &mut Budget, pipes: &mut Pipes) {
-        if let Some(stores) = self.0.take() {
-            budget.release(holder(session, id), stores.charged);
-            stores
+    pub(super) fn release(&mut self, session: &Session, id: ConnId, budget: &mut Budget, pipes: &mut Pipes) {
+        if let Some(holdings) = self.0.take() {
+            budget.release(holder(session, id), holdings.charged);
+            holdings
                 .pipes
                 .into_iter()
                 .flatten()

@@ -90,7 +90,7 @@ impl Server {
     pub(super) fn drain(&mut self) {
         self.take_clients(ACCEPTS_ON_DRAIN, ACCEPT_TIME_ON_DRAIN);
         self.acceptor = None;
-        self.core.draining = true;
+        self.core.stores.draining = true;
         self.core.close_idle();
         self.phase = Phase::Draining(self.core.world.now + self.limits.exit_timeout);
         for id in self.conns.keys() {

@@ -5,10 +5,12 @@ mod accept;
 pub mod allowance;
 pub mod conn;
 pub mod core;
+pub mod ends;
 mod held;
 mod lifecycle;
 pub mod pool;
-mod sockets;
+pub mod ports;
+pub mod stores;
 pub mod stranger_lines;
 mod tide;
 pub mod turn;
@@ -82,7 +84,7 @@ pub struct Server {
     poll: Poll,
     acceptor: Option<Acceptor>,
     signals: Signals,
-    conns: Arena<Box<Conn>>,
+    conns: Arena<Box<Conn<Core>>>,
     /// Those of whom nobody knows who they are, and whose first turn is over.
     strangers: Crowd,
     core: Core,
@@ -190,7 +192,7 @@ impl Server {
     /// How long the poll may wait: not at all while something can run.
     fn timeout(&mut self) -> Option<Duration> {
         let goes_on = !(self.run_queue.is_empty() && self.backlog.is_empty() && self.answers.is_empty());
-        if goes_on || self.core.budget.has_due() {
+        if goes_on || self.core.stores.budget.has_due() {
             return Some(Duration::ZERO);
         }
         let phase = match self.phase {
@@ -202,7 +204,7 @@ impl Server {
             .filter(|_| !self.listening && self.has_room());
         let others = [
             self.core.resolver.deadline(),
-            self.core.pool.deadline(),
+            self.core.stores.pool.deadline(),
             self.core.stranger_lines.deadline(),
             paused,
             phase,
@@ -226,7 +228,7 @@ impl Server {
                     Some(Owner::Pool(idle))
                         if event.is_readable() || event.is_read_closed() || event.is_error() =>
                     {
-                        self.core.pool.drop_idle(idle);
+                        self.core.stores.pool.drop_idle(idle);
                         self.core.wires.close(wire);
                     }
                     Some(Owner::Pool(_)) | None => {}
@@ -261,7 +263,7 @@ impl Server {
 
     fn expire(&mut self) {
         let now = self.core.world.now;
-        while let Some(wire) = self.core.pool.pop_expired(now) {
+        while let Some(wire) = self.core.stores.pool.pop_expired(now) {
             self.core.wires.close(wire);
         }
         let mut allowance = Allowance::new(usize::MAX, STEP_TIME_MAX);
@@ -309,7 +311,7 @@ impl Server {
     /// In the first quiet moment after most of a crowd or a flood has gone, its memory goes back to the system.
     fn give_back(&mut self) {
         self.crowd.note(self.conns.len());
-        self.flood.note(self.core.budget.used_bytes());
+        self.flood.note(self.core.stores.budget.used_bytes());
         if (self.crowd.has_ebbed() || self.flood.has_ebbed()) && self.run_queue.is_empty() {
             self.crowd.restart();
             self.flood.restart();

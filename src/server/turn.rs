@@ -4,18 +4,16 @@
 use std::time::Duration;
 
 use crate::flow::{End, Flow, Flows, Gate};
-use crate::io::budget::Budget;
-use crate::io::pipe::Pipes;
 use crate::io::pump::{self, Bypass, Pumped};
-use crate::io::scratch::Scratch;
 use crate::io::token::ConnId;
 use crate::io::wire::{Ready, Wire, io_fail};
 use crate::net::Side;
 use crate::session::{Cx, Input, Session};
 
 use super::allowance::Allowance;
-pub use super::held::Held;
-use super::held::holder;
+use super::ends::{Ends, WireTable};
+use super::held::{Held, holder};
+use super::stores::Stores;
 
 /// Bytes one connection may move before it is another's turn,
 pub const TURN_BYTES: usize = 256 * 1024;
@@ -28,19 +26,11 @@ pub const TURN_TIME_MAX: Duration = Duration::from_millis(1);
 const ACT_BYTES: usize = 4096;
 
 /// What a session's act takes of a turn. A stranger gets an answer a turn, for it may have many connections.
-pub fn act_bytes(session: &Session) -> usize {
+pub(super) fn act_bytes(session: &Session) -> usize {
     match session.is_stranger() {
         true => TURN_BYTES / 2,
         false => ACT_BYTES,
     }
-}
-
-/// The two wires of a connection, one at a time.
-pub trait Ends {
-    /// What a wire is.
-    type Wire: Wire;
-    /// The wire of that side, if there is one now.
-    fn end(&mut self, side: Side) -> Option<(&mut Self::Wire, &mut Ready)>;
 }
 
 /// Why a turn ended.
@@ -55,25 +45,21 @@ pub enum Turn {
 }
 
 /// What a turn works with beside the connection itself.
-pub struct Means<'a> {
-    /// The loop's buffers, lent for the turn.
-    pub scratch: &'a mut Scratch,
-    /// The bytes all connections may hold.
-    pub budget: &'a mut Budget,
-    /// The pipes for bulk.
-    pub pipes: &'a mut Pipes,
+pub(super) struct Means<'a> {
+    /// What all connections share out among them.
+    pub(super) stores: &'a mut Stores,
     /// What this connection has of them.
-    pub held: &'a mut Held,
+    pub(super) held: &'a mut Held,
     /// The connection.
-    pub id: ConnId,
+    pub(super) id: ConnId,
     /// What this connection may still use up in its turn.
-    pub allowance: &'a mut Allowance,
+    pub(super) allowance: &'a mut Allowance,
 }
 
 /// Runs both directions until nothing moves, the session acts, or the allowance is spent. When the session has
 /// acted it may be run again; at the end of the turn [`end`] must be called.
-pub fn run<E: Ends>(
-    ends: &mut E,
+pub(super) fn run<W: WireTable>(
+    ends: &mut Ends<'_, W>,
     flows: &mut Flows,
     session: &mut Session,
     cx: &mut Cx<'_>,
@@ -106,9 +92,9 @@ pub fn run<E: Ends>(
 }
 
 /// One write and one read of one direction, each followed by a look of the session. Did anything happen?
-fn step<E: Ends>(
+fn step<W: WireTable>(
     from: Side,
-    ends: &mut E,
+    ends: &mut Ends<'_, W>,
     flows: &mut Flows,
     session: &mut Session,
     cx: &mut Cx<'_>,
@@ -132,7 +118,7 @@ fn step<E: Ends>(
     if session.is_done() || !cx.actions.is_empty() {
         return moved;
     }
-    let has_room = means.budget.is_ample() || means.budget.admits(holder(session, means.id));
+    let has_room = means.stores.budget.is_ample() || means.stores.budget.admits(holder(session, means.id));
     lend(from, flows.from(from), has_room, means);
     let Some((wire, ready)) = ends.end(from) else {
         means.held.note_fed(from);
@@ -144,7 +130,7 @@ fn step<E: Ends>(
             let mut pipe = means.held.take_pipe(from);
             let bypass = Bypass {
                 pipe: &mut pipe,
-                pipes: means.pipes,
+                pipes: &mut means.stores.pipes,
                 client: session.client().ip(),
                 is_open,
             };
@@ -191,7 +177,11 @@ fn starved(
         ready.failed = false;
         return Pumped::Failed(io_fail(&error));
     }
-    if !session.is_stranger() && !means.held.starve(from, means.id, means.budget, cx.now) {
+    if !session.is_stranger()
+        && !means
+            .held
+            .starve(from, means.id, &mut means.stores.budget, cx.now)
+    {
         return Pumped::Idle;
     }
     means.held.note_fed(from);
@@ -247,26 +237,26 @@ fn unread_failure(wire: &mut impl Wire, ready: &mut Ready, from: Side, flow: &Fl
 /// room in the budget it gets no more than the grant. Memory of its own, which is just as large as the last rest was,
 /// goes: reading into that, a direction would go on in pieces of a few bytes.
 fn lend(from: Side, flow: &mut Flow, has_room: bool, means: &mut Means<'_>) {
-    if flow.wants_bytes() && flow.rx.is_empty() && means.scratch.read_bytes() > 0 {
+    if flow.wants_bytes() && flow.rx.is_empty() && means.stores.scratch.read_bytes() > 0 {
         flow.rx.release();
         if has_room {
-            means.scratch.lend_rx(from, flow);
+            means.stores.scratch.lend_rx(from, flow);
         }
     }
 }
 
 /// Nothing moves from that side for now: the other may need what it borrowed.
 fn take_back(from: Side, flows: &mut Flows, means: &mut Means<'_>) {
-    means.scratch.take_back_rx(from, flows.from(from));
+    means.stores.scratch.take_back_rx(from, flows.from(from));
     if flows.from(from).piped_bytes == 0
         && let Some(pipe) = means.held.take_pipe(from)
     {
-        means.pipes.put(pipe);
+        means.stores.pipes.put(pipe);
     }
 }
 
 /// Ends a turn: what was lent goes back, and what the connection holds on to is charged.
-pub fn end(flows: &mut Flows, session: &Session, means: &mut Means<'_>) {
+pub(super) fn end(flows: &mut Flows, session: &Session, means: &mut Means<'_>) {
     for side in [Side::Client, Side::Origin] {
         if session.is_done() {
             flows.from(side).rx.clear();
@@ -274,8 +264,10 @@ pub fn end(flows: &mut Flows, session: &Session, means: &mut Means<'_>) {
         }
         take_back(side, flows, means);
     }
-    means.scratch.take_back(flows);
-    means.held.settle(flows, session, means.id, means.budget);
+    means.stores.scratch.take_back(flows);
+    means
+        .held
+        .settle(flows, session, means.id, &mut means.stores.budget);
 }
 
 #[cfg(test)]

@@ -5,13 +5,18 @@ use std::time::{Instant, SystemTime};
 
 use crate::flow::Gate;
 use crate::http::HeadLimits;
-use crate::io::pipe::Worth;
+use crate::io::budget::Budget;
+use crate::io::pipe::{Pipes, Worth};
+use crate::io::scratch::Scratch;
+use crate::io::token::WireId;
+use crate::io::wires::Owner;
 use crate::policy::ranges::Ranges;
 use crate::policy::{Network, Policy, PolicyParts};
 use crate::session::id::Ids;
 use crate::session::{Action, Dialled, Settings};
 
 use super::super::held::LEAD_TURNS_MAX;
+use super::super::pool::Pool;
 use super::super::world::World;
 use super::*;
 
@@ -36,6 +41,9 @@ impl Wire for Endless {
         Ok(())
     }
     fn abort(&mut self) {}
+    fn has_news(&mut self) -> bool {
+        true
+    }
     fn take_error(&mut self) -> Option<io::Error> {
         None
     }
@@ -49,16 +57,33 @@ const ID: ConnId = ConnId {
     generation: 0,
 };
 
+/// The client's wire and the origin's.
 struct Pair([(Endless, Ready); 2]);
 
-impl Ends for Pair {
+impl WireTable for Pair {
     type Wire = Endless;
-    fn end(&mut self, side: Side) -> Option<(&mut Endless, &mut Ready)> {
-        let [(client, client_ready), (origin, origin_ready)] = &mut self.0;
-        Some(match side {
-            Side::Client => (client, client_ready),
-            Side::Origin => (origin, origin_ready),
-        })
+    fn wire(&mut self, id: WireId) -> Option<(&mut Endless, &mut Ready)> {
+        let (wire, ready) = self.0.get_mut(id.index as usize)?;
+        Some((wire, ready))
+    }
+    fn watch(&mut self, _: WireId) {}
+    fn hand_over(&mut self, _: WireId, _: Owner) {}
+    fn close(&mut self, _: WireId) {}
+    fn abort(&mut self, _: WireId) {}
+}
+
+fn wire_id(index: u32) -> WireId {
+    WireId { index, generation: 0 }
+}
+
+fn stores(scratch_bytes: usize, budget_bytes: usize) -> Stores {
+    Stores {
+        scratch: Scratch::new(scratch_bytes),
+        budget: Budget::new(budget_bytes),
+        pipes: Pipes::new(0, Worth::default()),
+        pool: Pool::new(0, 0, Instant::now()),
+        draining: false,
+        turn: Allowance::new(TURN_BYTES, Duration::from_secs(3600)),
     }
 }
 
@@ -118,21 +143,23 @@ fn a_direction_that_never_rests_does_not_starve_the_other() {
     cx.actions.clear();
 
     let mut pair = Pair([endless(), endless()]);
-    let (mut scratch, mut budget, mut held) = (Scratch::new(4096), Budget::new(1 << 20), Held::default());
-    let mut pipes = Pipes::new(0, Worth::default());
+    let (mut stores, mut held) = (stores(4096, 1 << 20), Held::default());
     for _ in 0..2 * LEAD_TURNS_MAX {
         let mut means = Means {
-            scratch: &mut scratch,
-            budget: &mut budget,
-            pipes: &mut pipes,
+            allowance: &mut stores.turn.clone(),
+            stores: &mut stores,
             held: &mut held,
             id: ID,
-            allowance: &mut Allowance::new(TURN_BYTES, Duration::from_secs(3600)),
         };
-        let ended = run(&mut pair, &mut flows, &mut session, cx, &mut means);
+        let mut ends = Ends {
+            wires: &mut pair,
+            client: wire_id(0),
+            origin: Some(wire_id(1)),
+        };
+        let ended = run(&mut ends, &mut flows, &mut session, cx, &mut means);
         assert_eq!(ended, Turn::Spent);
         end(&mut flows, &session, &mut means);
-        assert_eq!(means.scratch.read_bytes(), 4096);
+        assert_eq!(means.stores.scratch.read_bytes(), 4096);
     }
     let [(client, _), (origin, _)] = &pair.0;
     assert!(
@@ -157,6 +184,9 @@ impl Wire for Reset {
         Ok(())
     }
     fn abort(&mut self) {}
+    fn has_news(&mut self) -> bool {
+        true
+    }
     fn take_error(&mut self) -> Option<io::Error> {
         Some(io::ErrorKind::ConnectionReset.into())
     }
@@ -185,19 +215,16 @@ fn lent(has_room: bool) -> (Flow, Scratch) {
     flow.rx.push(b"x");
     flow.rx.give_back();
     flow.rx.consume(1);
-    let (mut scratch, mut held) = (Scratch::new(65536), Held::default());
-    let mut pipes = Pipes::new(0, Worth::default());
+    let (mut stores, mut held) = (stores(65536, 1), Held::default());
     let mut means = Means {
-        scratch: &mut scratch,
-        budget: &mut Budget::new(1),
-        pipes: &mut pipes,
+        allowance: &mut stores.turn.clone(),
+        stores: &mut stores,
         held: &mut held,
         id: ID,
-        allowance: &mut Allowance::new(TURN_BYTES, Duration::from_secs(3600)),
     };
     lend(Side::Client, &mut flow, has_room, &mut means);
     lend(Side::Client, &mut flow, has_room, &mut means);
-    (flow, scratch)
+    (flow, stores.scratch)
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::io::token::ConnId;
 use crate::session::Input;
 
+use super::allowance::Allowance;
 use super::conn::After;
 use super::{STEP_TIME_MAX, Server, turn};
 
@@ -33,8 +34,8 @@ impl Server {
     /// who has much, however many these are.
     pub(super) fn run_queued(&mut self) {
         let queued = self.run_queue.len() + self.backlog.len();
-        self.core.pipes.share_among(queued);
-        self.core.turn_time = turn_time(queued);
+        self.core.stores.pipes.share_among(queued);
+        self.core.stores.turn = Allowance::new(turn::TURN_BYTES, turn_time(queued));
         let began = (!self.backlog.is_empty()).then(Instant::now);
         for _ in 0..self.run_queue.len() {
             if let Some(id) = self.run_queue.pop_front() {
@@ -61,7 +62,7 @@ impl Server {
 
     /// Strangers who hold more of the byte budget than is theirs are refused.
     fn shed(&mut self) {
-        while let Some(id) = self.core.budget.surplus() {
+        while let Some(id) = self.core.stores.budget.surplus() {
             let Some(conn) = self.conns.get_mut(id) else {
                 return;
             };
@@ -71,7 +72,7 @@ impl Server {
                 continue;
             }
             self.enqueue(id);
-            if self.core.budget.surplus() == Some(id) {
+            if self.core.stores.budget.surplus() == Some(id) {
                 self.replace(id);
             }
         }
@@ -80,11 +81,11 @@ impl Server {
     /// Those who waited for room in the byte budget go on where there is some.
     fn feed_waiting(&mut self) {
         for _ in 0..FED_PER_TURN {
-            let Some(id) = self.core.budget.next_waiting() else {
+            let Some(id) = self.core.stores.budget.next_waiting() else {
                 return;
             };
             if let Some(conn) = self.conns.get_mut(id)
-                && conn.may_go_on(&mut self.core)
+                && conn.may_go_on(&mut self.core.stores)
             {
                 self.enqueue(id);
             }
@@ -105,7 +106,7 @@ impl Server {
             }
             After::Rests => {}
         }
-        let deadline = conn.deadline(&self.core);
+        let deadline = conn.deadline(&self.core.world.settings);
         self.deadlines.set(&mut conn.filed, id, deadline);
         if conn.is_stranger() != conn.counted {
             self.count(id);

@@ -1,10 +1,14 @@
-//! Drives a whole session through the real turn: the input says what client, origin, resolver, network and clock do,
+//! Drives a whole connection through its real turns: the input says what client, origin, resolver, network and clock do,
 //! in which order. `world` asserts what must hold at every moment, `transcript` what was sent to whom in the end.
 
 #[path = "session/pipe.rs"]
 mod pipe;
+#[path = "session/proxy.rs"]
+mod proxy;
 #[path = "session/transcript.rs"]
 mod transcript;
+#[path = "session/wires.rs"]
+mod wires;
 #[path = "session/world.rs"]
 mod world;
 
@@ -22,7 +26,8 @@ use smokescreen::policy::{Network, Policy, PolicyParts};
 use smokescreen::session::refusal::DenyStyle;
 use smokescreen::session::{Dialled, Input, Settings};
 
-use self::world::{Manner, World};
+use self::proxy::Proxy;
+use self::world::Manner;
 use super::Script;
 
 const ACL: &str = "version: v1\nservices:\n- {name: authed, project: users, action: open}\n\
@@ -102,19 +107,17 @@ const FOUND: [&[&str]; 8] = [
 pub(crate) fn run(input: &[u8]) {
     let mut script = Script(input);
     let (manner, settings) = (manner(&mut script), settings(&mut script));
-    let mut world = World::new(manner, settings, policy());
-    world.run();
+    let mut proxy = Proxy::new(manner, settings, policy());
+    proxy.run();
     for _ in 0..STEPS_MAX {
-        if script.is_over() || world.is_over() {
+        if script.is_over() || proxy.is_over() {
             break;
         }
-        step(&mut world, &mut script);
-        if !world.is_over() {
-            world.run();
-        }
+        step(&mut proxy, &mut script);
+        proxy.run();
     }
-    leave_alone(&mut world);
-    transcript::judge(&world);
+    leave_alone(&mut proxy);
+    transcript::judge(&proxy.world);
 }
 
 fn manner(script: &mut Script<'_>) -> Manner {
@@ -171,62 +174,62 @@ fn policy() -> Policy {
 }
 
 /// One thing happens.
-fn step(world: &mut World, script: &mut Script<'_>) {
+fn step(proxy: &mut Proxy, script: &mut Script<'_>) {
     let kinds = [
         ErrorKind::ConnectionReset,
         ErrorKind::TimedOut,
         ErrorKind::BrokenPipe,
     ];
     match script.byte() % 28 {
-        0..=5 => world.client.send(script.pick(&ASKED)),
+        0..=5 => proxy.client().send(script.pick(&ASKED)),
         6 => {
             let n = script.byte();
-            world.client.send(script.bytes(n.into()));
+            proxy.client().send(script.bytes(n.into()));
         }
         7..=11 => {
             let part = script.pick(&ANSWERED);
-            if let Some(origin) = world.origin() {
+            if let Some(origin) = proxy.origin() {
                 origin.send(part);
             }
         }
         12 => {
             let n = script.byte();
             let bytes = script.bytes(n.into());
-            if let Some(origin) = world.origin() {
+            if let Some(origin) = proxy.origin() {
                 origin.send(bytes);
             }
         }
-        13 => world.client.fin(),
+        13 => proxy.client().fin(),
         14 => {
-            if let Some(origin) = world.origin() {
+            if let Some(origin) = proxy.origin() {
                 origin.fin();
             }
         }
-        15 => world.client.fail(script.pick(&kinds)),
+        15 => proxy.client().fail(script.pick(&kinds)),
         16 => {
             let kind = script.pick(&kinds);
-            if let Some(origin) = world.origin() {
+            if let Some(origin) = proxy.origin() {
                 origin.fail(kind);
             }
         }
         17 => {
             let found: Vec<IpAddr> = script.pick(&FOUND).iter().flat_map(|a| a.parse()).collect();
-            world.lookup_ends(Ok(&found));
+            proxy.lookup_ends(Ok(&found));
         }
-        18 => world.lookup_ends(Err(lookup_fail(script))),
-        19 => world.dial_succeeds(script.byte().into()),
-        20 => world.dial_fails(dial_fail(script)),
-        21 => stray(world, script),
-        22 => pass(world, Duration::from_millis(u64::from(script.byte()) * 100)),
-        23 => pass(world, Duration::from_secs(3600)),
-        24 => world.client.make_room(usize::from(script.byte()) * 4),
+        18 => proxy.lookup_ends(Err(lookup_fail(script))),
+        19 => proxy.world.dial_succeeds(script.byte().into()),
+        20 => proxy.world.dial_fails(dial_fail(script)),
+        21 => stray(proxy, script),
+        22 => proxy.pass(Duration::from_millis(u64::from(script.byte()) * 100)),
+        23 => proxy.pass(Duration::from_secs(3600)),
+        24 => proxy.client().make_room(usize::from(script.byte()) * 4),
         25 => {
             let n = usize::from(script.byte()) * 4;
-            if let Some(origin) = world.origin() {
+            if let Some(origin) = proxy.origin() {
                 origin.make_room(n);
             }
         }
-        26 => world.feed(Input::Drain),
+        26 => proxy.drain(),
         27 => {
             let found: Vec<IpAddr> = script
                 .pick(&FOUND)
@@ -235,12 +238,12 @@ fn step(world: &mut World, script: &mut Script<'_>) {
                 .take(1)
                 .collect();
             if !found.is_empty() {
-                world.lookup_tells(&found);
+                proxy.lookup_tells(&found);
             }
         }
         // Rarely, for nothing comes after it.
-        _ if script.byte() > 240 => world.feed(Input::Terminate),
-        _ => world.feed(Input::Expired),
+        _ if script.byte() > 240 => proxy.feed(Input::Terminate),
+        _ => proxy.feed(Input::Expired),
     }
 }
 
@@ -272,10 +275,10 @@ fn dial_fail(script: &mut Script<'_>) -> IoFail {
 }
 
 /// Answers to questions that nobody asked.
-fn stray(world: &mut World, script: &mut Script<'_>) {
+fn stray(proxy: &mut Proxy, script: &mut Script<'_>) {
     let seq = 1_000_000 + u32::from(script.byte());
     if seq % 2 == 0 {
-        return world.feed(Input::Resolved(seq, Ok(&[IpAddr::from([127, 0, 0, 1])])));
+        return proxy.feed(Input::Resolved(seq, Ok(&[IpAddr::from([127, 0, 0, 1])])));
     }
     let dialled = Dialled {
         remote: SocketAddr::from(([127, 0, 0, 1], 80)),
@@ -283,39 +286,30 @@ fn stray(world: &mut World, script: &mut Script<'_>) {
         reused: false,
         private: false,
     };
-    world.feed(Input::Dialled(seq, Ok(dialled)));
-}
-
-/// Time passes, and with it at most one deadline.
-fn pass(world: &mut World, time: Duration) {
-    world.now += time;
-    if world.deadline().is_some_and(|at| at <= world.now) {
-        world.feed(Input::Expired);
-    }
+    proxy.feed(Input::Dialled(seq, Ok(dialled)));
 }
 
 /// Nothing happens any more but deadlines: the session must come to its end.
-fn leave_alone(world: &mut World) {
-    let requests_max = world.client.wire.sent.len() / REQUEST_BYTES_MIN;
+fn leave_alone(proxy: &mut Proxy) {
+    let requests_max = proxy.client().wire.sent.len() / REQUEST_BYTES_MIN;
     for _ in 0..DEADLINES_MAX + 2 * requests_max {
-        if world.is_over() {
+        if proxy.is_over() {
             return;
         }
-        let deadline = world.deadline();
         // Without a limit for lookups and dials only the resolver's and the kernel's own end them.
-        let Some(deadline) = deadline else {
-            return world.feed(Input::Terminate);
+        let Some(deadline) = proxy.deadline() else {
+            proxy.feed(Input::Terminate);
+            return proxy.run();
         };
-        world.now = world.now.max(deadline);
-        world.feed(Input::Expired);
-        if !world.is_over() {
-            world.run();
-            let next = world.deadline();
+        proxy.pass(deadline.saturating_duration_since(proxy.now()));
+        proxy.run();
+        if !proxy.is_over() {
+            let next = proxy.deadline();
             assert!(
-                next.is_none_or(|at| at > world.now),
+                next.is_none_or(|at| at > proxy.now()),
                 "a deadline that passed is still due"
             );
         }
     }
-    assert!(world.is_over(), "a session that is left alone goes on for ever");
+    assert!(proxy.is_over(), "a session that is left alone goes on for ever");
 }

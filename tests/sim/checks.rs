@@ -13,25 +13,32 @@ use crate::world::World;
 /// Everything that is wrong at the end.
 pub(crate) fn all(world: &World) -> Vec<String> {
     let mut wrong = world.complaints.clone();
-    for link in &world.links {
+    for link in &world.links.all {
         wrong.extend(link.wire.complaints.iter().cloned());
         if !link.wire.closed {
             wrong.push("a wire is left open".into());
         }
     }
-    if world.pipes.in_use() != 0 {
-        wrong.push(format!("{} pipes are lost", world.pipes.in_use()));
+    if world.stores.pipes.in_use() != 0 {
+        wrong.push(format!("{} pipes are lost", world.stores.pipes.in_use()));
     }
-    if world.budget.used_bytes() != 0 {
+    if world.stores.budget.used_bytes() != 0 {
         wrong.push(format!(
             "{} bytes are left in the budget",
-            world.budget.used_bytes()
+            world.stores.budget.used_bytes()
         ));
     }
     for (nth, client) in world.clients.iter().enumerate() {
         let mut found = Vec::new();
-        if !world.conns[nth].over {
+        let watched = &world.conns[nth];
+        if !watched.over {
             found.push("its session is not over".into());
+        }
+        if let Some(seq) = watched.looking_up {
+            found.push(format!("nobody cancelled the lookup {seq}"));
+        }
+        if let Some(dial) = &watched.dial {
+            found.push(format!("nobody gave up the dial {dial:?}"));
         }
         judge_client(world, nth, client, &mut found);
         judge_records(world, nth, client, &mut found);

@@ -1,4 +1,4 @@
-//! Seeded simulation: the real sessions and the real pump, run by the real turn over wires in memory, among clients
+//! Seeded simulation: the real connections, with their sessions and the real pump, over wires in memory, among clients
 //! and origins that behave as a seed draws them. `SIM_SEED=n` replays one seed with a trace, `SIM_SEEDS=n` runs so
 //! many.
 #![allow(
@@ -18,6 +18,8 @@ mod plan;
 mod public;
 mod random;
 mod records;
+mod server;
+mod setting;
 mod wires;
 mod world;
 
@@ -27,8 +29,10 @@ use std::time::Duration;
 use crate::origin::Origin;
 use crate::plan::{Body, Exchange, Fate, Fault, SITES, Taste};
 use crate::random::Random;
+use crate::server::Server;
+use crate::setting::{Setting, Spoil, ordinary_settings};
 use crate::wires::Manner;
-use crate::world::{Setting, Spoil, World, ordinary_settings};
+use crate::world::World;
 
 const SEEDS: u64 = 256;
 
@@ -99,8 +103,9 @@ fn draw_clients(taste: Taste, random: &mut Random) -> Vec<Vec<Exchange>> {
 /// Runs a world and says what was wrong.
 fn run(setting: Setting) -> Result<World, String> {
     let ran = catch_unwind(AssertUnwindSafe(|| {
-        let mut world = World::new(setting);
-        world.run();
+        let mut server = Server::new(setting);
+        server.run();
+        let world = server.world;
         world.tell_transcripts();
         let wrong = checks::all(&world);
         (world, wrong)
@@ -325,8 +330,8 @@ fn unread_answers_stop_the_reading() {
         capacity: 50,
         ..smooth(1 << 20)
     });
-    let mut world = World::new(flood);
-    world.clients[0].flood();
-    world.run();
-    assert_eq!(world.complaints, Vec::<String>::new());
+    let mut server = Server::new(flood);
+    server.world.clients[0].flood();
+    server.run();
+    assert_eq!(server.world.complaints, Vec::<String>::new());
 }

@@ -60,7 +60,7 @@ fn number_of(record: &Record) -> Option<u32> {
 
 fn judge_tunnel(world: &World, nth: usize, client: &Client, closes: &[&Record], wrong: &mut Vec<String>) {
     // What was written to the client, taken or not.
-    let written = &world.links[client.link].wire.written;
+    let written = &world.links.all[client.link].wire.written;
     let mut reader = Reader::default();
     reader.read_on(written, &client.exchanges);
     let upgraded = world.origins.iter().filter_map(|origin| {
@@ -84,7 +84,7 @@ fn judge_tunnel(world: &World, nth: usize, client: &Client, closes: &[&Record], 
         return;
     };
     let Some(end) = record.end() else { return };
-    let wire = &world.links[origin.link].wire;
+    let wire = &world.links.all[origin.link].wire;
     let bytes_out = wire.written.len().saturating_sub(*at) as u64;
     let bytes_in = reader.tunnel_at.map_or(0, |at| written.len() - at) as u64;
     let exchange = client.exchanges.last().map(|exchange| exchange.answer.tunnel);

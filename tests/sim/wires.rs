@@ -94,7 +94,7 @@ impl MemoryWire {
     }
 
     /// Does the network owe the proxy anything?
-    pub(crate) fn has_news(&self) -> bool {
+    pub(crate) fn owes_news(&self) -> bool {
         if self.closed {
             return false;
         }
@@ -164,8 +164,6 @@ impl MemoryWire {
             self.random.between(1, most)
         }
     }
-
-    // The peer's side.
 
     /// The peer sends; false: it was told that nobody reads.
     pub(crate) fn peer_send(&mut self, bytes: &[u8]) -> bool {
@@ -362,6 +360,11 @@ impl Wire for MemoryWire {
 
     fn abort(&mut self) {
         self.aborted = true;
+    }
+
+    /// A reset that was not announced is still on its way.
+    fn has_news(&mut self) -> bool {
+        self.arrived > 0 || self.fin_arrived || self.broken && !self.owes_failure_edge
     }
 
     fn take_error(&mut self) -> Option<io::Error> {

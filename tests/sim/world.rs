@@ -1,39 +1,45 @@
-//! Everything around the sessions of one seed: what there is and how it begins. What happens is `events`, what a
-//! server does for its connections `conn`, what resolver and dialer say `answers`; what must be true in the end is
-//! `checks`.
+//! Everything around the connections of one seed: what sessions see, wires, clients, origins, stores. What connections
+//! need done is `ports`, what resolver and dialer say `answers`, what must hold at every step `watch`; what happens is
+//! the server's, and what must be true in the end is `checks`.
 
 mod answers;
-mod conn;
-mod events;
+mod links;
+mod ports;
+mod watch;
 
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant, SystemTime};
 
-use smokescreen::flow::Flows;
-use smokescreen::http::HeadLimits;
 use smokescreen::io::budget::Budget;
+use smokescreen::io::dialer::Standing;
 use smokescreen::io::pipe::{Pipes, Worth};
 use smokescreen::io::scratch::Scratch;
-use smokescreen::io::token::{ConnId, IdleId, WireId};
+use smokescreen::io::token::ConnId;
 use smokescreen::io::wire::Ready;
+use smokescreen::io::wires::Owner;
+use smokescreen::net::Side;
 use smokescreen::policy::acl::Acl;
 use smokescreen::policy::auth::Password;
 use smokescreen::policy::ranges::Ranges;
-use smokescreen::policy::rates::Rates;
 use smokescreen::policy::{Network, Policy, PolicyParts};
-use smokescreen::server::pool::{Pool, Taken};
-use smokescreen::server::turn::Held;
+use smokescreen::server::allowance::Allowance;
+use smokescreen::server::conn::Conn;
+use smokescreen::server::pool::Pool;
+use smokescreen::server::stores::Stores;
+use smokescreen::server::world::World as View;
 use smokescreen::session::id::Ids;
 use smokescreen::session::outcome::Record;
-use smokescreen::session::spares::Spares;
-use smokescreen::session::{Action, Session, Settings};
 
-use self::answers::Pending;
 use crate::client::Client;
 use crate::origin::{Book, Origin};
-use crate::plan::{Exchange, OWN_PORT, Taste};
+use crate::plan::{Exchange, OWN_ADDRESS, OWN_PORT, Taste};
 use crate::random::Random;
+use crate::setting::{Setting, Spoil};
 use crate::wires::{Manner, MemoryWire};
+
+pub(crate) use self::answers::{Pending, What, dialled, refused};
+pub(crate) use self::links::wire_id;
+use self::links::{Link, Links};
 
 const ACL: &str = "version: v1\nservices:\n- {name: authed, project: users, action: open}\n\
                    default: {name: default, project: other, action: enforce}\nglobal_deny_list: ['*.internal']\n";
@@ -45,71 +51,23 @@ const EVERYTHING: Worth = Worth {
     splice_bytes: 1,
 };
 
-/// Something that is spoiled on purpose, to see that it is noticed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Spoil {
-    Nothing,
-    /// A byte on its way to a client.
-    ClientByte,
-    /// A byte on its way to an origin.
-    OriginByte,
-    /// A record is lost.
-    LostRecord,
-    /// A record is written twice.
-    DoubleRecord,
-    /// A wire is not closed.
-    OpenWire,
-    /// A deadline is not kept.
-    Deaf,
-    /// The scratch buffer is exchanged for a smaller one.
-    Scratch,
-}
+/// A turn ends with its bytes here: the clock that its time goes by stands outside of the seed.
+const FOR_EVER: Duration = Duration::from_secs(3600);
 
-/// What a seed is made of.
-#[derive(Clone, Debug)]
-pub(crate) struct Setting {
-    pub(crate) seed: u64,
-    pub(crate) taste: Taste,
-    pub(crate) clients: Vec<Vec<Exchange>>,
-    pub(crate) settings: Settings,
-    pub(crate) budget_bytes: usize,
-    pub(crate) scratch_bytes: usize,
-    pub(crate) allowance_bytes: usize,
-    /// Pipes for bulk; 0: everything is copied.
-    pub(crate) pipes_max: usize,
-    /// How the client's and the origins' wires behave; drawn for each wire where `None`.
-    pub(crate) client_manner: Option<Manner>,
-    pub(crate) origin_manner: Option<Manner>,
-    pub(crate) spoil: Spoil,
-    pub(crate) trace: bool,
-}
+/// The port of the first client; the others have those above it.
+const FIRST_CLIENT_PORT: u16 = 40_000;
 
-/// A connection's wire and what the poll said of it.
-#[derive(Debug)]
-pub(crate) struct Link {
-    pub(crate) wire: MemoryWire,
-    pub(crate) ready: Ready,
-    /// Which connection hears of it; `None`: the pool.
-    owner: Option<usize>,
-    /// As what the pool knows it.
-    idle: Option<IdleId>,
-}
-
-/// A connection as the server keeps it.
-#[derive(Debug)]
-pub(crate) struct Conn {
-    client: usize,
-    origin: Option<Taken>,
-    looking_up: Option<u32>,
-    dialling: Option<u32>,
-    flows: Flows,
-    pub(crate) session: Session,
-    held: Held,
-    queued: bool,
+/// What is known of a connection beside what the server keeps of it.
+#[derive(Debug, Default)]
+pub(crate) struct Watched {
     pub(crate) over: bool,
     pub(crate) records: Vec<Record>,
     /// The origins its tunnel went to.
     pub(crate) tunnel_origin: Option<usize>,
+    /// The number of the lookup under way.
+    pub(crate) looking_up: Option<u32>,
+    /// The dial under way: its number, and what the connection learns in its next turn.
+    pub(crate) dial: Option<(u32, Standing)>,
     /// When its next deadline must lie behind.
     expired_at: Option<Instant>,
 }
@@ -117,26 +75,16 @@ pub(crate) struct Conn {
 /// One seed's world.
 pub(crate) struct World {
     pub(crate) setting: Setting,
-    random: Random,
+    pub(crate) random: Random,
     start: Instant,
-    now: Instant,
-    pub(crate) links: Vec<Link>,
+    pub(crate) view: View,
+    pub(crate) stores: Stores,
+    pub(crate) links: Links,
     pub(crate) clients: Vec<Client>,
     pub(crate) origins: Vec<Origin>,
-    pub(crate) conns: Vec<Conn>,
+    pub(crate) conns: Vec<Watched>,
     pub(crate) book: Book,
-    answers: Vec<Pending>,
-    pool: Pool,
-    pub(crate) budget: Budget,
-    pub(crate) pipes: Pipes,
-    scratch: Scratch,
-    actions: Vec<Action>,
-    ids: Ids,
-    guesses: Rates,
-    spares: Spares,
-    policy: Policy,
-    draining: bool,
-    pub(crate) terminated: bool,
+    pub(crate) answers: Vec<Pending>,
     pub(crate) complaints: Vec<String>,
     spoiled: bool,
 }
@@ -151,78 +99,56 @@ fn policy() -> Policy {
     })
 }
 
-fn wire_id(link: usize) -> WireId {
-    WireId {
-        index: u32::try_from(link).expect("few links"),
-        generation: 0,
-    }
-}
-
-fn link_of(taken: &Taken) -> usize {
-    taken.wire.index as usize
-}
-
 impl World {
     pub(crate) fn new(setting: Setting) -> World {
         let mut random = Random::new(setting.seed ^ 0xa5a5);
         let now = Instant::now();
-        let mut world = World {
+        let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let (settings, ids) = (setting.settings.clone(), Ids::new([1, 2, 3], 4, 5));
+        let is_own = |address: IpAddr| OWN_ADDRESS.parse() == Ok(address);
+        World {
             start: now,
-            now,
-            links: Vec::new(),
+            view: View::new((now, wall), policy().into(), settings, ids, Box::new(is_own)),
+            stores: Stores {
+                pool: Pool::new(random.between(1, 4), random.between(1, 3), now),
+                budget: Budget::new(setting.budget_bytes),
+                pipes: Pipes::new(setting.pipes_max, EVERYTHING),
+                scratch: Scratch::new(setting.scratch_bytes),
+                draining: false,
+                turn: Allowance::new(setting.allowance_bytes, FOR_EVER),
+            },
+            links: Links {
+                stay_open: setting.spoil == Spoil::OpenWire,
+                trace: setting.trace,
+                ..Links::default()
+            },
             clients: Vec::new(),
             origins: Vec::new(),
             conns: Vec::new(),
             book: Book::new(),
             answers: Vec::new(),
-            pool: Pool::new(random.between(1, 4), random.between(1, 3), now),
-            budget: Budget::new(setting.budget_bytes),
-            pipes: Pipes::new(setting.pipes_max, EVERYTHING),
-            scratch: Scratch::new(setting.scratch_bytes),
-            actions: Vec::new(),
-            ids: Ids::new([1, 2, 3], 4, 5),
-            guesses: Rates::of_strangers(now),
-            spares: Spares::default(),
-            policy: policy(),
-            draining: false,
-            terminated: false,
             complaints: Vec::new(),
             spoiled: false,
             random,
             setting,
-        };
-        for (nth, exchanges) in world.setting.clients.clone().into_iter().enumerate() {
-            for exchange in &exchanges {
-                world.book.insert(exchange.ask.number, (nth, exchange.clone()));
-            }
-            world.connect(exchanges);
         }
-        world
     }
 
-    fn connect(&mut self, exchanges: Vec<Exchange>) {
+    /// A client with something to ask connects.
+    pub(crate) fn connect(&mut self, exchanges: Vec<Exchange>) -> Conn<World> {
         let nth = self.conns.len();
+        for exchange in &exchanges {
+            self.book.insert(exchange.ask.number, (nth, exchange.clone()));
+        }
         let manner = self.setting.client_manner.unwrap_or_else(|| self.manner());
-        let link = self.open(manner, Some(nth), Ready::default());
+        let link = self.open(manner, Owner::Conn(conn_id(nth), Side::Client));
         let taste = self.setting.taste;
         self.clients
             .push(Client::new(link, exchanges, taste, &mut self.random));
-        let peer = SocketAddr::from(([172, 16, 0, 9], 40_000 + u16::try_from(nth).expect("few")));
-        self.conns.push(Conn {
-            client: link,
-            origin: None,
-            looking_up: None,
-            dialling: None,
-            flows: Flows::new(self.now),
-            session: Session::new(peer, self.now),
-            held: Held::default(),
-            queued: false,
-            over: false,
-            records: Vec::new(),
-            tunnel_origin: None,
-            expired_at: None,
-        });
-        self.links[link].ready.writable = true;
+        self.conns.push(Watched::default());
+        let port = FIRST_CLIENT_PORT + u16::try_from(nth).expect("few");
+        let peer = SocketAddr::from(([172, 16, 0, 9], port));
+        Conn::new(conn_id(nth), wire_id(link), peer, self.view.now)
     }
 
     fn manner(&mut self) -> Manner {
@@ -262,20 +188,19 @@ impl World {
         }
     }
 
-    fn open(&mut self, manner: Manner, owner: Option<usize>, ready: Ready) -> usize {
+    /// A wire that takes bytes.
+    fn open(&mut self, manner: Manner, owner: Owner) -> usize {
         let wire = MemoryWire::new(manner, self.random.fork());
-        self.links.push(Link {
-            wire,
-            ready,
-            owner,
-            idle: None,
-        });
-        self.links.len() - 1
+        let ready = Ready {
+            writable: true,
+            ..Ready::default()
+        };
+        self.links.open(wire, ready, owner)
     }
 
-    fn say(&self, what: impl FnOnce() -> String) {
+    pub(crate) fn say(&self, what: impl FnOnce() -> String) {
         if self.setting.trace {
-            let at = self.now.duration_since(self.start);
+            let at = self.view.now.duration_since(self.start);
             println!("{:>12.3}  {}", at.as_secs_f64() * 1e3, what());
         }
     }
@@ -283,7 +208,7 @@ impl World {
     /// Bytes that went over the busiest wire in its busier direction.
     pub(crate) fn longest_stream(&self) -> usize {
         let busier = |link: &Link| link.wire.written.len().max(link.wire.read_bytes);
-        self.links.iter().map(busier).max().unwrap_or_default()
+        self.links.all.iter().map(busier).max().unwrap_or_default()
     }
 
     /// Shows what clients and origins received.
@@ -302,7 +227,7 @@ impl World {
         }
     }
 
-    fn complain(&mut self, what: String) {
+    pub(crate) fn complain(&mut self, what: String) {
         self.say(|| format!("COMPLAINT {what}"));
         self.complaints.push(what);
     }
@@ -312,26 +237,5 @@ fn conn_id(nth: usize) -> ConnId {
     ConnId {
         index: u32::try_from(nth).expect("few connections"),
         generation: 0,
-    }
-}
-
-/// The settings that sessions get unless a seed draws others.
-pub(crate) fn ordinary_settings(head_bytes_max: usize) -> Settings {
-    Settings {
-        head: HeadLimits {
-            head_bytes_max,
-            head_fields_max: 256,
-        },
-        read_header_timeout: Duration::from_secs(30),
-        dns_timeout: Duration::from_secs(5),
-        connect_timeout: Duration::from_secs(10),
-        idle_timeout: Duration::from_secs(3600),
-        read_timeout: Duration::ZERO,
-        write_timeout: Duration::ZERO,
-        deny_style: smokescreen::session::refusal::DenyStyle {
-            status: 407,
-            explicit: true,
-        },
-        deny_message_extra: String::new(),
     }
 }

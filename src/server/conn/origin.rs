@@ -3,106 +3,112 @@
 
 use std::sync::Arc;
 
-use crate::io::dialer::{self, ATTEMPTS_MAX, Dialer, Race, Standing};
+use crate::io::dialer::Standing;
 use crate::io::resolver::{Answer, Asked, News};
 use crate::io::token::{Ticket, WireId};
+use crate::io::wire::Wire;
 use crate::io::wires::Owner;
 use crate::net::{LookupFail, LookupFailKind, Name, Side};
-use crate::policy::VettedList;
+use crate::policy::{Vetted, VettedList};
 use crate::session::lease::Lease;
 use crate::session::{DialFail, Dialled, Input, PoolKey, Wanted};
 
-use super::super::core::Core;
-use super::super::pool::Taken;
-use super::Conn;
+use super::super::ends::WireTable;
+use super::super::pool::{Found, Taken};
+use super::super::ports::{Parts, Ports};
+use super::{Conn, Dialling};
 
-/// A race, and the number of the question it answers.
-#[derive(Debug)]
-pub(super) struct Dialling {
-    seq: u32,
-    pub(super) race: Race,
-}
-
-impl Conn {
-    pub(super) fn look_up(&mut self, seq: u32, name: &Name, core: &mut Core) {
-        let ticket = Ticket { conn: self.id, seq };
+impl<P: Ports> Conn<P> {
+    pub(super) fn look_up(&mut self, seq: u32, name: &Name, ports: &mut P) {
         let asker = self.session.client().ip();
-        match core.resolver.ask(ticket, name, asker, core.world.now) {
+        match ports.look_up(self.ticket(seq), name, asker) {
             Asked::Pending => self.looking_up = Some(seq),
             Asked::Partly(found) => {
                 self.looking_up = Some(seq);
-                self.tell(Input::Partly(seq, &found), core);
+                self.tell(Input::Partly(seq, &found), ports);
             }
-            Asked::Answered(answer) => self.tell(resolved(seq, &answer), core),
+            Asked::Answered(answer) => self.tell(resolved(seq, &answer), ports),
             Asked::Full => {
                 let fail = LookupFail {
                     kind: LookupFailKind::Overloaded,
                     text: Arc::default(),
                 };
-                self.tell(Input::Resolved(seq, Err(fail)), core);
+                self.tell(Input::Resolved(seq, Err(fail)), ports);
             }
         }
     }
 
     /// A lookup ended, or told of some addresses before.
-    pub fn resolved(&mut self, seq: u32, news: &News, core: &mut Core) {
+    pub fn resolved(&mut self, seq: u32, news: &News, ports: &mut P) {
         match news {
-            News::Part(found) => self.feed(Input::Partly(seq, found), core),
+            News::Part(found) => self.feed(Input::Partly(seq, found), ports),
             News::Whole(answer) => {
                 self.looking_up.take_if(|current| *current == seq);
-                self.feed(resolved(seq, answer), core);
+                self.feed(resolved(seq, answer), ports);
             }
         }
     }
 
     /// A connection to one of these addresses: a kept one that the session wants, or a new one.
-    pub(super) fn dial(&mut self, seq: u32, addresses: VettedList, wanted: Option<Wanted>, core: &mut Core) {
-        let kept = wanted.and_then(|wanted| core.take_kept(&wanted, &addresses, self.id));
+    pub(super) fn dial(&mut self, seq: u32, addresses: VettedList, wanted: Option<Wanted>, ports: &mut P) {
+        let kept = wanted.and_then(|wanted| self.take_kept(&wanted, &addresses, ports));
         if let Some(taken) = kept {
-            self.adopt(taken.wire, core);
+            self.adopt(taken.wire, ports);
             let dialled = Dialled {
                 remote: taken.remote,
                 local: taken.local,
                 reused: true,
                 private: taken.private_to.is_some(),
             };
-            return self.tell(Input::Dialled(seq, Ok(dialled)), core);
+            return self.tell(Input::Dialled(seq, Ok(dialled)), ports);
         }
-        let (timeout, client) = (core.world.settings.connect_timeout, self.client_key());
-        core.make_room(ATTEMPTS_MAX);
-        let (race, standing) = dialer::dial((self.id, client), addresses, timeout, &mut core.dialer());
+        let (race, standing) = ports.dial(self.ticket(seq), self.client_key(), addresses);
         self.dialling = Some(Box::new(Dialling { seq, race }));
-        self.settle_race(standing, core);
+        self.settle_race(standing, ports);
+    }
+
+    /// An idle upstream connection for a request, if there is one on which nothing happened: a byte or an end that came
+    /// behind its last response, some microseconds late, would be taken for this request's. One peek tells; what the
+    /// poll told before then is not in the pool any more.
+    fn take_kept(&self, wanted: &Wanted, addresses: &[Vetted], ports: &mut P) -> Option<Taken> {
+        let Parts { wires, world, stores } = ports.parts();
+        loop {
+            match stores.pool.take(wanted, addresses, self.id, world.now)? {
+                Found::Fits(taken) if wires.is_quiet(taken.wire) => {
+                    debug_assert!(!wanted.fresh || taken.lease.is_fresh(world.now));
+                    return Some(taken);
+                }
+                Found::Fits(Taken { wire, .. }) | Found::Ended(wire) => wires.close(wire),
+            }
+        }
     }
 
     /// Further addresses for the dial that runs.
-    pub(super) fn join(&mut self, addresses: VettedList, core: &mut Core) {
-        self.race_on(core, |race, dialer| race.join(addresses, dialer));
-    }
-
-    pub(super) fn look_at_race(&mut self, core: &mut Core) {
-        self.race_on(core, Race::advance);
-    }
-
-    fn race_on(&mut self, core: &mut Core, step: impl FnOnce(&mut Race, &mut Dialer<'_>) -> Standing) {
-        if let Some(Dialling { race, .. }) = self.dialling.as_deref_mut() {
-            core.make_room(ATTEMPTS_MAX);
-            let standing = step(race, &mut core.dialer());
-            self.settle_race(standing, core);
+    pub(super) fn join(&mut self, addresses: VettedList, ports: &mut P) {
+        if let Some(dialling) = self.dialling.as_deref_mut() {
+            let standing = ports.join(&mut dialling.race, addresses);
+            self.settle_race(standing, ports);
         }
     }
 
-    fn settle_race(&mut self, standing: Standing, core: &mut Core) {
+    pub(super) fn look_at_race(&mut self, ports: &mut P) {
+        if let Some(dialling) = self.dialling.as_deref_mut() {
+            let standing = ports.race_on(&mut dialling.race);
+            self.settle_race(standing, ports);
+        }
+    }
+
+    fn settle_race(&mut self, standing: Standing, ports: &mut P) {
         if let Standing::Running = standing {
             return;
         }
-        let Some(Dialling { seq, .. }) = self.dialling.take().map(|boxed| *boxed) else {
+        let Some(seq) = self.dialling.take().map(|dialling| dialling.seq) else {
             return;
         };
         let result = match standing {
             Standing::Running => return,
             Standing::Won { wire, remote, local } => {
-                self.adopt(wire, core);
+                self.adopt(wire, ports);
                 Ok(Dialled {
                     remote,
                     local,
@@ -112,26 +118,27 @@ impl Conn {
             }
             Standing::Lost(address, fail) => Err(DialFail { address, fail }),
         };
-        self.tell(Input::Dialled(seq, result), core);
+        self.tell(Input::Dialled(seq, result), ports);
     }
 
-    fn adopt(&mut self, wire: WireId, core: &mut Core) {
-        core.wires.hand_over(wire, Owner::Conn(self.id, Side::Origin));
+    fn adopt(&mut self, wire: WireId, ports: &mut P) {
+        let Parts { wires, .. } = ports.parts();
+        wires.hand_over(wire, Owner::Conn(self.id, Side::Origin));
         self.origin = Some(wire);
     }
 
     /// Gives the origin's connection to the pool, unless something is to be read from it: that would belong to
     /// no request.
-    pub(super) fn park(&mut self, key: PoolKey, dialled: Dialled, lease: Lease, core: &mut Core) {
+    pub(super) fn park(&mut self, key: PoolKey, dialled: Dialled, lease: Lease, ports: &mut P) {
         let Some(wire) = self.origin.take() else { return };
-        let quiet = core.wires.get_mut(wire).is_some_and(|entry| {
-            let (transport, ready) = (&mut entry.transport, &mut entry.ready);
+        let Parts { wires, stores, .. } = ports.parts();
+        let quiet = wires.wire(wire).is_some_and(|(transport, ready)| {
             // Where the last read took all that was asked for, nobody knows yet whether more is there.
             ready.readable = ready.readable && transport.has_news();
             !(ready.readable || ready.read_closed || ready.failed)
         });
-        if core.draining || !quiet {
-            return core.wires.close(wire);
+        if stores.draining || !quiet {
+            return wires.close(wire);
         }
         self.has_private |= dialled.private;
         let taken = Taken {
@@ -141,23 +148,27 @@ impl Conn {
             private_to: dialled.private.then_some(self.id),
             lease,
         };
-        let parked = core.pool.park(key, taken);
+        let parked = stores.pool.park(key, taken);
         if let Some(id) = parked.id {
-            core.wires.hand_over(wire, Owner::Pool(id));
+            wires.hand_over(wire, Owner::Pool(id));
         }
         if let Some(surplus) = parked.surplus {
-            core.wires.close(surplus);
+            wires.close(surplus);
         }
     }
 
     /// Lets go of a lookup and a dial that are under way.
-    pub(super) fn cancel(&mut self, core: &mut Core) {
+    pub(super) fn cancel(&mut self, ports: &mut P) {
         if let Some(mut dialling) = self.dialling.take() {
-            dialling.race.close(&mut core.dialer());
+            ports.give_up(&mut dialling.race);
         }
         if let Some(seq) = self.looking_up.take() {
-            core.resolver.cancel(Ticket { conn: self.id, seq });
+            ports.cancel_lookup(self.ticket(seq));
         }
+    }
+
+    fn ticket(&self, seq: u32) -> Ticket {
+        Ticket { conn: self.id, seq }
     }
 }
 

@@ -4,12 +4,14 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 
 use smokescreen::io::wire::{Ready, Wire};
+use smokescreen::io::wires::Owner;
 
 /// A connection: the proxy's end of it, what the poll said, and what its peer did and saw.
 #[derive(Debug)]
 pub(crate) struct Pipe {
     pub(crate) ready: Ready,
     pub(crate) wire: Memory,
+    pub(crate) owner: Owner,
 }
 
 /// What the proxy reads from and writes to.
@@ -32,7 +34,7 @@ pub(crate) struct Memory {
 }
 
 impl Pipe {
-    pub(crate) fn new(piece_max: usize, room: usize) -> Pipe {
+    pub(crate) fn new(piece_max: usize, room: usize, owner: Owner) -> Pipe {
         Pipe {
             ready: Ready {
                 writable: true,
@@ -50,12 +52,13 @@ impl Pipe {
                 hung_up: false,
                 closed: false,
             },
+            owner,
         }
     }
 
     /// The peer sends.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
-        let Pipe { ready, wire } = self;
+        let Pipe { ready, wire, .. } = self;
         if !wire.fin && !wire.broken && !wire.closed && !bytes.is_empty() {
             wire.inbound.extend(bytes);
             wire.sent.extend(bytes);
@@ -159,6 +162,10 @@ impl Wire for Memory {
     }
 
     fn abort(&mut self) {}
+
+    fn has_news(&mut self) -> bool {
+        !self.inbound.is_empty() || self.fin || self.broken
+    }
 
     fn take_error(&mut self) -> Option<io::Error> {
         self.failure.take().map(io::Error::from)

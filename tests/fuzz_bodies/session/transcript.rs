@@ -3,9 +3,10 @@
 
 use smokescreen::session::outcome::{Line, Record};
 
+use crate::fuzz_bodies::reader::{self, Framing, Head};
+
 use super::pipe::Pipe;
 use super::world::World;
-use crate::fuzz_bodies::reader::{self, Framing, Head};
 
 const AUTHORISED: &[u8] = b"Basic dTpzZWNyZXQ=";
 
@@ -28,13 +29,13 @@ impl Asked {
 }
 
 pub(super) fn judge(world: &World) {
-    let asked = asked(&world.client.wire.sent);
-    for (nth, origin) in world.origins.iter().enumerate() {
+    let asked = asked(&world.wires.client.wire.sent);
+    for (nth, origin) in world.wires.origins.iter().enumerate() {
         let is_tunnel = world.tunnel == Some(nth);
-        requests(origin, is_tunnel, &asked, &world.client.wire.sent);
+        requests(origin, is_tunnel, &asked, &world.wires.client.wire.sent);
     }
-    let tunnel = world.tunnel.and_then(|nth| world.origins.get(nth));
-    responses(&world.client.wire.received, tunnel, &asked, &world.records);
+    let tunnel = world.tunnel.and_then(|nth| world.wires.origins.get(nth));
+    responses(&world.wires.client.wire.received, tunnel, &asked, &world.records);
 }
 
 /// Everything the client may have asked for, up to where nobody could tell.

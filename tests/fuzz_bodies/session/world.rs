@@ -1,31 +1,47 @@
-//! Everything around one session: wires, clock, resolver, dialer, pool. Carries out what the session asks for as
-//! `server/conn` does, and asserts what must hold at every moment.
+//! Everything around one connection: wires, what sessions see, resolver, dialer, stores. Does for it what the loop does
+//! for many, and asserts what must hold at every step. What happens next is the script's.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
-use smokescreen::flow::Flows;
 use smokescreen::io::budget::Budget;
+use smokescreen::io::dialer::Standing;
 use smokescreen::io::pipe::{Pipes, Worth};
+use smokescreen::io::resolver::Asked;
 use smokescreen::io::scratch::Scratch;
-use smokescreen::io::token::ConnId;
-use smokescreen::io::wire::{Ready, Wire};
-use smokescreen::net::{LookupFail, Side};
-use smokescreen::policy::rates::Rates;
-use smokescreen::policy::{Policy, Vetted};
+use smokescreen::io::token::{ConnId, Ticket};
+use smokescreen::io::wires::Owner;
+use smokescreen::net::{ClientKey, IoFail, Name, Side};
+use smokescreen::policy::{Policy, Vetted, VettedList};
 use smokescreen::server::allowance::Allowance;
-use smokescreen::server::turn::{self, Ends, Held, Means, Turn};
+use smokescreen::server::ends::WireTable;
+use smokescreen::server::pool::Pool;
+use smokescreen::server::ports::{Parts, Ports, Step};
+use smokescreen::server::stores::Stores;
+use smokescreen::server::world::World as View;
 use smokescreen::session::id::Ids;
 use smokescreen::session::outcome::{Line, Record};
-use smokescreen::session::spares::Spares;
-use smokescreen::session::{Action, Cx, DialFail, Dialled, Input, PoolKey, Session, Settings};
+use smokescreen::session::{Action, Input, PoolKey, Session, Settings};
 
-use super::pipe::{Memory, Pipe};
 use crate::fuzz_bodies::literals::is_public;
 
-/// A turn that looks at its wires more often makes no progress.
-const LOOKS_MAX: usize = 100_000;
+use super::pipe::Pipe;
+use super::wires::{Wires, wire_id};
+
 const SCRATCH_BYTES: usize = 4096;
+
+/// Idle connections, in all and with one key.
+const IDLE_MAX: usize = 4;
+const IDLE_PER_KEY_MAX: usize = 2;
+
+/// A turn ends with its bytes: the clock that its time goes by stands outside of the input.
+const FOR_EVER: Duration = Duration::from_secs(3600);
+
+/// The only connection.
+pub(super) const ID: ConnId = ConnId {
+    index: 0,
+    generation: 0,
+};
 
 /// How the surroundings behave.
 #[derive(Clone, Copy, Debug)]
@@ -38,62 +54,30 @@ pub(super) struct Manner {
     pub(super) obliging: bool,
 }
 
+/// A dial under way.
+struct Dial {
+    addresses: Vec<SocketAddr>,
+    standing: Standing,
+}
+
 pub(super) struct World {
     manner: Manner,
-    pub(super) settings: Settings,
-    policy: Policy,
-    pub(super) now: Instant,
-    pub(super) session: Session,
-    flows: Flows,
-    pub(super) client: Pipe,
-    /// Every connection to an origin there ever was.
-    pub(super) origins: Vec<Pipe>,
-    remotes: Vec<SocketAddr>,
-    pub(super) current: Option<usize>,
-    pool: Vec<(PoolKey, usize)>,
+    pub(super) view: View,
+    pub(super) stores: Stores,
+    pub(super) wires: Wires,
+    /// Where each connection to an origin goes, and for which requests it was kept last.
+    remotes: Vec<(SocketAddr, Option<PoolKey>)>,
+    /// What was dialled last, and which kept connection would have done.
+    wanted: (Vec<SocketAddr>, Option<PoolKey>),
     /// The origin of the tunnel, once there is one.
     pub(super) tunnel: Option<usize>,
-    looking_up: Option<u32>,
-    dialling: Option<(u32, Vec<SocketAddr>)>,
+    /// The number of the lookup under way.
+    pub(super) looking_up: Option<u32>,
+    dial: Option<Dial>,
     pub(super) records: Vec<Record>,
     /// A request was let out and has no record yet.
     owes_record: bool,
-    draining: bool,
-    scratch: Scratch,
-    budget: Budget,
-    pipes: Pipes,
-    held: Held,
-    actions: Vec<Action>,
-    ids: Ids,
-    guesses: Rates,
-    spares: Spares,
 }
-
-struct Sockets<'w> {
-    client: &'w mut Pipe,
-    origin: Option<&'w mut Pipe>,
-    looks: usize,
-}
-
-impl Ends for Sockets<'_> {
-    type Wire = Memory;
-
-    fn end(&mut self, side: Side) -> Option<(&mut Memory, &mut Ready)> {
-        self.looks += 1;
-        assert!(self.looks < LOOKS_MAX, "a turn makes no progress");
-        let pipe = match side {
-            Side::Client => &mut *self.client,
-            Side::Origin => self.origin.as_deref_mut()?,
-        };
-        Some((&mut pipe.wire, &mut pipe.ready))
-    }
-}
-
-/// The only connection.
-const ID: ConnId = ConnId {
-    index: 0,
-    generation: 0,
-};
 
 /// Is it the address of this machine?
 fn is_own(address: IpAddr) -> bool {
@@ -103,287 +87,214 @@ fn is_own(address: IpAddr) -> bool {
 impl World {
     pub(super) fn new(manner: Manner, settings: Settings, policy: Policy) -> World {
         let now = Instant::now();
+        let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let ids = Ids::new([1, 2, 3], 4, 5);
         World {
-            client: Pipe::new(manner.piece_max, manner.room),
-            session: Session::new(SocketAddr::from(([192, 0, 2, 1], 4000)), now),
-            flows: Flows::new(now),
-            budget: Budget::new(manner.budget_bytes),
-            scratch: Scratch::new(SCRATCH_BYTES),
-            ids: Ids::new([1, 2, 3], 4, 5),
-            guesses: Rates::of_strangers(now),
-            spares: Spares::default(),
-            origins: Vec::new(),
+            view: View::new((now, wall), policy.into(), settings, ids, Box::new(is_own)),
+            stores: Stores {
+                scratch: Scratch::new(SCRATCH_BYTES),
+                budget: Budget::new(manner.budget_bytes),
+                pipes: Pipes::new(0, Worth::default()),
+                pool: Pool::new(IDLE_MAX, IDLE_PER_KEY_MAX, now),
+                draining: false,
+                turn: Allowance::new(manner.allowance_bytes, FOR_EVER),
+            },
+            wires: Wires::new(Pipe::new(
+                manner.piece_max,
+                manner.room,
+                Owner::Conn(ID, Side::Client),
+            )),
             remotes: Vec::new(),
-            current: None,
-            pool: Vec::new(),
+            wanted: (Vec::new(), None),
             tunnel: None,
             looking_up: None,
-            dialling: None,
+            dial: None,
             records: Vec::new(),
             owes_record: false,
-            draining: false,
-            pipes: Pipes::new(0, Worth::default()),
-            held: Held::default(),
-            actions: Vec::new(),
             manner,
-            settings,
-            policy,
-            now,
         }
     }
 
-    pub(super) fn is_over(&self) -> bool {
-        self.session.is_done()
+    /// The kernel's own limit is all that a dial under way has.
+    pub(super) fn dials_without_limit(&self) -> bool {
+        self.dial.is_some() && self.view.settings.connect_timeout.is_zero()
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        let session = self.session.deadline(&self.flows, &self.settings);
-        session.into_iter().chain(self.held.deadline()).min()
+    /// A connection to that address.
+    fn connect(&mut self, remote: SocketAddr) -> Standing {
+        let Manner { piece_max, room, .. } = self.manner;
+        let nth = self.wires.origins.len();
+        self.wires
+            .origins
+            .push(Pipe::new(piece_max, room, Owner::Race(ID)));
+        self.remotes.push((remote, None));
+        Standing::Won {
+            wire: wire_id(nth),
+            remote,
+            local: None,
+        }
     }
 
-    pub(super) fn origin(&mut self) -> Option<&mut Pipe> {
-        self.origins.get_mut(self.current?)
+    /// The dial under way, if any, succeeds with one of its addresses.
+    pub(super) fn dial_succeeds(&mut self, nth: usize) {
+        if let Some(Dial { addresses, .. }) = &self.dial {
+            let standing = self.connect(addresses[nth % addresses.len()]);
+            self.end_dial(standing);
+        }
     }
 
-    /// Lets the session take an input, and does what it asks for.
-    pub(super) fn feed(&mut self, input: Input<'_>) {
-        self.draining |= matches!(input, Input::Drain);
-        self.tell(input);
-        self.carry_out();
+    /// It fails.
+    pub(super) fn dial_fails(&mut self, fail: IoFail) {
+        if let Some(Dial { addresses, .. }) = &self.dial {
+            self.end_dial(Standing::Lost(addresses[0], fail));
+        }
     }
 
-    fn tell(&mut self, input: Input<'_>) {
-        let mut cx = Cx {
-            now: self.now,
-            wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000),
-            policy: &self.policy,
-            settings: &self.settings,
-            ids: &mut self.ids,
-            guesses: &mut self.guesses,
-            spares: &mut self.spares,
-            is_local: &is_own,
-            actions: &mut self.actions,
-        };
-        self.session.advance(input, &mut self.flows, &mut cx);
+    fn end_dial(&mut self, ended: Standing) {
+        if let Some(Dial { standing, .. }) = &mut self.dial {
+            *standing = ended;
+        }
     }
 
-    /// Runs turns until nothing moves any more.
-    pub(super) fn run(&mut self) {
-        for rounds in 0.. {
-            assert!(rounds < LOOKS_MAX, "a session never rests");
-            self.drop_stale();
-            let ended = self.turn();
-            let stirred = self.client.stir() | self.origin().is_some_and(Pipe::stir);
-            if self.is_over() || ended == Turn::Rest && !stirred {
-                break;
+    /// What the loop does as the poll tells of kept connections, and as time passes.
+    pub(super) fn drop_stale(&mut self) {
+        for origin in &mut self.wires.origins {
+            if let Owner::Pool(idle) = origin.owner
+                && origin.is_stale()
+                && self.stores.pool.drop_idle(idle)
+            {
+                origin.close();
             }
         }
-        if !self.is_over() {
-            // Only the kernel's own limit is left where this is switched off.
-            let unlimited = self.dialling.is_some() && self.settings.connect_timeout.is_zero();
-            assert!(self.deadline().is_some() || unlimited, "no deadline");
+        while let Some(wire) = self.stores.pool.pop_expired(self.view.now) {
+            self.wires.close(wire);
         }
     }
 
-    fn drop_stale(&mut self) {
-        let origins = &mut self.origins;
-        self.pool.retain(|(_, at)| {
-            let stale = origins[*at].is_stale();
-            if stale {
-                origins[*at].close();
-            }
-            !stale
-        });
+    /// Nothing is kept any more.
+    pub(super) fn drain(&mut self) {
+        self.stores.draining = true;
+        while let Some(wire) = self.stores.pool.pop_oldest() {
+            self.wires.close(wire);
+        }
     }
 
-    fn turn(&mut self) -> Turn {
-        if self.carry_out() {
-            return Turn::Rest;
-        }
-        let mut sockets = Sockets {
-            client: &mut self.client,
-            origin: self.current.and_then(|at| self.origins.get_mut(at)),
-            looks: 0,
-        };
-        let mut means = Means {
-            scratch: &mut self.scratch,
-            budget: &mut self.budget,
-            pipes: &mut self.pipes,
-            held: &mut self.held,
-            id: ID,
-            allowance: &mut Allowance::new(self.manner.allowance_bytes, Duration::from_secs(3600)),
-        };
-        let mut cx = Cx {
-            now: self.now,
-            wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000),
-            policy: &self.policy,
-            settings: &self.settings,
-            ids: &mut self.ids,
-            guesses: &mut self.guesses,
-            spares: &mut self.spares,
-            is_local: &is_own,
-            actions: &mut self.actions,
-        };
-        let ended = turn::run(
-            &mut sockets,
-            &mut self.flows,
-            &mut self.session,
-            &mut cx,
-            &mut means,
-        );
-        turn::end(&mut self.flows, &self.session, &mut means);
+    /// What must hold when a turn has ended.
+    pub(super) fn judge_turn(&self) {
+        let bytes = self.stores.scratch.read_bytes();
+        assert!(bytes >= SCRATCH_BYTES, "the loop's buffer is lost");
+    }
+
+    /// What must hold when the connection is over.
+    pub(super) fn judge_end(&mut self) {
+        self.drain();
+        assert_eq!(self.stores.budget.used_bytes(), 0, "bytes of the budget are lost");
         assert!(
-            self.scratch.read_bytes() >= SCRATCH_BYTES,
-            "the loop's buffer is lost"
+            self.looking_up.is_none() && self.dial.is_none(),
+            "it is still asking"
         );
-        self.carry_out();
-        if self.budget.surplus().is_some() {
-            self.feed(Input::Starved);
-        }
-        ended
+        let mut all = self.wires.origins.iter().chain([&self.wires.client]);
+        assert!(all.all(|pipe| pipe.wire.closed), "a wire is left open");
     }
 
-    fn carry_out(&mut self) -> bool {
-        while !self.actions.is_empty() {
-            for action in std::mem::take(&mut self.actions) {
-                self.act(action);
-            }
-        }
-        if self.session.is_tunnel() {
-            self.tunnel = self.tunnel.or(self.current);
-        }
-        self.is_over()
-    }
-
-    fn act(&mut self, action: Action) {
+    fn judge_action(&mut self, action: &Action) {
         match action {
-            Action::Resolve(seq, name) => {
+            Action::Resolve(_, name) => {
                 assert!(!name.as_str().ends_with(".internal"), "{name} is denied");
                 self.owes_record = true;
-                self.looking_up = Some(seq);
-                if self.manner.obliging {
-                    self.tell(Input::Resolved(seq, Ok(&[IpAddr::from([1, 1, 1, 1])])));
-                }
             }
-            Action::Dial(seq, addresses, wanted) => {
-                self.dial(seq, &addresses, wanted.map(|wanted| wanted.key))
+            Action::Dial(_, addresses, wanted) => {
+                assert!((1..=8).contains(&addresses.len()) && self.wires.current().is_none());
+                self.owes_record = true;
+                let key = wanted.as_ref().map(|wanted| wanted.key.clone());
+                self.wanted = (may_be_dialled(addresses), key);
             }
             Action::Join(more) => {
-                let more: Vec<_> = more.iter().map(Vetted::address).collect();
-                assert!(
-                    more.iter().all(|address| is_public(address.ip())),
-                    "{more:?} are dialled"
-                );
-                let (_, addresses) = self.dialling.as_mut().expect("a dial to join");
+                let more = may_be_dialled(more);
+                let Dial { addresses, .. } = self.dial.as_mut().expect("a dial to join");
                 assert!(!more.is_empty() && !more.iter().any(|address| addresses.contains(address)));
                 addresses.extend(more);
                 assert!(addresses.len() <= 8);
             }
-            Action::Cancel => (self.looking_up, self.dialling) = (None, None),
-            Action::Hangup(Side::Client) => {
-                let _ = self.client.wire.hangup();
+            Action::Park(key, ..) => {
+                let nth = self.wires.current().expect("parks what is not there");
+                self.remotes[nth].1 = Some(key.clone());
             }
-            Action::Hangup(Side::Origin) => {
-                if let Some(origin) = self.origin() {
-                    let _ = origin.wire.hangup();
-                }
-            }
-            Action::DropOrigin => self.drop_origin(),
-            Action::Park(key, ..) => self.park(key),
-            Action::Log(record) => self.log(*record),
-            Action::Close(_) => self.close(),
+            Action::Close(_) => assert!(!self.owes_record, "a request without a record"),
+            Action::Cancel | Action::Hangup(_) | Action::DropOrigin | Action::Log(_) => {}
         }
     }
 
-    fn dial(&mut self, seq: u32, addresses: &[Vetted], key: Option<PoolKey>) {
-        assert!((1..=8).contains(&addresses.len()) && self.current.is_none());
-        self.owes_record = true;
-        let addresses: Vec<_> = addresses.iter().map(Vetted::address).collect();
-        for address in &addresses {
-            assert!(is_public(address.ip()), "{address} is dialled");
-            assert_eq!(
-                address.ip(),
-                address.ip().to_canonical(),
-                "a mapped address is dialled"
-            );
-            assert!(
-                !is_own(address.ip()) || address.port() != 4750,
-                "we dial ourselves"
-            );
+    /// A kept connection must be one to where the request goes, kept by one like it, and silent.
+    fn judge_kept(&self) {
+        let nth = self.wires.current().expect("a connection that was kept");
+        let (remote, key) = &self.remotes[nth];
+        let (addresses, wanted) = &self.wanted;
+        assert!(addresses.contains(remote) && wanted.is_some() && key == wanted);
+        assert!(!self.wires.origins[nth].is_stale());
+    }
+}
+
+impl Ports for World {
+    type Wires = Wires;
+    type Race = ();
+
+    fn parts(&mut self) -> Parts<'_, Wires> {
+        self.wires.looks = 0;
+        Parts {
+            wires: &mut self.wires,
+            world: &mut self.view,
+            stores: &mut self.stores,
         }
-        let idle = |(parked, at): &(PoolKey, usize)| {
-            key.as_ref() == Some(parked)
-                && addresses.contains(&self.remotes[*at])
-                && !self.origins[*at].is_stale()
-        };
-        if let Some(at) = self.pool.iter().position(idle) {
-            let (_, at) = self.pool.remove(at);
-            self.current = Some(at);
-            return self.tell(Input::Dialled(seq, Ok(dialled(self.remotes[at], true))));
-        }
-        let first = addresses[0];
-        self.dialling = Some((seq, addresses));
+    }
+
+    fn look_up(&mut self, ticket: Ticket, _: &Name, _: IpAddr) -> Asked {
+        assert!(self.looking_up.is_none(), "two lookups at a time");
         if self.manner.obliging {
-            self.connect(first);
+            return Asked::Answered(Ok([IpAddr::from([1, 1, 1, 1])].into()));
+        }
+        self.looking_up = Some(ticket.seq);
+        Asked::Pending
+    }
+
+    fn cancel_lookup(&mut self, ticket: Ticket) {
+        assert_eq!(self.looking_up.take(), Some(ticket.seq));
+    }
+
+    fn dial(&mut self, _: Ticket, _: ClientKey, addresses: VettedList) -> ((), Standing) {
+        assert!(self.dial.is_none(), "two dials at a time");
+        let addresses: Vec<_> = addresses.iter().map(Vetted::address).collect();
+        if self.manner.obliging {
+            return ((), self.connect(addresses[0]));
+        }
+        let standing = Standing::Running;
+        self.dial = Some(Dial { addresses, standing });
+        ((), Standing::Running)
+    }
+
+    fn join(&mut self, (): &mut (), _: VettedList) -> Standing {
+        Standing::Running
+    }
+
+    fn race_on(&mut self, (): &mut ()) -> Standing {
+        let ended = |dial: &mut Dial| !matches!(dial.standing, Standing::Running);
+        self.dial
+            .take_if(ended)
+            .map_or(Standing::Running, |dial| dial.standing)
+    }
+
+    fn race_deadline((): &()) -> Option<Instant> {
+        None
+    }
+
+    fn give_up(&mut self, (): &mut ()) {
+        let dial = self.dial.take().expect("a dial to give up");
+        if let Standing::Won { wire, .. } = dial.standing {
+            self.wires.close(wire);
         }
     }
 
-    /// The dial under way ends with this connection, if that address is among those to dial.
-    fn connect(&mut self, remote: SocketAddr) {
-        let Some((seq, _)) = self.dialling.take() else {
-            return;
-        };
-        self.origins
-            .push(Pipe::new(self.manner.piece_max, self.manner.room));
-        self.remotes.push(remote);
-        self.current = Some(self.origins.len() - 1);
-        self.tell(Input::Dialled(seq, Ok(dialled(remote, false))));
-    }
-
-    /// The dial under way succeeds with one of its addresses.
-    pub(super) fn dial_succeeds(&mut self, nth: usize) {
-        if let Some((_, addresses)) = &self.dialling {
-            self.connect(addresses[nth % addresses.len()]);
-            self.carry_out();
-        }
-    }
-
-    pub(super) fn dial_fails(&mut self, fail: smokescreen::net::IoFail) {
-        if let Some((seq, addresses)) = self.dialling.take() {
-            let address = addresses[0];
-            self.feed(Input::Dialled(seq, Err(DialFail { address, fail })));
-        }
-    }
-
-    pub(super) fn lookup_tells(&mut self, found: &[IpAddr]) {
-        if let Some(seq) = self.looking_up {
-            self.feed(Input::Partly(seq, found));
-        }
-    }
-
-    pub(super) fn lookup_ends(&mut self, answer: Result<&[IpAddr], LookupFail>) {
-        if let Some(seq) = self.looking_up.take() {
-            self.feed(Input::Resolved(seq, answer));
-        }
-    }
-
-    fn drop_origin(&mut self) {
-        if let Some(at) = self.current.take() {
-            self.origins[at].close();
-        }
-    }
-
-    fn park(&mut self, key: PoolKey) {
-        let Some(at) = self.current.take() else {
-            panic!("parks what is not there")
-        };
-        if self.draining || self.origins[at].is_stale() {
-            return self.origins[at].close();
-        }
-        self.pool.push((key, at));
-    }
-
-    fn log(&mut self, record: Record) {
+    fn log(&mut self, record: Box<Record>) {
         let known = self.records.iter().filter(|other| other.id == record.id).count();
         match record.line() {
             Line::Decision => {
@@ -392,27 +303,29 @@ impl World {
             }
             Line::Close => assert_eq!(known, 1, "a tunnel's end without its beginning"),
         }
-        self.records.push(record);
+        self.records.push(*record);
     }
 
-    fn close(&mut self) {
-        assert!(!self.owes_record, "a request without a record");
-        self.client.close();
-        self.drop_origin();
-        for (_, at) in self.pool.drain(..) {
-            self.origins[at].close();
+    fn observe(&mut self, _: ConnId, session: &Session, step: Step<'_>) {
+        if session.is_tunnel() {
+            self.tunnel = self.tunnel.or(self.wires.current());
         }
-        self.held
-            .release(&self.session, ID, &mut self.budget, &mut self.pipes);
-        assert_eq!(self.budget.used_bytes(), 0, "bytes of the budget are lost");
+        match step {
+            Step::Wants(action) => self.judge_action(action),
+            Step::Told(Input::Dialled(_, Ok(dialled))) if dialled.reused => self.judge_kept(),
+            Step::Told(_) | Step::Ran(..) => {}
+        }
     }
 }
 
-fn dialled(remote: SocketAddr, reused: bool) -> Dialled {
-    Dialled {
-        remote,
-        local: None,
-        reused,
-        private: false,
+/// The addresses, which must be public, unmapped, and not our own.
+fn may_be_dialled(addresses: &[Vetted]) -> Vec<SocketAddr> {
+    let addresses: Vec<_> = addresses.iter().map(Vetted::address).collect();
+    for address in &addresses {
+        let ip = address.ip();
+        assert!(is_public(ip), "{address} is dialled");
+        assert_eq!(ip, ip.to_canonical(), "a mapped address is dialled");
+        assert!(!is_own(ip) || address.port() != 4750, "we dial ourselves");
     }
+    addresses
 }

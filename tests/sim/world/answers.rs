@@ -1,93 +1,95 @@
-//! Resolver and dialer: their answers come late, twice, or not at all, and some are failures.
+//! Resolver and dialer: their answers come at once, late, twice, or not at all, and some are failures.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use smokescreen::io::wire::Ready;
+use smokescreen::io::dialer::Standing;
+use smokescreen::io::resolver::{Answer, Asked, News};
+use smokescreen::io::token::Ticket;
+use smokescreen::io::wires::Owner;
 use smokescreen::net::{IoFail, IoFailKind, LookupFail, LookupFailKind};
-use smokescreen::server::pool::Taken;
-use smokescreen::session::lease::Lease;
-use smokescreen::session::{DialFail, Dialled, Input};
+use smokescreen::session::{DialFail, Dialled};
 
-use super::{World, link_of, wire_id};
 use crate::origin::Origin;
-use crate::plan::{Fate, SITES};
+use crate::plan::{Fate, SITES, Site};
+
+use super::World;
+use super::links::wire_id;
 
 /// An answer on its way.
 #[derive(Clone, Debug)]
-pub(super) struct Pending {
-    pub(super) due: Instant,
-    pub(super) conn: usize,
-    pub(super) seq: u32,
-    pub(super) what: What,
+pub(crate) struct Pending {
+    pub(crate) due: Instant,
+    pub(crate) ticket: Ticket,
+    pub(crate) what: What,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum What {
-    Partly(Vec<IpAddr>),
-    Resolved(Result<Vec<IpAddr>, LookupFail>),
+pub(crate) enum What {
+    Found(News),
     Dialled(Result<SocketAddr, DialFail>),
 }
 
 impl World {
-    pub(super) fn resolve(&mut self, nth: usize, seq: u32, name: &str) {
-        self.conns[nth].looking_up = Some(seq);
+    /// What the resolver says at once.
+    pub(super) fn ask(&mut self, ticket: Ticket, name: &str) -> Asked {
         let normal = |site: &str| site.trim_end_matches('.').to_ascii_lowercase();
-        let Some(site) = SITES.iter().find(|site| normal(site.written) == name) else {
-            return self.complain(format!("{name} is looked up"));
+        let site = SITES.iter().find(|site| normal(site.written) == name);
+        let Some(site) = site.filter(|site| !matches!(site.fate, Fate::Denied | Fate::Malformed)) else {
+            self.complain(format!("{name} is looked up"));
+            return Asked::Pending;
         };
-        let fail = |kind, text: &str| LookupFail {
-            kind,
-            text: text.into(),
-        };
-        let answer: Result<Vec<IpAddr>, LookupFail> = match site.fate {
-            Fate::LookupSilent => return,
-            Fate::NotFound => Err(fail(LookupFailKind::Failed, "no such host")),
-            Fate::Denied | Fate::Malformed => return self.complain(format!("{name} is looked up")),
-            _ if !self.setting.taste.calm && self.random.one_in(20) => {
+        let bad_luck = !self.setting.taste.calm && self.random.one_in(20);
+        let answer = match site.fate {
+            Fate::LookupSilent => return Asked::Pending,
+            Fate::NotFound => Err(lookup_fail(LookupFailKind::Failed, "no such host")),
+            _ if bad_luck => {
                 let kinds = [
                     LookupFailKind::Failed,
                     LookupFailKind::TimedOut,
                     LookupFailKind::Overloaded,
                 ];
-                Err(fail(self.random.pick(&kinds), "bad luck"))
+                match self.random.pick(&kinds) {
+                    LookupFailKind::Overloaded => return Asked::Full,
+                    kind => Err(lookup_fail(kind, "bad luck")),
+                }
             }
             _ => Ok(site.addresses.iter().flat_map(|a| a.parse()).collect()),
         };
+        self.spread(ticket, answer)
+    }
+
+    /// Gives a part of an answer before the rest, all of it at once, or later.
+    fn spread(&mut self, ticket: Ticket, answer: Answer) -> Asked {
+        let mut asked = Asked::Pending;
         if let Ok([first, _, ..]) = answer.as_deref()
             && self.random.one_in(2)
         {
-            let part = vec![*first];
+            let part: Arc<[IpAddr]> = Arc::new([*first]);
             if self.random.one_in(3) {
-                self.tell(nth, Input::Partly(seq, &part));
+                asked = Asked::Partly(part);
             } else {
-                self.answer(nth, seq, What::Partly(part));
+                self.answer(ticket, What::Found(News::Part(part)));
             }
         } else if self.random.one_in(4) {
             // From the cache.
-            self.conns[nth].looking_up = None;
-            return match &answer {
-                Ok(found) => self.tell(nth, Input::Resolved(seq, Ok(found))),
-                Err(fail) => self.tell(nth, Input::Resolved(seq, Err(fail.clone()))),
-            };
+            return Asked::Answered(answer);
         }
-        self.answer(nth, seq, What::Resolved(answer));
+        self.answer(ticket, What::Found(News::Whole(answer)));
+        asked
     }
 
-    pub(super) fn dial(&mut self, nth: usize, seq: u32, addresses: Vec<SocketAddr>) {
-        self.conns[nth].dialling = Some(seq);
-        let address = self.random.pick(&addresses);
-        let site = SITES.iter().find(|site| {
-            let canonical = |a: &&str| a.parse::<IpAddr>().map(|ip| ip.to_canonical());
-            site.addresses
-                .iter()
-                .flat_map(canonical)
-                .any(|ip| ip == address.ip())
-        });
+    /// How a dial to one of these stands at once.
+    pub(super) fn start_dial(&mut self, ticket: Ticket, addresses: &[SocketAddr]) -> Standing {
+        let address = self.random.pick(addresses);
         let bad_luck = !self.setting.taste.calm && self.random.one_in(20);
-        let answer = match site.map(|site| site.fate) {
-            None => return self.complain(format!("{address} is dialled")),
-            Some(Fate::DialSilent) => return,
+        let answer = match site_at(address).map(|site| site.fate) {
+            None => {
+                self.complain(format!("{address} is dialled"));
+                return Standing::Running;
+            }
+            Some(Fate::DialSilent) => return Standing::Running,
             Some(Fate::Refused) => Err(refused(address)),
             _ if bad_luck => {
                 let kinds = [IoFailKind::TimedOut, IoFailKind::Exhausted, IoFailKind::Other];
@@ -101,103 +103,82 @@ impl World {
             }
             _ => Ok(address),
         };
-        self.answer(nth, seq, What::Dialled(answer));
+        match answer {
+            // The kernel knows no way there.
+            Err(DialFail { address, fail }) if self.random.one_in(4) => Standing::Lost(address, fail),
+            answer => {
+                self.answer(ticket, What::Dialled(answer));
+                Standing::Running
+            }
+        }
     }
 
-    pub(super) fn answer(&mut self, conn: usize, seq: u32, what: What) {
+    fn answer(&mut self, ticket: Ticket, what: What) {
         let calm = self.setting.taste.calm;
         let delay = match self.random.below(10) {
             0 if !calm => 20_000,
             1..=2 => 100,
             _ => 0,
         };
-        let due = self.now + Duration::from_millis(delay);
-        let pending = Pending { due, conn, seq, what };
+        let due = self.view.now + Duration::from_millis(delay);
+        let pending = Pending { due, ticket, what };
         if !calm && self.random.one_in(10) {
             self.answers.push(pending.clone());
         }
         self.answers.push(pending);
     }
 
-    /// An answer arrives, perhaps late, perhaps twice.
-    pub(super) fn deliver(&mut self, pending: Pending) {
-        let Pending {
-            conn: nth, seq, what, ..
-        } = pending;
-        let conn = &mut self.conns[nth];
-        if conn.over {
-            return;
+    /// A dial ended. Its connection learns of it in its next turn, and of what it no longer waits for never: that is
+    /// given back, to be told all the same.
+    pub(crate) fn end_dial(
+        &mut self,
+        ticket: Ticket,
+        answer: Result<SocketAddr, DialFail>,
+    ) -> Option<Result<Dialled, DialFail>> {
+        let nth = ticket.conn.index as usize;
+        match &self.conns[nth].dial {
+            Some((seq, Standing::Running)) if *seq == ticket.seq => {}
+            // The same answer again, before anybody looked at the first.
+            Some((seq, _)) if *seq == ticket.seq => return None,
+            _ => return Some(answer.map(|remote| dialled(remote, false))),
         }
-        conn.queued = true;
-        match what {
-            What::Partly(found) => self.feed(nth, Input::Partly(seq, &found)),
-            What::Resolved(answer) => {
-                if conn.looking_up == Some(seq) {
-                    conn.looking_up = None;
-                }
-                match answer {
-                    Ok(found) => self.feed(nth, Input::Resolved(seq, Ok(&found))),
-                    Err(fail) => self.feed(nth, Input::Resolved(seq, Err(fail))),
+        let standing = match answer {
+            Ok(remote) => {
+                let manner = self.setting.origin_manner.unwrap_or_else(|| self.manner());
+                let link = self.open(manner, Owner::Race(ticket.conn));
+                self.origins.push(Origin::new(link, remote));
+                Standing::Won {
+                    wire: wire_id(link),
+                    remote,
+                    local: None,
                 }
             }
-            What::Dialled(answer) => {
-                let current = conn.dialling == Some(seq);
-                if current {
-                    conn.dialling = None;
-                }
-                match answer {
-                    Ok(remote) => {
-                        if current {
-                            self.connected(nth, remote);
-                        }
-                        self.feed(nth, Input::Dialled(seq, Ok(dialled(remote, false))));
-                        if current {
-                            self.note_tunnel(nth);
-                        }
-                    }
-                    Err(fail) => self.feed(nth, Input::Dialled(seq, Err(fail))),
-                }
-            }
-        }
-    }
-
-    pub(super) fn connected(&mut self, nth: usize, remote: SocketAddr) {
-        let manner = self.setting.origin_manner.unwrap_or_else(|| self.manner());
-        let ready = Ready {
-            writable: true,
-            ..Ready::default()
+            Err(DialFail { address, fail }) => Standing::Lost(address, fail),
         };
-        let link = self.open(manner, Some(nth), ready);
-        self.origins.push(Origin::new(link, remote));
-        let taken = Taken {
-            wire: wire_id(link),
-            remote,
-            local: None,
-            private_to: None,
-            lease: Lease::new(self.now, None),
-        };
-        self.adopt(nth, taken);
-    }
-
-    /// A CONNECT's origin learns what it is.
-    pub(super) fn note_tunnel(&mut self, nth: usize) {
-        let conn = &mut self.conns[nth];
-        let Some(taken) = conn.origin.as_ref().filter(|_| conn.session.is_tunnel()) else {
-            return;
-        };
-        let link = link_of(taken);
-        let origin = self.origins.iter().position(|origin| origin.link == link);
-        let Some(origin) = origin.filter(|_| conn.tunnel_origin.is_none()) else {
-            return;
-        };
-        conn.tunnel_origin = Some(origin);
-        if let Some(exchange) = self.clients[nth].exchanges.last() {
-            self.origins[origin].become_tunnel(exchange.ask.number, exchange);
-        }
+        self.conns[nth].dial = Some((ticket.seq, standing));
+        None
     }
 }
 
-pub(super) fn dialled(remote: SocketAddr, reused: bool) -> Dialled {
+/// The site that has this address.
+fn site_at(address: SocketAddr) -> Option<&'static Site> {
+    let canonical = |a: &&str| a.parse::<IpAddr>().map(|ip| ip.to_canonical());
+    SITES.iter().find(|site| {
+        site.addresses
+            .iter()
+            .flat_map(canonical)
+            .any(|ip| ip == address.ip())
+    })
+}
+
+fn lookup_fail(kind: LookupFailKind, text: &str) -> LookupFail {
+    LookupFail {
+        kind,
+        text: text.into(),
+    }
+}
+
+pub(crate) fn dialled(remote: SocketAddr, reused: bool) -> Dialled {
     Dialled {
         remote,
         local: None,
@@ -206,7 +187,7 @@ pub(super) fn dialled(remote: SocketAddr, reused: bool) -> Dialled {
     }
 }
 
-pub(super) fn refused(address: SocketAddr) -> DialFail {
+pub(crate) fn refused(address: SocketAddr) -> DialFail {
     DialFail {
         address,
         fail: IoFail {

@@ -1,0 +1,75 @@
+//! The two wires of a connection as a turn sees them, and the table in which they are found. What moves over them is
+//! `turn`'s matter; how a table keeps its wires is its own.
+
+use crate::io::token::WireId;
+use crate::io::wire::{Ready, Transport, Wire};
+use crate::io::wires::{Owner, Wires};
+use crate::net::Side;
+
+/// Where the wires of all connections are: sockets in production. An id whose wire is gone finds nothing.
+pub trait WireTable {
+    /// What a wire is.
+    type Wire: Wire;
+    /// A wire, and what is known of its readiness.
+    fn wire(&mut self, id: WireId) -> Option<(&mut Self::Wire, &mut Ready)>;
+    /// To be called after writing: from now on it is told when a wire that took no more bytes does again.
+    fn watch(&mut self, id: WireId);
+    /// Gives a wire to somebody else.
+    fn hand_over(&mut self, id: WireId, owner: Owner);
+    /// Closes a wire.
+    fn close(&mut self, id: WireId);
+    /// Closes a wire by a reset.
+    fn abort(&mut self, id: WireId);
+
+    /// Is the wire there and nothing to be read from it, neither bytes nor an end nor an error? Asks the kernel.
+    fn is_quiet(&mut self, id: WireId) -> bool {
+        self.wire(id).is_some_and(|(wire, _)| !wire.has_news())
+    }
+}
+
+impl WireTable for Wires {
+    type Wire = Transport;
+
+    fn wire(&mut self, id: WireId) -> Option<(&mut Transport, &mut Ready)> {
+        self.get_mut(id)
+            .map(|entry| (&mut entry.transport, &mut entry.ready))
+    }
+
+    fn watch(&mut self, id: WireId) {
+        self.watch(id);
+    }
+
+    fn hand_over(&mut self, id: WireId, owner: Owner) {
+        self.hand_over(id, owner);
+    }
+
+    fn close(&mut self, id: WireId) {
+        self.close(id);
+    }
+
+    fn abort(&mut self, id: WireId) {
+        self.abort(id);
+    }
+}
+
+/// The ends of one connection, found one at a time.
+#[derive(Debug)]
+pub(super) struct Ends<'a, W> {
+    /// Where they are.
+    pub(super) wires: &'a mut W,
+    /// The client's.
+    pub(super) client: WireId,
+    /// The origin's, if there is one now.
+    pub(super) origin: Option<WireId>,
+}
+
+impl<W: WireTable> Ends<'_, W> {
+    /// The wire of that side, if there is one now.
+    pub(super) fn end(&mut self, side: Side) -> Option<(&mut W::Wire, &mut Ready)> {
+        let id = match side {
+            Side::Client => self.client,
+            Side::Origin => self.origin?,
+        };
+        self.wires.wire(id)
+    }
+}

@@ -1,0 +1,80 @@
+//! Where a connection meets the outside: what `conn` needs done that it can't do itself. The loop does it with sockets,
+//! a simulation with wires in memory, so that the one carries out what sessions want as the other does. Decides nothing.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use crate::flow::Flows;
+use crate::io::dialer::Standing;
+use crate::io::resolver::Asked;
+use crate::io::token::{ConnId, Ticket};
+use crate::net::{ClientKey, Name};
+use crate::policy::VettedList;
+use crate::session::outcome::Record;
+use crate::session::{Action, Input, Session};
+
+use super::ends::WireTable;
+use super::stores::Stores;
+use super::turn::Turn;
+use super::world::World;
+
+/// The outside of connections. What is known at once is returned; of anything else the owner tells the connection:
+/// of a lookup by [`Conn::resolved`], of a dial by a turn, in which [`Ports::race_on`] says how it stands.
+///
+/// [`Conn::resolved`]: super::conn::Conn::resolved
+pub trait Ports {
+    /// The table of all wires.
+    type Wires: WireTable;
+    /// A dial under way.
+    type Race;
+
+    /// What a turn works with, at once.
+    fn parts(&mut self) -> Parts<'_, Self::Wires>;
+
+    /// Looks a name up, on this address's account.
+    fn look_up(&mut self, ticket: Ticket, name: &Name, asker: IpAddr) -> Asked;
+    /// Nobody waits for that lookup any more.
+    fn cancel_lookup(&mut self, ticket: Ticket);
+
+    /// Starts a dial, on this client's account. A wire that won is the connection's; so is, where this says `Running`,
+    /// the race, until it ends or is given up.
+    fn dial(&mut self, ticket: Ticket, client: ClientKey, addresses: VettedList) -> (Self::Race, Standing);
+    /// Takes further addresses into a dial.
+    fn join(&mut self, race: &mut Self::Race, addresses: VettedList) -> Standing;
+    /// Goes on with a dial, as far as what happened and the time allow.
+    fn race_on(&mut self, race: &mut Self::Race) -> Standing;
+    /// When that is wanted though nothing happened.
+    fn race_deadline(race: &Self::Race) -> Option<Instant>;
+    /// Ends a dial, and closes its wires.
+    fn give_up(&mut self, race: &mut Self::Race);
+
+    /// Writes a record's lines.
+    fn log(&mut self, record: Box<Record>);
+
+    /// Hears of every step of a connection, in order. Nobody needs to: it is for who watches over one.
+    fn observe(&mut self, conn: ConnId, session: &Session, step: Step<'_>) {
+        let _ = (conn, session, step);
+    }
+}
+
+/// What [`Ports`] lend for a turn.
+#[derive(Debug)]
+pub struct Parts<'a, W> {
+    /// The table of all wires.
+    pub wires: &'a mut W,
+    /// What sessions see.
+    pub world: &'a mut World,
+    /// What connections share out among them.
+    pub stores: &'a mut Stores,
+}
+
+/// A step of a connection.
+#[derive(Debug)]
+pub enum Step<'a> {
+    /// Its session is about to be told this. Not what the pump tells it: that is part of a run.
+    Told(&'a Input<'a>),
+    /// Its session wants this, which is about to be carried out.
+    Wants(&'a Action),
+    /// Session and pump ran, until this.
+    Ran(Turn, &'a Flows),
+}

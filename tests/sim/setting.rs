@@ -1,0 +1,70 @@
+//! What a seed is made of: who takes part, how wires behave, what sessions may take, and what is spoiled on purpose.
+
+use std::time::Duration;
+
+use smokescreen::http::HeadLimits;
+use smokescreen::session::Settings;
+use smokescreen::session::refusal::DenyStyle;
+
+use crate::plan::{Exchange, Taste};
+use crate::wires::Manner;
+
+/// Something that is spoiled on purpose, to see that it is noticed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Spoil {
+    Nothing,
+    /// A byte on its way to a client.
+    ClientByte,
+    /// A byte on its way to an origin.
+    OriginByte,
+    /// A record is lost.
+    LostRecord,
+    /// A record is written twice.
+    DoubleRecord,
+    /// A wire is not closed.
+    OpenWire,
+    /// A deadline is not kept.
+    Deaf,
+    /// The scratch buffer is exchanged for a smaller one.
+    Scratch,
+}
+
+/// What a seed is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Setting {
+    pub(crate) seed: u64,
+    pub(crate) taste: Taste,
+    pub(crate) clients: Vec<Vec<Exchange>>,
+    pub(crate) settings: Settings,
+    pub(crate) budget_bytes: usize,
+    pub(crate) scratch_bytes: usize,
+    pub(crate) allowance_bytes: usize,
+    /// Pipes for bulk; 0: everything is copied.
+    pub(crate) pipes_max: usize,
+    /// How the client's and the origins' wires behave; drawn for each wire where `None`.
+    pub(crate) client_manner: Option<Manner>,
+    pub(crate) origin_manner: Option<Manner>,
+    pub(crate) spoil: Spoil,
+    pub(crate) trace: bool,
+}
+
+/// The settings that sessions get unless a seed draws others.
+pub(crate) fn ordinary_settings(head_bytes_max: usize) -> Settings {
+    Settings {
+        head: HeadLimits {
+            head_bytes_max,
+            head_fields_max: 256,
+        },
+        read_header_timeout: Duration::from_secs(30),
+        dns_timeout: Duration::from_secs(5),
+        connect_timeout: Duration::from_secs(10),
+        idle_timeout: Duration::from_secs(3600),
+        read_timeout: Duration::ZERO,
+        write_timeout: Duration::ZERO,
+        deny_style: DenyStyle {
+            status: 407,
+            explicit: true,
+        },
+        deny_message_extra: String::new(),
+    }
+}

@@ -1,0 +1,82 @@
+//! All wires of a seed, as the server's table has them: whose they are and what the poll said of them. A wire that was
+//! closed stays, so that its use is noticed.
+
+use smokescreen::io::token::WireId;
+use smokescreen::io::wire::{Ready, Wire};
+use smokescreen::io::wires::Owner;
+use smokescreen::server::ends::WireTable;
+
+use crate::wires::MemoryWire;
+
+/// A turn that looks at its wires more often than this makes no progress.
+const LOOKS_PER_TURN_MAX: usize = 2_000_000;
+
+/// A wire, what the poll said of it, and who hears of it.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) wire: MemoryWire,
+    pub(crate) ready: Ready,
+    pub(crate) owner: Owner,
+}
+
+/// The wires by their number.
+#[derive(Debug, Default)]
+pub(crate) struct Links {
+    pub(crate) all: Vec<Link>,
+    /// How often wires were looked at in this turn.
+    pub(super) looks: usize,
+    /// Wires are not closed: a spoiled seed.
+    pub(super) stay_open: bool,
+    /// Closes are told.
+    pub(super) trace: bool,
+}
+
+impl Links {
+    pub(super) fn open(&mut self, wire: MemoryWire, ready: Ready, owner: Owner) -> usize {
+        self.all.push(Link { wire, ready, owner });
+        self.all.len() - 1
+    }
+}
+
+impl WireTable for Links {
+    type Wire = MemoryWire;
+
+    fn wire(&mut self, id: WireId) -> Option<(&mut MemoryWire, &mut Ready)> {
+        self.looks += 1;
+        assert!(self.looks < LOOKS_PER_TURN_MAX, "a turn makes no progress");
+        let link = &mut self.all[link_of(id)];
+        Some((&mut link.wire, &mut link.ready))
+    }
+
+    /// The network tells of all room anyway.
+    fn watch(&mut self, _: WireId) {}
+
+    fn hand_over(&mut self, id: WireId, owner: Owner) {
+        self.all[link_of(id)].owner = owner;
+    }
+
+    fn close(&mut self, id: WireId) {
+        if self.trace {
+            println!("{:>16} close {}", "", id.index);
+        }
+        if !self.stay_open {
+            self.all[link_of(id)].wire.close();
+        }
+    }
+
+    fn abort(&mut self, id: WireId) {
+        self.all[link_of(id)].wire.abort();
+        self.close(id);
+    }
+}
+
+pub(crate) fn wire_id(link: usize) -> WireId {
+    WireId {
+        index: u32::try_from(link).expect("few links"),
+        generation: 0,
+    }
+}
+
+fn link_of(id: WireId) -> usize {
+    id.index as usize
+}
