@@ -29,22 +29,35 @@ pub enum Gate {
     Open,
 }
 
-impl Gate {
-    /// All, but not the source's end: where the source was reset, its end is none.
-    pub const ENDLESS: Gate = Gate::Pass(u64::MAX);
-}
-
 /// What is known of the end of a source.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum End {
     /// More may come.
     Open,
+    /// The source's connection broke otherwise than by reading: bytes sent before may still be unread, and whatever end
+    /// comes behind them is a cut.
+    Broken,
     /// The kernel told of a FIN; bytes sent before it may still be unread.
     Announced,
     /// Everything was read.
     Reached,
+    /// Everything was read, and what came behind it was no end: a reset, or a FIN without the notice that the transport
+    /// has for ends (TLS's close_notify, RFC 8446, 6.1). Nobody may take what came for complete, so it is never passed on.
+    Cut,
     /// Everything was read and the other side told.
     Passed,
+}
+
+/// What left the flow and has not reached the destination's kernel yet: it leaves before `tx` and `rx`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Below {
+    /// Nothing.
+    Nothing,
+    /// So many bytes wait in a pipe of the kernel. The gate has not counted them, and they may still be dropped.
+    Pipe(u32),
+    /// So many bytes wait in the destination's wire, such as in a TLS engine, sealed: they have passed the gate. They need
+    /// not be of this direction's: an engine that is read from may have to answer.
+    Engine(u32),
 }
 
 /// What is known of how fast a direction's bytes come. The pump's note: only it makes use of it.
@@ -68,8 +81,9 @@ pub struct Flow {
     pub rx: Buf,
     /// Written by the session; leaves before anything of `rx`.
     pub tx: Buf,
-    /// Bytes that the gate let pass and that wait in a pipe of the kernel; they leave before `tx` and `rx`.
-    pub piped_bytes: u32,
+    /// What waits below both, taken apart: a connection pays for two.
+    below_bytes: u32,
+    below_in_engine: bool,
     /// How fast the source's bytes come.
     pub pace: Pace,
     /// What may leave of `rx`.
@@ -90,7 +104,8 @@ impl Flow {
         Flow {
             rx: Buf::default(),
             tx: Buf::default(),
-            piped_bytes: 0,
+            below_bytes: 0,
+            below_in_engine: false,
             pace: Pace::Unknown,
             gate,
             end: End::Open,
@@ -112,7 +127,7 @@ impl Flow {
 
     /// Is there anything to write?
     pub fn has_unsent(&self) -> bool {
-        self.piped_bytes > 0 || !self.tx.is_empty() || self.passable() > 0
+        self.below_bytes > 0 || !self.tx.is_empty() || self.passable() > 0
     }
 
     /// Should the source be read? Passing directions read only when everything before has left: that is all
@@ -124,7 +139,7 @@ impl Flow {
         match self.gate {
             Gate::Hold => self.tx_has_room(),
             Gate::Pass(0) => false,
-            Gate::Pass(_) | Gate::Open => self.rx.is_empty() && self.tx.is_empty() && self.piped_bytes == 0,
+            Gate::Pass(_) | Gate::Open => self.rx.is_empty() && self.tx.is_empty() && self.below_bytes == 0,
         }
     }
 
@@ -159,18 +174,64 @@ impl Flow {
         self.gate == Gate::Open && self.end == End::Reached && !self.dead && !self.has_unsent()
     }
 
+    /// What waits below `tx` and `rx`.
+    pub fn below(&self) -> Below {
+        match (self.below_bytes, self.below_in_engine) {
+            (0, _) => Below::Nothing,
+            (bytes, false) => Below::Pipe(bytes),
+            (bytes, true) => Below::Engine(bytes),
+        }
+    }
+
+    /// So many bytes wait in a pipe.
+    pub fn set_piped(&mut self, bytes: u32) {
+        (self.below_bytes, self.below_in_engine) = (bytes, false);
+    }
+
+    /// The source's end was read.
+    pub fn note_end(&mut self) {
+        self.end = match self.end {
+            End::Broken => End::Cut,
+            _ => End::Reached,
+        };
+    }
+
+    /// The cut is all that is left: everything before it has left.
+    pub fn is_cut(&self) -> bool {
+        self.end == End::Cut && !self.has_unsent()
+    }
+
+    /// So many bytes wait in the destination's wire. Did it get more to send?
+    pub fn note_under(&mut self, bytes: u32) -> bool {
+        if let Below::Pipe(_) = self.below() {
+            // A wire that seals its bytes can't splice: it has none waiting.
+            return false;
+        }
+        let more = bytes > self.below_bytes && !self.dead;
+        self.below_bytes = if self.dead { 0 } else { bytes };
+        self.below_in_engine = true;
+        more
+    }
+
     /// The destination is gone: nothing leaves any more and nothing more is read. What was read stays, for it may
     /// belong to the next request.
     pub fn kill(&mut self) {
-        self.drop_unsent();
+        self.tx.clear();
+        self.below_bytes = 0;
         self.dead = true;
     }
 
-    /// Drops what is on the way to the destination, but for what was read and did not leave yet. The pump closes a
-    /// pipe that still holds some of it.
+    /// Drops what is on the way to the destination, but for what was read and did not leave yet, and what can't be taken
+    /// back. The pump closes a pipe that still holds some of it.
     pub fn drop_unsent(&mut self) {
         self.tx.clear();
-        self.piped_bytes = 0;
+        self.drop_piped();
+    }
+
+    fn drop_piped(&mut self) {
+        if let Below::Pipe(_) = self.below() {
+            self.below_bytes = 0;
+        }
     }
 
     /// Nothing will be passed on any more: the end was, or there is nobody to pass it to.
@@ -216,10 +277,11 @@ impl Flows {
     /// The origin's connection is gone or another's now: what was on the way to it is dropped, and nothing
     /// of what it sent and was not passed on may be taken for the next one's.
     pub fn forget_origin(&mut self) {
-        self.up.drop_unsent();
+        self.up.tx.clear();
+        self.up.below_bytes = 0;
         self.up.gate = Gate::Pass(0);
         self.up.dead = false;
-        self.down.piped_bytes = 0;
+        self.down.drop_piped();
         self.down.rx.clear();
         self.down.gate = Gate::Pass(0);
         self.down.end = End::Open;
@@ -276,6 +338,39 @@ mod tests {
             (Gate::Pass(4), 3),
             "not there yet: left to the pump"
         );
+    }
+
+    #[test]
+    fn a_cut_is_never_due() {
+        for (before, end) in [
+            (End::Open, End::Reached),
+            (End::Announced, End::Reached),
+            (End::Broken, End::Cut),
+        ] {
+            let mut f = flow(Gate::Open, b"a");
+            f.end = before;
+            f.note_end();
+            assert_eq!((f.end, f.is_cut()), (end, false));
+            f.rx.consume(1);
+            assert_eq!(
+                (f.end_is_due(), f.is_cut()),
+                (end == End::Reached, end == End::Cut)
+            );
+            assert!(!f.wants_bytes());
+        }
+    }
+
+    #[test]
+    fn what_an_engine_holds_is_unsent_and_can_not_be_dropped() {
+        let mut f = flow(Gate::Open, b"");
+        f.note_under(7);
+        f.drop_unsent();
+        assert!(f.has_unsent() && !f.wants_bytes() && f.below() == Below::Engine(7));
+        f.note_under(0);
+        assert!(!f.has_unsent() && f.wants_bytes());
+        f.note_under(7);
+        f.kill();
+        assert!(!f.has_unsent());
     }
 
     #[test]

@@ -110,10 +110,10 @@ impl Budget {
         too_much.then_some(first)
     }
 
-    /// What is charged for what a connection holds: its flows, and so many bytes of its session's, on the way up.
-    pub fn charge(flows: &Flows, session_bytes: usize, is_stranger: bool) -> Charge {
+    /// What is charged for what a connection holds: its flows, and so many bytes beside them, which count as on the way up.
+    pub fn charge(flows: &Flows, beside_bytes: usize, is_stranger: bool) -> Charge {
         let held = |flow: &Flow| flow.rx.capacity() + flow.tx.capacity();
-        let up = (held(&flows.up) + session_bytes).saturating_sub(GRANTED_BYTES);
+        let up = (held(&flows.up) + beside_bytes).saturating_sub(GRANTED_BYTES);
         let down = held(&flows.down).saturating_sub(GRANTED_BYTES);
         let bytes = u32::try_from(up + down).unwrap_or(u32::MAX);
         Charge {

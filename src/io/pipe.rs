@@ -156,7 +156,7 @@ impl Worth {
             (Gate::Hold, _) => false,
             (Gate::Open, pace) => pace == Pace::Bulk,
             (Gate::Pass(n), Pace::Bulk) => n >= self.read_bytes as u64,
-            (Gate::Pass(n), pace) => pace == Pace::Unknown && n >= self.body_bytes && n < u64::MAX,
+            (Gate::Pass(n), pace) => pace == Pace::Unknown && n >= self.body_bytes,
         }
     }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use crate::flow::{End, Flow, GRANTED_BYTES, Gate};
+use crate::flow::{Below, End, Flow, GRANTED_BYTES, Gate};
 use crate::net::{ClientKey, IoFail, IoFailKind};
 
 use super::pipe::{self, Pipe, Pipes};
@@ -78,7 +78,7 @@ pub fn fill(
     match source.read(into) {
         Ok(0) => {
             ready.readable = false;
-            flow.end = End::Reached;
+            flow.note_end();
             Pumped::Moved(0)
         }
         Ok(n) => {
@@ -90,6 +90,11 @@ pub fn fill(
             flow.pace = worth.after_read(flow, n);
             flow.touched = now;
             Pumped::Moved(n)
+        }
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            ready.readable = false;
+            flow.end = End::Cut;
+            Pumped::Moved(0)
         }
         Err(error) => stopped(&mut ready.readable, &error),
     }
@@ -119,7 +124,7 @@ fn fill_pipe(
         // The end, or an urgent mark before it that the poll has not told of yet: a read tells which.
         Ok(0) => None,
         Ok(n) => {
-            flow.piped_bytes = u32::try_from(n).unwrap_or(u32::MAX);
+            flow.set_piped(u32::try_from(n).unwrap_or(u32::MAX));
             flow.pace = bypass.pipes.worth.after_splice(flow, n);
             flow.touched = now;
             Some(Pumped::Piped)
@@ -134,11 +139,12 @@ fn fill_pipe(
     }
 }
 
-/// Writes out of the direction's pipe. Only `WouldBlock` says that the destination is full.
+/// Writes out of the direction's pipe, in which so many bytes are. Only `WouldBlock` says that the destination is full.
 fn drain_pipe(
     destination: &mut impl Wire,
     ready: &mut Ready,
     flow: &mut Flow,
+    piped_bytes: u32,
     pipe: Option<&mut Pipe>,
     now: Instant,
 ) -> Pumped {
@@ -151,9 +157,7 @@ fn drain_pipe(
     };
     match pipe.drain(destination) {
         Ok(n) => {
-            flow.piped_bytes = flow
-                .piped_bytes
-                .saturating_sub(u32::try_from(n).unwrap_or(u32::MAX));
+            flow.set_piped(piped_bytes.saturating_sub(u32::try_from(n).unwrap_or(u32::MAX)));
             flow.count_passed(n);
             flow.touched = now;
             Pumped::Moved(n / 2)
@@ -162,7 +166,27 @@ fn drain_pipe(
     }
 }
 
-/// Writes to `destination` what may leave: what is in the pipe, then our own bytes, then what the gate lets pass.
+/// Lets the destination's wire give the kernel what it took before, so many bytes.
+fn flush(
+    destination: &mut impl Wire,
+    ready: &mut Ready,
+    flow: &mut Flow,
+    before: u32,
+    now: Instant,
+) -> Pumped {
+    let flushed = destination.flush();
+    let left = destination.under();
+    flow.note_under(left);
+    if left < before {
+        flow.touched = now;
+    }
+    match flushed {
+        Ok(()) => Pumped::Moved((before - left.min(before)) as usize),
+        Err(error) => stopped(&mut ready.writable, &error),
+    }
+}
+
+/// Writes to `destination` what may leave: what waits below, then our own bytes, then what the gate lets pass.
 pub fn drain(
     destination: &mut impl Wire,
     ready: &mut Ready,
@@ -175,6 +199,7 @@ pub fn drain(
             // A half-close that fails leaves nothing to be told: the peer is gone.
             let _ = destination.hangup();
             flow.end = End::Passed;
+            flow.note_under(destination.under());
             return Pumped::Moved(0);
         }
         return Pumped::Idle;
@@ -182,13 +207,21 @@ pub fn drain(
     if !ready.writable {
         return Pumped::Idle;
     }
-    if flow.piped_bytes > 0 {
-        return drain_pipe(destination, ready, flow, pipe, now);
+    match flow.below() {
+        Below::Nothing => write(destination, ready, flow, now),
+        Below::Pipe(bytes) => drain_pipe(destination, ready, flow, bytes, pipe, now),
+        Below::Engine(bytes) => flush(destination, ready, flow, bytes, now),
     }
+}
+
+/// Writes our own bytes, then what the gate lets pass.
+fn write(destination: &mut impl Wire, ready: &mut Ready, flow: &mut Flow, now: Instant) -> Pumped {
     let passable = flow.passable();
     let theirs = flow.rx.as_slice().get(..passable).unwrap_or_default();
     let offered = flow.tx.len() + passable;
-    match destination.write(flow.tx.as_slice(), theirs) {
+    let written = destination.write(flow.tx.as_slice(), theirs);
+    flow.note_under(destination.under());
+    match written {
         Ok(n) => {
             let ours = n.min(flow.tx.len());
             flow.tx.consume(ours);

@@ -103,7 +103,7 @@ impl Direction {
                 true,
                 self.now,
             );
-            self.spliced |= self.flow.piped_bytes > 0;
+            self.spliced |= matches!(self.flow.below(), Below::Pipe(_));
             for pumped in [drained, filled] {
                 if let Pumped::Failed(fail) = pumped {
                     return Some(fail);
@@ -369,7 +369,7 @@ fn bytes_that_were_given_up_are_not_taken_for_others() {
             true,
             direction.now,
         );
-        assert!(matches!(filled, Pumped::Piped) && direction.flow.piped_bytes == 1000);
+        assert!(matches!(filled, Pumped::Piped) && direction.flow.below() == Below::Pipe(1000));
     };
     refill(&mut direction, 1);
     direction.flow.drop_unsent();

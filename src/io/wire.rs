@@ -11,18 +11,55 @@ use rustix::pipe::SpliceFlags;
 use crate::net::{IoFail, IoFailKind};
 use crate::text::errno;
 
-/// What a connection reads from and writes to: a socket in production, a pipe in the simulation.
+/// What a connection reads from and writes to: a socket, or an engine over one (TLS) that seals what it is given and
+/// keeps some of it; later also what is no socket of its own, such as a stream among several on one.
+///
+/// What is optional here is so for wires that keep nothing back: a plain socket's bytes are with the kernel at once, and
+/// its close says the end.
 pub trait Wire {
-    /// Appends what is there to `into`, at most its spare capacity. `Ok(0)` is the peer's end.
+    /// Appends what is there to `into`, at most its spare capacity. `Ok(0)` is the peer's end. `WouldBlock` only where
+    /// nothing is left, neither here nor below: no second edge tells of what was kept. Reading may give [`Wire::under`]
+    /// something to send, such as an answer of the engine's.
+    ///
+    /// # Errors
+    /// `UnexpectedEof`: the connection ended and its transport's notice of an end did not come. Others are the socket's.
     fn read(&mut self, into: &mut Vec<u8>) -> io::Result<usize>;
-    /// Writes `first`, then `second`, as far as the peer takes it, in one call where both are there.
+    /// Takes `first`, then `second`, in one call where both are there: less than offered only where the peer takes no more
+    /// now. What was taken and is not with the kernel yet counts in [`Wire::under`].
+    ///
+    /// # Errors
+    /// `WouldBlock` where nothing was taken; others are the socket's.
     fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize>;
-    /// Half-close: nothing more will be written.
+    /// Gives the kernel what was taken before.
+    ///
+    /// # Errors
+    /// `WouldBlock` where it takes no more now and some is left; others are the socket's.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+    /// How many bytes wait for [`Wire::flush`].
+    fn under(&self) -> u32 {
+        0
+    }
+    /// Half-close: nothing more will be written. What says so, a notice and then a FIN, may wait for [`Wire::flush`].
+    ///
+    /// # Errors
+    /// The socket's: the peer is gone.
     fn hangup(&mut self) -> io::Result<()>;
+    /// The wire is about to be dropped: says the end as far as that goes without waiting, where dropping doesn't.
+    fn close(&mut self) {}
+    /// Does dropping it say the end, so that a half-close before would be a call too many?
+    fn close_says_end(&self) -> bool {
+        true
+    }
     /// Makes the coming close a reset.
     fn abort(&mut self);
-    /// Is there anything to be read now: bytes, an end, or an error? Asks the kernel, and takes nothing.
+    /// Is there anything to be read now, kept here or below: bytes, an end, or an error? Asks the kernel, and takes nothing.
     fn has_news(&mut self) -> bool;
+    /// Bytes of memory it holds beside its socket.
+    fn held_bytes(&self) -> usize {
+        0
+    }
     /// The error the kernel keeps for this socket, if any; asking clears it.
     fn take_error(&mut self) -> Option<io::Error>;
     /// A read shorter than the room offered means that nothing more is there now: true of a plain socket,
@@ -34,11 +71,17 @@ pub trait Wire {
     }
     /// Moves at most `n` bytes that are there into a pipe. `Ok(0)` is the peer's end, or an urgent mark before it. Only
     /// `WouldBlock` says that no more is there, and only of a pipe that has room.
+    ///
+    /// # Errors
+    /// splice(2)'s.
     fn splice_to(&mut self, pipe: BorrowedFd<'_>, n: usize) -> io::Result<usize> {
         let _ = (pipe, n);
         Err(io::ErrorKind::Unsupported.into())
     }
     /// Writes at most `n` bytes out of a pipe, as far as the peer takes them.
+    ///
+    /// # Errors
+    /// splice(2)'s.
     fn splice_from(&mut self, pipe: BorrowedFd<'_>, n: usize) -> io::Result<usize> {
         let _ = (pipe, n);
         Err(io::ErrorKind::Unsupported.into())

@@ -10,7 +10,7 @@ use crate::net::Side;
 
 use super::arena::Arena;
 use super::token::{ConnId, IdleId, Source, WireId};
-use super::wire::{Ready, Transport};
+use super::wire::{Ready, Transport, Wire as _};
 
 /// Urgent data wakes us as any other does; this way the event says that it was that.
 const READING: Interest = Interest::READABLE.add(Interest::PRIORITY);
@@ -111,13 +111,15 @@ impl Wires {
 
     /// Closes a wire; the kernel takes it out of the poll.
     pub fn close(&mut self, id: WireId) {
-        drop(self.arena.remove(id));
+        if let Some(mut entry) = self.arena.remove(id) {
+            entry.transport.close();
+        }
     }
 
     /// Closes a wire by a reset.
     pub fn abort(&mut self, id: WireId) {
         if let Some(mut entry) = self.arena.remove(id) {
-            super::wire::Wire::abort(&mut entry.transport);
+            entry.transport.abort();
         }
     }
 
@@ -140,7 +142,6 @@ mod tests {
 
     use mio::{Events, Poll};
 
-    use super::super::wire::Wire as _;
     use super::*;
 
     const OWNER: Owner = Owner::Race(ConnId {

@@ -98,13 +98,19 @@ impl<P: Ports> Conn<P> {
         let mut allowance = stores.turn;
         stores.scratch.lend_tx(&mut self.flows);
         let after = self.go_on(&mut allowance, ports);
+        let Parts { wires, stores, .. } = ports.parts();
+        let mut ends = Ends {
+            wires,
+            client: self.client,
+            origin: self.origin,
+        };
         let mut means = Means {
-            stores: ports.parts().stores,
+            stores,
             held: &mut self.held,
             id: self.id,
             allowance: &mut allowance,
         };
-        turn::end(&mut self.flows, &self.session, &mut means);
+        turn::end(&mut ends, &mut self.flows, &self.session, &mut means);
         after
     }
 
@@ -248,6 +254,7 @@ impl<P: Ports> Conn<P> {
                 if let Some((wire, _)) = id.and_then(|id| ports.parts().wires.wire(id)) {
                     // A peer that is gone can't be told; reading finds that out.
                     let _ = wire.hangup();
+                    self.flows.to(side).note_under(wire.under());
                 }
             }
             Action::DropOrigin => {

@@ -101,12 +101,20 @@ impl Held {
         }
     }
 
-    pub(super) fn settle(&mut self, flows: &Flows, session: &Session, id: ConnId, budget: &mut Budget) {
+    /// Charges for what the connection holds: its flows, and so many bytes beside them.
+    pub(super) fn settle(
+        &mut self,
+        flows: &Flows,
+        beside_bytes: usize,
+        session: &Session,
+        id: ConnId,
+        budget: &mut Budget,
+    ) {
         let before = self
             .0
             .as_ref()
             .map_or(Charge::default(), |holdings| holdings.charged);
-        let charged = Budget::charge(flows, session.held_bytes(), session.is_stranger());
+        let charged = Budget::charge(flows, beside_bytes, session.is_stranger());
         if charged != before {
             budget.settle(holder(session, id), before, charged);
             self.0.get_or_insert_default().charged = charged;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::flow::{End, Flow, Flows, Gate};
+use crate::flow::{Below, End, Flow, Flows, Gate};
 use crate::io::pump::{self, Bypass, Pumped};
 use crate::io::token::ConnId;
 use crate::io::wire::{Ready, Wire, io_fail};
@@ -101,7 +101,7 @@ fn step<W: WireTable>(
     means: &mut Means<'_>,
 ) -> bool {
     let to = from.other();
-    if is_second_end(from, flows) {
+    if is_second_end(from, flows) && ends.end(to).is_none_or(|(wire, _)| wire.close_says_end()) {
         flows.from(from).end = End::Passed;
         session.advance(Input::Moved, flows, cx);
         return true;
@@ -135,6 +135,8 @@ fn step<W: WireTable>(
                 is_open,
             };
             let filled = pump::fill(wire, ready, flows.from(from), bypass, has_room, cx.now);
+            // A wire may have to answer what it read by itself.
+            moved |= flows.to(from).note_under(wire.under());
             pipe.into_iter().for_each(|pipe| means.held.keep_pipe(from, pipe));
             filled
         }
@@ -248,7 +250,7 @@ fn lend(from: Side, flow: &mut Flow, has_room: bool, means: &mut Means<'_>) {
 /// Nothing moves from that side for now: the other may need what it borrowed.
 fn take_back(from: Side, flows: &mut Flows, means: &mut Means<'_>) {
     means.stores.scratch.take_back_rx(from, flows.from(from));
-    if flows.from(from).piped_bytes == 0
+    if !matches!(flows.from(from).below(), Below::Pipe(_))
         && let Some(pipe) = means.held.take_pipe(from)
     {
         means.stores.pipes.put(pipe);
@@ -256,8 +258,15 @@ fn take_back(from: Side, flows: &mut Flows, means: &mut Means<'_>) {
 }
 
 /// Ends a turn: what was lent goes back, and what the connection holds on to is charged.
-pub(super) fn end(flows: &mut Flows, session: &Session, means: &mut Means<'_>) {
+pub(super) fn end<W: WireTable>(
+    ends: &mut Ends<'_, W>,
+    flows: &mut Flows,
+    session: &Session,
+    means: &mut Means<'_>,
+) {
+    let mut beside_bytes = session.held_bytes();
     for side in [Side::Client, Side::Origin] {
+        beside_bytes += ends.end(side).map_or(0, |(wire, _)| wire.held_bytes());
         if session.is_done() {
             flows.from(side).rx.clear();
             flows.from(side).drop_unsent();
@@ -265,9 +274,10 @@ pub(super) fn end(flows: &mut Flows, session: &Session, means: &mut Means<'_>) {
         take_back(side, flows, means);
     }
     means.stores.scratch.take_back(flows);
+    let budget = &mut means.stores.budget;
     means
         .held
-        .settle(flows, session, means.id, &mut means.stores.budget);
+        .settle(flows, beside_bytes, session, means.id, budget);
 }
 
 #[cfg(test)]

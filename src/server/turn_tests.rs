@@ -158,7 +158,7 @@ fn a_direction_that_never_rests_does_not_starve_the_other() {
         };
         let ended = run(&mut ends, &mut flows, &mut session, cx, &mut means);
         assert_eq!(ended, Turn::Spent);
-        end(&mut flows, &session, &mut means);
+        end(&mut ends, &mut flows, &session, &mut means);
         assert_eq!(means.stores.scratch.read_bytes(), 4096);
     }
     let [(client, _), (origin, _)] = &pair.0;

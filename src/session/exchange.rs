@@ -65,7 +65,6 @@ impl Exchange {
             continuing,
             client_persists: manner.persists,
             origin_persists: false,
-            origin_broke: false,
             keep_alive_seconds: None,
             since: at.cx.now,
         })
@@ -158,9 +157,8 @@ impl Exchange {
             self.sending = Sending::Failed;
         }
         flows.up.kill();
-        self.origin_broke |= flows.down.end == End::Open;
-        if self.origin_broke && flows.down.gate == Gate::Open {
-            flows.down.gate = Gate::ENDLESS;
+        if flows.down.end == End::Open {
+            flows.down.end = End::Broken;
         }
     }
 

@@ -33,8 +33,6 @@ pub struct Exchange {
     /// The connections go on afterwards.
     pub(super) client_persists: bool,
     pub(super) origin_persists: bool,
-    /// The origin's connection broke before it had ended its half.
-    pub(super) origin_broke: bool,
     /// For how long the origin keeps it idle, where it says so.
     pub(super) keep_alive_seconds: Option<u64>,
     /// When it began; from the response's head on, when that came.

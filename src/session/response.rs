@@ -96,7 +96,6 @@ fn take_head(exchange: &mut Exchange, head_bytes: usize, at: &mut At<'_, '_>) ->
                     let framed = exchange.request.asked.version == Version::Http11;
                     (Receiving::Chunked(Relay::new(framed)), Gate::Hold)
                 }
-                Body::UntilClose if exchange.origin_broke => (Receiving::UntilClose, Gate::ENDLESS),
                 Body::UntilClose => (Receiving::UntilClose, Gate::Open),
             };
             exchange.since = at.cx.now;

@@ -25,12 +25,6 @@ pub(super) struct Tunnel {
     half_closed_at: Option<Instant>,
 }
 
-/// The origin's connection broke while we wrote to it, without having ended its own half before: no gate of a tunnel
-/// but this one is anything but open.
-fn origin_broke(flows: &Flows) -> bool {
-    flows.down.gate != Gate::Open
-}
-
 impl Tunnel {
     /// Answers a CONNECT whose dial succeeded.
     pub(super) fn accept(record: Box<Record>, at: &mut At<'_, '_>) -> Tunnel {
@@ -84,9 +78,12 @@ impl Tunnel {
             _ => {}
         }
         let Flows { up, down } = &*at.flows;
-        let broke = origin_broke(at.flows);
-        let cut = broke && down.end >= End::Reached && !down.has_unsent();
-        let (up_over, down_over) = (up.is_over(), down.is_over() || cut);
+        // What came before a cut has left, and nobody may take it for complete.
+        if up.is_cut() || down.is_cut() {
+            self.log("unexpected EOF", false, at);
+            return Break(Then::Close(Close::Abort));
+        }
+        let (up_over, down_over) = (up.is_over(), down.is_over());
         if !up_over || !down_over {
             if up_over || down_over {
                 self.half_closed_at.get_or_insert(at.cx.now);
@@ -95,10 +92,9 @@ impl Tunnel {
         }
         let dead = up.dead;
         self.log("", false, at);
-        Break(match (dead, broke) {
-            (true, true) => Then::Close(Close::Abort),
-            (true, false) => Then::Linger,
-            (false, _) => Then::Close(Close::Orderly),
+        Break(match dead {
+            true => Then::Linger,
+            false => Then::Close(Close::Orderly),
         })
     }
 
@@ -110,7 +106,7 @@ impl Tunnel {
         // One that ended its half before has left in order: a last word to it, such as TLS's, may meet a reset.
         if origin_broke {
             self.record.note_error(&fail.text);
-            flows.down.gate = Gate::ENDLESS;
+            flows.down.end = End::Broken;
         }
     }
 

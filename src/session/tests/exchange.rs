@@ -8,7 +8,7 @@ fn a_pooled_connection_that_takes_no_head_loses_no_pipelined_request() {
     bench.arrive(Side::Client, &(get("1") + &get("2")));
     bench.dialled(true);
     bench.unwritable(Side::Origin);
-    bench.flows.down.end = End::Reached;
+    bench.flows.down.note_end();
     bench.feed(Input::Moved);
     bench.dialled(false);
     assert!(bench.leave(Side::Origin).starts_with("GET /1 "));
@@ -29,7 +29,7 @@ fn what_is_left_of_a_request_is_read_behind_an_answer_that_ended_by_close() {
     bench.flows.down.end = End::Announced;
     bench.unwritable(Side::Origin);
     bench.arrive(Side::Origin, "HTTP/1.1 413 Too Large\r\n\r\nno");
-    bench.flows.down.end = End::Reached;
+    bench.flows.down.note_end();
     assert!(bench.leave(Side::Client).ends_with("\r\n\r\nno"));
     assert!(bench.flows.up.wants_bytes());
     bench.arrive(Side::Client, "ghi");

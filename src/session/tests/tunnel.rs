@@ -72,7 +72,7 @@ fn a_tunnel_that_ended_in_order_names_no_error_of_its_last_word() {
         bench.arrive(Side::Client, said);
         bench.feed(failed(side, reset()));
         if !bench.session.is_done() {
-            bench.flows.down.end = End::Reached;
+            bench.flows.down.note_end();
             bench.leave(Side::Client);
         }
         let record = bench.logged();

@@ -162,9 +162,9 @@ impl World {
 fn shown(flows: &Flows) -> String {
     let [up, down] = [&flows.up, &flows.down].map(|flow| {
         format!(
-            "{:?}/{}+{}+{} {:?}",
+            "{:?}/{:?}+{}+{} {:?}",
             flow.gate,
-            flow.piped_bytes,
+            flow.below(),
             flow.tx.len(),
             flow.rx.len(),
             flow.end
