@@ -20,6 +20,10 @@ use super::{Conn, Dialling};
 
 impl<P: Ports> Conn<P> {
     pub(super) fn look_up(&mut self, seq: u32, name: &Name, ports: &mut P) {
+        // A dial that part of an answer began goes on without the rest where that comes too late: it is still on its way.
+        if let Some(late) = self.looking_up.take() {
+            ports.cancel_lookup(self.ticket(late));
+        }
         let asker = self.session.client().ip();
         match ports.look_up(self.ticket(seq), name, asker) {
             Asked::Pending => self.looking_up = Some(seq),
