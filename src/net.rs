@@ -12,11 +12,13 @@ mod client_key;
 mod fail;
 mod host;
 pub(crate) mod label;
+mod scheme;
 #[cfg(test)]
 mod tests;
 
 pub use self::client_key::ClientKey;
 pub use self::fail::{IoFail, IoFailKind, LookupFail, LookupFailKind};
+pub use self::scheme::Scheme;
 
 /// The two ends a connection has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -177,7 +179,7 @@ impl Target {
     }
 
     /// The value of the `Host` field (RFC 9110, section 7.2): the host as the request spelled it, for its letters' case
-    /// may be signed, and the port unless it is the scheme's default. A spelling that others could read otherwise than
+    /// may be signed, and the port unless it is the default one of the request's scheme. A spelling that others could read otherwise than
     /// the one that was judged is replaced by the normalised form.
     pub fn host_field(&self, default_port: u16) -> HostField<'_> {
         let spelled = self.written.get(..self.spelled_bytes.into());

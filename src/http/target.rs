@@ -1,22 +1,10 @@
 //! The request-target: which of its four forms it has (RFC 9112, 3.2), and where an absolute URI splits.
 //! Hosts and ports are not judged here (that is `crate::net`), nothing is decoded or normalised.
 
+use crate::net::Scheme;
+
 use super::Fault;
 use super::head::RequestHead;
-
-/// The default port of `http` URIs (RFC 9110, section 4.2.1).
-pub const HTTP_PORT: u16 = 80;
-
-/// The scheme of an absolute-form target.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Scheme {
-    /// `http`, and `ws`, which begins as a request of that (RFC 6455, 4.1).
-    Http,
-    /// `https` and `wss`.
-    Https,
-    /// Anything else (`ftp`, `gopher`, `urn`, ...), which is not proxied.
-    Other,
-}
 
 /// What a request asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,10 +16,11 @@ pub enum Form<'b> {
     },
     /// What a proxy is asked for: a whole URI.
     Absolute {
-        /// The scheme, compared without case.
-        scheme: Scheme,
+        /// The scheme, compared without case; `ws` and `wss` begin as requests of the other two (RFC 6455, 4.1). `None` is
+        /// any other (`ftp`, `gopher`, `urn`, ...), which is not proxied.
+        scheme: Option<Scheme>,
         /// Everything between `//` and the path, query or fragment, for `Target::parse`: user information, back
-        /// slashes and whatever else it refuses is still in it. Empty only for [`Scheme::Other`].
+        /// slashes and whatever else it refuses is still in it. Empty only without a known scheme.
         authority: &'b [u8],
         /// Path and query as sent, without the fragment; empty, or beginning with `/` or `?`.
         path_and_query: &'b [u8],
@@ -72,16 +61,16 @@ const NOT_ABSOLUTE: Fault = Fault::Malformed("the request target must be an abso
 fn absolute(target: &[u8]) -> Result<Form<'_>, Fault> {
     let colon = target.iter().position(|&byte| byte == b':').ok_or(NOT_ABSOLUTE)?;
     let (scheme, rest) = target.split_at_checked(colon).ok_or(NOT_ABSOLUTE)?;
-    let scheme = scheme_of(scheme).ok_or(NOT_ABSOLUTE)?;
+    let scheme = is_scheme(scheme).then(|| known(scheme)).ok_or(NOT_ABSOLUTE)?;
     let hierarchical = rest.strip_prefix(b"://");
     let Some(rest) = hierarchical else {
         return match scheme {
-            Scheme::Other => Ok(Form::Absolute {
+            None => Ok(Form::Absolute {
                 scheme,
                 authority: b"",
                 path_and_query: b"",
             }),
-            Scheme::Http | Scheme::Https => Err(NOT_ABSOLUTE),
+            Some(_) => Err(NOT_ABSOLUTE),
         };
     };
     let end = rest
@@ -89,7 +78,7 @@ fn absolute(target: &[u8]) -> Result<Form<'_>, Fault> {
         .position(|byte| b"/?#".contains(byte))
         .unwrap_or(rest.len());
     let (authority, rest) = rest.split_at_checked(end).ok_or(NOT_ABSOLUTE)?;
-    if authority.is_empty() && scheme != Scheme::Other {
+    if authority.is_empty() && scheme.is_some() {
         return Err(Fault::Malformed("the request target has no host"));
     }
     let path_and_query = rest.split(|&byte| byte == b'#').next().unwrap_or_default();
@@ -100,18 +89,22 @@ fn absolute(target: &[u8]) -> Result<Form<'_>, Fault> {
     })
 }
 
-fn scheme_of(scheme: &[u8]) -> Option<Scheme> {
-    let (first, rest) = scheme.split_first()?;
+/// Is it one by its form (RFC 3986, 3.1)?
+fn is_scheme(scheme: &[u8]) -> bool {
     let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
-    if !first.is_ascii_alphabetic() || !rest.iter().all(fits) {
-        return None;
-    }
+    scheme
+        .split_first()
+        .is_some_and(|(first, rest)| first.is_ascii_alphabetic() && rest.iter().all(fits))
+}
+
+/// The scheme, where it is one of those that are proxied.
+fn known(scheme: &[u8]) -> Option<Scheme> {
     let is = |known: &[u8]| scheme.eq_ignore_ascii_case(known);
-    Some(match scheme {
-        _ if is(b"http") || is(b"ws") => Scheme::Http,
-        _ if is(b"https") || is(b"wss") => Scheme::Https,
-        _ => Scheme::Other,
-    })
+    match scheme {
+        _ if is(b"http") || is(b"ws") => Some(Scheme::Http),
+        _ if is(b"https") || is(b"wss") => Some(Scheme::Https),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use crate::http::framing::{self, Body};
 use crate::http::head::{self, RequestHead};
 use crate::http::max_forwards::{self, Forwards};
 use crate::http::rewrite::{self, RequestPlan};
-use crate::http::target::{self, Form, HTTP_PORT, Scheme};
+use crate::http::target::{self, Form};
 use crate::http::{Fault, Version, joint, upgrade};
-use crate::net::{ClientKey, Target, TargetError};
+use crate::net::{ClientKey, Scheme, Target, TargetError};
 use crate::policy::{self, Allowed, Ask, Credentials, Role, VettedList};
 
 use super::at::{Cx, Shared};
@@ -173,9 +173,9 @@ impl Judge<'_> {
                 path_and_query,
             } => {
                 let parsed = match scheme {
-                    Scheme::Http => malformed(cx.spares.targets.parse(authority)),
-                    Scheme::Https => Err(Refusal::UseConnect),
-                    Scheme::Other => Err(Refusal::SchemeUnknown),
+                    Some(Scheme::Http) => malformed(cx.spares.targets.parse(authority)),
+                    Some(Scheme::Https) => Err(Refusal::UseConnect),
+                    None => Err(Refusal::SchemeUnknown),
                 };
                 (authority, parsed, Some(path_and_query))
             }
@@ -267,7 +267,7 @@ impl Judge<'_> {
         let protocols = upgrade::asked(head);
         let plan = RequestPlan {
             path_and_query: path,
-            host: allowed.target().host_field(HTTP_PORT),
+            host: allowed.target().host_field(Scheme::Http.default_port()),
             protocols: &protocols,
             forwards,
         };

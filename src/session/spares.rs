@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::flow::GRANTED_BYTES;
-use crate::http::target::HTTP_PORT;
-use crate::net::{Target, TargetError};
+use crate::net::{Scheme, Target, TargetError};
 
 use super::id::Id;
 use super::outcome::Record;
@@ -158,7 +157,7 @@ impl Targets {
         if let Some(target) = known {
             return Ok(target.clone());
         }
-        let target = Target::parse(authority, Some(HTTP_PORT))?;
+        let target = Target::parse(authority, Some(Scheme::Http.default_port()))?;
         // All go at once when there are too many: who asks for that many hosts gains nothing here anyway.
         if self.0.len() >= TARGETS_MAX {
             self.0.clear();
@@ -218,7 +217,10 @@ mod tests {
         let mut targets = Targets::default();
         for _ in 0..2 {
             let target = targets.parse(b"A.Test").unwrap();
-            assert_eq!(Ok(target), Target::parse(b"A.Test", Some(HTTP_PORT)));
+            assert_eq!(
+                Ok(target),
+                Target::parse(b"A.Test", Some(Scheme::Http.default_port()))
+            );
             assert!(targets.parse(b"0177.0.0.1").is_err());
         }
         assert_eq!(targets.0.len(), 1);

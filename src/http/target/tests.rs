@@ -14,7 +14,7 @@ fn of<'b>(method: &'b str, target: &'b [u8]) -> Result<Form<'b>, Fault> {
     })
 }
 
-fn split(target: &str) -> Result<(Scheme, &str, &str), Fault> {
+fn split(target: &str) -> Result<(Option<Scheme>, &str, &str), Fault> {
     match of("GET", target.as_bytes())? {
         Form::Absolute {
             scheme,
@@ -31,26 +31,27 @@ fn split(target: &str) -> Result<(Scheme, &str, &str), Fault> {
 
 #[test]
 fn absolute_uris_split_where_the_rfc_says() {
-    use Scheme::*;
+    const HTTP: Option<Scheme> = Some(Scheme::Http);
+    const HTTPS: Option<Scheme> = Some(Scheme::Https);
     for (target, want) in [
-        ("http://h/p?q=1", (Http, "h", "/p?q=1")),
-        ("http://h", (Http, "h", "")),
-        ("http://h?x=1", (Http, "h", "?x=1")),
-        ("http://h#f", (Http, "h", "")),
-        ("http://h/p#f", (Http, "h", "/p")),
-        ("http://h/p?q#f?g#h", (Http, "h", "/p?q")),
-        ("https://h:8443/", (Https, "h:8443", "/")),
-        ("http://[2001:db8::1]:80/x", (Http, "[2001:db8::1]:80", "/x")),
+        ("http://h/p?q=1", (HTTP, "h", "/p?q=1")),
+        ("http://h", (HTTP, "h", "")),
+        ("http://h?x=1", (HTTP, "h", "?x=1")),
+        ("http://h#f", (HTTP, "h", "")),
+        ("http://h/p#f", (HTTP, "h", "/p")),
+        ("http://h/p?q#f?g#h", (HTTP, "h", "/p?q")),
+        ("https://h:8443/", (HTTPS, "h:8443", "/")),
+        ("http://[2001:db8::1]:80/x", (HTTP, "[2001:db8::1]:80", "/x")),
         (
             "http://h//a/../%2e/é;b=c:d@e",
-            (Http, "h", "//a/../%2e/é;b=c:d@e"),
+            (HTTP, "h", "//a/../%2e/é;b=c:d@e"),
         ),
-        ("http://h/?u=http://x/y?z", (Http, "h", "/?u=http://x/y?z")),
-        ("ftp://h/x", (Other, "h", "/x")),
-        ("gopher://h:70/1", (Other, "h:70", "/1")),
-        ("urn:isbn:1", (Other, "", "")),
-        ("file:///etc/passwd", (Other, "", "/etc/passwd")),
-        ("cache_object://h/", (Other, "", "")),
+        ("http://h/?u=http://x/y?z", (HTTP, "h", "/?u=http://x/y?z")),
+        ("ftp://h/x", (None, "h", "/x")),
+        ("gopher://h:70/1", (None, "h:70", "/1")),
+        ("urn:isbn:1", (None, "", "")),
+        ("file:///etc/passwd", (None, "", "/etc/passwd")),
+        ("cache_object://h/", (None, "", "")),
     ] {
         if target.starts_with("cache_object") {
             assert_eq!(split(target), Err(NOT_ABSOLUTE), "`_` is in no scheme");
@@ -63,8 +64,8 @@ fn absolute_uris_split_where_the_rfc_says() {
 /// CVE-2026-40280: the scheme has no case.
 #[test]
 fn cve_2026_40280_upper_case_scheme() {
-    assert_eq!(split("HTTP://h/"), Ok((Scheme::Http, "h", "/")));
-    assert_eq!(split("hTTpS://h/"), Ok((Scheme::Https, "h", "/")));
+    assert_eq!(split("HTTP://h/"), Ok((Some(Scheme::Http), "h", "/")));
+    assert_eq!(split("hTTpS://h/"), Ok((Some(Scheme::Https), "h", "/")));
 }
 
 /// aiohttp asks a proxy so for a WebSocket without TLS.
@@ -73,14 +74,17 @@ fn ws_is_http_and_wss_is_https() {
     for scheme in ["ws", "WS", "wS"] {
         assert_eq!(
             split(&format!("{scheme}://h:81/c")),
-            Ok((Scheme::Http, "h:81", "/c"))
+            Ok((Some(Scheme::Http), "h:81", "/c"))
         );
-        assert_eq!(split(&format!("{scheme}s://h/c")), Ok((Scheme::Https, "h", "/c")));
+        assert_eq!(
+            split(&format!("{scheme}s://h/c")),
+            Ok((Some(Scheme::Https), "h", "/c"))
+        );
     }
     for target in ["ws:/h/", "wss:", "ws"] {
         assert_eq!(of("GET", target.as_bytes()), Err(NOT_ABSOLUTE), "{target}");
     }
-    assert!(split("ws://").is_err() && split("wsx://h/").unwrap().0 == Scheme::Other);
+    assert!(split("ws://").is_err() && split("wsx://h/").unwrap().0.is_none());
 }
 
 /// Squid SQUID-2004:1 and the Go URL advisories: whatever could be read as a second host stays in the authority,
@@ -100,11 +104,11 @@ fn parser_splits_leave_the_doubt_in_the_authority() {
     }
     assert_eq!(
         split("http://evil#.allowed/").unwrap(),
-        (Scheme::Http, "evil", "")
+        (Some(Scheme::Http), "evil", "")
     );
     assert_eq!(
         split("http://evil?.allowed/").unwrap(),
-        (Scheme::Http, "evil", "?.allowed/")
+        (Some(Scheme::Http), "evil", "?.allowed/")
     );
 }
 
@@ -190,10 +194,7 @@ fn connect_takes_an_authority_only() {
     }
     assert!(matches!(
         of("connect", b"h:443"),
-        Ok(Form::Absolute {
-            scheme: Scheme::Other,
-            ..
-        })
+        Ok(Form::Absolute { scheme: None, .. })
     ));
 }
 
@@ -201,7 +202,7 @@ proptest! {
     /// What comes out are the parts of what went in: nothing is decoded, moved or left out but the fragment.
     #[test]
     fn the_parts_are_the_whole(text in "[hH]ttps?://[a-z0-9.:@\\[\\]%]{0,9}[/?#]?[!-~]{0,12}|[!-~]{0,24}") {
-        if let Ok(Form::Absolute { scheme: Scheme::Http | Scheme::Https, authority, path_and_query }) =
+        if let Ok(Form::Absolute { scheme: Some(_), authority, path_and_query }) =
             of("GET", text.as_bytes())
         {
             let scheme = text.split("://").next().unwrap();
