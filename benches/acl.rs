@@ -68,7 +68,7 @@ fn targets(length: usize, first: usize, name: impl Fn(&str) -> String) -> Vec<Ta
 fn decide(criterion: &mut Criterion) {
     let role = Role::Named("authed".into());
     let ask = Ask {
-        tunnel: true,
+        scheme: None,
         external_proxy: None,
     };
     let mut group = criterion.benchmark_group("acl/decide");

@@ -59,7 +59,7 @@ fn policy(deny: Vec<Rule>) -> Policy {
 fn allowed(policy: &Policy, authority: &str) -> Allowed {
     let target = Target::parse(authority.as_bytes(), None).expect("a target");
     let ask = Ask {
-        tunnel: true,
+        scheme: None,
         external_proxy: None,
     };
     policy.decide(&Role::Missing, target, ask).expect("a permission")

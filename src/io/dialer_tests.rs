@@ -30,7 +30,7 @@ fn vetted(addresses: &[&str], port: u16) -> VettedList {
     });
     let target = Target::parse(format!("test.example:{port}").as_bytes(), None).unwrap();
     let ask = Ask {
-        tunnel: true,
+        scheme: None,
         external_proxy: None,
     };
     let allowed = policy.decide(&Role::Missing, target, ask).unwrap();

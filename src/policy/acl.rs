@@ -196,7 +196,7 @@ impl Acl {
         }
         if rule.allowed_domains.contains(host) {
             let mut answer = Answer::new(rule, Outcome::Allow, "host matched allowed domain in rule");
-            answer.intercepts = ask.tunnel && rule.mitm_domains.contains(host);
+            answer.intercepts = ask.scheme.is_none() && rule.mitm_domains.contains(host);
             return answer;
         }
         if let Some(entry) = self.global_deny_list.find(host) {

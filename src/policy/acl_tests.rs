@@ -1,7 +1,7 @@
 //! What an ACL allows and denies, in which words, and which files are no ACL. Globs alone are in `glob_tests`.
 
 use super::*;
-use crate::net::Host;
+use crate::net::{Host, Scheme};
 
 fn host(text: &str) -> Host {
     Host::parse(text.as_bytes()).unwrap()
@@ -22,9 +22,13 @@ fn named(name: &str) -> Role {
     Role::Named(name.into())
 }
 
-fn ask(tunnel: bool) -> Ask<'static> {
+/// Of a plain request, and of a CONNECT.
+const PLAIN: Option<Scheme> = Some(Scheme::Http);
+const TUNNEL: Option<Scheme> = None;
+
+fn ask(scheme: Option<Scheme>) -> Ask<'static> {
     Ask {
-        tunnel,
+        scheme,
         external_proxy: None,
     }
 }
@@ -32,8 +36,8 @@ fn ask(tunnel: bool) -> Ask<'static> {
 /// Asks as plain request and as CONNECT, which must not differ: allow, enforce_would_deny, reason.
 #[track_caller]
 fn said(acl: &Acl, role: &Role, to: &str) -> (bool, bool, String) {
-    let [plain, tunnel] = [false, true].map(|tunnel| {
-        let answer = acl.decide(role, &host(to), ask(tunnel));
+    let [plain, tunnel] = [PLAIN, TUNNEL].map(|scheme| {
+        let answer = acl.decide(role, &host(to), ask(scheme));
         (
             answer.denial.is_none(),
             answer.decision.enforce_would_deny,
@@ -133,9 +137,9 @@ fn the_default_rule_is_for_roles_without_a_rule() {
         (false, true, DEFAULT.to_owned())
     );
 
-    let answer = enforce.decide(&named("authed"), &host("example.com"), ask(false));
+    let answer = enforce.decide(&named("authed"), &host("example.com"), ask(PLAIN));
     assert_eq!(&*answer.decision.project, "other");
-    let answer = enforce.decide(&named("someone-else"), &host("example.com"), ask(false));
+    let answer = enforce.decide(&named("someone-else"), &host("example.com"), ask(PLAIN));
     assert_eq!(&*answer.decision.project, "p");
 }
 
@@ -160,10 +164,10 @@ fn without_rule_and_default_everything_is_denied() {
         said(&acl, &Role::Missing, "other.test"),
         (false, true, NO_RULE.to_owned())
     );
-    let answer = acl.decide(&named("x"), &host("a.test"), ask(false));
+    let answer = acl.decide(&named("x"), &host("a.test"), ask(PLAIN));
     assert_eq!(&*answer.decision.project, "");
     assert!(!acl.has_default_rule());
-    let answer = acl.decide(&named("AUTHED"), &host("a.test"), ask(false));
+    let answer = acl.decide(&named("AUTHED"), &host("a.test"), ask(PLAIN));
     assert!(answer.denial.is_none(), "roles are compared byte by byte");
 }
 
@@ -252,7 +256,7 @@ fn smokescreen_264_unicode_spellings_do_not_evade_the_deny_list() {
     ] {
         // Either it is no host at all, or it is the one that is denied.
         if let Ok(host) = Host::parse(spelling.as_bytes()) {
-            let answer = acl.decide(&named("authed"), &host, ask(true));
+            let answer = acl.decide(&named("authed"), &host, ask(TUNNEL));
             assert_eq!(
                 (answer.denial.is_none(), &*answer.decision.reason),
                 (false, IN_DENY),
@@ -279,12 +283,12 @@ fn external_proxies_are_asked_about_first() {
         "",
     );
     let decide = |acl: &Acl, url: &[u8], to: &str| {
-        let [plain, tunnel] = [false, true].map(|tunnel| {
+        let [plain, tunnel] = [PLAIN, TUNNEL].map(|scheme| {
             let answer = acl.decide(
                 &named("authed"),
                 &host(to),
                 Ask {
-                    tunnel,
+                    scheme,
                     external_proxy: Some(url),
                 },
             );
@@ -373,9 +377,9 @@ fn a_tunnel_to_a_listed_domain_is_one_to_intercept() {
             {domain: '*.wide.test', add_headers: {X-One: '1', x-two: two}, detailed_http_logs: true, detailed_http_logs_full_headers: [User-Agent]}]",
         "",
     );
-    let intercepts = |to: &str, tunnel| acl.decide(&named("authed"), &host(to), ask(tunnel)).intercepts;
-    assert!(intercepts("x.wide.test", true) && intercepts("deep.x.wide.test", true));
-    assert!(!intercepts("x.wide.test", false) && !intercepts("a.test", true));
+    let intercepts = |to: &str, scheme| acl.decide(&named("authed"), &host(to), ask(scheme)).intercepts;
+    assert!(intercepts("x.wide.test", TUNNEL) && intercepts("deep.x.wide.test", TUNNEL));
+    assert!(!intercepts("x.wide.test", PLAIN) && !intercepts("a.test", TUNNEL));
 }
 
 #[track_caller]
@@ -631,7 +635,7 @@ fn what_may_be_left_out() {
     );
     assert!(!acl.has_default_rule());
     assert!(
-        acl.decide(&named("a"), &host("a.test"), ask(false))
+        acl.decide(&named("a"), &host("a.test"), ask(PLAIN))
             .denial
             .is_none()
     );
@@ -650,9 +654,9 @@ fn the_built_in_acl_is_flys() {
     ] {
         expect(&acl, denied, false, true, IN_DENY);
     }
-    let answer = acl.decide(&named("authed"), &host("a.test"), ask(true));
+    let answer = acl.decide(&named("authed"), &host("a.test"), ask(TUNNEL));
     assert_eq!(&*answer.decision.project, "users");
-    let answer = acl.decide(&Role::Missing, &host("a.test"), ask(true));
+    let answer = acl.decide(&Role::Missing, &host("a.test"), ask(TUNNEL));
     assert_eq!(
         (
             answer.denial.is_none(),
@@ -673,7 +677,7 @@ fn denials_have_codes() {
     let default = one("action: open", "default: {action: enforce}");
     let code = |acl: &Acl, role: &str, to: &str, external_proxy| {
         let ask = Ask {
-            tunnel: true,
+            scheme: TUNNEL,
             external_proxy,
         };
         acl.decide(&named(role), &host(to), ask).denial
@@ -769,7 +773,7 @@ fn denials_know_their_place() {
             "other.test in allowed_domains of the default rule".to_owned(),
         ),
     ] {
-        let grounds = acl.decide(&named(role), &host(to), ask(true)).grounds.unwrap();
+        let grounds = acl.decide(&named(role), &host(to), ask(TUNNEL)).grounds.unwrap();
         assert_eq!(
             (&*grounds.rule, &*grounds.matched, &*grounds.hint),
             (rule, matched, hint.as_str()),
@@ -781,14 +785,14 @@ fn denials_know_their_place() {
         ("open", "a.test"),
         ("open", "other.test"),
     ] {
-        assert_eq!(acl.decide(&named(role), &host(to), ask(true)).grounds, None);
+        assert_eq!(acl.decide(&named(role), &host(to), ask(TUNNEL)).grounds, None);
     }
 }
 
 #[test]
 fn the_built_in_acl_is_named_as_such() {
     let acl = acl(BUILT_IN);
-    let grounds = |role: &Role, to: &str| *acl.decide(role, &host(to), ask(true)).grounds.unwrap();
+    let grounds = |role: &Role, to: &str| *acl.decide(role, &host(to), ask(TUNNEL)).grounds.unwrap();
     let listed = grounds(&named("authed"), "db.internal");
     let line = 1 + BUILT_IN
         .lines()
@@ -818,12 +822,12 @@ fn without_a_rule_the_hint_says_which_would_do() {
         (named("ci"), "a service named 'ci', or a default rule"),
         (Role::Missing, "a default rule"),
     ] {
-        let grounds = acl.decide(&role, &host("a.test"), ask(true)).grounds.unwrap();
+        let grounds = acl.decide(&role, &host("a.test"), ask(TUNNEL)).grounds.unwrap();
         assert_eq!((&*grounds.rule, &*grounds.hint), ("", hint));
     }
     let rule = one("action: open", "").named("a.yaml");
     let ask = Ask {
-        tunnel: true,
+        scheme: TUNNEL,
         external_proxy: Some(b"http://p.test"),
     };
     let grounds = rule

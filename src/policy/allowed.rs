@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
-use crate::net::Target;
+use crate::net::{Scheme, Target};
 
 use super::acl::Answer;
-use super::{Ask, Decision, Denied, Policy, Role};
+use super::{Ask, Decision, Denied, Policy, Role, Route};
 
 /// Proof that a [`Policy`] allowed this target to this role. Only [`Policy::decide`] makes one.
 ///
@@ -23,6 +23,8 @@ use super::{Ask, Decision, Denied, Policy, Role};
 #[derive(Clone, Debug)]
 pub struct Allowed {
     target: Target,
+    scheme: Option<Scheme>,
+    route: Route,
     decision: Decision,
     intercepts: bool,
     external_proxy: bool,
@@ -32,6 +34,16 @@ impl Allowed {
     /// Where the request may go.
     pub fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// The scheme of what is forwarded there; `None` is a tunnel.
+    pub fn scheme(&self) -> Option<Scheme> {
+        self.scheme
+    }
+
+    /// By which way it gets there.
+    pub fn route(&self) -> &Route {
+        &self.route
     }
 
     /// What log and counters say of it.
@@ -74,6 +86,8 @@ impl Policy {
         }
         Ok(Allowed {
             target,
+            scheme: ask.scheme,
+            route: Route::Direct,
             decision,
             intercepts,
             external_proxy: ask.external_proxy_url().is_some(),

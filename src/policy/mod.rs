@@ -23,7 +23,7 @@ use self::auth::Password;
 pub use self::code::Code;
 use self::ranges::Ranges;
 pub use self::vetted::{VETTED_MAX, Vetted, VettedList};
-pub use self::words::{Ask, Credentials, Decision, Denied, Grounds, Refused, Role};
+pub use self::words::{Ask, Credentials, Decision, Denied, Grounds, Refused, Role, Route};
 pub use crate::net::Network;
 
 /// The role of a client that gave the proxy password.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::net::Target;
+use crate::net::{Scheme, Target};
 
 use super::*;
 
@@ -42,7 +42,7 @@ fn authed() -> Role {
 }
 
 const TUNNEL: Ask<'static> = Ask {
-    tunnel: true,
+    scheme: None,
     external_proxy: None,
 };
 
@@ -158,7 +158,7 @@ fn an_external_proxy_and_an_interception_are_told() {
     let text = "version: v1\nservices:\n- {name: authed, action: open, allowed_external_proxies: [p.test], allowed_domains: [m.test], mitm_domains: [{domain: m.test, detailed_http_logs: true}]}\n";
     for policy in [policy(Some(text)), policy(None)] {
         let asked = |url: &'static [u8]| Ask {
-            tunnel: true,
+            scheme: None,
             external_proxy: Some(url),
         };
         let given = policy
@@ -173,7 +173,7 @@ fn an_external_proxy_and_an_interception_are_told() {
         &authed(),
         target("a.test"),
         Ask {
-            tunnel: true,
+            scheme: None,
             external_proxy: Some(b"http://q.test"),
         },
     );
@@ -187,7 +187,7 @@ fn an_external_proxy_and_an_interception_are_told() {
             &authed(),
             target("m.test"),
             Ask {
-                tunnel: false,
+                scheme: Some(Scheme::Http),
                 external_proxy: None,
             },
         )

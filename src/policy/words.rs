@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::net::Scheme;
+
 use super::Code;
 
 /// Who is asking.
@@ -29,8 +31,8 @@ pub enum Credentials<'a> {
 /// What a request asks for, as far as the ACL is concerned.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'a> {
-    /// A CONNECT (true) or a plain request (false).
-    pub tunnel: bool,
+    /// The scheme of a request that is forwarded; `None` is a CONNECT, for what a tunnel carries is its ends' affair.
+    pub scheme: Option<Scheme>,
     /// The raw value of `X-Upstream-Https-Proxy`, if there was one.
     pub external_proxy: Option<&'a [u8]>,
 }
@@ -42,6 +44,15 @@ impl<'a> Ask<'a> {
             .map(<[u8]>::trim_ascii)
             .filter(|url| !url.is_empty())
     }
+}
+
+/// By which way a request leaves. There is but one as yet. Once an operator can name an upstream proxy, going through that
+/// is the other: then its name is looked up instead of the target's, its addresses are dialled without being judged, and
+/// what it is asked for comes before the request. Whoever matches this is where one of these differs.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Route {
+    /// Straight to the target.
+    Direct,
 }
 
 /// What the ACL said, for log and counters.

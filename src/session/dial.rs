@@ -5,12 +5,12 @@ use std::ops::ControlFlow::{Break, Continue};
 use std::time::{Duration, Instant};
 
 use crate::net::{IoFailKind, Side};
+use crate::policy::Route;
 
 use super::at::{At, Shared};
 use super::due::{earliest, is_due};
 use super::errand::Errand;
 use super::refusal::Refusal;
-use super::request::Way;
 use super::then::{Rest, Reuse, Step, Then};
 use super::words::{Action, DialFail, Dialled, Input, Settings, Wanted};
 
@@ -30,9 +30,12 @@ impl Dial {
             Rest::Known => at.shared.next_seq(),
         };
         let request = &errand.request;
-        let pooled = reuse == Reuse::IfIdle && request.way == Way::Forward;
-        let wanted = pooled.then(|| Wanted {
-            key: request.pool_key(),
+        let key = match reuse {
+            Reuse::IfIdle => request.pool_key(),
+            Reuse::Never => None,
+        };
+        let wanted = key.map(|key| Wanted {
+            key,
             fresh: !request.is_repeatable(),
         });
         at.act(Action::Dial(seq, request.addresses.clone(), wanted));
@@ -133,7 +136,9 @@ impl Dial {
         record.outbound_remote = Some(dialled.remote);
         record.outbound_local = dialled.local;
         record.establish_time = Some(at.cx.now.duration_since(self.since).into());
-        Then::Arrive(self.errand, dialled)
+        match self.errand.request.allowed.route() {
+            Route::Direct => Then::Arrive(self.errand, dialled),
+        }
     }
 
     /// Of several addresses some may have failed otherwise before; the race alone knows which.

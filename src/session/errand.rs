@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use crate::policy::{Denied, VettedList};
+use crate::policy::{Denied, Route, VettedList};
 
 use super::at::{At, Cx, Shared};
 use super::outcome::Record;
@@ -26,7 +26,10 @@ impl Errand {
     /// # Errors
     /// The first of them that is denied, where none is allowed.
     pub(super) fn vetted(&self, found: &[IpAddr], cx: &Cx<'_>) -> Result<VettedList, Denied> {
-        cx.policy.vet(&self.request.allowed, found, cx.is_local)
+        let allowed = &self.request.allowed;
+        match allowed.route() {
+            Route::Direct => cx.policy.vet(allowed, found, cx.is_local),
+        }
     }
 
     /// The addresses that it may be dialled at beside those it is dialled at; none when there are no more.

@@ -218,9 +218,10 @@ impl Exchange {
         let lease = Lease::new(self.since, self.keep_alive_seconds);
         let keeps = self.origin_persists && sent && clean && !flows.up.dead && at.cx.now < lease.end();
         flows.forget_origin();
-        at.act(match keeps {
-            true => Action::Park(self.request.pool_key(), self.origin, lease),
-            false => Action::DropOrigin,
+        let key = keeps.then(|| self.request.pool_key()).flatten();
+        at.act(match key {
+            Some(key) => Action::Park(key, self.origin, lease),
+            None => Action::DropOrigin,
         });
         let client_persists = self.client_persists && sent && !at.shared.draining;
         at.cx.spares.put_back_exchange(self);

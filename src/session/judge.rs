@@ -71,6 +71,13 @@ pub(super) fn fault_refusal(fault: Fault) -> Refusal {
     }
 }
 
+/// What a plain request's URI says beside its target.
+#[derive(Clone, Copy)]
+struct Uri<'f> {
+    scheme: Scheme,
+    path_and_query: &'f [u8],
+}
+
 struct Judge<'h> {
     head: &'h RequestHead<'h>,
     record: Box<Record>,
@@ -110,17 +117,17 @@ impl Judge<'_> {
         if let Form::Absolute { .. } = form {
             self.manner = self.manner.of(head, body, shared);
         }
-        let (target, path) = self.target(form, body, cx)?;
+        let (target, uri) = self.target(form, body, cx)?;
         let role = self.authenticate(shared, cx)?;
         if shared.is_stranger {
             self.keep_trace_id();
         }
         shared.note_known();
-        let allowed = self.decide(&role, target, path.is_none(), cx)?;
-        let (way, asked, head) = match path {
+        let allowed = self.decide(&role, target, uri.map(|uri| uri.scheme), cx)?;
+        let (way, asked, head) = match uri {
             None => (Way::Tunnel, self.tunnel(), Vec::new()),
-            Some(path) => {
-                let (asked, head) = self.forward(&allowed, body, path, cx)?;
+            Some(uri) => {
+                let (asked, head) = self.forward(&allowed, body, uri, cx)?;
                 (Way::Forward, asked, head)
             }
         };
@@ -152,14 +159,14 @@ impl Judge<'_> {
         };
     }
 
-    /// Where to: the target, and the path of a plain request.
+    /// Where to: the target, and the rest of a plain request's URI.
     fn target<'f>(
         &mut self,
         form: Form<'f>,
         body: Body,
         cx: &mut Cx<'_>,
-    ) -> Result<(Target, Option<&'f [u8]>), Refusal> {
-        let (authority, parsed, path) = match form {
+    ) -> Result<(Target, Option<Uri<'f>>), Refusal> {
+        let (authority, parsed, uri) = match form {
             Form::Connect { authority } => {
                 let parsed = match body {
                     Body::None | Body::Length(0) => malformed(Target::parse(authority, None)),
@@ -177,7 +184,11 @@ impl Judge<'_> {
                     Some(Scheme::Https) => Err(Refusal::UseConnect),
                     None => Err(Refusal::SchemeUnknown),
                 };
-                (authority, parsed, Some(path_and_query))
+                let uri = scheme.map(|scheme| Uri {
+                    scheme,
+                    path_and_query,
+                });
+                (authority, parsed, uri)
             }
             Form::Origin | Form::Asterisk => return Err(Refusal::NotProxyRequest),
         };
@@ -185,7 +196,7 @@ impl Judge<'_> {
             Ok(target) => Arc::clone(&target.written),
             Err(_) => readable(authority),
         };
-        Ok((parsed?, path))
+        Ok((parsed?, uri))
     }
 
     fn authenticate(&mut self, shared: &Shared, cx: &mut Cx<'_>) -> Result<Role, Refusal> {
@@ -212,14 +223,20 @@ impl Judge<'_> {
         Ok(role)
     }
 
-    fn decide(&mut self, role: &Role, target: Target, tunnel: bool, cx: &Cx<'_>) -> Result<Allowed, Refusal> {
+    fn decide(
+        &mut self,
+        role: &Role,
+        target: Target,
+        scheme: Option<Scheme>,
+        cx: &Cx<'_>,
+    ) -> Result<Allowed, Refusal> {
         let mut proxies = fields::field(self.head.fields, "x-upstream-https-proxy");
         let external_proxy = proxies.next();
         if proxies.next().is_some() {
             return Err(Refusal::Malformed("more than one X-Upstream-Https-Proxy field"));
         }
         let ask = Ask {
-            tunnel,
+            scheme,
             external_proxy,
         };
         match cx.policy.decide(role, target, ask) {
@@ -229,7 +246,7 @@ impl Judge<'_> {
                 if allowed.external_proxy() {
                     return Err(Refusal::Unavailable(Lacking::ClientProxy));
                 }
-                if tunnel && allowed.intercepts() {
+                if allowed.intercepts() {
                     return Err(Refusal::Unavailable(Lacking::Mitm));
                 }
                 Ok(allowed)
@@ -256,7 +273,7 @@ impl Judge<'_> {
         &self,
         allowed: &Allowed,
         body: Body,
-        path: &[u8],
+        uri: Uri<'_>,
         cx: &mut Cx<'_>,
     ) -> Result<(Asked, Vec<u8>), Refusal> {
         let head = self.head;
@@ -266,7 +283,7 @@ impl Judge<'_> {
         }
         let protocols = upgrade::asked(head);
         let plan = RequestPlan {
-            path_and_query: path,
+            path_and_query: uri.path_and_query,
             host: allowed.target().host_field(Scheme::Http.default_port()),
             protocols: &protocols,
             forwards,

@@ -6,7 +6,7 @@ use std::ops::ControlFlow::{Break, Continue};
 use std::time::Instant;
 
 use crate::net::{Host, LookupFail, LookupFailKind, Side};
-use crate::policy::VETTED_MAX;
+use crate::policy::{Route, VETTED_MAX};
 
 use super::at::{At, Shared};
 use super::due::is_due;
@@ -28,7 +28,11 @@ pub(super) struct Lookup {
 impl Lookup {
     /// Asks for the addresses of an allowed request's host.
     pub(super) fn enter(errand: Errand, at: &mut At<'_, '_>) -> Step<Lookup> {
-        let name = match &errand.request.allowed.target().host {
+        let allowed = &errand.request.allowed;
+        let host = match allowed.route() {
+            Route::Direct => &allowed.target().host,
+        };
+        let name = match host {
             // Its address is in the target; nothing needs to be found.
             Host::Addr(_) => return Break(vet(errand, &[], at)),
             Host::Name(name) => name.clone(),

@@ -111,13 +111,15 @@ impl Request {
         self.way == Way::Tunnel
     }
 
-    /// Which idle connections would do.
-    pub fn pool_key(&self) -> PoolKey {
+    /// Which idle connections would do; none for a tunnel, which needs one of its own.
+    pub fn pool_key(&self) -> Option<PoolKey> {
         let target = self.allowed.target();
-        PoolKey {
+        Some(PoolKey {
             role: self.role.clone(),
+            route: self.allowed.route().clone(),
+            scheme: self.allowed.scheme()?,
             host: target.host.clone(),
             port: target.port,
-        }
+        })
     }
 }

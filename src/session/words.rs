@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::http::HeadLimits;
-use crate::net::{Host, IoFail, LookupFail, Name, Side};
-use crate::policy::{Role, VettedList};
+use crate::net::{Host, IoFail, LookupFail, Name, Scheme, Side};
+use crate::policy::{Role, Route, VettedList};
 
 use super::lease::Lease;
 use super::outcome::Record;
@@ -102,12 +102,16 @@ pub struct Wanted {
     pub fresh: bool,
 }
 
-/// Which idle upstream connections a request may use: those of its role to its host and port. The vetted
-/// address is compared as well, at the pool.
+/// Which idle upstream connections a request may use: those of its role by its route to its host and port, with TLS or
+/// without as its scheme has it. The vetted address is compared as well, at the pool.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct PoolKey {
     /// Whose requests it carried.
     pub role: Role,
+    /// By which way they went.
+    pub route: Route,
+    /// The scheme that was spoken.
+    pub scheme: Scheme,
     /// The host named in them.
     pub host: Host,
     /// The port.

@@ -70,7 +70,7 @@ fn the_spelling_does_not_matter(policy: &Policy, role: &Role, word: &str) {
 fn answer(policy: &Policy, role: &Role, host: &str) -> Option<(bool, String)> {
     let target = Target::parse(host.as_bytes(), Some(80)).ok()?;
     let ask = Ask {
-        tunnel: true,
+        scheme: None,
         external_proxy: None,
     };
     Some(match policy.decide(role, target, ask) {

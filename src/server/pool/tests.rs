@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::net::{Host, Target};
+use crate::net::{Host, Scheme, Target};
 use crate::policy::ranges::Ranges;
-use crate::policy::{Ask, Network, Policy, PolicyParts, Role};
+use crate::policy::{Ask, Network, Policy, PolicyParts, Role, Route};
 
 const CLIENT: ConnId = ConnId {
     index: 1,
@@ -45,6 +45,8 @@ fn take_at(
 fn key(host: &str, role: &str) -> PoolKey {
     PoolKey {
         role: Role::Named(role.into()),
+        route: Route::Direct,
+        scheme: Scheme::Http,
         host: Host::parse(host.as_bytes()).unwrap(),
         port: 80,
     }
@@ -78,7 +80,7 @@ fn vetted(address: &str) -> crate::policy::VettedList {
     let target = Target::parse(address.as_bytes(), None).unwrap();
     let found = [address.parse::<SocketAddr>().unwrap().ip()];
     let ask = Ask {
-        tunnel: false,
+        scheme: Some(Scheme::Http),
         external_proxy: None,
     };
     let allowed = policy.decide(&Role::Missing, target, ask).unwrap();
@@ -86,7 +88,7 @@ fn vetted(address: &str) -> crate::policy::VettedList {
 }
 
 #[test]
-fn only_role_host_port_and_vetted_address_together_find_a_connection() {
+fn only_role_scheme_host_port_and_vetted_address_together_find_a_connection() {
     let mut pool = Pool::new(10, 10, Instant::now());
     pool.park(key("a.test", "r"), taken(1, "44.1.1.1:80"));
     assert_eq!(
@@ -97,6 +99,11 @@ fn only_role_host_port_and_vetted_address_together_find_a_connection() {
         take(&mut pool, &key("a.test", "s"), &vetted("44.1.1.1:80"), CLIENT),
         None
     );
+    let secure = PoolKey {
+        scheme: Scheme::Https,
+        ..key("a.test", "r")
+    };
+    assert_eq!(take(&mut pool, &secure, &vetted("44.1.1.1:80"), CLIENT), None);
     assert_eq!(
         take(&mut pool, &key("a.test", "r"), &vetted("44.1.1.2:80"), CLIENT),
         None,
