@@ -180,7 +180,7 @@ impl Judge<'_> {
                 path_and_query,
             } => {
                 let parsed = match scheme {
-                    Some(Scheme::Http) => malformed(cx.spares.targets.parse(authority)),
+                    Some(Scheme::Http) => malformed(cx.spares.targets.parse(Scheme::Http, authority)),
                     Some(Scheme::Https) => Err(Refusal::UseConnect),
                     None => Err(Refusal::SchemeUnknown),
                 };
@@ -284,7 +284,7 @@ impl Judge<'_> {
         let protocols = upgrade::asked(head);
         let plan = RequestPlan {
             path_and_query: uri.path_and_query,
-            host: allowed.target().host_field(Scheme::Http.default_port()),
+            host: allowed.target().host_field(uri.scheme.default_port()),
             protocols: &protocols,
             forwards,
         };

@@ -21,7 +21,7 @@ const BOXES_MAX: usize = 256;
 const HEADS_MAX: usize = 64;
 const HEAD_BYTES_MAX: usize = 2 * GRANTED_BYTES;
 
-/// Targets that are remembered, each with a few hundred bytes.
+/// Targets of a scheme that are remembered, each with a few hundred bytes.
 const TARGETS_MAX: usize = 512;
 
 /// One set for all connections of a loop.
@@ -146,23 +146,31 @@ impl<T: Empty> Boxes<T> {
     }
 }
 
-/// Targets by the authority of an `http` URI as it was written: most clients ask for few hosts.
+/// Targets by the authority of a URI as it was written: most clients ask for few hosts. Each scheme has its own, for the
+/// same spelling means another port in either.
 #[derive(Debug, Default)]
-pub(super) struct Targets(HashMap<Arc<str>, Target>);
+pub(super) struct Targets {
+    http: HashMap<Arc<str>, Target>,
+    https: HashMap<Arc<str>, Target>,
+}
 
 impl Targets {
     /// As [`Target::parse`], with the default port of the scheme.
-    pub(super) fn parse(&mut self, authority: &[u8]) -> Result<Target, TargetError> {
-        let known = str::from_utf8(authority).ok().and_then(|text| self.0.get(text));
-        if let Some(target) = known {
+    pub(super) fn parse(&mut self, scheme: Scheme, authority: &[u8]) -> Result<Target, TargetError> {
+        let known = match scheme {
+            Scheme::Http => &mut self.http,
+            Scheme::Https => &mut self.https,
+        };
+        let found = str::from_utf8(authority).ok().and_then(|text| known.get(text));
+        if let Some(target) = found {
             return Ok(target.clone());
         }
-        let target = Target::parse(authority, Some(Scheme::Http.default_port()))?;
+        let target = Target::parse(authority, Some(scheme.default_port()))?;
         // All go at once when there are too many: who asks for that many hosts gains nothing here anyway.
-        if self.0.len() >= TARGETS_MAX {
-            self.0.clear();
+        if known.len() >= TARGETS_MAX {
+            known.clear();
         }
-        self.0.insert(Arc::clone(&target.written), target.clone());
+        known.insert(Arc::clone(&target.written), target.clone());
         Ok(target)
     }
 }
@@ -206,9 +214,11 @@ mod tests {
         assert_eq!(boxes.0.len(), BOXES_MAX);
         let mut targets = Targets::default();
         for n in 0..2 * TARGETS_MAX {
-            let target = targets.parse(format!("h{n}.test").as_bytes()).unwrap();
+            let target = targets
+                .parse(Scheme::Http, format!("h{n}.test").as_bytes())
+                .unwrap();
             assert_eq!(&*target.written, format!("h{n}.test"));
-            assert!(targets.0.len() <= TARGETS_MAX);
+            assert!(targets.http.len() <= TARGETS_MAX);
         }
     }
 
@@ -216,13 +226,41 @@ mod tests {
     fn a_target_is_remembered_as_it_was_parsed_and_an_error_is_not() {
         let mut targets = Targets::default();
         for _ in 0..2 {
-            let target = targets.parse(b"A.Test").unwrap();
+            let target = targets.parse(Scheme::Http, b"A.Test").unwrap();
             assert_eq!(
                 Ok(target),
                 Target::parse(b"A.Test", Some(Scheme::Http.default_port()))
             );
-            assert!(targets.parse(b"0177.0.0.1").is_err());
+            assert!(targets.parse(Scheme::Http, b"0177.0.0.1").is_err());
         }
-        assert_eq!(targets.0.len(), 1);
+        assert_eq!((targets.http.len(), targets.https.len()), (1, 0));
+    }
+
+    /// The one that was asked for first must not leave its port to the other.
+    #[test]
+    fn a_spelling_means_another_port_in_either_scheme() {
+        for schemes in [[Scheme::Http, Scheme::Https], [Scheme::Https, Scheme::Http]] {
+            let mut targets = Targets::default();
+            for scheme in schemes.into_iter().chain(schemes) {
+                let mut field_and_port = |authority: &str| {
+                    let target = targets.parse(scheme, authority.as_bytes()).unwrap();
+                    (target.host_field(scheme.default_port()).to_string(), target.port)
+                };
+                let [bare, http, https] = ["a.test", "a.test:80", "a.test:443"].map(&mut field_and_port);
+                let said = |field: &str, port| (field.to_owned(), port);
+                match scheme {
+                    Scheme::Http => {
+                        assert_eq!(bare, said("a.test", 80));
+                        assert_eq!(http, said("a.test", 80));
+                        assert_eq!(https, said("a.test:443", 443));
+                    }
+                    Scheme::Https => {
+                        assert_eq!(bare, said("a.test", 443));
+                        assert_eq!(http, said("a.test:80", 80));
+                        assert_eq!(https, said("a.test", 443));
+                    }
+                }
+            }
+        }
     }
 }
