@@ -12,12 +12,14 @@ mod client_key;
 mod fail;
 mod host;
 pub(crate) mod label;
+mod proxy_url;
 mod scheme;
 #[cfg(test)]
 mod tests;
 
 pub use self::client_key::ClientKey;
 pub use self::fail::{IoFail, IoFailKind, LookupFail, LookupFailKind};
+pub use self::proxy_url::{ProxyUrl, Writer};
 pub use self::scheme::Scheme;
 
 /// The two ends a connection has.

@@ -10,9 +10,6 @@ use super::settings::{Given, Settings};
 use super::source::Source;
 use super::values::{Kind, Value};
 
-/// What stands in for a password in a URL.
-const MASK: &str = "***";
-
 /// The settings as YAML.
 pub(super) fn text(settings: &Settings, password_is_set: bool) -> String {
     let mut text = String::from("# the effective configuration of smokescreen\n");
@@ -92,22 +89,12 @@ fn origin(source: &Source) -> String {
 
 /// A value as a YAML scalar: quoted unless it is a switch, a number or a duration, which no reader takes for another.
 fn scalar(row: &OptionRow, given: &Given) -> String {
-    if row.kind.is_secret() {
-        return quote(&masked(&given.text));
-    }
     match (&given.value, row.kind) {
         (Value::Switch(on), _) => on.to_string(),
         (_, Kind::FileMode) => quote(&given.text),
         (Value::Number(_) | Value::Fraction(_) | Value::Duration(_), _) => given.text.clone(),
+        (Value::ProxyUrl(url), _) => quote(&url.to_string()),
         (Value::Text(_) | Value::Socket(_) | Value::Rule(_), _) => quote(&given.text),
-    }
-}
-
-/// The URL without what stands before the `@`.
-fn masked(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{MASK}@{host}"),
-        _ => url.to_owned(),
     }
 }
 
@@ -139,8 +126,18 @@ mod tests {
 
     #[test]
     fn passwords_in_urls_are_masked() {
-        assert_eq!(masked("http://user:p@ss@proxy:3128"), "http://***@proxy:3128");
-        assert_eq!(masked("http://proxy:3128"), "http://proxy:3128");
+        let row = options().find(|row| row.kind == Kind::ProxyUrl).unwrap();
+        for (url, shown) in [
+            ("http://user:p@ss@proxy:3128", "\"http://***@proxy:3128\""),
+            ("http://proxy:3128/", "\"http://proxy:3128\""),
+        ] {
+            let given = Given {
+                text: url.to_owned(),
+                value: row.kind.parse(url).unwrap(),
+                source: Source::Default(row),
+            };
+            assert_eq!(scalar(row, &given), shown);
+        }
     }
 
     #[test]

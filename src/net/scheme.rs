@@ -11,6 +11,14 @@ pub enum Scheme {
 }
 
 impl Scheme {
+    /// As a URI spells it, in lower case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+
     /// The port of a URI that names none (RFC 9110, sections 4.2.1 and 4.2.2).
     pub fn default_port(self) -> u16 {
         match self {

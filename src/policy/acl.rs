@@ -5,7 +5,6 @@
 
 mod difference;
 mod document;
-mod external;
 mod grounds;
 mod lines;
 
@@ -14,7 +13,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::net::Host;
+use crate::net::{Host, ProxyUrl, Writer};
 use crate::policy::glob::{GlobSet, Line};
 use crate::policy::yaml::YamlError;
 use crate::policy::{Ask, Code, Decision, Grounds, Role};
@@ -188,7 +187,10 @@ impl Acl {
         };
         let rule = found.rule;
         if let Some(url) = ask.external_proxy_url()
-            && !external::host(url).is_some_and(|proxy| rule.external_proxies.contains(&proxy))
+            && !str::from_utf8(url)
+                .ok()
+                .and_then(|url| ProxyUrl::parse(url, Writer::Client))
+                .is_some_and(|proxy| rule.external_proxies.contains(proxy.host()))
         {
             let reason = "connect proxy host not allowed in rule";
             let grounds = self.external_proxy(&found);

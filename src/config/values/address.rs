@@ -1,8 +1,7 @@
-//! Addresses to listen on or to ask, host names, proxy URLs and roles by source, as syntax.
+//! Addresses to listen on or to ask, host names and roles by source, as syntax.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use super::size::whole;
 use crate::net::label::{is_label, is_number};
 use crate::policy::ranges::Rule;
 
@@ -74,27 +73,6 @@ pub(super) fn is_nat64_prefix(text: &str) -> bool {
     let bits = length.parse().map_or(0, |length: u32| 128 - length);
     let behind = (1_u128 << bits) - 1;
     address.to_bits() & (behind | NAT64_ZERO) == 0
-}
-
-/// `http[s]://[USER:PASSWORD@]HOST[:PORT][/]`.
-pub(super) fn is_proxy_url(text: &str) -> bool {
-    let Some((scheme, rest)) = text.split_once("://") else {
-        return false;
-    };
-    if !matches!(scheme, "http" | "https") || !rest.bytes().all(|b| b.is_ascii_graphic()) {
-        return false;
-    }
-    let authority = rest.strip_suffix('/').unwrap_or(rest);
-    let host_port = authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, host_port)| host_port);
-    if socket(host_port).is_some() || listen_host(host_port).is_some_and(|host| !host.contains(':')) {
-        return true;
-    }
-    match host_port.rsplit_once(':') {
-        Some((host, port)) => is_host_name(host) && whole(port, 1, 65535).is_some(),
-        None => false,
-    }
 }
 
 /// Is this a DNS name? One whose last label is a number is none: resolvers would take it for an address.
@@ -180,30 +158,6 @@ mod tests {
             "",
         ] {
             assert_eq!(socket(text), None, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn proxy_urls() {
-        for text in [
-            "http://proxy.example:3128",
-            "https://proxy.example",
-            "http://user:pass@10.0.0.1:3128/",
-            "http://[::1]:3128",
-            "http://10.0.0.1",
-        ] {
-            assert!(is_proxy_url(text), "{text}");
-        }
-        for text in [
-            "proxy.example:3128",
-            "ftp://a",
-            "http://",
-            "http://a:0",
-            "http://a:b",
-            "http://a/path",
-            "http://a b",
-        ] {
-            assert!(!is_proxy_url(text), "{text}");
         }
     }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 pub(super) use address::source;
 pub use size::SizeRange;
 
+use crate::net::{ProxyUrl, Writer};
 use crate::policy::ranges::Rule;
 
 /// Longest free text, in bytes: it is repeated in every error answer.
@@ -80,6 +81,7 @@ pub(super) enum Value {
     Fraction(f64),
     Socket(SocketAddr),
     Rule(Rule),
+    ProxyUrl(ProxyUrl),
     Text(String),
 }
 
@@ -161,7 +163,7 @@ impl Kind {
             Kind::Ports => is_ports(text).then(|| Value::Text(text.to_owned())),
             Kind::Nat64Prefix => address::is_nat64_prefix(text).then(|| Value::Text(text.to_owned())),
             Kind::SourceRoles => address::is_source_role(text).then(|| Value::Text(text.to_owned())),
-            Kind::ProxyUrl => address::is_proxy_url(text).then(|| Value::Text(text.to_owned())),
+            Kind::ProxyUrl => ProxyUrl::parse(text, Writer::Operator).map(Value::ProxyUrl),
             Kind::File | Kind::Path => is_path(text).then(|| Value::Text(text.to_owned())),
             Kind::Choice(words) => words.contains(&text).then(|| Value::Text(text.to_owned())),
             Kind::Text => is_text(text).then(|| Value::Text(text.to_owned())),
