@@ -1,7 +1,7 @@
 //! The state machine of one client connection, and the only place that knows which state follows which.
 //!
 //! ```text
-//!             accept
+//!            Arrival
 //!               |
 //!               v      kept, after an answer of ours or the origin's
 //!      +----> Head <-------------------------------------------+
@@ -34,6 +34,7 @@ use std::time::Instant;
 
 use crate::flow::{End, Flows};
 
+use super::arrival::Arrival;
 use super::at::{At, Cx, Shared};
 use super::closing::Closing;
 use super::dial::Dial;
@@ -49,6 +50,7 @@ use super::words::{Action, Input, Settings};
 /// Where a connection stands.
 #[derive(Debug)]
 enum State {
+    Arrival(Arrival),
     Head(Head),
     Lookup(Lookup),
     Dial(Dial),
@@ -72,7 +74,7 @@ impl Session {
     /// A client that just connected. The flows must be fresh.
     pub fn new(client: SocketAddr, now: Instant) -> Session {
         Session {
-            state: State::Head(Head::first(now)),
+            state: State::Arrival(Arrival::new(now)),
             shared: Shared::new(client),
         }
     }
@@ -116,6 +118,7 @@ impl Session {
     /// When [`Input::Expired`] is due.
     pub fn deadline(&self, flows: &Flows, settings: &Settings) -> Option<Instant> {
         match &self.state {
+            State::Arrival(state) => Some(state.deadline(&self.shared, settings)),
             State::Head(state) => Some(state.deadline(&self.shared, settings)),
             State::Lookup(state) => Some(state.deadline(&self.shared, settings)),
             State::Dial(state) => state.deadline(&self.shared, settings),
@@ -132,7 +135,7 @@ impl Session {
             State::Lookup(state) => state.held_bytes(),
             State::Dial(state) => state.held_bytes(),
             State::Exchange(state) => state.request.head.len(),
-            State::Head(_) | State::Tunnel(_) | State::Closing(_) | State::Done => 0,
+            State::Arrival(_) | State::Head(_) | State::Tunnel(_) | State::Closing(_) | State::Done => 0,
         }
     }
 
@@ -160,6 +163,7 @@ impl Session {
 impl State {
     fn advance(self, input: Input<'_>, at: &mut At<'_, '_>) -> Step<State> {
         match self {
+            State::Arrival(state) => state.advance(input, at).map_continue(State::Arrival),
             State::Head(state) => state.advance(input, at).map_continue(State::Head),
             State::Lookup(state) => state.advance(input, at).map_continue(State::Lookup),
             State::Dial(state) => state.advance(input, at).map_continue(State::Dial),
@@ -190,6 +194,7 @@ fn follow(mut then: Then, at: &mut At<'_, '_>) -> State {
             Then::Switch(record) => return State::Tunnel(Tunnel::enter(record, at)),
             Then::Refuse(record, refusal, manner) => reply::refuse(record, refusal, manner, at),
             Then::Reached(record, manner) => reply::reached(record, manner, at),
+            Then::FirstHead(accepted_at) => return State::Head(Head::first(accepted_at)),
             Then::Head => return State::Head(Head::enter(at)),
             Then::Linger => return State::Closing(Closing::enter(at)),
             Then::Close(how) => {

@@ -6,6 +6,7 @@
 //! is a small struct in a file of its own, consumed by value: what is no longer needed is gone, and no state can be left
 //! half-way.
 
+mod arrival;
 mod at;
 mod closing;
 mod dial;
@@ -28,6 +29,7 @@ mod response;
 pub mod spares;
 mod then;
 mod tunnel;
+mod waiting;
 mod words;
 
 pub use self::at::{Cx, HALF_CLOSED_RESPONSE_TIMEOUT};

@@ -1,6 +1,7 @@
 //! One session over bare flows: no wires, a clock that stands still. What the simulation reaches by luck alone. The tests
 //! stand by state.
 
+mod arrival;
 mod dial;
 mod exchange;
 mod head;

@@ -1,0 +1,123 @@
+//! How a client is waited for that owes a request head: until when, and what ends it before the head is whole. A
+//! connection's arrival and each head share it. What the bytes mean is theirs to say.
+
+use std::time::{Duration, Instant};
+
+use crate::flow::End;
+use crate::net::Side;
+
+use super::at::{At, STRANGER_TIMEOUT, Shared};
+use super::refusal::Refusal;
+use super::request::Manner;
+use super::then::Then;
+use super::words::{Close, Input, Settings};
+
+/// A kept-alive client may stay silent for so long at most.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Waiting for a client.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    /// Since when: the accept, the last response, or the first byte.
+    since: Instant,
+    /// A byte of the head has arrived, or the client is new: the clock of the head runs.
+    begun: bool,
+    /// A byte of it has arrived.
+    has_bytes: bool,
+}
+
+impl Waiting {
+    /// For a client that connected then.
+    pub(super) fn first(accepted_at: Instant) -> Waiting {
+        Waiting {
+            since: accepted_at,
+            begun: true,
+            has_bytes: false,
+        }
+    }
+
+    /// For a client that was answered and kept.
+    pub(super) fn next(now: Instant) -> Waiting {
+        Waiting {
+            begun: false,
+            ..Waiting::first(now)
+        }
+    }
+
+    pub(super) fn since(&self) -> Instant {
+        self.since
+    }
+
+    pub(super) fn deadline(&self, shared: &Shared, settings: &Settings) -> Instant {
+        let idle = settings.idle_timeout;
+        let limit = match self.begun {
+            true if !settings.read_header_timeout.is_zero() => settings.read_header_timeout,
+            _ if idle.is_zero() => KEEP_ALIVE_TIMEOUT,
+            _ => idle.min(KEEP_ALIVE_TIMEOUT),
+        };
+        match shared.was_refused_as_stranger() {
+            true => self.since + limit.min(STRANGER_TIMEOUT),
+            false => self.since + limit,
+        }
+    }
+
+    /// What an input comes to by itself, whatever was received. The first `skipped_bytes` of that are of no head.
+    pub(super) fn ended_by(
+        &self,
+        input: &Input<'_>,
+        skipped_bytes: usize,
+        at: &mut At<'_, '_>,
+    ) -> Option<Then> {
+        match input {
+            Input::Broken(Side::Client, _) | Input::Unwritable(..) | Input::Terminate => {
+                Some(Then::Close(Close::Orderly))
+            }
+            Input::Starved => {
+                let why = "No memory is left to read the request's head.";
+                Some(refuse(Refusal::Overloaded(why), skipped_bytes, at))
+            }
+            Input::Expired if at.cx.now < self.deadline(at.shared, at.cx.settings) => None,
+            Input::Expired if self.has_bytes => Some(refuse(Refusal::HeadTooSlow, skipped_bytes, at)),
+            Input::Expired => Some(Then::Close(Close::Orderly)),
+            _ => None,
+        }
+    }
+
+    /// Something was received.
+    pub(super) fn note_bytes(&mut self, at: &At<'_, '_>) {
+        if self.has_bytes {
+            return;
+        }
+        // After a refusal a stranger's time runs on: a byte now and then would win it more.
+        if !self.begun && !at.shared.was_refused_as_stranger() {
+            self.since = at.cx.now;
+        }
+        (self.begun, self.has_bytes) = (true, true);
+    }
+
+    /// A whole head is not there yet. What follows if none can come any more, or none is wanted?
+    pub(super) fn given_up(&self, at: &At<'_, '_>) -> Option<Then> {
+        let draining = at.shared.draining;
+        // Nobody was answered on this connection, so no answer can be lost with it.
+        if draining && self.begun && !self.has_bytes {
+            return Some(Then::Close(Close::Orderly));
+        }
+        let has_ended = at.flows.up.end >= End::Reached;
+        if !has_ended && (self.has_bytes || !draining) {
+            return None;
+        }
+        // What is there is no whole head, and nothing will be added, or nothing of a further one is wanted.
+        Some(match has_ended && !at.flows.down.has_unsent() {
+            true => Then::Close(Close::Orderly),
+            false => Then::Linger,
+        })
+    }
+}
+
+/// Answers what was received and is no whole head.
+pub(super) fn refuse(refusal: Refusal, skipped_bytes: usize, at: &mut At<'_, '_>) -> Then {
+    let record = at.cx.new_record(at.shared.client);
+    let received = at.flows.up.rx.as_slice();
+    let begun = received.get(skipped_bytes..).unwrap_or_default();
+    Then::Refuse(record, refusal, Manner::closing(begun))
+}
