@@ -39,6 +39,12 @@ pub const OPTIONS_STATUS: u16 = 200;
 /// The methods that may be asked of us: everything is forwarded, but TRACE is not answered.
 const ALLOW: &[u8] = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, CONNECT";
 
+/// The answer to a CONNECT whose tunnel begins behind it (RFC 9110, 9.3.6).
+pub const CONNECTION_ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
+
+/// What a client waits for that would send its content only then (RFC 9110, 10.1.1).
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
 /// One answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Reply<'a> {

@@ -8,6 +8,7 @@ use crate::flow::Flows;
 use crate::policy::Policy;
 use crate::policy::rates::Rates;
 
+use super::front::Front;
 use super::id::Ids;
 use super::outcome::Record;
 use super::spares::Spares;
@@ -74,6 +75,8 @@ impl Cx<'_> {
 pub(super) struct Shared {
     /// Who connected.
     pub(super) client: SocketAddr,
+    /// How it is spoken to.
+    pub(super) front: Front,
     /// Number of the latest question; an answer to any other is stale.
     pub(super) seq: u32,
     /// No further requests are taken.
@@ -91,6 +94,7 @@ impl Shared {
     pub(super) fn new(client: SocketAddr) -> Shared {
         Shared {
             client,
+            front: Front::Proxy,
             seq: 0,
             draining: false,
             is_stranger: true,

@@ -109,7 +109,7 @@ impl Exchange {
                 Continuing::Settled
             };
             if waits {
-                flows.down.tx.push(b"HTTP/1.1 100 Continue\r\n\r\n");
+                shared.front.ask_for_body(&mut flows.down.tx);
             }
         }
         if self.receiving.is_pending() && is_due(shared.half_close_deadline(self.since), cx.now) {

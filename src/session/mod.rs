@@ -13,6 +13,7 @@ mod dial;
 mod due;
 mod errand;
 mod exchange;
+mod front;
 mod head;
 pub mod id;
 mod judge;

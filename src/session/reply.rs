@@ -1,6 +1,6 @@
-//! Answers of our own, and what becomes of the connection behind them.
+//! Answers of our own: what they say, and what becomes of the connection behind them. How they are written is `front`'s.
 
-use crate::http::reply::{Cause, Facts, OPTIONS_STATUS, Reply, escape_host, options, reply};
+use crate::http::reply::{Cause, Facts, OPTIONS_STATUS, Reply, escape_host};
 
 use super::at::At;
 use super::outcome::Record;
@@ -44,14 +44,17 @@ pub(super) fn refuse(mut record: Box<Record>, refusal: Refusal, manner: Manner, 
         head_only: manner.head_only,
         keep_alive_10: keep && manner.http10,
     };
-    reply(&answer, at.flows.down.tx.writer());
+    at.shared.front.refuse(&answer, &mut at.flows.down.tx);
     go_on(record, keep, at)
 }
 
 /// Answers an OPTIONS request that was let out, and that Max-Forwards has end here.
 pub(super) fn reached(mut record: Box<Record>, manner: Manner, at: &mut At<'_, '_>) -> Then {
     let keep = manner.persists && !manner.body_left && !at.shared.draining;
-    options(!keep, keep && manner.http10, at.flows.down.tx.writer());
+    let keep_alive_10 = keep && manner.http10;
+    at.shared
+        .front
+        .reached(!keep, keep_alive_10, &mut at.flows.down.tx);
     record.status_code = Some(OPTIONS_STATUS);
     go_on(record, keep, at)
 }

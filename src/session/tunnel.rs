@@ -28,10 +28,7 @@ pub(super) struct Tunnel {
 impl Tunnel {
     /// Answers a CONNECT whose dial succeeded.
     pub(super) fn accept(record: Box<Record>, at: &mut At<'_, '_>) -> Tunnel {
-        at.flows
-            .down
-            .tx
-            .push(b"HTTP/1.1 200 Connection established\r\n\r\n");
+        at.shared.front.accept_tunnel(&mut at.flows.down.tx);
         Self::enter(record, at)
     }
 

@@ -1,0 +1,43 @@
+//! Who asks, and in which language: whatever we say to a client ourselves is written here. What is said, and when, is
+//! decided by who calls; what an origin says to it passes by.
+
+use crate::flow::Buf;
+use crate::http::reply::{self, Reply};
+
+/// As what a client is spoken to. There is but one as yet; requests inside an intercepted tunnel, SOCKS and the admin port
+/// will each be answered in their own way.
+#[derive(Debug)]
+pub(super) enum Front {
+    /// As one that asks a proxy, in HTTP/1.
+    Proxy,
+}
+
+impl Front {
+    /// That a request is refused, or failed.
+    pub(super) fn refuse(&self, answer: &Reply<'_>, tx: &mut Buf) {
+        match self {
+            Front::Proxy => reply::reply(answer, tx.writer()),
+        }
+    }
+
+    /// That an OPTIONS request that was let out ends here.
+    pub(super) fn reached(&self, close: bool, keep_alive_10: bool, tx: &mut Buf) {
+        match self {
+            Front::Proxy => reply::options(close, keep_alive_10, tx.writer()),
+        }
+    }
+
+    /// That the tunnel which was asked for begins behind this.
+    pub(super) fn accept_tunnel(&self, tx: &mut Buf) {
+        match self {
+            Front::Proxy => tx.push(reply::CONNECTION_ESTABLISHED),
+        }
+    }
+
+    /// That the body of a request is wanted which waits to be asked for it.
+    pub(super) fn ask_for_body(&self, tx: &mut Buf) {
+        match self {
+            Front::Proxy => tx.push(reply::CONTINUE),
+        }
+    }
+}
