@@ -275,9 +275,7 @@ pub(super) fn end<W: WireTable>(
     }
     means.stores.scratch.take_back(flows);
     let budget = &mut means.stores.budget;
-    means
-        .held
-        .settle(flows, beside_bytes, session, means.id, budget);
+    means.held.settle(flows, beside_bytes, session, means.id, budget);
 }
 
 #[cfg(test)]
