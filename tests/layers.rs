@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use scan::Source;
 
 /// The rooms that decide: they are given time, addresses and bytes, and touch nothing themselves.
-const PURE: &[&str] = &["net", "text", "flow", "policy", "http", "session"];
+const PURE: &[&str] = &["net", "text", "yaml", "flow", "policy", "http", "session"];
 
 /// Path beginnings that a pure room may not contain.
 const IMPURE: &[&str] = &[

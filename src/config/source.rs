@@ -3,20 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::yaml::Position;
+
 use super::options::OptionRow;
-
-/// A place in a text file, both counted from 1.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Position {
-    pub(super) line: usize,
-    pub(super) column: usize,
-}
-
-impl fmt::Display for Position {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, column {}", self.line, self.column)
-    }
-}
 
 /// Where one value of an option comes from. Displayed as the user spelled the option there.
 #[derive(Clone, Debug)]

@@ -6,7 +6,6 @@
 mod difference;
 mod document;
 mod grounds;
-mod lines;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,9 +13,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::net::{Host, ProxyUrl, Writer};
-use crate::policy::glob::{GlobSet, Line};
-use crate::policy::yaml::YamlError;
+use crate::policy::glob::GlobSet;
 use crate::policy::{Ask, Code, Decision, Grounds, Role};
+use crate::yaml::{Limits, Line, YamlError};
 
 pub use self::difference::{CHANGES_TOLD_MAX, Change, Difference};
 
@@ -25,6 +24,13 @@ pub const BUILT_IN: &str = include_str!("../../acl.yaml");
 
 /// What stands for its name, where others have a file's.
 pub const BUILT_IN_SOURCE: &str = "built-in";
+
+/// How much of an ACL is taken on. An entry and what stands between it and the next take more than four bytes.
+pub const LIMITS: Limits = Limits {
+    bytes_max: 16 << 20,
+    depth_max: 16,
+    nodes_max: 4 << 20,
+};
 
 /// What a rule does with a host that no list mentions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -153,7 +159,7 @@ impl Acl {
     /// Reads an ACL. `disabled_actions` are those that no rule may use (`--disable-acl-policy-action`).
     ///
     /// # Errors
-    /// Anything that is not exactly understood: see [`crate::policy::yaml::read`] for the form and
+    /// Anything that is not exactly understood: see [`crate::yaml::parse`] for the form and
     /// [`crate::policy::glob::Glob::parse`] for domain globs; beside them unknown keys, a version other than v1,
     /// missing `services`, names or actions, two services of one name, disabled actions, and `mitm_domains` that
     /// `allowed_domains` does not list.

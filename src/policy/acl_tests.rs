@@ -403,7 +403,7 @@ const HEAD: &str = "version: v1\nservices:\n";
 
 #[test]
 fn bad_documents() {
-    bad("version: v1\nservices: [\n", &["yaml"]);
+    bad("version: v1\nservices: [\n", &["not valid YAML"]);
     bad("services: []\n", &["line 1, column 1", "version: v1"]);
     bad("", &["version"]);
     bad(

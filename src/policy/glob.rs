@@ -4,6 +4,7 @@
 //! request's host is, is decided in `net`; here only normal forms are compared, so no spelling slips past a list.
 
 mod entries;
+mod read;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,9 +12,9 @@ use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use crate::net::Host;
+use crate::yaml::Line;
 
 pub use self::entries::{Entry, Overlaps};
 
@@ -138,24 +139,6 @@ impl fmt::Display for Glob {
     }
 }
 
-impl<'de> Deserialize<'de> for Glob {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Glob, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = Glob;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a domain glob such as example.com or *.example.com")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Glob, E> {
-                Glob::parse(text).map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_str(Text)
-    }
-}
-
 /// A list of globs, as one question: does a host match any of them? An empty set matches nothing. Each glob knows
 /// the line of its file that it stands on; sets of the same globs are equal, wherever these stand.
 #[derive(Clone, Default, Debug)]
@@ -164,9 +147,6 @@ pub struct GlobSet {
     below: HashMap<Box<str>, Line>,
     addresses: HashMap<IpAddr, Line>,
 }
-
-/// A line of a file, from 1.
-pub type Line = u32;
 
 /// The glob of a set that a host matched.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -178,6 +158,15 @@ pub struct Matched {
 }
 
 impl GlobSet {
+    /// Adds a glob. Of one that is listed twice the first line counts.
+    pub fn insert(&mut self, glob: Glob, line: Line) {
+        match glob {
+            Glob::Name(name) => self.names.entry(name).or_insert(line),
+            Glob::Below(name) => self.below.entry(name).or_insert(line),
+            Glob::Address(address) => self.addresses.entry(address).or_insert(line),
+        };
+    }
+
     /// Does the host match any glob? One hash per label of the host, however many globs there are.
     pub fn contains(&self, host: &Host) -> bool {
         match host {
@@ -241,16 +230,12 @@ fn parent(name: &str) -> Option<&str> {
     name.split_once('.').map(|(_, rest)| rest)
 }
 
-/// Of a glob that is listed twice the first line counts.
+#[cfg(test)]
 impl FromIterator<(Glob, Line)> for GlobSet {
     fn from_iter<I: IntoIterator<Item = (Glob, Line)>>(globs: I) -> GlobSet {
         let mut set = GlobSet::default();
         for (glob, line) in globs {
-            match glob {
-                Glob::Name(name) => set.names.entry(name).or_insert(line),
-                Glob::Below(name) => set.below.entry(name).or_insert(line),
-                Glob::Address(address) => set.addresses.entry(address).or_insert(line),
-            };
+            set.insert(glob, line);
         }
         set
     }

@@ -13,7 +13,6 @@ pub mod ranges;
 pub mod rates;
 mod vetted;
 mod words;
-pub mod yaml;
 
 use std::sync::Arc;
 

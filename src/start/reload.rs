@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{AclSource, Config, PasswordFile};
 use crate::io::regular_file;
-use crate::policy::acl::{Acl, Action};
+use crate::policy::acl::{self, Acl, Action};
 use crate::policy::auth::Password;
-use crate::policy::{AUTHED, Policy, yaml};
+use crate::policy::{AUTHED, Policy};
 use crate::server::Reload;
 
 /// How many services are named in a warning.
@@ -62,7 +62,7 @@ fn acl_again(path: &Path, disabled: &[Action]) -> Result<Acl, String> {
 
 fn acl(path: &Path, file: File, length: u64, disabled: &[Action]) -> Result<Acl, String> {
     // One byte more than is accepted: the parser then says that it is too much.
-    let bytes_max = yaml::SIZE_MAX as u64 + 1;
+    let bytes_max = acl::LIMITS.bytes_max as u64 + 1;
     // Room for all of it at once: a text that grows is there twice for a moment.
     let room = usize::try_from(length.min(bytes_max)).unwrap_or_default() + 1;
     let mut text = String::with_capacity(room);

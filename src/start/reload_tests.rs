@@ -131,6 +131,6 @@ fn no_more_is_read_than_is_accepted() {
     let endless = acl_at_start(Path::new("/dev/zero"), &[]).unwrap_err();
     assert!(endless.contains("too many"), "{endless}");
     let mut house = House::new();
-    house.write("acl.yaml", vec![b'#'; yaml::SIZE_MAX + 2]);
+    house.write("acl.yaml", vec![b'#'; acl::LIMITS.bytes_max + 2]);
     assert!(house.refused().contains("too many"));
 }

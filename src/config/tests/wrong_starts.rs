@@ -144,7 +144,10 @@ fn bad_files() {
             &["line 2", "max_request_burst", "exceed"],
         ),
         ("acl_file: /nope-acl.yaml\n", &["acl_file", "/nope-acl.yaml"]),
-        ("ip: 127.0.0.1\nip: 127.0.0.2\n", &["line 2, column 1", "\"ip\""]),
+        (
+            "ip: 127.0.0.1\nip: 127.0.0.2\n",
+            &["line 2, column 1", "`ip`", "first on line 1"],
+        ),
         (
             "support_proxy_protocol: true\n",
             &["support_proxy_protocol: not available in this version"],

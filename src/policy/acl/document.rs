@@ -1,25 +1,25 @@
 //! The ACL as it stands in a file: its keys, and the checks that go beyond single values. Every error names the
 //! place; the rules that come out need no further check.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, Visitor};
 
-use super::lines::{Lines, RuleLines, placed};
-use super::{Acl, Action, BUILT_IN_SOURCE, Rule};
-use crate::policy::glob::Glob;
-use crate::policy::yaml::{self, Step, YamlError};
+use crate::policy::glob::{Glob, GlobSet};
 use crate::text::token::is_token;
+use crate::yaml::{self, Line, Placed, Step, YamlError};
+
+use super::{Acl, Action, BUILT_IN_SOURCE, LIMITS, Rule};
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Document {
+struct File {
     version: Option<String>,
-    services: Option<Vec<Service>>,
+    services: Option<Vec<Placed<Service>>>,
     default: Option<Service>,
-    global_allow_list: Option<Vec<Glob>>,
-    global_deny_list: Option<Vec<Glob>>,
+    global_allow_list: Option<GlobSet>,
+    global_deny_list: Option<GlobSet>,
 }
 
 /// A service or the default rule, whose name means nothing. What stands behind `mitm_domains` is not built: it is
@@ -30,8 +30,8 @@ struct Service {
     name: Option<String>,
     project: Option<String>,
     action: Option<Action>,
-    allowed_domains: Option<Vec<Glob>>,
-    allowed_external_proxies: Option<Vec<Glob>>,
+    allowed_domains: Option<GlobSet>,
+    allowed_external_proxies: Option<GlobSet>,
     mitm_domains: Option<Vec<MitmDomain>>,
     upstream_proxy: Option<String>,
     upstream_resolves: Option<bool>,
@@ -80,7 +80,7 @@ impl Service {
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a mapping with domain")]
 struct MitmDomain {
-    domain: Glob,
+    domain: Placed<Glob>,
     add_headers: Option<BTreeMap<String, String>>,
     #[expect(dead_code, reason = "that it is a boolean is all there is to check")]
     detailed_http_logs: Option<bool>,
@@ -105,21 +105,21 @@ impl<'de> Deserialize<'de> for Action {
     }
 }
 
-/// The text, for errors that name the place in it, and what the operator forbade.
+/// The document, for errors that name the place in it, and what the operator forbade.
 struct Check<'a> {
-    text: &'a str,
+    document: &'a yaml::Document,
     disabled_actions: &'a [Action],
 }
 
 /// Reads and checks; see [`Acl::parse`].
 pub(super) fn parse(text: &str, disabled_actions: &[Action]) -> Result<Acl, YamlError> {
+    let document = yaml::parse(text, LIMITS)?;
+    let file: File = document.read()?;
     let check = Check {
-        text,
+        document: &document,
         disabled_actions,
     };
-    let mut lines = Lines::default();
-    let document: Document = yaml::read_noting(text, &mut |levels, at| lines.note(levels, at))?;
-    match document.version.as_deref() {
+    match file.version.as_deref() {
         Some("v1") => {}
         Some(other) => {
             let message = format!("unknown version '{other}'; accepted is v1");
@@ -127,36 +127,46 @@ pub(super) fn parse(text: &str, disabled_actions: &[Action]) -> Result<Acl, Yaml
         }
         None => return Err(check.error(&[], "`version` is missing; write `version: v1`")),
     }
-    let Some(services) = document.services else {
+    let Some(services) = file.services else {
         let message = "`services` is missing; it must be a list, `services: []` if there are none";
         return Err(check.error(&[Step::Key("services")], message));
     };
-    let default = document
-        .default
-        .map(|rule| check.rule(rule, &lines.default, "the default rule", &[Step::Key("default")]));
+    let default = file.default.map(|rule| {
+        check.rule(
+            rule,
+            check.default_line(),
+            "the default rule",
+            &[Step::Key("default")],
+        )
+    });
     Ok(Acl {
         source: BUILT_IN_SOURCE.into(),
-        rules: check.services(services, &lines.services)?,
+        rules: check.services(services)?,
         default: default.transpose()?,
-        global_allow_list: placed(document.global_allow_list, &lines.global_allow_list),
-        global_deny_list: placed(document.global_deny_list, &lines.global_deny_list),
+        global_allow_list: file.global_allow_list.unwrap_or_default(),
+        global_deny_list: file.global_deny_list.unwrap_or_default(),
     })
 }
 
 impl Check<'_> {
     fn error(&self, path: &[Step<'_>], message: &str) -> YamlError {
-        YamlError::new(yaml::locate(self.text, path), message)
+        YamlError::new(self.document.locate(path), message)
     }
 
-    fn services(
-        &self,
-        services: Vec<Service>,
-        lines: &[RuleLines],
-    ) -> Result<HashMap<Box<str>, Rule>, YamlError> {
+    /// Its mapping may begin a line later; people look for the key.
+    fn default_line(&self) -> Line {
+        let mut entries = self.document.entries();
+        let default = entries.find(|(key, _)| key.text == "default");
+        default.map_or(0, |(key, _)| key.at.line)
+    }
+
+    fn services(&self, services: Vec<Placed<Service>>) -> Result<HashMap<Box<str>, Rule>, YamlError> {
         let mut rules = HashMap::with_capacity(services.len());
-        let unknown = RuleLines::default();
-        for (index, mut service) in services.into_iter().enumerate() {
-            let lines = lines.get(index).unwrap_or(&unknown);
+        for (index, placed) in services.into_iter().enumerate() {
+            let Placed {
+                at,
+                value: mut service,
+            } = placed;
             let path = [Step::Key("services"), Step::Index(index)];
             let name = service.name.take().filter(|name| !name.is_empty());
             let Some(name) = name else {
@@ -166,19 +176,13 @@ impl Check<'_> {
                 let message = format!("a second service '{name}'; each name is accepted once");
                 return Err(self.error(&[path[0], path[1], Step::Key("name")], &message));
             }
-            let rule = self.rule(service, lines, &format!("service '{name}'"), &path)?;
+            let rule = self.rule(service, at.line, &format!("service '{name}'"), &path)?;
             rules.insert(name.into(), rule);
         }
         Ok(rules)
     }
 
-    fn rule(
-        &self,
-        service: Service,
-        lines: &RuleLines,
-        what: &str,
-        path: &[Step<'_>],
-    ) -> Result<Rule, YamlError> {
+    fn rule(&self, service: Service, line: Line, what: &str, path: &[Step<'_>]) -> Result<Rule, YamlError> {
         let at = |rest: &[Step<'_>], message: &str| self.error(&[path, rest].concat(), message);
         let Some(action) = service.action else {
             let message = format!("{what} has no action; accepted are open, report and enforce");
@@ -194,29 +198,26 @@ impl Check<'_> {
             return Err(at(&[Step::Key(field)], &message));
         }
         let allowed_domains = service.allowed_domains.unwrap_or_default();
-        let listed: HashSet<&Glob> = allowed_domains.iter().collect();
-        let mitm_domains = service.mitm_domains.unwrap_or_default();
-        for (index, entry) in mitm_domains.iter().enumerate() {
+        let mut mitm_domains = GlobSet::default();
+        for (index, entry) in service.mitm_domains.into_iter().flatten().enumerate() {
             let here = [Step::Key("mitm_domains"), Step::Index(index)];
-            if !listed.contains(&entry.domain) {
+            let domain = &entry.domain.value;
+            if !allowed_domains.has(domain.into()) {
                 let message = format!(
-                    "{what} has '{}' in mitm_domains but not in allowed_domains; list it in both",
-                    entry.domain
+                    "{what} has '{domain}' in mitm_domains but not in allowed_domains; list it in both"
                 );
                 return Err(at(&here, &message));
             }
             entry.check_headers().map_err(|message| at(&here, &message))?;
+            mitm_domains.insert(entry.domain.value, entry.domain.at.line);
         }
         Ok(Rule {
+            line,
             project: service.project.unwrap_or_default().into(),
             action,
-            line: lines.rule,
-            allowed_domains: placed(Some(allowed_domains), &lines.allowed_domains),
-            external_proxies: placed(service.allowed_external_proxies, &[]),
-            mitm_domains: placed(
-                Some(mitm_domains.into_iter().map(|entry| entry.domain).collect()),
-                &[],
-            ),
+            allowed_domains,
+            external_proxies: service.allowed_external_proxies.unwrap_or_default(),
+            mitm_domains,
         })
     }
 }

@@ -1,10 +1,12 @@
 //! What a denial of the ACL comes from and what would lift it, in words for people. Made for denials alone: an allowed
 //! request pays nothing for it. Decides nothing.
 
-use super::{Acl, BUILT_IN_SOURCE, Found};
 use crate::net::Host;
-use crate::policy::glob::{Line, Matched};
+use crate::policy::glob::Matched;
 use crate::policy::{Grounds, Role};
+use crate::yaml::Line;
+
+use super::{Acl, BUILT_IN_SOURCE, Found};
 
 impl Acl {
     /// For a host that the rule's action denies: the rule.

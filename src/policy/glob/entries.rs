@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::net::IpAddr;
 
-use super::{GlobSet, parents};
+use super::{Glob, GlobSet, parents};
 
 /// One glob of a set, borrowed. Ordered by kind and name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -15,6 +15,16 @@ pub enum Entry<'a> {
     Below(&'a str),
     /// Exactly this address.
     Address(IpAddr),
+}
+
+impl<'a> From<&'a Glob> for Entry<'a> {
+    fn from(glob: &'a Glob) -> Entry<'a> {
+        match glob {
+            Glob::Name(name) => Entry::Name(name),
+            Glob::Below(name) => Entry::Below(name),
+            Glob::Address(address) => Entry::Address(*address),
+        }
+    }
 }
 
 impl fmt::Display for Entry<'_> {

@@ -1,23 +1,28 @@
-//! The configuration file: which YAML keys are options, and what shape their values have. Reading YAML itself is
-//! `tree`'s; what a value means is asked later.
-
-mod tree;
+//! The configuration file: which YAML keys are options, and what shape their values have. Reading YAML itself is the
+//! business of `yaml`; what a value means is asked later.
 
 use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
 
 use crate::text::one_line;
+use crate::yaml::{self, Key, Limits, Node, Position, Shape};
 
 use super::error::{ConfigError, quoted};
 use super::nearest::{self, Place};
 use super::options::{OptionRow, options};
-use super::source::{Position, Source, Written};
+use super::source::{Source, Written};
 use super::values::Kind;
-use tree::{Entry, Node, Shape};
 
 /// Largest configuration file, in bytes.
-const FILE_BYTES_MAX: u64 = 1 << 20;
+const FILE_BYTES_MAX: usize = 1 << 20;
+
+/// How much of one is taken on. Deepest are a list in `tls`, and an entry of `roles_by_source`.
+const LIMITS: Limits = Limits {
+    bytes_max: FILE_BYTES_MAX,
+    depth_max: 3,
+    nodes_max: 1 << 18,
+};
 
 /// What a file says.
 #[derive(Default, Debug)]
@@ -33,10 +38,10 @@ pub(super) fn read(path: &str, source: &Source) -> Result<FileContent, ConfigErr
     let refuse = |why: String| ConfigError::at(source, format!("cannot read {}: {why}", quoted(path)));
     let file = File::open(path).map_err(|error| refuse(error.to_string()))?;
     let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX + 1)
+    file.take(FILE_BYTES_MAX as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| refuse(error.to_string()))?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
+    if bytes.len() > FILE_BYTES_MAX {
         return Err(refuse(format!("it is larger than {FILE_BYTES_MAX} bytes")));
     }
     let text = String::from_utf8(bytes).map_err(|_| refuse("it is not UTF-8 text".to_owned()))?;
@@ -48,9 +53,10 @@ pub(super) fn parse(name: &str, text: &str) -> Result<FileContent, ConfigError> 
     let reading = Reading {
         name: Arc::from(one_line::without_controls(name)),
     };
+    let document = yaml::parse(text, LIMITS).map_err(|error| reading.error(error.at, &error.message))?;
     let mut content = FileContent::default();
-    for entry in tree::parse(text).map_err(|error| reading.error(error.at, &error.words))? {
-        reading.top_level(entry, &mut content)?;
+    for (key, value) in document.entries() {
+        reading.top_level(key, value, &mut content)?;
     }
     Ok(content)
 }
@@ -65,53 +71,55 @@ impl Reading {
         ConfigError::new(format!("{}: {at}: {words}", self.name))
     }
 
-    fn top_level(&self, entry: Entry, content: &mut FileContent) -> Result<(), ConfigError> {
-        if entry.key != "tls" {
-            return self.option("", entry, content);
+    fn top_level(&self, key: Key<'_>, value: Node<'_>, content: &mut FileContent) -> Result<(), ConfigError> {
+        if key.text != "tls" {
+            return self.option("", key, value, content);
         }
-        content.tls_at = Some(format!("{}: {}: tls", self.name, entry.at));
-        let Shape::Mapping(inner) = entry.value.shape else {
-            return Err(self.error(entry.value.at, "tls: a mapping is expected"));
+        content.tls_at = Some(format!("{}: {}: tls", self.name, key.at));
+        let Shape::Mapping(inner) = value.shape() else {
+            return Err(self.error(value.at(), "tls: a mapping is expected"));
         };
-        for entry in inner {
-            self.option("tls.", entry, content)?;
+        for (key, value) in inner {
+            self.option("tls.", key, value, content)?;
         }
         Ok(())
     }
 
     /// One key of the document, or of the mapping that `mapping` names (with the dot the table puts behind it).
-    fn option(&self, mapping: &str, entry: Entry, content: &mut FileContent) -> Result<(), ConfigError> {
-        let key = format!("{mapping}{}", entry.key);
-        let known = options().find(|row| row.has_key() && row.key() == key);
-        let Some(row) = known.filter(|_| !entry.key.contains('.')) else {
-            let hint = nearest::hint(Place::File, &key).map_or(String::new(), |hint| format!(": {hint}"));
-            return Err(self.error(entry.at, &format!("unknown key {}{hint}", quoted(&key))));
+    fn option(
+        &self,
+        mapping: &str,
+        key: Key<'_>,
+        value: Node<'_>,
+        content: &mut FileContent,
+    ) -> Result<(), ConfigError> {
+        let name = format!("{mapping}{}", key.text);
+        let known = options().find(|row| row.has_key() && row.key() == name);
+        let Some(row) = known.filter(|_| !key.text.contains('.')) else {
+            let hint = nearest::hint(Place::File, &name).map_or(String::new(), |hint| format!(": {hint}"));
+            return Err(self.error(key.at, &format!("unknown key {}{hint}", quoted(&name))));
         };
-        content.written.extend(self.values(row, entry.value)?);
+        content.written.extend(self.values(row, value)?);
         Ok(())
     }
 
     /// The values of one key: a scalar, a list where the option is repeatable or has roles, either for ports.
-    fn values(&self, row: &'static OptionRow, node: Node) -> Result<Vec<Written>, ConfigError> {
+    fn values(&self, row: &'static OptionRow, node: Node<'_>) -> Result<Vec<Written>, ConfigError> {
         let wrong =
-            |expected: &str| Err(self.error(node.at, &format!("{}: {expected} is expected", row.key())));
-        match node.shape {
-            Shape::Null => wrong("a value"),
-            Shape::Scalar(text) if !row.repeatable && row.kind != Kind::SourceRoles => {
-                Ok(vec![self.written(row, node.at, text)])
+            |expected: &str| Err(self.error(node.at(), &format!("{}: {expected} is expected", row.key())));
+        match node.shape() {
+            _ if node.is_null() => wrong("a value"),
+            Shape::Scalar { text, .. } if !row.repeatable && row.kind != Kind::SourceRoles => {
+                Ok(vec![self.written(row, node.at(), text.to_owned())])
             }
-            Shape::List(items) if row.repeatable => items
-                .into_iter()
-                .map(|item| self.item(row, item))
-                .collect::<Result<_, _>>(),
-            Shape::List(items) if row.kind == Kind::SourceRoles => items
-                .into_iter()
-                .map(|item| self.source_role(row, item))
-                .collect(),
+            Shape::List(items) if row.repeatable => items.map(|item| self.item(row, item)).collect(),
+            Shape::List(items) if row.kind == Kind::SourceRoles => {
+                items.map(|item| self.source_role(row, item)).collect()
+            }
             Shape::List(items) if row.kind == Kind::Ports => {
-                let ports: Result<Vec<_>, _> = items.into_iter().map(|item| self.item(row, item)).collect();
+                let ports: Result<Vec<_>, _> = items.map(|item| self.item(row, item)).collect();
                 let texts: Vec<String> = ports?.into_iter().map(|port| port.text).collect();
-                Ok(vec![self.written(row, node.at, texts.join(","))])
+                Ok(vec![self.written(row, node.at(), texts.join(","))])
             }
             _ if row.repeatable => wrong("a list"),
             _ if row.kind == Kind::SourceRoles => wrong("a list of {cidr: CIDR, role: ROLE}"),
@@ -119,41 +127,43 @@ impl Reading {
         }
     }
 
-    fn item(&self, row: &'static OptionRow, item: Node) -> Result<Written, ConfigError> {
-        match item.shape {
-            Shape::Scalar(text) => Ok(self.written(row, item.at, text)),
+    fn item(&self, row: &'static OptionRow, item: Node<'_>) -> Result<Written, ConfigError> {
+        match item.shape() {
+            Shape::Scalar { text, .. } if !item.is_null() => {
+                Ok(self.written(row, item.at(), text.to_owned()))
+            }
             _ => Err(self.error(
-                item.at,
+                item.at(),
                 &format!("{}: a list of single values is expected", row.key()),
             )),
         }
     }
 
     /// `{cidr: CIDR, role: ROLE}` as the text that its kind reads.
-    fn source_role(&self, row: &'static OptionRow, item: Node) -> Result<Written, ConfigError> {
+    fn source_role(&self, row: &'static OptionRow, item: Node<'_>) -> Result<Written, ConfigError> {
         let wrong = |at, words: &str| Err(self.error(at, &format!("{}: {words}", row.key())));
-        let Shape::Mapping(entries) = item.shape else {
-            return wrong(item.at, "{cidr: CIDR, role: ROLE} is expected");
+        let Shape::Mapping(entries) = item.shape() else {
+            return wrong(item.at(), "{cidr: CIDR, role: ROLE} is expected");
         };
         let (mut cidr, mut role) = (None, None);
-        for Entry { key, at, value } in entries {
-            let place = match key.as_str() {
+        for (key, value) in entries {
+            let place = match key.text {
                 "cidr" => &mut cidr,
                 "role" => &mut role,
                 other => {
                     let words = format!("unknown key {}; accepted are cidr and role", quoted(other));
-                    return wrong(at, &words);
+                    return wrong(key.at, &words);
                 }
             };
-            match value.shape {
-                Shape::Scalar(text) => *place = Some(text),
-                _ => return wrong(value.at, &format!("{key}: a single value is expected")),
+            match value.shape() {
+                Shape::Scalar { text, .. } if !value.is_null() => *place = Some(text),
+                _ => return wrong(value.at(), &format!("{}: a single value is expected", key.text)),
             }
         }
         match (cidr, role) {
-            (Some(cidr), Some(role)) => Ok(self.written(row, item.at, format!("{cidr}: {role}"))),
-            (None, _) => wrong(item.at, "cidr is missing"),
-            (_, None) => wrong(item.at, "role is missing"),
+            (Some(cidr), Some(role)) => Ok(self.written(row, item.at(), format!("{cidr}: {role}"))),
+            (None, _) => wrong(item.at(), "cidr is missing"),
+            (_, None) => wrong(item.at(), "role is missing"),
         }
     }
 
@@ -301,8 +311,9 @@ mod tests {
                 "column 38: roles_by_source: unknown key \"rule\"; accepted are cidr and role",
             ),
             ("sni_ports: {443: 1}\n", "sni_ports: a single value is expected"),
-            ("- a\n- b\n", "a mapping of options is expected"),
-            ("just text\n", "a mapping of options is expected"),
+            ("- a\n- b\n", "the file must be a mapping"),
+            ("just text\n", "the file must be a mapping"),
+            ("a: [[[[1]]]]\n", "nested too deeply"),
         ] {
             let error = error(text);
             assert!(error.contains(words), "{text:?}: {error}");
