@@ -17,8 +17,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use criterion::Criterion;
 use smokescreen::net::{Host, Target};
-use smokescreen::policy::ranges::{Ranges, Rule};
-use smokescreen::policy::{Allowed, Ask, Network, Policy, PolicyParts, Role, Vetted};
+use smokescreen::policy::ranges::{PlacedRule, Ranges, Rule};
+use smokescreen::policy::{Allowed, Ask, Network, Place, Policy, PolicyParts, Role, Vetted};
 
 /// Prefix lengths of rules as operators write them. What a lookup costs depends on how many different ones there are.
 const V4_LENGTHS: [u8; 5] = [16, 20, 24, 28, 32];
@@ -28,7 +28,7 @@ const V4: &str = "93.184.215.14";
 const V6: &str = "2606:2800:21f:cb07:6820:80da:af6b:8b2c";
 
 /// `count` deny rules, of either family as many; none of them names a tested address.
-fn rules(count: usize, v4_lengths: &[u8], v6_lengths: &[u8]) -> Vec<Rule> {
+fn rules(count: usize, v4_lengths: &[u8], v6_lengths: &[u8]) -> Vec<PlacedRule> {
     let rule = |n: usize| {
         let (n, is_v4) = (n / 2, n.is_multiple_of(2));
         let lengths = if is_v4 { v4_lengths } else { v6_lengths };
@@ -41,12 +41,13 @@ fn rules(count: usize, v4_lengths: &[u8], v6_lengths: &[u8]) -> Vec<Rule> {
                 (0x2a00 << 112) + ((block as u128) << (128 - length)),
             ))
         };
-        Rule::range(&format!("{network}/{length}")).expect("a range")
+        let rule = Rule::range(&format!("{network}/{length}")).expect("a range");
+        rule.at(Place::option("--deny-range"))
     };
     (0..count).map(rule).collect()
 }
 
-fn policy(deny: Vec<Rule>) -> Policy {
+fn policy(deny: Vec<PlacedRule>) -> Policy {
     Policy::new(PolicyParts {
         acl: None,
         ranges: Ranges::new(Vec::new(), deny, false, vec![4750]),

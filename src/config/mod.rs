@@ -33,7 +33,7 @@ pub use values::SizeRange;
 use crate::log::{Format, Levels};
 use crate::policy::acl::Action;
 use crate::policy::auth::Password;
-use crate::policy::ranges::Rule;
+use crate::policy::ranges::PlacedRule;
 use settings::Settings;
 
 /// Everything the program is told at start, understood and range-checked; of the ACL, where it is.
@@ -64,9 +64,9 @@ pub struct Config {
     /// Most header fields of a message, 1 to 1024.
     pub head_fields_max: usize,
     /// Ranges and addresses to deny, ranges first.
-    pub deny: Vec<Rule>,
+    pub deny: Vec<PlacedRule>,
     /// Ranges and addresses to allow, ranges first.
-    pub allow: Vec<Rule>,
+    pub allow: Vec<PlacedRule>,
     /// Treat RFC 1918 and fc00::/7 as public; nothing else changes.
     pub unsafe_allow_private_ranges: bool,
     /// Where the ACL comes from.

@@ -14,7 +14,7 @@ use super::file::{self, FileContent};
 use super::options::{OptionRow, option, options};
 use super::source::{Source, Written};
 use super::values::Value;
-use crate::policy::ranges::Rule;
+use crate::policy::ranges::PlacedRule;
 
 /// A value that counts.
 #[derive(Clone, Debug)]
@@ -140,9 +140,9 @@ impl Settings {
         self.all(name).iter().map(word).collect()
     }
 
-    pub(super) fn rules(&self, name: &str) -> Vec<Rule> {
+    pub(super) fn rules(&self, name: &str) -> Vec<PlacedRule> {
         let rule = |given: &Given| match given.value {
-            Value::Rule(rule) => Some(rule),
+            Value::Rule(rule) => Some(rule.at(given.source.place())),
             _ => None,
         };
         self.all(name).iter().filter_map(rule).collect()

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::policy::Place;
 use crate::yaml::Position;
 
 use super::options::OptionRow;
@@ -25,6 +26,14 @@ pub(super) enum Source {
 }
 
 impl Source {
+    /// For rules, which keep it while the program runs.
+    pub(super) fn place(&self) -> Place {
+        match self {
+            Source::File { file, at, .. } => Place::in_file(file.clone(), at.line),
+            Source::Flag(_) | Source::Environment(_) | Source::Default(_) => Place::option(&self.to_string()),
+        }
+    }
+
     /// How another option is spelled in the same place; for "needs X too".
     pub(super) fn spelling_of(&self, other: &OptionRow) -> String {
         match self {

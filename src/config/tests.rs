@@ -1,5 +1,7 @@
 //! The whole way from the three places to a [`Config`], driven by the option table where that is possible.
 
+use crate::policy::Place;
+
 use super::options::{Kind, OptionRow, Places, SwitchedOnBy, options};
 use super::settings::Settings;
 use super::*;
@@ -170,19 +172,29 @@ fn repeatable_options_add_up() {
         ],
         "deny_addresses: [14.0.0.1]\ndeny_ranges: [14.0.0.0/8]\nresolver_addresses: ['127.0.0.1:55']\nallow_addresses: [1.2.3.4, '1.2.3.4:5']\n",
     );
-    let shown = |rules: &[Rule]| rules.iter().map(Rule::to_string).collect::<Vec<_>>();
+    let shown = |rules: &[PlacedRule]| -> Vec<String> {
+        let with_place = |placed: &PlacedRule| {
+            let place = placed.place.to_string();
+            let place = place.rsplit('/').next().unwrap_or_default();
+            format!("{} {place}", placed.rule)
+        };
+        rules.iter().map(with_place).collect()
+    };
     assert_eq!(
         shown(&config.deny),
         [
-            "10.0.0.0/8",
-            "11.0.0.0/8",
-            "12.0.0.0/8",
-            "13.0.0.0/8",
-            "14.0.0.0/8",
-            "14.0.0.1"
+            "10.0.0.0/8 --deny-range",
+            "11.0.0.0/8 --deny-range",
+            "12.0.0.0/8 SMOKESCREEN_DENY_RANGE",
+            "13.0.0.0/8 SMOKESCREEN_DENY_RANGE",
+            "14.0.0.0/8 cfgfile.yaml:2",
+            "14.0.0.1 cfgfile.yaml:1"
         ]
     );
-    assert_eq!(shown(&config.allow), ["1.2.3.4", "1.2.3.4:5"]);
+    assert_eq!(
+        shown(&config.allow),
+        ["1.2.3.4 cfgfile.yaml:4", "1.2.3.4:5 cfgfile.yaml:4"]
+    );
     let ports: Vec<u16> = config.resolver_addresses.iter().map(SocketAddr::port).collect();
     assert_eq!(ports, [53, 54, 55], "in order of precedence");
 }
@@ -348,7 +360,14 @@ fn the_printed_configuration_can_be_loaded_again() {
         text.contains("allow_missing_role: true  # SMOKESCREEN_ALLOW_MISSING_ROLE\n"),
         "{text}"
     );
+    let shown = |mut config: Config| {
+        // Where they are written is what differs.
+        for placed in config.deny.iter_mut().chain(&mut config.allow) {
+            placed.place = Place::option("somewhere");
+        }
+        format!("{config:?}")
+    };
     let before = config(&flags, &environment, "drain_delay: 5s\n");
     let after = config(&[], &[], &text);
-    assert_eq!(format!("{before:?}"), format!("{after:?}"));
+    assert_eq!(shown(before), shown(after));
 }

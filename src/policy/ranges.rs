@@ -19,7 +19,7 @@ mod tests;
 use crate::net::unmapped;
 
 use self::registry::Class;
-pub use self::rule::Rule;
+pub use self::rule::{PlacedRule, Rule};
 use self::rules::Rules;
 use super::Code;
 
@@ -94,7 +94,12 @@ pub struct Ranges {
 impl Ranges {
     /// `unsafe_allow_private` makes RFC 1918 and fc00::/7 as good as public, and nothing else: loopback and
     /// link-local stay denied. `own_ports` are the ports of our listeners.
-    pub fn new(allow: Vec<Rule>, deny: Vec<Rule>, unsafe_allow_private: bool, own_ports: Vec<u16>) -> Ranges {
+    pub fn new(
+        allow: Vec<PlacedRule>,
+        deny: Vec<PlacedRule>,
+        unsafe_allow_private: bool,
+        own_ports: Vec<u16>,
+    ) -> Ranges {
         Ranges {
             allow: Rules::new(allow),
             deny: Rules::new(deny),
@@ -116,13 +121,13 @@ impl Ranges {
             return Verdict::DenySelf;
         }
         // Allow rules lift every class, also the first one below.
-        if self.allow.contain(addr) {
+        if self.allow.naming(addr).is_some() {
             return Verdict::AllowUser;
         }
         match registry::classify(addr.ip(), self.unsafe_allow_private) {
             // As in the original, deny rules give the other classes their name, but not this one.
             Class::NotGlobalUnicast => Verdict::DenyNotGlobalUnicast,
-            _ if self.deny.contain(addr) => Verdict::DenyUser,
+            _ if self.deny.naming(addr).is_some() => Verdict::DenyUser,
             Class::Embedding => Verdict::DenyEmbedding,
             Class::Private => Verdict::DenyPrivate,
             Class::Cgnat => Verdict::DenyCgnat,
@@ -145,9 +150,10 @@ impl Ranges {
     pub fn shadowed(&self) -> Vec<String> {
         let mut sentences = redundant("allow", &self.allow);
         for deny in self.deny.list() {
-            if let Some(allow) = self.allow.covering(*deny) {
+            if let Some(allow) = self.allow.covering(deny) {
                 sentences.push(format!(
-                    "deny rule {deny} never takes effect: allow rule {allow} covers it, and allow beats deny"
+                    "deny rule {deny} never takes effect: allow rule {} covers it, and allow beats deny",
+                    allow.rule
                 ));
             } else if registry::is_never_global_unicast(deny.net) {
                 sentences.push(format!(
@@ -166,13 +172,14 @@ fn redundant(action: &str, rules: &Rules) -> Vec<String> {
     let mut seen = HashSet::new();
     let mut sentences = Vec::new();
     for rule in rules.list() {
-        if !seen.insert(*rule) {
+        if !seen.insert(rule) {
             sentences.push(format!(
                 "{action} rule {rule} never takes effect: it is given more than once"
             ));
-        } else if let Some(wider) = rules.covering(*rule).filter(|wider| wider != rule) {
+        } else if let Some(wider) = rules.covering(rule).filter(|wider| wider.rule != rule) {
             sentences.push(format!(
-                "{action} rule {rule} never takes effect: {action} rule {wider} covers it"
+                "{action} rule {rule} never takes effect: {action} rule {} covers it",
+                wider.rule
             ));
         }
     }

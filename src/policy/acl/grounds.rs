@@ -3,7 +3,7 @@
 
 use crate::net::Host;
 use crate::policy::glob::Matched;
-use crate::policy::{Grounds, Role};
+use crate::policy::{Grounds, Place, Role};
 use crate::yaml::Line;
 
 use super::{Acl, BUILT_IN_SOURCE, Found};
@@ -73,6 +73,6 @@ impl Acl {
     }
 
     fn at(&self, line: Line) -> Box<str> {
-        format!("{}:{line}", self.source).into()
+        Place::in_file(self.source.clone(), line).to_string().into()
     }
 }

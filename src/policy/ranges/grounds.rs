@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::policy::Grounds;
 
-use super::{Ranges, Rule, Verdict};
+use super::{PlacedRule, Ranges, Verdict};
 
 /// Where clouds tell a machine who it is, with keys.
 const METADATA: [IpAddr; 6] = [
@@ -22,15 +22,30 @@ const METADATA: [IpAddr; 6] = [
 ];
 
 impl Ranges {
+    /// The operator's rule that a verdict on this address comes from; none where it comes from a class.
+    pub fn rule_of(&self, address: SocketAddr, verdict: Verdict) -> Option<&PlacedRule> {
+        match verdict {
+            Verdict::AllowUser => self.allow.naming(address),
+            Verdict::DenyUser => self.deny.naming(address),
+            Verdict::AllowDefault
+            | Verdict::DenySelf
+            | Verdict::DenyNotGlobalUnicast
+            | Verdict::DenyEmbedding
+            | Verdict::DenyPrivate
+            | Verdict::DenyCgnat
+            | Verdict::DenySpecialPurpose => None,
+        }
+    }
+
     /// For an address that was denied. The operator's rules have no line: they come from options.
     pub fn grounds(&self, address: SocketAddr, verdict: Verdict) -> Grounds {
-        let matched = match verdict {
-            Verdict::DenyUser => self.deny.covering(Rule::exactly(address)),
-            _ => None,
-        };
+        let matched = self.rule_of(address, verdict);
         Grounds {
             rule: Box::default(),
-            matched: matched.map(|rule| rule.to_string()).unwrap_or_default().into(),
+            matched: matched
+                .map(|placed| placed.rule.to_string())
+                .unwrap_or_default()
+                .into(),
             hint: hint(address, verdict).into(),
         }
     }
@@ -55,13 +70,11 @@ fn hint(address: SocketAddr, verdict: Verdict) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::ranges::tests::placed;
 
     #[test]
     fn a_hint_is_an_option_that_would_let_it_out() {
-        let deny = vec![
-            Rule::range("44.0.0.0/8").unwrap(),
-            Rule::address("44.1.2.3:81").unwrap(),
-        ];
+        let deny = placed(&["44.0.0.0/8", "44.1.2.3:81"]);
         let denying = Ranges::new(Vec::new(), deny.clone(), false, vec![4750]);
         let local = |address| address == IpAddr::from([10, 0, 0, 9]);
         for (address, matched, unwise) in [
@@ -84,7 +97,7 @@ mod tests {
             assert_eq!(hint.contains("unwise"), unwise, "{address}: {hint}");
             let (_, rest) = hint.split_once("--allow-address ").unwrap();
             let value = rest.split([' ', ',']).next().unwrap();
-            let allow = vec![Rule::address(value).unwrap()];
+            let allow = placed(&[value]);
             let allowing = Ranges::new(allow, deny.clone(), false, vec![4750]);
             assert!(allowing.judge(address, &local).1.allows(), "{address}: {hint}");
         }

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::{IpNet, Ipv4Net};
 
 use crate::net::parse_port;
+use crate::policy::Place;
 
 /// Addresses that the operator allows or denies.
 ///
@@ -15,6 +16,15 @@ use crate::net::parse_port;
 pub struct Rule {
     pub(super) net: IpNet,
     pub(super) port: Option<u16>,
+}
+
+/// A rule and where it is written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PlacedRule {
+    /// The rule.
+    pub rule: Rule,
+    /// Where it is written.
+    pub place: Place,
 }
 
 impl Rule {
@@ -38,6 +48,11 @@ impl Rule {
             net: addr.to_canonical().into(),
             port,
         })
+    }
+
+    /// The rule as it is written there.
+    pub fn at(self, place: Place) -> PlacedRule {
+        PlacedRule { rule: self, place }
     }
 
     /// What names this address at this port and nothing else. An IPv4-mapped one has to be unmapped before.

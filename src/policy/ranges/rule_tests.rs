@@ -1,7 +1,7 @@
 //! The operator's rules: parsing, order of decision, rules without effect.
 
 use super::tests::{assert_verdicts, plain, ranges, verdict, verdict_at};
-use super::{Ranges, Rule, Verdict};
+use super::{Rule, Verdict};
 
 #[test]
 fn allow_beats_deny_and_both_beat_the_default() {
@@ -80,10 +80,11 @@ fn mapped_rules_are_ipv4_rules() {
 
 #[test]
 fn many_rules_all_count() {
-    let deny: Vec<Rule> = (0..=u16::MAX)
-        .map(|n| Rule::range(&format!("11.{}.{}.0/24", n >> 8, n & 255)).unwrap())
+    let deny: Vec<String> = (0..=u16::MAX)
+        .map(|n| format!("11.{}.{}.0/24", n >> 8, n & 255))
         .collect();
-    let ranges = Ranges::new(Vec::new(), deny, false, Vec::new());
+    let deny: Vec<&str> = deny.iter().map(String::as_str).collect();
+    let ranges = ranges(&[], &deny);
     for n in (0..=u16::MAX).step_by(251) {
         assert_eq!(
             verdict(&ranges, &format!("11.{}.{}.77", n >> 8, n & 255)),
@@ -243,4 +244,28 @@ fn rules_with_effect_are_not_named() {
         ["deny rule 8.8.8.8:54 never takes effect: deny rule 8.8.8.8 covers it"]
     );
     assert!(plain().shadowed().is_empty());
+}
+
+#[test]
+fn of_rules_that_say_the_same_the_first_is_named() {
+    let ranges = ranges(
+        &["10.0.0.0/8", "44.0.0.1:80", "44.0.0.1:81", "44.0.0.1:80"],
+        &["9.9.9.9", "9.0.0.0/8", "9.9.9.9"],
+    );
+    for (address, place) in [
+        ("10.1.2.3:1", Some("rules:1")),
+        ("44.0.0.1:80", Some("rules:2")),
+        ("44.0.0.1:81", Some("rules:3")),
+        ("44.0.0.1:82", None),
+        // The widest one, as it is that which would have to go.
+        ("9.9.9.9:1", Some("rules:2")),
+        ("8.8.8.8:1", None),
+    ] {
+        let address = address.parse().unwrap();
+        let (_, verdict) = ranges.judge(address, &|_| false);
+        let found = ranges
+            .rule_of(address, verdict)
+            .map(|placed| placed.place.to_string());
+        assert_eq!(found.as_deref(), place, "{address}");
+    }
 }

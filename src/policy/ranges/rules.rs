@@ -5,19 +5,20 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
-use super::rule::Rule;
+use super::rule::{PlacedRule, Rule};
 
-/// The ports that the rules for one network name.
+/// The rules for one network, by their ports. Of two that say the same the first counts.
 #[derive(Clone, Debug, Default)]
 struct Ports {
-    all: bool,
-    some: Vec<u16>,
+    /// The rule for all ports, as its index in the list.
+    all: Option<usize>,
+    some: Vec<(u16, usize)>,
 }
 
 /// Rules by network. A lookup costs one hash per prefix length in use, however many rules there are.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rules {
-    list: Vec<Rule>,
+    list: Vec<PlacedRule>,
     ports: HashMap<IpNet, Ports>,
     /// The prefix lengths in use, shortest first.
     v4_prefix_lens: Vec<u8>,
@@ -25,13 +26,13 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    pub(super) fn new(list: Vec<Rule>) -> Rules {
+    pub(super) fn new(list: Vec<PlacedRule>) -> Rules {
         let mut rules = Rules::default();
-        for rule in &list {
+        for (index, PlacedRule { rule, .. }) in list.iter().enumerate() {
             let ports = rules.ports.entry(rule.net).or_default();
             match rule.port {
-                None => ports.all = true,
-                Some(port) => ports.some.push(port),
+                None => ports.all = ports.all.or(Some(index)),
+                Some(port) => ports.some.push((port, index)),
             }
             let lens = match rule.net {
                 IpNet::V4(_) => &mut rules.v4_prefix_lens,
@@ -46,17 +47,17 @@ impl Rules {
     }
 
     /// Every rule, in the order given.
-    pub(super) fn list(&self) -> &[Rule] {
-        &self.list
+    pub(super) fn list(&self) -> impl Iterator<Item = Rule> {
+        self.list.iter().map(|placed| placed.rule)
     }
 
-    /// Does any rule name this address and port? An IPv4-mapped address has to be unmapped before.
-    pub(super) fn contain(&self, addr: SocketAddr) -> bool {
-        self.covering(Rule::exactly(addr)).is_some()
+    /// The widest rule that names this address and port. An IPv4-mapped address has to be unmapped before.
+    pub(super) fn naming(&self, addr: SocketAddr) -> Option<&PlacedRule> {
+        self.covering(Rule::exactly(addr))
     }
 
     /// The widest rule that alone covers the given one; with the given one in the list, maybe itself.
-    pub(super) fn covering(&self, rule: Rule) -> Option<Rule> {
+    pub(super) fn covering(&self, rule: Rule) -> Option<&PlacedRule> {
         let lens = match rule.net {
             IpNet::V4(_) => &self.v4_prefix_lens,
             IpNet::V6(_) => &self.v6_prefix_lens,
@@ -64,14 +65,13 @@ impl Rules {
         lens.iter()
             .take_while(|len| **len <= rule.net.prefix_len())
             .find_map(|len| {
-                let net = widened(rule.net.addr(), *len)?;
-                let ports = self.ports.get(&net)?;
-                let port = if ports.all {
-                    None
-                } else {
-                    Some(rule.port.filter(|p| ports.some.contains(p))?)
+                let ports = self.ports.get(&widened(rule.net.addr(), *len)?)?;
+                let at_its_port = |port| ports.some.iter().find(|(some, _)| *some == port);
+                let index = match ports.all {
+                    Some(index) => index,
+                    None => at_its_port(rule.port?)?.1,
                 };
-                Some(Rule { net, port })
+                self.list.get(index)
             })
     }
 }

@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV6};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::net::Host;
+use crate::policy::Place;
 
 use super::registry::{Class, V4, V6, classify};
 use super::*;
@@ -21,7 +22,15 @@ pub(super) fn plain() -> Ranges {
 
 /// Rules with a `/` are ranges, the others addresses.
 pub(super) fn ranges(allow: &[&str], deny: &[&str]) -> Ranges {
-    Ranges::new(rules(allow), rules(deny), false, Vec::new())
+    Ranges::new(placed(allow), placed(deny), false, Vec::new())
+}
+
+/// Rules that are written one on a line.
+pub(super) fn placed(texts: &[&str]) -> Vec<PlacedRule> {
+    let lines = rules(texts).into_iter().zip(1..);
+    lines
+        .map(|(rule, line)| rule.at(Place::in_file("rules".into(), line)))
+        .collect()
 }
 
 pub(super) fn rules(texts: &[&str]) -> Vec<Rule> {
@@ -264,9 +273,9 @@ fn unallocated_ipv6_is_not_public() {
     ];
     assert_verdicts(&plain(), Verdict::DenySpecialPurpose, &unallocated);
     // The operator's rules are asked as for any other class but the first.
-    let denied = Ranges::new(Vec::new(), rules(&["::/0"]), true, Vec::new());
+    let denied = Ranges::new(Vec::new(), placed(&["::/0"]), true, Vec::new());
     assert_verdicts(&denied, Verdict::DenyUser, &unallocated);
-    let allowed = Ranges::new(rules(&["::/0"]), rules(&["::/0"]), false, Vec::new());
+    let allowed = Ranges::new(placed(&["::/0"]), placed(&["::/0"]), false, Vec::new());
     assert_verdicts(&allowed, Verdict::AllowUser, &unallocated);
 }
 
@@ -452,7 +461,7 @@ fn scopes_are_kept() {
 
 #[test]
 fn unsafe_allow_private_ranges_frees_private_ranges_alone() {
-    let ranges = Ranges::new(Vec::new(), rules(&["10.1.0.0/16"]), true, Vec::new());
+    let ranges = Ranges::new(Vec::new(), placed(&["10.1.0.0/16"]), true, Vec::new());
     assert_verdicts(
         &ranges,
         Verdict::AllowDefault,
@@ -486,7 +495,7 @@ fn unsafe_allow_private_ranges_frees_private_ranges_alone() {
 
 #[test]
 fn issues_282_and_301_own_listeners_are_denied_whatever_the_rules_say() {
-    let ranges = Ranges::new(rules(&["0.0.0.0/0", "::/0"]), Vec::new(), true, vec![4750, 9810]);
+    let ranges = Ranges::new(placed(&["0.0.0.0/0", "::/0"]), Vec::new(), true, vec![4750, 9810]);
     let own = ["198.51.100.7", "fdaa::3", "8.8.4.4", "fe80::7"].map(ip);
     let local = |address| own.contains(&address);
     for addr in [
