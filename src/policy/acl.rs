@@ -118,36 +118,26 @@ pub(super) struct Answer {
     pub(super) intercepts: bool,
 }
 
-impl Answer {
-    fn new(rule: &Rule, outcome: Outcome, reason: &'static str) -> Answer {
-        Answer {
-            denial: match outcome {
-                Outcome::Allow | Outcome::AllowAndReport => None,
-                Outcome::Deny(code) => Some(code),
-            },
-            grounds: None,
-            decision: Decision {
-                project: rule.project.clone(),
-                reason: reason.into(),
-                enforce_would_deny: outcome != Outcome::Allow,
-            },
-            intercepts: false,
-        }
-    }
-
-    fn deny(rule: &Rule, code: Code, reason: &'static str, grounds: Box<Grounds>) -> Answer {
-        Answer {
-            grounds: Some(grounds),
-            ..Answer::new(rule, Outcome::Deny(code), reason)
-        }
-    }
-}
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Allow,
     AllowAndReport,
     Deny(Code),
+}
+
+/// What of a role's rule and the global lists speaks first on a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Basis {
+    /// The client named a proxy, and the rule does not list it.
+    ExternalProxy,
+    /// The rule's `allowed_domains` have the host.
+    AllowedDomains,
+    /// `global_deny_list` has it.
+    GlobalDenyList,
+    /// `global_allow_list` has it.
+    GlobalAllowList,
+    /// No list has it.
+    Action,
 }
 
 struct Found<'a> {
@@ -186,58 +176,54 @@ impl Acl {
         self.default.is_some()
     }
 
-    /// Judges one request; the order of the questions is the original's and decides which reason is given.
+    /// Judges one request.
     pub(super) fn decide(&self, role: &Role, host: &Host, ask: Ask<'_>) -> Answer {
         let Some(found) = self.find(role) else {
             return self.without_rule(role);
         };
-        let rule = found.rule;
+        let basis = self.basis(found.rule, host, ask);
+        let (outcome, reason) = found.outcome(basis);
+        let (denial, grounds) = match outcome {
+            Outcome::Allow | Outcome::AllowAndReport => (None, None),
+            Outcome::Deny(code) => (Some(code), Some(self.on_basis(&found, basis, role, host).into())),
+        };
+        let is_listed = basis == Basis::AllowedDomains;
+        Answer {
+            denial,
+            grounds,
+            decision: Decision {
+                project: found.rule.project.clone(),
+                reason: reason.into(),
+                enforce_would_deny: outcome != Outcome::Allow,
+            },
+            intercepts: is_listed && ask.scheme.is_none() && found.rule.mitm_domains.contains(host),
+        }
+    }
+
+    /// The order of the questions is the original's and decides which reason is given.
+    fn basis(&self, rule: &Rule, host: &Host, ask: Ask<'_>) -> Basis {
         if let Some(url) = ask.external_proxy_url()
             && !str::from_utf8(url)
                 .ok()
                 .and_then(|url| ProxyUrl::parse(url, Writer::Client))
                 .is_some_and(|proxy| rule.external_proxies.contains(proxy.host()))
         {
-            let reason = "connect proxy host not allowed in rule";
-            let grounds = self.external_proxy(&found);
-            return Answer::deny(rule, Code::ExternalProxyDenied, reason, grounds);
-        }
-        if rule.allowed_domains.contains(host) {
-            let mut answer = Answer::new(rule, Outcome::Allow, "host matched allowed domain in rule");
-            answer.intercepts = ask.scheme.is_none() && rule.mitm_domains.contains(host);
-            return answer;
-        }
-        if let Some(entry) = self.global_deny_list.find(host) {
-            let reason = "host matched rule in global deny list";
-            let grounds = self.listed(&entry, &found, role, host);
-            return Answer::deny(rule, Code::GlobalDenyList, reason, grounds);
-        }
-        if self.global_allow_list.contains(host) {
-            return Answer::new(rule, Outcome::Allow, "host matched rule in global allow list");
-        }
-        let reason = match rule.action {
-            _ if found.is_default => "default rule policy used",
-            Action::Open => "rule has open enforcement policy",
-            Action::Report => "rule has allow and report policy",
-            Action::Enforce => "rule has enforce policy",
-        };
-        match rule.action {
-            Action::Open => Answer::new(rule, Outcome::Allow, reason),
-            Action::Report => Answer::new(rule, Outcome::AllowAndReport, reason),
-            Action::Enforce => {
-                let code = match found.is_default {
-                    true => Code::DefaultRule,
-                    false => Code::NotInAllowedDomains,
-                };
-                Answer::deny(rule, code, reason, self.unlisted(&found, role, host))
-            }
+            Basis::ExternalProxy
+        } else if rule.allowed_domains.contains(host) {
+            Basis::AllowedDomains
+        } else if self.global_deny_list.contains(host) {
+            Basis::GlobalDenyList
+        } else if self.global_allow_list.contains(host) {
+            Basis::GlobalAllowList
+        } else {
+            Basis::Action
         }
     }
 
     fn without_rule(&self, role: &Role) -> Answer {
         Answer {
             denial: Some(Code::NoRule),
-            grounds: Some(self.no_rule(role)),
+            grounds: Some(self.no_rule(role).into()),
             decision: Decision {
                 project: Arc::default(),
                 reason: "no rule matched".into(),
@@ -262,6 +248,32 @@ impl Acl {
                 is_default: true,
             }),
         }
+    }
+}
+
+impl Found<'_> {
+    /// What follows, and the original's words for it.
+    fn outcome(&self, basis: Basis) -> (Outcome, &'static str) {
+        let reason = match (basis, self.rule.action) {
+            (Basis::ExternalProxy, _) => "connect proxy host not allowed in rule",
+            (Basis::AllowedDomains, _) => "host matched allowed domain in rule",
+            (Basis::GlobalDenyList, _) => "host matched rule in global deny list",
+            (Basis::GlobalAllowList, _) => "host matched rule in global allow list",
+            (Basis::Action, _) if self.is_default => "default rule policy used",
+            (Basis::Action, Action::Open) => "rule has open enforcement policy",
+            (Basis::Action, Action::Report) => "rule has allow and report policy",
+            (Basis::Action, Action::Enforce) => "rule has enforce policy",
+        };
+        let outcome = match (basis, self.rule.action) {
+            (Basis::ExternalProxy, _) => Outcome::Deny(Code::ExternalProxyDenied),
+            (Basis::GlobalDenyList, _) => Outcome::Deny(Code::GlobalDenyList),
+            (Basis::AllowedDomains | Basis::GlobalAllowList, _) => Outcome::Allow,
+            (Basis::Action, Action::Open) => Outcome::Allow,
+            (Basis::Action, Action::Report) => Outcome::AllowAndReport,
+            (Basis::Action, Action::Enforce) if self.is_default => Outcome::Deny(Code::DefaultRule),
+            (Basis::Action, Action::Enforce) => Outcome::Deny(Code::NotInAllowedDomains),
+        };
+        (outcome, reason)
     }
 }
 

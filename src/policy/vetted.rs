@@ -51,10 +51,7 @@ impl Policy {
         is_local: &dyn Fn(IpAddr) -> bool,
     ) -> Result<VettedList, Denied> {
         let Fixed { ranges, network, .. } = &*self.fixed;
-        let candidates = match &allowed.target().host {
-            Host::Addr(address) => std::slice::from_ref(address),
-            Host::Name(_) => found,
-        };
+        let candidates = candidates(&allowed.target().host, found);
         let mut vetted = VettedList::new();
         let mut denied: Option<(SocketAddr, Verdict)> = None;
         for &address in candidates.iter().filter(|&&address| network.admits(address)) {
@@ -103,6 +100,14 @@ impl Policy {
             code,
             grounds: Box::new(grounds),
         })
+    }
+}
+
+/// The addresses that a host may stand for.
+pub(super) fn candidates<'a>(host: &'a Host, found: &'a [IpAddr]) -> &'a [IpAddr] {
+    match host {
+        Host::Addr(address) => std::slice::from_ref(address),
+        Host::Name(_) => found,
     }
 }
 

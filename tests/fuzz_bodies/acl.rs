@@ -4,7 +4,7 @@ use smokescreen::net::Target;
 use smokescreen::policy::acl::{Acl, Action};
 use smokescreen::policy::auth::Password;
 use smokescreen::policy::ranges::Ranges;
-use smokescreen::policy::{Ask, Credentials, Network, Policy, PolicyParts, Role};
+use smokescreen::policy::{Ask, Code, Credentials, Network, Policy, PolicyParts, Role};
 
 /// Words of the text that are asked for as hosts.
 const WORDS_MAX: usize = 24;
@@ -73,8 +73,19 @@ fn answer(policy: &Policy, role: &Role, host: &str) -> Option<(bool, String)> {
         scheme: None,
         external_proxy: None,
     };
+    let explained = policy.explain(role, target.clone(), ask, None, &|_| false);
     Some(match policy.decide(role, target, ask) {
-        Ok(allowed) => (true, allowed.decision().reason.to_string()),
-        Err(denied) => (false, denied.decision.reason.to_string()),
+        Ok(allowed) => {
+            assert!(
+                explained.code.is_none_or(Code::is_of_addresses),
+                "the ACL lets {host} out: {explained:?}"
+            );
+            (true, allowed.decision().reason.to_string())
+        }
+        Err(denied) => {
+            assert_eq!(explained.code, Some(denied.code), "{host}");
+            assert_eq!(explained.grounds, *denied.grounds, "{host}");
+            (false, denied.decision.reason.to_string())
+        }
     })
 }

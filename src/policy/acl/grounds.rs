@@ -1,57 +1,70 @@
-//! What a denial of the ACL comes from and what would lift it, in words for people. Made for denials alone: an allowed
-//! request pays nothing for it. Decides nothing.
+//! What an answer of the ACL comes from and what would lift a denial, in words for people. Made for denials and for
+//! whoever asks why: an allowed request pays nothing for it. Decides nothing.
 
 use crate::net::Host;
-use crate::policy::glob::Matched;
-use crate::policy::{Grounds, Place, Role};
+use crate::policy::glob::GlobSet;
+use crate::policy::{Ask, Grounds, Place, Role};
 use crate::yaml::Line;
 
-use super::{Acl, BUILT_IN_SOURCE, Found};
+use super::{Acl, Action, BUILT_IN_SOURCE, Basis, Found};
 
 impl Acl {
-    /// For a host that the rule's action denies: the rule.
-    pub(super) fn unlisted(&self, found: &Found<'_>, role: &Role, host: &Host) -> Box<Grounds> {
-        Box::new(Grounds {
-            rule: self.at(found.rule.line),
-            matched: Box::default(),
-            hint: self.listing(found, role, host),
-        })
+    /// What [`Acl::decide`] says on this question comes from.
+    pub(crate) fn grounds(&self, role: &Role, host: &Host, ask: Ask<'_>) -> Grounds {
+        match self.find(role) {
+            Some(found) => self.on_basis(&found, self.basis(found.rule, host, ask), role, host),
+            None => self.no_rule(role),
+        }
     }
 
-    /// For a host that `global_deny_list` has: the entry. A rule's own list goes before it.
-    pub(super) fn listed(
-        &self,
-        entry: &Matched,
-        found: &Found<'_>,
-        role: &Role,
-        host: &Host,
-    ) -> Box<Grounds> {
-        Box::new(Grounds {
-            rule: self.at(entry.line),
-            matched: entry.glob.to_string().into(),
-            hint: self.listing(found, role, host),
-        })
-    }
-
-    /// For a proxy that the client named and the rule does not.
-    pub(super) fn external_proxy(&self, found: &Found<'_>) -> Box<Grounds> {
-        Box::new(Grounds {
-            rule: self.at(found.rule.line),
-            hint: "leave the field X-Upstream-Https-Proxy out".into(),
-            ..Grounds::default()
-        })
+    /// The entry that speaks, where a list has one; the rule where none does.
+    pub(super) fn on_basis(&self, found: &Found<'_>, basis: Basis, role: &Role, host: &Host) -> Grounds {
+        let rule = || self.at(found.rule.line);
+        match basis {
+            Basis::ExternalProxy => Grounds {
+                rule: rule(),
+                hint: "leave the field X-Upstream-Https-Proxy out".into(),
+                ..Grounds::default()
+            },
+            Basis::AllowedDomains => self.listed(&found.rule.allowed_domains, host),
+            Basis::GlobalAllowList => self.listed(&self.global_allow_list, host),
+            // A rule's own list goes before it.
+            Basis::GlobalDenyList => Grounds {
+                hint: self.listing(found, role, host),
+                ..self.listed(&self.global_deny_list, host)
+            },
+            Basis::Action => Grounds {
+                rule: rule(),
+                hint: match found.rule.action {
+                    Action::Enforce => self.listing(found, role, host),
+                    Action::Open | Action::Report => Box::default(),
+                },
+                ..Grounds::default()
+            },
+        }
     }
 
     /// For a role that no rule is for.
-    pub(super) fn no_rule(&self, role: &Role) -> Box<Grounds> {
+    pub(super) fn no_rule(&self, role: &Role) -> Grounds {
         let entry = match role {
             Role::Named(name) => format!("a service named '{name}', or a default rule"),
             Role::Missing => "a default rule".to_owned(),
         };
-        Box::new(Grounds {
+        Grounds {
             hint: self.in_a_file(entry),
             ..Grounds::default()
-        })
+        }
+    }
+
+    fn listed(&self, list: &GlobSet, host: &Host) -> Grounds {
+        let Some(entry) = list.find(host) else {
+            return Grounds::default();
+        };
+        Grounds {
+            rule: self.at(entry.line),
+            matched: entry.glob.to_string().into(),
+            hint: Box::default(),
+        }
     }
 
     /// The entry that would let this host out.

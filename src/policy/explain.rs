@@ -1,0 +1,106 @@
+//! Why a request would be let out or not: [`Policy::explain`], for commands that people ask before or after the fact.
+//! Asks [`Policy::decide`] and [`Policy::vet`], so that the verdict is the proxy's own, and adds what it comes from.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::net::Target;
+
+use super::vetted::candidates;
+use super::{Ask, Code, Decision, Denied, Grounds, Policy, Role};
+
+/// A verdict and what it comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Explanation {
+    /// The stable name of what denies the request; none where it would be let out.
+    pub code: Option<Code>,
+    /// What the canonical log line would say of it.
+    pub decision: Decision,
+    /// What lets it out or denies it: the line, the entry, and what would lift a denial.
+    pub grounds: Grounds,
+    /// What each address is, in the order found; none where the ACL denies.
+    pub addresses: Vec<AddressExplained>,
+}
+
+/// What is said of one address.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AddressExplained {
+    /// It, as it would be dialled.
+    pub address: SocketAddr,
+    /// May it be dialled, if the family is wanted?
+    pub allows: bool,
+    /// The name of the rule or class that decides, as in `Deny: Private Range`.
+    pub class: &'static str,
+    /// Where the operator's rule is written; empty where the class decides.
+    pub rule: Box<str>,
+}
+
+impl Policy {
+    /// Says what would come of a request and why. `found` are the addresses of its host; `None` leaves a name's
+    /// addresses out of the verdict. `is_local` is as for [`Policy::vet`].
+    pub fn explain(
+        &self,
+        role: &Role,
+        target: Target,
+        ask: Ask<'_>,
+        found: Option<&[IpAddr]>,
+        is_local: &dyn Fn(IpAddr) -> bool,
+    ) -> Explanation {
+        let host = target.host.clone();
+        let allowed = match self.decide(role, target, ask) {
+            Ok(allowed) => allowed,
+            Err(denied) => return Explanation::of(denied),
+        };
+        let addresses = candidates(&host, found.unwrap_or_default());
+        let is_vetted = found.is_some() || !addresses.is_empty();
+        let explanation = match self.vet(&allowed, addresses, is_local) {
+            Err(denied) if is_vetted => Explanation::of(denied),
+            Ok(_) | Err(_) => Explanation {
+                code: None,
+                decision: allowed.decision().clone(),
+                grounds: match &self.acl {
+                    Some(acl) => acl.grounds(role, &host, ask),
+                    None => Grounds::default(),
+                },
+                addresses: Vec::new(),
+            },
+        };
+        let port = allowed.target().port;
+        let each = addresses.iter().map(|&address| SocketAddr::new(address, port));
+        Explanation {
+            addresses: each
+                .map(|address| self.explain_address(address, is_local))
+                .collect(),
+            ..explanation
+        }
+    }
+
+    fn explain_address(&self, address: SocketAddr, is_local: &dyn Fn(IpAddr) -> bool) -> AddressExplained {
+        let ranges = &self.fixed.ranges;
+        let (address, verdict) = ranges.judge(address, is_local);
+        let rule = ranges.rule_of(address, verdict);
+        AddressExplained {
+            address,
+            allows: verdict.allows(),
+            class: verdict.label(),
+            rule: rule
+                .map(|placed| placed.place.to_string())
+                .unwrap_or_default()
+                .into(),
+        }
+    }
+}
+
+impl Explanation {
+    fn of(denied: Denied) -> Explanation {
+        Explanation {
+            code: Some(denied.code),
+            decision: denied.decision,
+            grounds: *denied.grounds,
+            addresses: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "explain_tests.rs"]
+mod tests;
