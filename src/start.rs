@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use mio::Poll;
 
-use crate::config::options::option;
+use crate::config::options::TRANSPORT_MAX_IDLE_CONNS;
 use crate::config::{AclSource, Config};
 use crate::http::HeadLimits;
 use crate::io::budget::Budget;
@@ -186,7 +186,7 @@ fn policy(config: &Config, acl: Option<Acl>, own_port: u16) -> Policy {
 
 fn connections_max(config: &Config, descriptors: Descriptors) -> usize {
     let derived = descriptors.connections();
-    let configured = usize::try_from(config.max_connections).unwrap_or(usize::MAX);
+    let configured = config.max_connections;
     if configured > derived {
         log::warn!(
             "--max-connections is {configured}, but {} descriptors are enough for {derived}: dials fail when they are used up",
@@ -199,8 +199,7 @@ fn connections_max(config: &Config, descriptors: Descriptors) -> usize {
 /// Idle upstream connections have what nobody else uses. Only who asked for more than there is at all is told.
 fn idle_max(config: &Config, descriptors: Descriptors) -> usize {
     let (configured, room) = (config.transport_max_idle_conns, descriptors.wires());
-    let is_default =
-        option("transport-max-idle-conns").is_some_and(|row| row.default == configured.to_string());
+    let is_default = TRANSPORT_MAX_IDLE_CONNS.row().default == configured.to_string();
     if configured > room && !is_default {
         log::warn!(
             "{room} idle upstream connections are kept at most, not {configured}: the limit is {} descriptors",

@@ -5,56 +5,58 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 
 use super::error::{ConfigError, quoted};
-use super::options::{OptionRow, SwitchedOnBy, option, options};
-use super::settings::{Given, Settings};
-use super::source::Source;
+use super::options::{OptionRow, SwitchedOnBy, options};
+use super::settings::Settings;
+use super::source::{Given, Source};
+use super::table::clients::{
+    ROLES_BY_SOURCE, TLS_CLIENT_CA_FILE, TLS_CRL_FILE, TLS_KEY_FILE, TLS_ROLE_FROM, TLS_SERVER_BUNDLE_FILE,
+};
+use super::table::destinations::{MITM_CA_CERT_FILE, MITM_CA_KEY_FILE};
+use super::table::operation::{MAX_REQUEST_BURST, MAX_REQUEST_RATE};
 use super::values::{Kind, Value, source};
 
 /// Checks everything that takes more than one value to see.
 pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
-    both_or_none(settings, "mitm-ca-cert-file", "mitm-ca-key-file")?;
+    both_or_none(settings, MITM_CA_CERT_FILE.row(), MITM_CA_KEY_FILE.row())?;
     tls_has_a_certificate(settings)?;
     burst_exceeds_rate(settings)?;
     sources_are_distinct(settings)?;
     for row in options().filter(|row| row.kind == Kind::File) {
-        settings.all(row.name()).iter().try_for_each(readable)?;
+        settings.all(row).iter().try_for_each(readable)?;
     }
     for row in options() {
-        settings
-            .all(row.name())
-            .iter()
-            .try_for_each(|given| built(row, given))?;
+        settings.all(row).iter().try_for_each(|given| built(row, given))?;
     }
     Ok(())
 }
 
-fn both_or_none(settings: &Settings, one: &str, other: &str) -> Result<(), ConfigError> {
+fn both_or_none(settings: &Settings, one: &OptionRow, other: &OptionRow) -> Result<(), ConfigError> {
     needs(settings, one, other)?;
     needs(settings, other, one)
 }
 
-fn needs(settings: &Settings, one: &str, other: &str) -> Result<(), ConfigError> {
-    match (settings.one(one), settings.is_given(other), option(other)) {
-        (Some(given), false, Some(row)) => Err(ConfigError::at(
+fn needs(settings: &Settings, one: &OptionRow, other: &OptionRow) -> Result<(), ConfigError> {
+    match (settings.one(one), settings.is_given(other)) {
+        (Some(given), false) => Err(ConfigError::at(
             &given.source,
-            format!("{} is needed too", given.source.spelling_of(row)),
+            format!("{} is needed too", given.source.spelling_of(other)),
         )),
         _ => Ok(()),
     }
 }
 
 fn tls_has_a_certificate(settings: &Settings) -> Result<(), ConfigError> {
-    const CERTIFICATE: &str = "tls-server-bundle-file";
+    let certificate = TLS_SERVER_BUNDLE_FILE.row();
     for one in [
-        "tls.key_file",
-        "tls-client-ca-file",
-        "tls-crl-file",
-        "tls.role_from",
+        TLS_KEY_FILE.row(),
+        TLS_CLIENT_CA_FILE.row(),
+        TLS_CRL_FILE.row(),
+        TLS_ROLE_FROM.row(),
     ] {
-        needs(settings, one, CERTIFICATE)?;
+        needs(settings, one, certificate)?;
     }
     match &settings.tls_at {
-        Some(at) if !settings.is_given(CERTIFICATE) => {
+        Some(at) if !settings.is_given(certificate) => {
             Err(ConfigError::new(format!("{at}: cert_file is missing")))
         }
         _ => Ok(()),
@@ -64,32 +66,30 @@ fn tls_has_a_certificate(settings: &Settings) -> Result<(), ConfigError> {
 /// A burst at or below the rate would be no burst. Zero stands for twice the rate.
 fn burst_exceeds_rate(settings: &Settings) -> Result<(), ConfigError> {
     let (Some(burst), Some(rate)) = (
-        settings.one("max-request-burst"),
-        settings.one("max-request-rate"),
+        settings.one(MAX_REQUEST_BURST.row()),
+        settings.one(MAX_REQUEST_RATE.row()),
     ) else {
         return Ok(());
     };
-    match (&burst.value, &rate.value) {
-        (Value::Number(requests), Value::Fraction(per_second))
-            if *requests > 0 && (*requests as f64) <= *per_second =>
-        {
-            Err(ConfigError::at(
-                &burst.source,
-                format!(
-                    "the burst {} must exceed the rate {}",
-                    quoted(&burst.text),
-                    quoted(&rate.text)
-                ),
-            ))
-        }
-        _ => Ok(()),
+    let requests = settings.value(MAX_REQUEST_BURST)? as f64;
+    let per_second = settings.value(MAX_REQUEST_RATE)?;
+    if requests > 0.0 && requests <= per_second {
+        return Err(ConfigError::at(
+            &burst.source,
+            format!(
+                "the burst {} must exceed the rate {}",
+                quoted(&burst.text),
+                quoted(&rate.text)
+            ),
+        ));
     }
+    Ok(())
 }
 
 /// Of two roles for one range none could be told to be the right one.
 fn sources_are_distinct(settings: &Settings) -> Result<(), ConfigError> {
     let mut seen = HashSet::new();
-    for given in settings.all("roles_by_source") {
+    for given in settings.all(ROLES_BY_SOURCE.row()) {
         if source(&given.text).is_some_and(|range| !seen.insert(range)) {
             let (range, _) = given.text.split_once(": ").unwrap_or_default();
             let words = format!("the range {} stands here a second time", quoted(range));

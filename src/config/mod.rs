@@ -2,7 +2,8 @@
 //! here; of files, the configuration and the password are read, the others only tried.
 //!
 //! [`options`] is the one table everything is driven by. `flags`, `environment` and `file` take their text apart,
-//! `values` understands single values, `settings` decides which count, `checks` looks at them together.
+//! `values` and `words` understand single values, `typed` says what each becomes, `settings` decides which count,
+//! `checks` looks at them together.
 
 mod checks;
 mod environment;
@@ -14,27 +15,44 @@ mod nearest;
 pub mod options;
 mod password;
 mod print;
+mod row;
 mod settings;
 mod source;
 mod table;
+mod typed;
 mod values;
+mod words;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use crate::net::Network;
-pub use environment::Environment;
-pub use error::ConfigError;
-pub use password::PasswordFile;
-pub use values::SizeRange;
-
 use crate::log::{Format, Levels};
+pub use crate::net::Network;
 use crate::policy::acl::Action;
 use crate::policy::auth::Password;
 use crate::policy::ranges::PlacedRule;
-use settings::Settings;
+
+pub use self::environment::Environment;
+pub use self::error::ConfigError;
+pub use self::password::PasswordFile;
+use self::settings::Settings;
+use self::table::clients::{
+    ALLOW_MISSING_ROLE, DNS_TIMEOUT, DRAIN_DELAY, EXIT_TIMEOUT, IDLE_TIMEOUT, LISTEN_IP, LISTEN_PORT,
+    READ_HEADER_TIMEOUT, READ_TIMEOUT, ROLES_BY_SOURCE, TIMEOUT, TLS_CLIENT_CA_FILE, USERS_FILE,
+    WRITE_TIMEOUT,
+};
+use self::table::destinations::{
+    ADDITIONAL_ERROR_MESSAGE_ON_DENY, ALLOW_ADDRESS, ALLOW_RANGE, DENY_ADDRESS, DENY_RANGE, DENY_STATUS,
+    DENY_STYLE, DISABLE_ACL_POLICY_ACTION, DNS_CACHE_TTL, EGRESS_ACL_FILE, NETWORK, RESOLVER_ADDRESS,
+    UNSAFE_ALLOW_PRIVATE_RANGES,
+};
+use self::table::operation::{
+    HEAD_BYTES_MAX, HEAD_FIELDS_MAX, HELP, LOG_FORMAT, LOG_LEVEL, MAX_CONNECTIONS, PRINT_CONFIG,
+    TRANSPORT_MAX_IDLE_CONNS, TRANSPORT_MAX_IDLE_CONNS_PER_HOST, VERSION,
+};
+pub use self::values::SizeRange;
 
 /// Everything the program is told at start, understood and range-checked; of the ACL, where it is.
 #[derive(Clone, Debug)]
@@ -88,7 +106,7 @@ pub struct Config {
     /// Serve clients without credentials too.
     pub allow_missing_role: bool,
     /// Most client connections at a time; 0 is to be derived from the descriptor limit.
-    pub max_connections: u64,
+    pub max_connections: usize,
     /// Most kept-alive connections to origins.
     pub transport_max_idle_conns: usize,
     /// Most kept-alive connections to one origin.
@@ -132,21 +150,21 @@ pub fn from_process(arguments: &[OsString], environment: &Environment) -> Result
     let flags = flags::read(arguments)?;
     // Help must be had even where environment or file are broken.
     for written in &flags {
-        match (written.row.flag, written.text.as_str()) {
-            (_, "false" | "0") => {}
-            ("help", _) => return Ok(Start::Print(help::text())),
-            ("version", _) => return Ok(Start::Print(help::version())),
+        match written.row {
+            _ if matches!(&*written.text, "false" | "0") => {}
+            row if HELP.is(row) => return Ok(Start::Print(help::text())),
+            row if VERSION.is(row) => return Ok(Start::Print(help::version())),
             _ => {}
         }
     }
     let settings = Settings::collect(flags, environment)?;
     checks::check(&settings)?;
     let (password, password_file) = password::read(environment)?;
-    if settings.switch("print-config")? {
+    if settings.value(PRINT_CONFIG)? {
         return Ok(Start::Print(print::text(&settings, password.is_some())));
     }
     identification(&settings, password.as_ref())?;
-    let log_levels = log_levels(&settings, environment);
+    let log_levels = log_levels(&settings, environment)?;
     let config = build(&settings, password, password_file, log_levels)?;
     Ok(Start::Run(Box::new(config)))
 }
@@ -154,10 +172,10 @@ pub fn from_process(arguments: &[OsString], environment: &Environment) -> Result
 /// A proxy that could tell no client from another would refuse every request: it does not start.
 fn identification(settings: &Settings, password: Option<&Password>) -> Result<(), ConfigError> {
     let identified = password.is_some()
-        || settings.switch("allow-missing-role")?
-        || settings.is_given("tls-client-ca-file")
-        || settings.is_given("users-file")
-        || settings.is_given("roles_by_source");
+        || settings.value(ALLOW_MISSING_ROLE)?
+        || settings.is_given(TLS_CLIENT_CA_FILE.row())
+        || settings.is_given(USERS_FILE.row())
+        || settings.is_given(ROLES_BY_SOURCE.row());
     if identified {
         return Ok(());
     }
@@ -174,84 +192,58 @@ fn build(
     password_file: Option<PasswordFile>,
     log_levels: Levels,
 ) -> Result<Config, ConfigError> {
-    let acl = match settings.text("egress-acl-file") {
-        Some(path) => AclSource::File(PathBuf::from(path)),
+    let acl = match settings.optional(EGRESS_ACL_FILE)? {
+        Some(path) => AclSource::File(path),
         None if password.is_some() => AclSource::BuiltIn,
         None => AclSource::Absent,
     };
     Ok(Config {
-        listen_ip: settings.text("listen-ip").map(str::to_owned),
-        listen_port: settings.number("listen-port")?,
-        connect_timeout: settings.duration("timeout")?,
-        dns_timeout: settings.duration("dns-timeout")?,
-        idle_timeout: settings.duration("idle-timeout")?,
-        exit_timeout: settings.duration("exit-timeout")?,
-        drain_delay: settings.duration("drain-delay")?,
-        read_header_timeout: settings.duration("read-header-timeout")?,
-        read_timeout: settings.duration("read-timeout")?,
-        write_timeout: settings.duration("write-timeout")?,
-        head_bytes_max: settings.number("head-bytes-max")?,
-        head_fields_max: settings.number("head-fields-max")?,
-        deny: [settings.rules("deny-range"), settings.rules("deny-address")].concat(),
-        allow: [settings.rules("allow-range"), settings.rules("allow-address")].concat(),
-        unsafe_allow_private_ranges: settings.switch("unsafe-allow-private-ranges")?,
+        listen_ip: settings.optional(LISTEN_IP)?,
+        listen_port: settings.value(LISTEN_PORT)?,
+        connect_timeout: settings.value(TIMEOUT)?.0.unwrap_or_default(),
+        dns_timeout: settings.value(DNS_TIMEOUT)?,
+        idle_timeout: settings.value(IDLE_TIMEOUT)?.0.unwrap_or_default(),
+        exit_timeout: settings.value(EXIT_TIMEOUT)?,
+        drain_delay: settings.value(DRAIN_DELAY)?,
+        read_header_timeout: settings.value(READ_HEADER_TIMEOUT)?,
+        read_timeout: settings.value(READ_TIMEOUT)?.0.unwrap_or_default(),
+        write_timeout: settings.value(WRITE_TIMEOUT)?.0.unwrap_or_default(),
+        head_bytes_max: settings.value(HEAD_BYTES_MAX)?,
+        head_fields_max: settings.value(HEAD_FIELDS_MAX)?,
+        deny: [settings.list(DENY_RANGE)?, settings.list(DENY_ADDRESS)?].concat(),
+        allow: [settings.list(ALLOW_RANGE)?, settings.list(ALLOW_ADDRESS)?].concat(),
+        unsafe_allow_private_ranges: settings.value(UNSAFE_ALLOW_PRIVATE_RANGES)?,
         acl,
-        disable_acl_policy_actions: settings.words("disable-acl-policy-action")?,
+        disable_acl_policy_actions: settings.list(DISABLE_ACL_POLICY_ACTION)?,
         deny_message_extra: settings
-            .text("additional-error-message-on-deny")
-            .unwrap_or_default()
-            .to_owned(),
-        deny_status: if settings.text("deny-status") == Some("403") {
-            403
-        } else {
-            407
-        },
-        deny_explicit: settings.text("deny-style") != Some("reference"),
-        resolver_addresses: settings.sockets("resolver-address"),
-        network: network(settings),
-        dns_cache_ttl: settings.duration("dns-cache-ttl")?,
-        allow_missing_role: settings.switch("allow-missing-role")?,
-        max_connections: settings.number("max-connections")?,
-        transport_max_idle_conns: settings.number("transport-max-idle-conns")?,
-        transport_max_idle_conns_per_host: settings.number("transport-max-idle-conns-per-host")?,
-        log_format: if settings.text("log-format") == Some("json") {
-            Format::Json
-        } else {
-            Format::Text
-        },
+            .optional(ADDITIONAL_ERROR_MESSAGE_ON_DENY)?
+            .unwrap_or_default(),
+        deny_status: settings.value(DENY_STATUS)?.0,
+        deny_explicit: settings.value(DENY_STYLE)?.is_explicit,
+        resolver_addresses: settings.list(RESOLVER_ADDRESS)?,
+        network: settings.value(NETWORK)?,
+        dns_cache_ttl: settings.value(DNS_CACHE_TTL)?,
+        allow_missing_role: settings.value(ALLOW_MISSING_ROLE)?,
+        max_connections: settings.value(MAX_CONNECTIONS)?,
+        transport_max_idle_conns: settings.value(TRANSPORT_MAX_IDLE_CONNS)?,
+        transport_max_idle_conns_per_host: settings.value(TRANSPORT_MAX_IDLE_CONNS_PER_HOST)?,
+        log_format: settings.value(LOG_FORMAT)?,
         log_levels,
         password,
         password_file,
     })
 }
 
-fn network(settings: &Settings) -> Network {
-    match settings.text("network") {
-        Some("ip4") => Network::V4,
-        Some("ip6") => Network::V6,
-        _ => Network::Any,
-    }
-}
-
 /// An ambient variable in which nothing counts says nothing.
-fn log_levels(settings: &Settings, environment: &Environment) -> Levels {
+fn log_levels(settings: &Settings, environment: &Environment) -> Result<Levels, ConfigError> {
     let ambient = || {
         let text = environment::variable(environment, "RUST_LOG").ok().flatten()?;
         Levels::ambient(&text)
     };
-    match settings.text("log-level").and_then(log_level) {
+    Ok(match settings.optional(LOG_LEVEL)? {
         Some(level) => Levels::all(level),
         None => ambient().unwrap_or_default(),
-    }
-}
-
-/// `warning` is logrus' word, `warn` the log crate's.
-fn log_level(word: &str) -> Option<log::LevelFilter> {
-    if word == "warning" {
-        Some(log::LevelFilter::Warn)
-    } else {
-        word.parse().ok()
-    }
+    })
 }
 
 #[cfg(test)]

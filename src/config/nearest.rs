@@ -1,9 +1,16 @@
 //! Which accepted name somebody meant who wrote another: the same option as it is spelled elsewhere, what another
 //! proxy calls it, or the name that looks most like it. It only words a hint; nothing is accepted because of it.
 
-use super::options::{ENVIRONMENT_PREFIX, OptionRow, option, options};
-use super::password;
 use crate::text::nearest::nearest;
+
+use super::options::{ENVIRONMENT_PREFIX, OptionRow, options};
+use super::row::{PASSWORD, PASSWORD_FILE};
+use super::table::clients::{ALLOW_MISSING_ROLE, EXIT_TIMEOUT, LISTEN_IP};
+use super::table::destinations::{
+    EGRESS_ACL_FILE, RESOLVER_ADDRESS, UNSAFE_ALLOW_PRIVATE_RANGES, UPSTREAM_HTTP_PROXY_ADDR,
+    UPSTREAM_HTTPS_PROXY_ADDR,
+};
+use super::table::operation::{CONFIG_FILE, LOG_LEVEL, MAX_CONNECTIONS, PROMETHEUS_PORT};
 
 /// Where the name stands, and in whose spelling the hint is given.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,40 +24,40 @@ pub(super) enum Place {
 }
 
 /// What other versions, wrappers and proxies call an option (flags without dashes), in plain spelling.
-const ALIASES: &[(&str, &str)] = &[
-    ("acl", "egress-acl-file"),
-    ("allow-missing-credentials", "allow-missing-role"),
-    ("bind", "listen-ip"),
-    ("config", "config-file"),
+const ALIASES: &[(&str, &OptionRow)] = &[
+    ("acl", &EGRESS_ACL_FILE.row),
+    ("allow-missing-credentials", &ALLOW_MISSING_ROLE.row),
+    ("bind", &LISTEN_IP.row),
+    ("config", &CONFIG_FILE.row),
     (
         "danger-allow-access-to-private-ranges",
-        "unsafe-allow-private-ranges",
+        &UNSAFE_ALLOW_PRIVATE_RANGES.row,
     ),
-    ("dns", "resolver-address"),
-    ("dns-resolver", "resolver-address"),
-    ("dns-server", "resolver-address"),
-    ("host", "listen-ip"),
-    ("https-proxy", "upstream-https-proxy-addr"),
-    ("http-proxy", "upstream-http-proxy-addr"),
-    ("listen", "listen-ip"),
-    ("listen-addr", "listen-ip"),
-    ("listen-address", "listen-ip"),
-    ("max-conns", "max-connections"),
-    ("metrics-port", "prometheus-port"),
-    ("nameserver", "resolver-address"),
-    ("resolver", "resolver-address"),
-    ("shutdown-timeout", "exit-timeout"),
-    ("verbose", "log-level"),
+    ("dns", &RESOLVER_ADDRESS.row),
+    ("dns-resolver", &RESOLVER_ADDRESS.row),
+    ("dns-server", &RESOLVER_ADDRESS.row),
+    ("host", &LISTEN_IP.row),
+    ("https-proxy", &UPSTREAM_HTTPS_PROXY_ADDR.row),
+    ("http-proxy", &UPSTREAM_HTTP_PROXY_ADDR.row),
+    ("listen", &LISTEN_IP.row),
+    ("listen-addr", &LISTEN_IP.row),
+    ("listen-address", &LISTEN_IP.row),
+    ("max-conns", &MAX_CONNECTIONS.row),
+    ("metrics-port", &PROMETHEUS_PORT.row),
+    ("nameserver", &RESOLVER_ADDRESS.row),
+    ("resolver", &RESOLVER_ADDRESS.row),
+    ("shutdown-timeout", &EXIT_TIMEOUT.row),
+    ("verbose", &LOG_LEVEL.row),
 ];
 
 /// What the password is called by those who look for it among the options.
 const PASSWORDS: &[(&str, &str)] = &[
-    ("auth", password::PASSWORD),
-    ("password", password::PASSWORD),
-    ("password-file", password::PASSWORD_FILE),
-    ("proxy-auth", password::PASSWORD),
-    ("proxy-password", password::PASSWORD),
-    ("proxy-password-file", password::PASSWORD_FILE),
+    ("auth", PASSWORD),
+    ("password", PASSWORD),
+    ("password-file", PASSWORD_FILE),
+    ("proxy-auth", PASSWORD),
+    ("proxy-password", PASSWORD),
+    ("proxy-password-file", PASSWORD_FILE),
 ];
 
 /// What a name may stand for.
@@ -94,9 +101,7 @@ fn derived() -> impl Iterator<Item = (String, Meant)> {
 }
 
 fn aliases() -> impl Iterator<Item = (String, Meant)> {
-    let options = ALIASES
-        .iter()
-        .filter_map(|(alias, name)| Some((*alias, Meant::Option(option(name)?))));
+    let options = ALIASES.iter().map(|(alias, row)| (*alias, Meant::Option(row)));
     let passwords = PASSWORDS
         .iter()
         .map(|(alias, variable)| (*alias, Meant::Variable(variable)));
@@ -125,8 +130,8 @@ mod tests {
 
     #[test]
     fn aliases_stand_for_options_and_are_none() {
-        for (alias, name) in ALIASES {
-            assert!(option(name).is_some(), "{name}");
+        for (alias, row) in ALIASES {
+            assert!(options().any(|known| known.name() == row.name()), "{alias}");
             assert!(derived().all(|(known, _)| known != *alias), "{alias}");
             assert_eq!(plain(alias), *alias);
         }

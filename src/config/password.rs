@@ -8,17 +8,14 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use crate::policy::auth::Password;
+
 use super::environment::{Environment, variable};
 use super::error::{ConfigError, quoted};
-use crate::policy::auth::Password;
+use super::row::{PASSWORD, PASSWORD_FILE};
 
 /// Longest password, in bytes; a head with a longer one would hardly pass.
 const PASSWORD_BYTES_MAX: usize = 4096;
-
-/// The variable that holds it.
-pub(super) const PASSWORD: &str = "PROXY_PASSWORD";
-/// The variable that names the file it is in.
-pub(super) const PASSWORD_FILE: &str = "PROXY_PASSWORD_FILE";
 
 /// The file that holds the password. It may be read again.
 #[derive(Clone, PartialEq, Eq, Debug)]

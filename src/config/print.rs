@@ -6,8 +6,8 @@ use std::fmt::Write;
 use crate::text::one_line;
 
 use super::options::{OptionRow, options};
-use super::settings::{Given, Settings};
-use super::source::Source;
+use super::settings::Settings;
+use super::source::{Given, Source};
 use super::values::{Kind, Value};
 
 /// The settings as YAML.
@@ -21,7 +21,7 @@ pub(super) fn text(settings: &Settings, password_is_set: bool) -> String {
     let mut in_tls = false;
     for row in options().filter(|row| row.has_key()) {
         let key = row.key();
-        let given = settings.all(row.name());
+        let given = settings.all(row);
         let Some(inner) = key.strip_prefix("tls.") else {
             entry(&mut text, "", &key, row, given);
             continue;

@@ -1,13 +1,18 @@
-//! The shape of the option table's rows, and the names derived from them. The rows themselves are in `table`.
+//! The shape of the option table's rows, and the names derived from them. The rows themselves are in `table`, what
+//! type a row's value has is said in `typed`.
 //!
 //! One row drives the flag, the environment variable, the YAML key, `--help` and `--print-config`: a spelling,
 //! default or limit that is written here once cannot disagree with itself.
 
-pub use super::table::GROUPS;
-pub use super::values::Kind;
+use super::values::Kind;
 
 /// What the environment names of all options begin with.
 pub const ENVIRONMENT_PREFIX: &str = "SMOKESCREEN_";
+
+/// The variable that holds the password, which is no option, so that it never shows in a list of processes.
+pub(super) const PASSWORD: &str = "PROXY_PASSWORD";
+/// The variable that names the file it is in.
+pub(super) const PASSWORD_FILE: &str = "PROXY_PASSWORD_FILE";
 
 /// Options that belong together, under a heading of `--help`.
 #[derive(Debug)]
@@ -47,14 +52,14 @@ pub enum SwitchedOnBy {
 }
 
 /// One option.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct OptionRow {
     /// The flag without dashes; empty where [`Places::FileOnly`].
     pub flag: &'static str,
     /// The one-letter flag, or empty.
     pub short: &'static str,
     /// The YAML key where it is not derived from the flag; `tls.x` is key `x` of the mapping `tls`.
-    yaml_key: &'static str,
+    pub(super) yaml_key: &'static str,
     /// What a value looks like, and its limits.
     pub kind: Kind,
     /// May be given several times; what several places give adds up.
@@ -74,7 +79,7 @@ pub struct OptionRow {
 }
 
 impl OptionRow {
-    /// A row with a flag, an environment name and a derived key.
+    /// A row with a flag, an environment name and a derived key, which nothing else is said of.
     pub(super) const fn new(flag: &'static str, kind: Kind, meaning: &'static str) -> OptionRow {
         OptionRow {
             flag,
@@ -88,52 +93,6 @@ impl OptionRow {
             meaning,
             places: Places::Everywhere,
             not_built: None,
-        }
-    }
-
-    /// A row that only the file knows, under this key.
-    pub(super) const fn in_file(key: &'static str, kind: Kind, meaning: &'static str) -> OptionRow {
-        OptionRow {
-            places: Places::FileOnly,
-            ..OptionRow::new("", kind, meaning).key_is(key)
-        }
-    }
-
-    pub(super) const fn key_is(self, yaml_key: &'static str) -> OptionRow {
-        OptionRow { yaml_key, ..self }
-    }
-
-    pub(super) const fn short_is(self, short: &'static str) -> OptionRow {
-        OptionRow { short, ..self }
-    }
-
-    pub(super) const fn default_is(self, default: &'static str) -> OptionRow {
-        OptionRow { default, ..self }
-    }
-
-    pub(super) const fn default_note(self, default_note: &'static str) -> OptionRow {
-        OptionRow { default_note, ..self }
-    }
-
-    pub(super) const fn placeholder_is(self, placeholder: &'static str) -> OptionRow {
-        OptionRow { placeholder, ..self }
-    }
-
-    pub(super) const fn repeatable(self) -> OptionRow {
-        OptionRow {
-            repeatable: true,
-            ..self
-        }
-    }
-
-    pub(super) const fn only(self, places: Places) -> OptionRow {
-        OptionRow { places, ..self }
-    }
-
-    pub(super) const fn not_built(self, switched_on_by: SwitchedOnBy) -> OptionRow {
-        OptionRow {
-            not_built: Some(switched_on_by),
-            ..self
         }
     }
 
@@ -186,14 +145,4 @@ impl OptionRow {
     pub fn has_key(&self) -> bool {
         matches!(self.places, Places::Everywhere | Places::FileOnly)
     }
-}
-
-/// Every option, in the table's order.
-pub fn options() -> impl Iterator<Item = &'static OptionRow> {
-    GROUPS.iter().flat_map(|group| group.rows)
-}
-
-/// The option that the code calls `name` (see [`OptionRow::name`]).
-pub fn option(name: &str) -> Option<&'static OptionRow> {
-    options().find(|row| row.name() == name)
 }

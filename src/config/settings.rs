@@ -4,28 +4,14 @@
 //! count must still be valid: an error that only shows once a flag is taken away helps nobody.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
-use std::str::FromStr;
-use std::time::Duration;
 
 use super::environment::{self, Environment};
 use super::error::{ConfigError, quoted};
 use super::file::{self, FileContent};
-use super::options::{OptionRow, option, options};
-use super::source::{Source, Written};
-use super::values::Value;
-use crate::policy::ranges::PlacedRule;
-
-/// A value that counts.
-#[derive(Clone, Debug)]
-pub(super) struct Given {
-    /// As it was written.
-    pub(super) text: String,
-    /// As it was understood.
-    pub(super) value: Value,
-    /// Where it was written.
-    pub(super) source: Source,
-}
+use super::options::{OptionRow, options};
+use super::source::{Given, Source, Written};
+use super::table::operation::CONFIG_FILE;
+use super::typed::{FromGiven, Opt};
 
 /// The values of all options.
 #[derive(Debug)]
@@ -42,7 +28,7 @@ impl Settings {
         let path = flags
             .iter()
             .chain(&variables)
-            .find(|written| written.row.flag == "config-file");
+            .find(|written| CONFIG_FILE.is(written.row));
         let from_file = match path {
             Some(written) => file::read(&written.text, &written.source)?,
             None => FileContent::default(),
@@ -60,13 +46,14 @@ impl Settings {
 
     /// Adds a level that stands below those already there.
     fn add(&mut self, level: Vec<Written>) -> Result<(), ConfigError> {
-        let mut below: HashMap<&'static str, Vec<Given>> = HashMap::new();
+        let mut below: HashMap<&'static str, (bool, Vec<Given>)> = HashMap::new();
         for written in level {
             let row = written.row;
-            below.entry(row.name()).or_default().push(understand(written)?);
+            let (adds_up, values) = below.entry(row.name()).or_default();
+            *adds_up = row.repeatable;
+            values.push(understand(written)?);
         }
-        for (name, values) in below {
-            let adds_up = option(name).is_some_and(|row| row.repeatable);
+        for (name, (adds_up, values)) in below {
             let above = self.by_name.entry(name).or_default();
             if adds_up || above.is_empty() {
                 above.extend(values);
@@ -88,79 +75,50 @@ impl Settings {
     }
 
     /// The values of an option that count, the most important first.
-    pub(super) fn all(&self, name: &str) -> &[Given] {
-        self.by_name.get(name).map_or(&[], Vec::as_slice)
+    pub(super) fn all(&self, row: &OptionRow) -> &[Given] {
+        self.by_name.get(row.name()).map_or(&[], Vec::as_slice)
     }
 
     /// The value of an option that is not repeatable.
-    pub(super) fn one(&self, name: &str) -> Option<&Given> {
-        self.all(name).first()
+    pub(super) fn one(&self, row: &OptionRow) -> Option<&Given> {
+        self.all(row).first()
     }
 
     /// Is there a value, be it the default?
-    pub(super) fn is_given(&self, name: &str) -> bool {
-        !self.all(name).is_empty()
+    pub(super) fn is_given(&self, row: &OptionRow) -> bool {
+        !self.all(row).is_empty()
     }
 
-    pub(super) fn switch(&self, name: &str) -> Result<bool, ConfigError> {
-        match self.one(name).map(|given| &given.value) {
-            Some(Value::Switch(on)) => Ok(*on),
-            None => Ok(false),
-            _ => Err(table_error(name, "switch")),
-        }
+    /// The value of an option that has a default.
+    pub(super) fn value<T: FromGiven>(&self, option: Opt<T>) -> Result<T, ConfigError> {
+        let value = self.one(&option.row).and_then(T::from_given);
+        value.ok_or_else(|| table_error(&option.row))
     }
 
-    pub(super) fn duration(&self, name: &str) -> Result<Duration, ConfigError> {
-        match self.one(name).map(|given| &given.value) {
-            Some(Value::Duration(duration)) => Ok(*duration),
-            _ => Err(table_error(name, "duration")),
-        }
+    /// The value of an option that may be absent.
+    pub(super) fn optional<T: FromGiven>(&self, option: Opt<Option<T>>) -> Result<Option<T>, ConfigError> {
+        let value = self.one(&option.row).map(T::from_given);
+        value
+            .map(|value| value.ok_or_else(|| table_error(&option.row)))
+            .transpose()
     }
 
-    /// A number that fits the type asked for.
-    pub(super) fn number<N: TryFrom<u64>>(&self, name: &str) -> Result<N, ConfigError> {
-        match self.one(name).map(|given| &given.value) {
-            Some(Value::Number(number)) => {
-                N::try_from(*number).map_err(|_| table_error(name, "number of that size"))
-            }
-            _ => Err(table_error(name, "number")),
-        }
-    }
-
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
-        match self.one(name).map(|given| &given.value) {
-            Some(Value::Text(text)) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// What the words of an option stand for.
-    pub(super) fn words<W: FromStr>(&self, name: &str) -> Result<Vec<W>, ConfigError> {
-        let word = |given: &Given| given.text.parse().map_err(|_| table_error(name, "such word"));
-        self.all(name).iter().map(word).collect()
-    }
-
-    pub(super) fn rules(&self, name: &str) -> Vec<PlacedRule> {
-        let rule = |given: &Given| match given.value {
-            Value::Rule(rule) => Some(rule.at(given.source.place())),
-            _ => None,
-        };
-        self.all(name).iter().filter_map(rule).collect()
-    }
-
-    pub(super) fn sockets(&self, name: &str) -> Vec<SocketAddr> {
-        let socket = |given: &Given| match given.value {
-            Value::Socket(address) => Some(address),
-            _ => None,
-        };
-        self.all(name).iter().filter_map(socket).collect()
+    /// The values of an option that is repeatable.
+    pub(super) fn list<T: FromGiven>(&self, option: Opt<Vec<T>>) -> Result<Vec<T>, ConfigError> {
+        let values = self.all(&option.row).iter().map(T::from_given);
+        values
+            .map(|value| value.ok_or_else(|| table_error(&option.row)))
+            .collect()
     }
 }
 
-/// The code asks for what the table does not hold. Loud, because a silent zero would be a limit switched off; any
-/// test that starts a proxy sees it.
-fn table_error(name: &str, kind: &str) -> ConfigError {
-    ConfigError::new(format!("the option table has no {kind} called {name}"))
+/// What a value was understood as is not what the row's type is made from. Loud, because a silent zero would be a limit
+/// switched off; any test that starts a proxy sees it.
+fn table_error(row: &OptionRow) -> ConfigError {
+    ConfigError::new(format!(
+        "the value of {} is of another type than the option",
+        row.label()
+    ))
 }
 
 fn understand(written: Written) -> Result<Given, ConfigError> {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::policy::Place;
 use crate::yaml::Position;
 
-use super::options::OptionRow;
+use super::row::OptionRow;
+use super::values::Value;
 
 /// Where one value of an option comes from. Displayed as the user spelled the option there.
 #[derive(Clone, Debug)]
@@ -62,5 +63,16 @@ pub(super) struct Written {
     /// The text; `true` for a switch that was merely named.
     pub(super) text: String,
     /// Where it stands.
+    pub(super) source: Source,
+}
+
+/// One value as it was written and understood.
+#[derive(Clone, Debug)]
+pub(super) struct Given {
+    /// As it was written.
+    pub(super) text: String,
+    /// As it was understood.
+    pub(super) value: Value,
+    /// Where it was written.
     pub(super) source: Source,
 }

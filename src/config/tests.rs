@@ -234,16 +234,6 @@ fn words_become_their_types() {
 }
 
 #[test]
-fn every_log_level_is_one() {
-    let Kind::Choice(words) = options::option("log-level").unwrap().kind else {
-        panic!("no choice")
-    };
-    for word in words {
-        assert!(log_level(word).is_some(), "{word}");
-    }
-}
-
-#[test]
 fn the_ambient_log_level_counts_only_where_none_is_given() {
     let levels = |flags: &[&str], ambient: &str| config(flags, &[("RUST_LOG", ambient)], "").log_levels;
     assert_eq!(levels(&[], "debug"), Levels::all(log::LevelFilter::Debug));

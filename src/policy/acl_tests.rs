@@ -1,7 +1,8 @@
 //! What an ACL allows and denies, in which words, and which files are no ACL. Globs alone are in `glob_tests`.
 
-use super::*;
 use crate::net::{Host, Scheme};
+
+use super::*;
 
 fn host(text: &str) -> Host {
     Host::parse(text.as_bytes()).unwrap()

@@ -18,6 +18,8 @@ mod words;
 
 use std::sync::Arc;
 
+pub use crate::net::Network;
+
 use self::acl::Acl;
 pub use self::allowed::Allowed;
 use self::auth::Password;
@@ -27,7 +29,6 @@ pub use self::place::Place;
 use self::ranges::Ranges;
 pub use self::vetted::{VETTED_MAX, Vetted, VettedList};
 pub use self::words::{Ask, Credentials, Decision, Denied, Grounds, Refused, Role, Route};
-pub use crate::net::Network;
 
 /// The role of a client that gave the proxy password.
 pub const AUTHED: &str = "authed";

@@ -3,21 +3,14 @@
 //!
 //! Here is the order of the groups; their rows are in `clients`, `destinations` and `operation`.
 
-mod clients;
-mod destinations;
-mod operation;
+pub(super) mod clients;
+pub(super) mod destinations;
+pub(super) mod operation;
 
-use super::options::{Group, OptionRow};
-use super::values::Kind;
-
-use clients::{IDENTIFICATION, LISTENING, TIME_LIMITS};
-use destinations::{DESTINATIONS, NAMES, UPSTREAMS};
-use operation::{GENERAL, LIMITS, OBSERVATION, PROCESS};
-
-/// A row, abbreviated because the table is read as a table.
-const fn row(flag: &'static str, kind: Kind, meaning: &'static str) -> OptionRow {
-    OptionRow::new(flag, kind, meaning)
-}
+use self::clients::{IDENTIFICATION, LISTENING, TIME_LIMITS};
+use self::destinations::{DESTINATIONS, NAMES, UPSTREAMS};
+use self::operation::{GENERAL, LIMITS, OBSERVATION, PROCESS};
+use super::row::Group;
 
 /// The whole table, in the order of `--help`.
 pub static GROUPS: &[Group] = &[

@@ -53,7 +53,7 @@ fn yaml(row: &OptionRow, value: &str) -> String {
 fn value_of(row: &OptionRow, settings: Result<Settings, String>) -> Vec<String> {
     let settings = settings.unwrap_or_else(|error| panic!("{}: {error}", row.label()));
     settings
-        .all(row.name())
+        .all(row)
         .iter()
         .map(|given| format!("{:?}", given.value))
         .collect()

@@ -8,11 +8,11 @@ mod size;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-pub(super) use address::source;
-pub use size::SizeRange;
-
 use crate::net::{ProxyUrl, Writer};
 use crate::policy::ranges::Rule;
+
+pub(super) use self::address::source;
+pub use self::size::SizeRange;
 
 /// Longest free text, in bytes: it is repeated in every error answer.
 const TEXT_BYTES_MAX: usize = 4096;

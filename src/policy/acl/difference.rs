@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Acl, Action, Rule};
 use crate::policy::glob::{Entry, GlobSet, Overlaps};
+
+use super::{Acl, Action, Rule};
 
 /// How many changes are told one by one.
 pub const CHANGES_TOLD_MAX: usize = 20;
