@@ -61,22 +61,22 @@ pub struct Config {
     pub listen_ip: Option<String>,
     /// Port to listen on; 0 is any free one.
     pub listen_port: u16,
-    /// Longest wait for a connection to a destination; zero is the kernel's limit.
-    pub connect_timeout: Duration,
+    /// Longest wait for a connection to a destination; none is the kernel's limit.
+    pub connect_timeout: Option<Duration>,
     /// Longest wait for the resolver, never zero.
     pub dns_timeout: Duration,
-    /// A tunnel without a byte either way ends after this; zero is never.
-    pub idle_timeout: Duration,
+    /// A tunnel without a byte either way ends after this.
+    pub idle_timeout: Option<Duration>,
     /// How long open tunnels may go on at shutdown.
     pub exit_timeout: Duration,
     /// Time between "not ready" and closing the listener at shutdown.
     pub drain_delay: Duration,
     /// Longest time for a request's head, never zero.
     pub read_header_timeout: Duration,
-    /// Longest pause while reading a body; zero is no limit.
-    pub read_timeout: Duration,
-    /// Longest pause while writing; zero is no limit.
-    pub write_timeout: Duration,
+    /// Longest pause while reading a body.
+    pub read_timeout: Option<Duration>,
+    /// Longest pause while writing.
+    pub write_timeout: Option<Duration>,
     /// Largest head of a message, in bytes, 1 KiB to 16 MiB.
     pub head_bytes_max: usize,
     /// Most header fields of a message, 1 to 1024.
@@ -200,14 +200,14 @@ fn build(
     Ok(Config {
         listen_ip: settings.optional(LISTEN_IP)?,
         listen_port: settings.value(LISTEN_PORT)?,
-        connect_timeout: settings.value(TIMEOUT)?.0.unwrap_or_default(),
+        connect_timeout: settings.value(TIMEOUT)?.0,
         dns_timeout: settings.value(DNS_TIMEOUT)?,
-        idle_timeout: settings.value(IDLE_TIMEOUT)?.0.unwrap_or_default(),
+        idle_timeout: settings.value(IDLE_TIMEOUT)?.0,
         exit_timeout: settings.value(EXIT_TIMEOUT)?,
         drain_delay: settings.value(DRAIN_DELAY)?,
         read_header_timeout: settings.value(READ_HEADER_TIMEOUT)?,
-        read_timeout: settings.value(READ_TIMEOUT)?.0.unwrap_or_default(),
-        write_timeout: settings.value(WRITE_TIMEOUT)?.0.unwrap_or_default(),
+        read_timeout: settings.value(READ_TIMEOUT)?.0,
+        write_timeout: settings.value(WRITE_TIMEOUT)?.0,
         head_bytes_max: settings.value(HEAD_BYTES_MAX)?,
         head_fields_max: settings.value(HEAD_FIELDS_MAX)?,
         deny: [settings.list(DENY_RANGE)?, settings.list(DENY_ADDRESS)?].concat(),

@@ -77,20 +77,17 @@ fn the_defaults() {
     assert_eq!((config.listen_ip, config.listen_port), (None, 4750));
     assert_eq!(
         (config.connect_timeout, config.dns_timeout),
-        (seconds(10), seconds(10))
+        (Some(seconds(10)), seconds(10))
     );
     assert_eq!(
         (config.idle_timeout, config.exit_timeout),
-        (seconds(3600), seconds(300))
+        (Some(seconds(3600)), seconds(300))
     );
     assert_eq!(
         (config.drain_delay, config.read_header_timeout),
         (seconds(0), seconds(30))
     );
-    assert_eq!(
-        (config.read_timeout, config.write_timeout),
-        (seconds(0), seconds(0))
-    );
+    assert_eq!((config.read_timeout, config.write_timeout), (None, None));
     assert_eq!((config.head_bytes_max, config.head_fields_max), (128 * 1024, 256));
     assert!(config.deny.is_empty() && config.allow.is_empty());
     assert!(!config.unsafe_allow_private_ranges && !config.allow_missing_role);

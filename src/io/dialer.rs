@@ -19,6 +19,9 @@ use super::wires::{Owner, Wires};
 /// RFC 8305 section 8: the Connection Attempt Delay.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
+/// What a dial without a limit of its own shares out among its addresses.
+const UNLIMITED_DIAL: Duration = Duration::from_secs(20);
+
 /// How many attempts of one dial run at a time.
 pub const ATTEMPTS_MAX: usize = 2;
 
@@ -92,25 +95,20 @@ pub enum Standing {
     Lost(SocketAddr, IoFail),
 }
 
-/// Starts dialling for a connection, on its client's account. `timeout` is the whole dial's (zero: the kernel's), kept by
+/// Starts dialling for a connection, on its client's account. `timeout` is the whole dial's (none: the kernel's), kept by
 /// the session; here it only tells how long an attempt may keep a later address waiting.
 pub fn dial(
     (conn, client): (ConnId, ClientKey),
     addresses: VettedList,
-    timeout: Duration,
+    timeout: Option<Duration>,
     dialer: &mut Dialer<'_>,
 ) -> (Race, Standing) {
-    let whole = if timeout.is_zero() {
-        Duration::from_secs(20)
-    } else {
-        timeout
-    };
     let mut race = Race {
         conn,
         client,
         next: 0,
         attempts: Vec::with_capacity(ATTEMPTS_MAX),
-        timeout: whole,
+        timeout: timeout.unwrap_or(UNLIMITED_DIAL),
         next_at: dialer.now,
         first_failure: None,
         addresses,

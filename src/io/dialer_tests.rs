@@ -72,7 +72,7 @@ impl Track {
     /// Runs a race to its end: which address won, or what failed.
     fn run(&mut self, addresses: VettedList, timeout: Duration) -> Result<SocketAddr, (SocketAddr, IoFail)> {
         let mut events = Events::with_capacity(16);
-        let (mut race, mut standing) = dial((CONN, client()), addresses, timeout, &mut self.dialer());
+        let (mut race, mut standing) = dial((CONN, client()), addresses, Some(timeout), &mut self.dialer());
         for _ in 0..1000 {
             self.most = self.most.max(self.wires.len());
             match standing {
@@ -146,13 +146,7 @@ fn addresses_that_join_take_turns_with_those_that_wait() {
         9,
     );
     let mut race = |next: usize| {
-        let mut race = dial(
-            (CONN, client()),
-            first.clone(),
-            Duration::ZERO,
-            &mut track.dialer(),
-        )
-        .0;
+        let mut race = dial((CONN, client()), first.clone(), None, &mut track.dialer()).0;
         race.close(&mut track.dialer());
         race.next = next;
         race.attempts.push(Attempt {
@@ -218,7 +212,7 @@ fn a_second_attempt_is_given_back_however_it_ends() {
     let mut race = dial(
         (CONN, client()),
         silent,
-        Duration::from_secs(9),
+        Some(Duration::from_secs(9)),
         &mut track.dialer(),
     )
     .0;

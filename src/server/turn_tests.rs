@@ -99,7 +99,7 @@ fn endless() -> (Endless, Ready) {
 fn settings() -> Settings {
     Settings {
         head: HeadLimits::default(),
-        read_header_timeout: Default::default(),
+        read_header_timeout: Duration::from_secs(30),
         dns_timeout: Default::default(),
         connect_timeout: Default::default(),
         idle_timeout: Default::default(),

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::ops::ControlFlow::{Break, Continue};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::net::{IoFailKind, Side};
 use crate::policy::Route;
@@ -49,7 +49,7 @@ impl Dial {
     }
 
     fn own_deadline(&self, settings: &Settings) -> Option<Instant> {
-        (!settings.connect_timeout.is_zero()).then(|| self.since + settings.connect_timeout)
+        Some(self.since + settings.connect_timeout?)
     }
 
     fn rest_until(&self) -> Option<Instant> {
@@ -81,7 +81,7 @@ impl Dial {
                 // Who answered, if only by a refusal, is not who kept us waiting.
                 let refusal = match &self.errand.request.lost {
                     Some(fail) => dial_refusal(fail),
-                    None => self.out_of_time(at.cx.settings.connect_timeout),
+                    None => self.out_of_time(at),
                 };
                 self.errand.refuse(refusal)
             }
@@ -142,7 +142,9 @@ impl Dial {
     }
 
     /// Of several addresses some may have failed otherwise before; the race alone knows which.
-    fn out_of_time(&self, limit: Duration) -> Refusal {
+    fn out_of_time(&self, at: &At<'_, '_>) -> Refusal {
+        let waited = at.cx.now.saturating_duration_since(self.since);
+        let limit = at.cx.settings.connect_timeout.unwrap_or(waited);
         let addresses = &self.errand.request.addresses;
         let first = addresses
             .first()

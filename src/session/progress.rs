@@ -136,7 +136,7 @@ impl Exchange {
     /// Any direction's standstill, measured from the last byte either way; reads and writes have limits of
     /// their own beside it.
     pub(super) fn inactivity_deadline(&self, flows: &Flows, settings: &Settings) -> Option<Instant> {
-        let after = |since: Instant, limit: Duration| (!limit.is_zero()).then(|| since + limit);
+        let after = |since: Instant, limit: Option<Duration>| Some(since + limit?);
         let reading = matches!(self.sending, Sending::Length | Sending::Chunked(_)) && !flows.up.has_unsent();
         let read = reading
             .then(|| after(flows.up.touched.max(self.since), settings.read_timeout))
@@ -145,8 +145,9 @@ impl Exchange {
         let write = writing
             .then(|| after(flows.down.touched, settings.write_timeout))
             .flatten();
-        let still = (!settings.idle_timeout.is_zero())
-            .then(|| flows.touched().max(self.since) + settings.idle_timeout.max(STANDSTILL_TIMEOUT));
+        let still = settings
+            .idle_timeout
+            .map(|idle| flows.touched().max(self.since) + idle.max(STANDSTILL_TIMEOUT));
         earliest(earliest(read, write), still)
     }
 

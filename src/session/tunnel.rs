@@ -53,10 +53,11 @@ impl Tunnel {
     pub(super) fn deadline(&self, flows: &Flows, settings: &Settings) -> Option<Instant> {
         let idle = settings.idle_timeout;
         match self.half_closed_at {
-            Some(at) if idle.is_zero() => Some(flows.touched().max(at) + HALF_CLOSED_TIMEOUT),
-            Some(at) => Some(flows.touched().max(at) + idle.min(HALF_CLOSED_TIMEOUT)),
-            None if idle.is_zero() => None,
-            None => Some(flows.touched() + idle),
+            Some(at) => {
+                let limit = idle.map_or(HALF_CLOSED_TIMEOUT, |idle| idle.min(HALF_CLOSED_TIMEOUT));
+                Some(flows.touched().max(at) + limit)
+            }
+            None => Some(flows.touched() + idle?),
         }
     }
 

@@ -49,11 +49,10 @@ impl Waiting {
     }
 
     pub(super) fn deadline(&self, shared: &Shared, settings: &Settings) -> Instant {
-        let idle = settings.idle_timeout;
-        let limit = match self.begun {
-            true if !settings.read_header_timeout.is_zero() => settings.read_header_timeout,
-            _ if idle.is_zero() => KEEP_ALIVE_TIMEOUT,
-            _ => idle.min(KEEP_ALIVE_TIMEOUT),
+        let limit = match (self.begun, settings.idle_timeout) {
+            (true, _) => settings.read_header_timeout,
+            (false, Some(idle)) => idle.min(KEEP_ALIVE_TIMEOUT),
+            (false, None) => KEEP_ALIVE_TIMEOUT,
         };
         match shared.was_refused_as_stranger() {
             true => self.since + limit.min(STRANGER_TIMEOUT),

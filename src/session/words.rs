@@ -17,19 +17,19 @@ use super::refusal::DenyStyle;
 pub struct Settings {
     /// Limits of a message head.
     pub head: HeadLimits,
-    /// From accept, or from the first byte of a later head, until a head must be complete.
+    /// From accept, or from the first byte of a later head, until a head must be complete; never zero.
     pub read_header_timeout: Duration,
     /// Limit of a lookup, never zero.
     pub dns_timeout: Duration,
-    /// Limit of a dial over all addresses; zero: the kernel's.
-    pub connect_timeout: Duration,
+    /// Limit of a dial over all addresses; none: the kernel's.
+    pub connect_timeout: Option<Duration>,
     /// Limit of a tunnel in which nothing moves, of a kept-alive client (60 s at most), and, where it is longer than
-    /// 1 h, of an exchange (1 h otherwise); zero: none.
-    pub idle_timeout: Duration,
-    /// A request body that stands still for so long ends the exchange; zero: no limit of its own.
-    pub read_timeout: Duration,
-    /// A client that takes nothing for so long is dropped; zero: no limit of its own.
-    pub write_timeout: Duration,
+    /// 1 h, of an exchange (1 h otherwise).
+    pub idle_timeout: Option<Duration>,
+    /// A request body that stands still for so long ends the exchange.
+    pub read_timeout: Option<Duration>,
+    /// A client that takes nothing for so long is dropped.
+    pub write_timeout: Option<Duration>,
     /// How denials are answered.
     pub deny_style: DenyStyle,
     /// Follows every error text of ours.

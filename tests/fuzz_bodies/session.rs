@@ -133,8 +133,10 @@ fn manner(script: &mut Script<'_>) -> Manner {
 
 fn settings(script: &mut Script<'_>) -> Settings {
     let shape = script.byte();
-    let seconds =
-        |bit: u8, ordinary, special| Duration::from_secs(if shape & bit == 0 { ordinary } else { special });
+    let seconds = |bit: u8, ordinary: Option<u64>, special: Option<u64>| {
+        let seconds = if shape & bit == 0 { ordinary } else { special };
+        seconds.map(Duration::from_secs)
+    };
     Settings {
         head: HeadLimits {
             head_bytes_max: if shape & 1 == 0 { 128 * 1024 } else { 300 },
@@ -142,10 +144,10 @@ fn settings(script: &mut Script<'_>) -> Settings {
         },
         read_header_timeout: Duration::from_secs(30),
         dns_timeout: Duration::from_secs(5),
-        connect_timeout: seconds(4, 10, 0),
-        idle_timeout: seconds(8, 3600, 20),
-        read_timeout: seconds(16, 0, 5),
-        write_timeout: seconds(32, 0, 5),
+        connect_timeout: seconds(4, Some(10), None),
+        idle_timeout: seconds(8, Some(3600), Some(20)),
+        read_timeout: seconds(16, None, Some(5)),
+        write_timeout: seconds(32, None, Some(5)),
         deny_style: DenyStyle {
             status: if shape & 64 == 0 { 407 } else { 403 },
             explicit: shape & 32 == 0,

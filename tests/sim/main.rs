@@ -53,9 +53,10 @@ fn setting(seed: u64) -> Setting {
     };
     let mut settings = ordinary_settings(taste.head_bytes_max);
     if !calm {
-        settings.idle_timeout = Duration::from_secs(random.pick(&[3600, 20, 20, 0]));
-        settings.read_timeout = Duration::from_secs(random.pick(&[0, 5]));
-        settings.write_timeout = Duration::from_secs(random.pick(&[0, 5]));
+        let mut seconds = |choice: &[Option<u64>]| random.pick(choice).map(Duration::from_secs);
+        settings.idle_timeout = seconds(&[Some(3600), Some(20), Some(20), None]);
+        settings.read_timeout = seconds(&[None, Some(5)]);
+        settings.write_timeout = seconds(&[None, Some(5)]);
     }
     let clients = draw_clients(taste, &mut random);
     Setting {

@@ -273,7 +273,22 @@ fn go_durations_as_flags() {
             "",
         );
     }
-    assert!(config(&["--timeout=0"], &[], "").connect_timeout.is_zero());
+    for none in ["0", "0s", "+0", "0.1ns"] {
+        let flags = [
+            format!("--timeout={none}"),
+            format!("--idle-timeout={none}"),
+            format!("--read-timeout={none}"),
+            format!("--write-timeout={none}"),
+        ];
+        let config = config(&flags.each_ref().map(String::as_str), &[], "");
+        let limits = [
+            config.connect_timeout,
+            config.idle_timeout,
+            config.read_timeout,
+            config.write_timeout,
+        ];
+        assert_eq!(limits, [None; 4], "{none}");
+    }
 }
 
 #[test]

@@ -160,7 +160,7 @@ fn a_dial_that_was_lost_before_its_time_is_over_says_so() {
         if late_family {
             bench.feed(Input::Resolved(1, Ok(&ips(&[FIRST[0], LATE[0]]))));
         }
-        bench.now += bench.settings.connect_timeout;
+        bench.now += bench.settings.connect_timeout.unwrap();
         bench.feed(Input::Expired);
         let answer = bench.leave(Side::Client);
         let words = "dial tcp 44.1.2.3:80: connection refused";

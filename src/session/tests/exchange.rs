@@ -78,7 +78,7 @@ fn a_malformed_trailer_does_not_leave_the_last_chunk_behind() {
 #[test]
 fn a_short_idle_timeout_is_for_tunnels_and_cuts_no_exchange() {
     let mut bench = Bench::new();
-    bench.settings.idle_timeout = Duration::from_secs(30);
+    bench.settings.idle_timeout = Some(Duration::from_secs(30));
     bench.arrive(Side::Client, &get("slow"));
     bench.dialled(false);
     bench.leave(Side::Origin);

@@ -117,7 +117,7 @@ impl World {
 
     /// The kernel's own limit is all that a dial under way has.
     pub(super) fn dials_without_limit(&self) -> bool {
-        self.dial.is_some() && self.view.settings.connect_timeout.is_zero()
+        self.dial.is_some() && self.view.settings.connect_timeout.is_none()
     }
 
     /// A connection to that address.

@@ -42,7 +42,7 @@ impl Server {
                 }
                 if !self.let_time_pass() {
                     // Without deadlines only the end of the server is left.
-                    if self.world.setting.settings.idle_timeout.is_zero() && !self.terminated {
+                    if self.world.setting.settings.idle_timeout.is_none() && !self.terminated {
                         self.terminate();
                         continue;
                     }

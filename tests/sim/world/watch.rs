@@ -99,7 +99,7 @@ impl World {
         let settings = &self.setting.settings;
         let deadline = session.deadline(flows, settings);
         let expired_at = self.conns[nth].expired_at.take();
-        if deadline.is_none() && !settings.idle_timeout.is_zero() {
+        if deadline.is_none() && settings.idle_timeout.is_some() {
             self.complain(format!("conn {nth} has no deadline"));
         } else if let Some(expired_at) = expired_at
             && deadline.is_some_and(|at| at <= expired_at)
