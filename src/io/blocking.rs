@@ -7,6 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::told::Told;
+
 /// Something that may block.
 pub type Job = Box<dyn FnOnce() + Send + 'static>;
 
@@ -16,8 +18,8 @@ const STACK_BYTES: usize = 512 * 1024;
 /// So long a thread without work stays.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// That the system gives no thread is said so often, not with each job.
-const SAID_INTERVAL: Duration = Duration::from_secs(10);
+/// That the system gives no thread is said anew when there were some for so long.
+const QUIET_MIN: Duration = Duration::from_secs(10);
 
 /// Threads that are started when there is work for them, and end when there was none for a while.
 ///
@@ -45,26 +47,12 @@ struct Shared {
     work: Condvar,
 }
 
-#[derive(Default)]
 struct State {
     waiting: VecDeque<Job>,
     workers: usize,
     idle: usize,
     closed: bool,
-    /// When it was said last that there is no thread to be had.
-    said: Option<Instant>,
-}
-
-impl State {
-    /// Is it time to say so again?
-    fn may_say(&mut self) -> bool {
-        let now = Instant::now();
-        let may = self.said.is_none_or(|said| now >= said + SAID_INTERVAL);
-        if may {
-            self.said = Some(now);
-        }
-        may
-    }
+    told: Told,
 }
 
 impl Shared {
@@ -79,7 +67,13 @@ impl Pool {
     /// how many there may be, `waiting_max` how many jobs may wait for one.
     pub fn new(name: &'static str, workers_max: usize, waiting_max: usize) -> Pool {
         let shared = Shared {
-            state: Mutex::new(State::default()),
+            state: Mutex::new(State {
+                waiting: VecDeque::new(),
+                workers: 0,
+                idle: 0,
+                closed: false,
+                told: Told::new(QUIET_MIN),
+            }),
             work: Condvar::new(),
         };
         Pool {
@@ -104,17 +98,19 @@ impl Pool {
                     state.workers += 1;
                     free = true;
                 }
-                Err(error) if state.workers == 0 => {
-                    if state.may_say() {
-                        log::error!("can't start a {} thread: {error}", self.name);
+                Err(error) => {
+                    let is_news = state.told.is_news(&error.to_string(), Instant::now());
+                    if state.workers == 0 {
+                        if is_news {
+                            log::error!("can't start a {} thread: {error}", self.name);
+                        }
+                        return Err(Refused::NoThread);
                     }
-                    return Err(Refused::NoThread);
+                    // The threads that are there will get to it.
+                    if is_news {
+                        log::warn!("can't start another {} thread: {error}", self.name);
+                    }
                 }
-                // The threads that are there will get to it.
-                Err(error) if state.may_say() => {
-                    log::warn!("can't start another {} thread: {error}", self.name);
-                }
-                Err(_) => {}
             }
         }
         if !free && state.waiting.len() >= self.waiting_max {

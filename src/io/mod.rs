@@ -18,5 +18,6 @@ pub mod scratch;
 pub mod shares;
 pub mod signal;
 pub mod token;
+pub mod told;
 pub mod wire;
 pub mod wires;

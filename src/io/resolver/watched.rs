@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use crate::io::told::Told;
 use crate::io::{heap, regular_file};
 
 /// How often the file is looked at, at most.
@@ -14,6 +15,9 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How much of a file is read, in bytes. What follows is not there. Hosts files that block advertisements reach 6 MiB.
 const BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// A file that could not be used is complained of again when it was fine, or not looked at, for so long.
+const QUIET_MIN: Duration = Duration::from_secs(3600);
 
 /// What was made of a file from this size on is worth giving back.
 const LARGE_BYTES: usize = 256 * 1024;
@@ -26,8 +30,7 @@ pub(super) struct Watched<T> {
     version: Option<Version>,
     checked: Option<Instant>,
     was_large: bool,
-    /// What was warned of last.
-    said: String,
+    told: Told,
 }
 
 /// What changes when a file does: a new file has another inode, an edited one another time or size.
@@ -58,7 +61,7 @@ impl<T> Watched<T> {
             version: None,
             checked: None,
             was_large: false,
-            said: String::new(),
+            told: Told::new(QUIET_MIN),
         }
     }
 
@@ -70,7 +73,7 @@ impl<T> Watched<T> {
             .is_none_or(|checked| now.saturating_duration_since(checked) >= CHECK_INTERVAL);
         if due {
             self.checked = Some(now);
-            match self.refresh() {
+            match self.refresh(now) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     self.version = None;
@@ -79,13 +82,13 @@ impl<T> Watched<T> {
                         heap::trim();
                     }
                 }
-                Err(error) => self.warn(format!("can't read {}: {error}", self.path.display())),
+                Err(error) => self.warn(&format!("can't read {}: {error}", self.path.display()), now),
             }
         }
         &self.value
     }
 
-    fn refresh(&mut self) -> io::Result<()> {
+    fn refresh(&mut self, now: Instant) -> io::Result<()> {
         let (file, metadata) = regular_file::open(&self.path)?;
         let version = Version::of(&metadata);
         if self.version == Some(version) {
@@ -93,7 +96,10 @@ impl<T> Watched<T> {
         }
         if version.size > BYTES_MAX as u64 {
             let (path, most) = (self.path.display(), BYTES_MAX >> 20);
-            self.warn(format!("{path} is larger than {most} MiB: the rest is not read"));
+            self.warn(
+                &format!("{path} is larger than {most} MiB: the rest is not read"),
+                now,
+            );
         }
         let bytes = regular_file::read(file, BYTES_MAX)?;
         // A block list of 8 MiB takes several times that: not twice at a time, and not for ever.
@@ -108,11 +114,9 @@ impl<T> Watched<T> {
         Ok(())
     }
 
-    /// The same is said once, not with every look.
-    fn warn(&mut self, text: String) {
-        if self.said != text {
+    fn warn(&mut self, text: &str, now: Instant) {
+        if self.told.is_news(text, now) {
             log::warn!("{text}");
-            self.said = text;
         }
     }
 }
