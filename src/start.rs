@@ -107,7 +107,16 @@ pub fn start(config: &Config) -> Result<(Server, Logger), StartError> {
         exit_timeout: config.exit_timeout,
     };
     let server = core(config, &poll, Arc::clone(&policy), descriptors, logger.clone())
-        .and_then(|core| Server::new(poll, signals, acceptor, core, limits, reload::reload(config)))
+        .and_then(|core| {
+            Server::new(
+                poll,
+                signals,
+                vec![acceptor],
+                core,
+                limits,
+                reload::reload(config),
+            )
+        })
         .map_err(|error| {
             // The process ends now, and its first lines may still be waiting.
             logger.flush(FLUSH_TIMEOUT);

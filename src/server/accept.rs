@@ -1,45 +1,28 @@
-//! How clients come in: when the listener is in the poll, how many are taken at a time, and what happens when
-//! descriptors run out.
+//! How clients come in: who is taken, in whose place, and what happens when descriptors run out. When the poll tells of
+//! those that wait is `accepting`'s business.
 
 use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use mio::net::TcpStream;
 
 use crate::io::listener::AcceptError;
-use crate::io::token::{ConnId, Source};
+use crate::io::token::ConnId;
 use crate::io::wire::{Ready, Transport};
 use crate::io::wires::Owner;
 use crate::net::{ClientKey, Side};
 use crate::session::Input;
 
+use super::accepting::{ACCEPTS_PER_TURN, Accepting};
 use super::allowance::Allowance;
 use super::conn::{After, Conn};
 use super::{EVENT_BYTES, STEP_TIME_MAX, Server};
 
-/// Connections accepted in one turn of the loop, so that a flood of them can't starve those that are there.
-const ACCEPTS_PER_TURN: usize = 128;
-
-/// How long accepting pauses when descriptors ran out and none of ours was closed meanwhile.
-const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
-
-/// A pause is told of when the one before it ended at least so long ago.
-const EXHAUSTED_SAID_INTERVAL: Duration = Duration::from_secs(10);
-
 impl Server {
-    /// May one more client be taken now: there is room, and no pause because descriptors ran out?
-    fn may_accept(&self) -> bool {
-        self.has_room()
-            && self
-                .exhausted_until
-                .is_none_or(|until| until <= self.core.world.now)
-    }
-
     /// Is there a listener, and may there be one more connection, if need be in the place of a stranger's?
     pub(super) fn has_room(&self) -> bool {
-        self.acceptor.is_some() && (!self.is_full() || !self.strangers.is_empty())
+        !self.listeners.is_empty() && (!self.is_full() || !self.strangers.is_empty())
     }
 
     /// Could it be full by the end of this turn?
@@ -51,27 +34,43 @@ impl Server {
         self.conns.len() >= self.limits.connections_max
     }
 
-    /// Takes new clients: one of them, and twice as many each time more were waiting in the turn before.
-    pub(super) fn accept(&mut self) {
-        if !std::mem::take(&mut self.acceptable) {
-            self.accepts = 1;
-            return;
-        }
-        self.accepts = match self.take_clients(self.accepts, STEP_TIME_MAX) {
-            true => ACCEPTS_PER_TURN.min(2 * self.accepts),
-            false => 1,
-        };
+    /// The poll told of a client that waits at this listener.
+    pub(super) fn note_client(&mut self, listener: u32) {
+        let accepting = usize::try_from(listener)
+            .ok()
+            .and_then(|at| self.listeners.get_mut(at));
+        accepting.into_iter().for_each(Accepting::note);
     }
 
-    /// Takes as many clients; tells whether there were.
-    pub(super) fn take_clients(&mut self, count: usize, time: Duration) -> bool {
-        let mut allowance = Allowance::new(usize::MAX, time);
+    /// Takes new clients, of each listener as many as it has for this turn.
+    pub(super) fn accept(&mut self) {
+        let mut allowance = Allowance::new(usize::MAX, STEP_TIME_MAX);
+        for listener in 0..self.listeners.len() {
+            let burst = self.listeners.get_mut(listener).and_then(Accepting::take_burst);
+            let Some(burst) = burst else { continue };
+            let were_more = self.take_clients(listener, burst, &mut allowance);
+            if let Some(accepting) = self.listeners.get_mut(listener) {
+                accepting.burst_is_over(were_more);
+            }
+        }
+    }
+
+    /// Takes as many clients of one listener; tells whether there were.
+    pub(super) fn take_clients(&mut self, listener: usize, count: usize, allowance: &mut Allowance) -> bool {
+        let now = self.core.world.now;
+        if self
+            .listeners
+            .get(listener)
+            .is_none_or(|accepting| accepting.is_paused(now))
+        {
+            return false;
+        }
         for _ in 0..count {
             allowance.spend(EVENT_BYTES);
             if allowance.is_spent() {
                 return true;
             }
-            if !self.may_accept() {
+            if !self.has_room() {
                 return false;
             }
             // Whose place it will be is known before: who is accepted must not be turned away.
@@ -80,10 +79,10 @@ impl Server {
                 return false;
             }
             self.core.make_room(1);
-            let Some(acceptor) = &mut self.acceptor else {
+            let Some(accepting) = self.listeners.get_mut(listener) else {
                 return false;
             };
-            match acceptor.accept() {
+            match accepting.accept() {
                 Ok(Some((stream, peer))) => {
                     replaced.into_iter().for_each(|stranger| self.replace(stranger));
                     self.admit(stream, peer);
@@ -104,7 +103,7 @@ impl Server {
                     return false;
                 }
                 Err(error) => {
-                    self.pause_accepting(&error);
+                    accepting.pause(&error, self.conns.len(), now, self.poll.registry());
                     return false;
                 }
             }
@@ -138,37 +137,12 @@ impl Server {
         }
     }
 
-    /// Lets the poll tell of clients that wait as long as one may be taken, and only then: it would tell without
-    /// end.
+    /// Lets the poll tell of clients that wait as long as one may be taken, and only then.
     pub(super) fn listen(&mut self) {
-        let wanted = self.may_accept();
-        let Some(acceptor) = self.acceptor.as_ref().filter(|_| wanted != self.listening) else {
-            return;
-        };
-        let registry = self.poll.registry();
-        let changed = match wanted {
-            true => acceptor.register(registry, Source::Listener(0).token()),
-            false => acceptor.deregister(registry),
-        };
-        match changed {
-            Ok(()) => self.listening = wanted,
-            Err(error) => self.pause_accepting(&error),
+        let (has_room, open, now) = (self.has_room(), self.conns.len(), self.core.world.now);
+        for accepting in &mut self.listeners {
+            accepting.settle(has_room, open, now, self.poll.registry());
         }
-    }
-
-    /// Those that are there go on; a descriptor will come free.
-    fn pause_accepting(&mut self, error: &dyn Display) {
-        let now = self.core.world.now;
-        if self
-            .exhausted_until
-            .is_none_or(|until| until + EXHAUSTED_SAID_INTERVAL <= now)
-        {
-            log::warn!(
-                "Accepting is paused with {} connections open: {error}",
-                self.conns.len()
-            );
-        }
-        self.exhausted_until = Some(now + EXHAUSTED_PAUSE);
     }
 
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {

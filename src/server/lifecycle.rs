@@ -8,6 +8,7 @@ use crate::io::heap;
 use crate::io::signal::Signal;
 use crate::session::{Close, Input};
 
+use super::allowance::Allowance;
 use super::{ConnId, Phase, Server};
 
 /// Connections taken from the kernel's queue when the listener is about to close.
@@ -33,7 +34,7 @@ impl Server {
                 }
                 (Signal::Drain, Phase::Delaying(_) | Phase::Draining(_)) => {
                     log::info!("Shutting down at once: {} connections are open", self.conns.len());
-                    self.acceptor = None;
+                    self.listeners.clear();
                     self.phase = Phase::Draining(self.core.world.now);
                 }
             }
@@ -54,7 +55,7 @@ impl Server {
     pub(super) fn listener_broke(&mut self, error: io::Error) {
         let open = self.conns.len();
         log::error!("Shutting down with {open} connections open, as only a restart can help: {error}");
-        self.acceptor = None;
+        self.listeners.clear();
         self.failure = Some(error);
         self.drain();
         self.tell_of_drain();
@@ -86,10 +87,13 @@ impl Server {
         (tunnels, self.conns.len() - tunnels)
     }
 
-    /// Takes what is queued, closes the listener, and lets what is there come to its end.
+    /// Takes what is queued, closes the listeners, and lets what is there come to its end.
     pub(super) fn drain(&mut self) {
-        self.take_clients(ACCEPTS_ON_DRAIN, ACCEPT_TIME_ON_DRAIN);
-        self.acceptor = None;
+        let mut allowance = Allowance::new(usize::MAX, ACCEPT_TIME_ON_DRAIN);
+        for listener in 0..self.listeners.len() {
+            self.take_clients(listener, ACCEPTS_ON_DRAIN, &mut allowance);
+        }
+        self.listeners.clear();
         self.core.stores.draining = true;
         self.core.close_idle();
         self.phase = Phase::Draining(self.core.world.now + self.limits.exit_timeout);

@@ -2,6 +2,7 @@
 //! in it waits but the poll.
 
 mod accept;
+mod accepting;
 pub mod allowance;
 pub mod conn;
 pub mod core;
@@ -35,6 +36,7 @@ use crate::io::token::{ConnId, Source, Ticket};
 use crate::io::wires::Owner;
 use crate::policy::Policy;
 
+use self::accepting::Accepting;
 use self::allowance::Allowance;
 use self::conn::Conn;
 use self::core::Core;
@@ -82,7 +84,8 @@ enum Phase {
 /// The loop with everything it owns.
 pub struct Server {
     poll: Poll,
-    acceptor: Option<Acceptor>,
+    /// The listening sockets, by the numbers of their tokens; none is left once they are closed.
+    listeners: Vec<Accepting>,
     signals: Signals,
     conns: Arena<Box<Conn<Core>>>,
     /// Those of whom nobody knows who they are, and whose first turn is over.
@@ -100,18 +103,10 @@ pub struct Server {
     phase: Phase,
     /// When the drain is told of again.
     tell_at: Option<Instant>,
-    /// The poll tells of clients that wait.
-    listening: bool,
-    /// It told of one.
-    acceptable: bool,
-    /// How many to take then.
-    accepts: usize,
     /// How many connections there were.
     crowd: Tide,
     /// How many bytes they held.
     flood: Tide,
-    /// No descriptor was left: accept again from then on.
-    exhausted_until: Option<Instant>,
     /// Why it ends, where nobody told it to.
     failure: Option<io::Error>,
 }
@@ -120,19 +115,21 @@ impl Server {
     /// Puts a server together; nothing happens before [`Server::run`]. `signals` are the poll's.
     ///
     /// # Errors
-    /// The poll's, when the listener can't be registered.
+    /// The poll's, when a listener can't be registered.
     pub fn new(
         poll: Poll,
         signals: Signals,
-        acceptor: Acceptor,
+        acceptors: Vec<Acceptor>,
         core: Core,
         limits: Limits,
         reload: Reload,
     ) -> io::Result<Server> {
-        acceptor.register(poll.registry(), Source::Listener(0).token())?;
+        let numbered = (0..).zip(acceptors);
+        let listeners = numbered.map(|(number, acceptor)| Accepting::new(acceptor, number, poll.registry()));
+        let listeners = listeners.collect::<io::Result<_>>()?;
         Ok(Server {
             poll,
-            acceptor: Some(acceptor),
+            listeners,
             signals,
             conns: Arena::default(),
             strangers: Crowd::default(),
@@ -145,12 +142,8 @@ impl Server {
             reload,
             phase: Phase::Serving,
             tell_at: None,
-            listening: true,
-            acceptable: false,
-            accepts: 1,
             crowd: Tide::new(CROWD_MIN),
             flood: Tide::new(FLOOD_BYTES_MIN),
-            exhausted_until: None,
             failure: None,
         })
     }
@@ -199,14 +192,12 @@ impl Server {
             Phase::Serving => None,
             Phase::Delaying(until) | Phase::Draining(until) => Some(until),
         };
-        let paused = self
-            .exhausted_until
-            .filter(|_| !self.listening && self.has_room());
+        let paused = self.listeners.iter().filter_map(Accepting::deadline).min();
         let others = [
             self.core.resolver.deadline(),
             self.core.stores.pool.deadline(),
             self.core.stranger_lines.deadline(),
-            paused,
+            paused.filter(|_| self.has_room()),
             phase,
             self.tell_at,
         ];
@@ -221,7 +212,7 @@ impl Server {
             match Source::of(event.token()) {
                 Some(Source::Waker) => self.core.resolver.on_wake(self.core.world.now),
                 Some(Source::Signals) => self.take_signals(),
-                Some(Source::Listener(_)) => self.acceptable = true,
+                Some(Source::Listener(number)) => self.note_client(number),
                 Some(Source::Resolver(slot)) => self.core.resolver.on_event(slot, self.core.world.now),
                 Some(Source::Wire(wire)) => match self.core.wires.note(wire, event) {
                     Some(Owner::Conn(conn, _) | Owner::Race(conn)) => self.enqueue(conn),
@@ -295,7 +286,10 @@ impl Server {
             if conn.counted {
                 self.strangers.remove(id);
             }
-            self.exhausted_until = self.exhausted_until.map(|until| until.min(self.core.world.now));
+            let now = self.core.world.now;
+            self.listeners
+                .iter_mut()
+                .for_each(|accepting| accepting.end_pause(now));
         }
     }
 
