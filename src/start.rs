@@ -18,6 +18,7 @@ use crate::http::HeadLimits;
 use crate::io::budget::Budget;
 use crate::io::descriptors::raise_nofile;
 use crate::io::heap;
+use crate::io::inbox::Outbox;
 use crate::io::listener::{self, Acceptor};
 use crate::io::local;
 use crate::io::pipe::{Pipes, Worth};
@@ -32,6 +33,7 @@ use crate::policy::ranges::Ranges;
 use crate::policy::{Policy, PolicyParts};
 use crate::server::allowance::Allowance;
 use crate::server::core::Core;
+use crate::server::inbox::{self, Message};
 use crate::server::pool::Pool;
 use crate::server::stores::Stores;
 use crate::server::stranger_lines::StrangerLines;
@@ -106,16 +108,18 @@ pub fn start(config: &Config) -> Result<(Server, Logger), StartError> {
         drain_delay: config.drain_delay,
         exit_timeout: config.exit_timeout,
     };
-    let server = core(config, &poll, Arc::clone(&policy), descriptors, logger.clone())
-        .and_then(|core| {
-            Server::new(
-                poll,
-                signals,
-                vec![acceptor],
-                core,
-                limits,
-                reload::reload(config),
-            )
+    let server = inbox::of(&poll)
+        .and_then(|(outbox, inbox)| {
+            let core = core(
+                config,
+                &poll,
+                outbox,
+                Arc::clone(&policy),
+                descriptors,
+                logger.clone(),
+            )?;
+            let reload = reload::reload(config);
+            Server::new(poll, signals, inbox, vec![acceptor], core, limits, reload)
         })
         .map_err(|error| {
             // The process ends now, and its first lines may still be waiting.
@@ -130,11 +134,13 @@ pub fn start(config: &Config) -> Result<(Server, Logger), StartError> {
 fn core(
     config: &Config,
     poll: &Poll,
+    outbox: Outbox<Message>,
     policy: Arc<Policy>,
     descriptors: Descriptors,
     logger: Logger,
 ) -> io::Result<Core> {
-    let (waker, now) = (Server::waker(poll)?, Instant::now());
+    let now = Instant::now();
+    let deliver = Arc::new(move |looked_up| outbox.send(Message::LookedUp(looked_up)));
     Ok(Core {
         world: World::new(
             (now, SystemTime::now()),
@@ -158,7 +164,7 @@ fn core(
         wires: Wires::new(poll.registry().try_clone()?),
         wires_max: descriptors.wires(),
         second_attempts: Shares::new(descriptors.second_attempts()),
-        resolver: Resolver::new(resolver_settings(config, descriptors), poll.registry(), waker)?,
+        resolver: Resolver::new(resolver_settings(config, descriptors), poll.registry(), deliver)?,
         stranger_lines: StrangerLines::new(now),
         logger,
     })

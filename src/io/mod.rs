@@ -1,13 +1,13 @@
 //! Sockets, timers, threads: everything that touches the kernel. Knows no HTTP, and of policy only `Vetted`.
 
 pub mod arena;
-pub mod blocking;
 pub mod budget;
 pub mod crowd;
 pub mod deadlines;
 pub mod descriptors;
 pub mod dialer;
 pub mod heap;
+pub mod inbox;
 pub mod listener;
 pub mod local;
 pub mod pipe;
@@ -21,3 +21,4 @@ pub mod token;
 pub mod told;
 pub mod wire;
 pub mod wires;
+pub mod work;

@@ -8,6 +8,7 @@ pub mod conn;
 pub mod core;
 pub mod ends;
 mod held;
+pub mod inbox;
 mod lifecycle;
 pub mod pool;
 pub mod ports;
@@ -20,15 +21,15 @@ pub mod world;
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mio::{Events, Poll, Waker};
+use mio::{Events, Poll};
 
 use crate::io::arena::Arena;
 use crate::io::crowd::Crowd;
 use crate::io::deadlines::Deadlines;
 use crate::io::heap;
+use crate::io::inbox::Inbox;
 use crate::io::listener::Acceptor;
 use crate::io::resolver::News;
 use crate::io::signal::Signals;
@@ -40,6 +41,7 @@ use self::accepting::Accepting;
 use self::allowance::Allowance;
 use self::conn::Conn;
 use self::core::Core;
+use self::inbox::Message;
 use self::tide::Tide;
 
 /// Events taken from the kernel at a time.
@@ -87,6 +89,7 @@ pub struct Server {
     /// The listening sockets, by the numbers of their tokens; none is left once they are closed.
     listeners: Vec<Accepting>,
     signals: Signals,
+    inbox: Inbox<Message>,
     conns: Arena<Box<Conn<Core>>>,
     /// Those of whom nobody knows who they are, and whose first turn is over.
     strangers: Crowd,
@@ -112,13 +115,14 @@ pub struct Server {
 }
 
 impl Server {
-    /// Puts a server together; nothing happens before [`Server::run`]. `signals` are the poll's.
+    /// Puts a server together; nothing happens before [`Server::run`]. `signals` and `inbox` are the poll's.
     ///
     /// # Errors
     /// The poll's, when a listener can't be registered.
     pub fn new(
         poll: Poll,
         signals: Signals,
+        inbox: Inbox<Message>,
         acceptors: Vec<Acceptor>,
         core: Core,
         limits: Limits,
@@ -131,6 +135,7 @@ impl Server {
             poll,
             listeners,
             signals,
+            inbox,
             conns: Arena::default(),
             strangers: Crowd::default(),
             core,
@@ -146,14 +151,6 @@ impl Server {
             flood: Tide::new(FLOOD_BYTES_MIN),
             failure: None,
         })
-    }
-
-    /// The waker for other threads.
-    ///
-    /// # Errors
-    /// The poll's.
-    pub fn waker(poll: &Poll) -> io::Result<Arc<Waker>> {
-        Ok(Arc::new(Waker::new(poll.registry(), Source::Waker.token())?))
     }
 
     /// Serves until told to end, or until the listener breaks and what was there has ended.
@@ -210,7 +207,7 @@ impl Server {
     fn note(&mut self, events: &Events) {
         for event in events {
             match Source::of(event.token()) {
-                Some(Source::Waker) => self.core.resolver.on_wake(self.core.world.now),
+                Some(Source::Waker) => self.take_messages(),
                 Some(Source::Signals) => self.take_signals(),
                 Some(Source::Listener(number)) => self.note_client(number),
                 Some(Source::Resolver(slot)) => self.core.resolver.on_event(slot, self.core.world.now),

@@ -7,7 +7,7 @@ use crate::net::ClientKey;
 
 use super::outcome::{Outcome, QuestionId};
 use super::stub::Stub;
-use super::system::System;
+use super::system::{LookedUp, System};
 
 /// One of the two back ends.
 pub(super) enum Back {
@@ -58,10 +58,10 @@ impl Back {
         }
     }
 
-    /// One of the threads called the waker.
-    pub(super) fn on_wake(&mut self) {
+    /// One of the threads is done.
+    pub(super) fn on_looked_up(&mut self, looked_up: LookedUp) {
         if let Back::System(system) = self {
-            system.on_wake();
+            system.on_looked_up(looked_up);
         }
     }
 

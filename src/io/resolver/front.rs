@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mio::{Registry, Waker};
+use mio::Registry;
 
 use crate::io::token::Ticket;
 use crate::net::{ClientKey, LookupFail, LookupFailKind, Name};
@@ -18,7 +18,7 @@ use super::cache::Cache;
 use super::local::Local;
 use super::outcome::{Outcome, QuestionId};
 use super::stub::Stub;
-use super::system::{Lookup, System, system_lookup};
+use super::system::{Deliver, LookedUp, Lookup, System, system_lookup};
 use super::waiters::Waiters;
 use super::{Answer, Asked, News, Settings};
 
@@ -52,30 +52,30 @@ struct Question {
 }
 
 impl Resolver {
-    /// A resolver whose sockets are registered on `registry` and whose threads call `waker`. It opens no socket
+    /// A resolver whose sockets are registered on `registry` and whose threads call `deliver`. It opens no socket
     /// and starts no thread before it is asked.
     ///
     /// # Errors
     /// When the registry can't be cloned.
-    pub fn new(settings: Settings, registry: &Registry, waker: Arc<Waker>) -> io::Result<Resolver> {
+    pub fn new(settings: Settings, registry: &Registry, deliver: Deliver) -> io::Result<Resolver> {
         let lookup = system_lookup(settings.network);
         let local = Local::new(
             settings.network,
             Path::new("/etc/hosts"),
             Path::new("/etc/nsswitch.conf"),
         );
-        Resolver::with_sources(settings, registry, waker, lookup, local)
+        Resolver::with_sources(settings, registry, deliver, lookup, local)
     }
 
     fn with_sources(
         settings: Settings,
         registry: &Registry,
-        waker: Arc<Waker>,
+        deliver: Deliver,
         lookup: Lookup,
         local: Local,
     ) -> io::Result<Resolver> {
         let back = if settings.servers.is_empty() {
-            Back::System(Box::new(System::new(settings.places, lookup, waker)))
+            Back::System(Box::new(System::new(settings.places, lookup, deliver)))
         } else {
             let registry = registry.try_clone()?;
             Back::Stub(Box::new(Stub::new(
@@ -165,9 +165,9 @@ impl Resolver {
         self.deliver(now);
     }
 
-    /// The waker was called, perhaps by one of the resolver's threads.
-    pub fn on_wake(&mut self, now: Instant) {
-        self.back.on_wake();
+    /// One of the resolver's threads delivered this.
+    pub fn on_looked_up(&mut self, looked_up: LookedUp, now: Instant) {
+        self.back.on_looked_up(looked_up);
         self.deliver(now);
     }
 

@@ -35,6 +35,7 @@ pub use crate::net::Network;
 pub use self::front::Resolver;
 use self::outcome::{Found, Outcome, QuestionId};
 use self::reply::Kind;
+pub use self::system::{Deliver, LookedUp};
 
 /// How names are resolved.
 #[derive(Clone, PartialEq, Eq, Debug)]

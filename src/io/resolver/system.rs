@@ -5,12 +5,10 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
 
 use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, LookupErrorKind, SockType, getaddrinfo};
-use mio::Waker;
 
-use crate::io::blocking::Pool;
+use crate::io::work::{self, Workers};
 use crate::net::ClientKey;
 use crate::net::label::is_number;
 use crate::text::errno;
@@ -26,13 +24,23 @@ const ADDRESSES_MAX: usize = 128;
 /// glibc: the name has addresses, but none of the family that was asked for.
 const EAI_ADDRFAMILY: i32 = -9;
 
+/// What a thread found out, and to which question.
+pub struct LookedUp {
+    id: QuestionId,
+    outcome: Outcome,
+}
+
+/// Where it goes: to the loop, which passes it to [`super::Resolver::on_looked_up`].
+pub type Deliver = Arc<dyn Fn(LookedUp) + Send + Sync>;
+
+/// Enough for `getaddrinfo` with the name service modules that libc loads; a default stack is 2 MiB.
+const STACK_BYTES: usize = 512 * 1024;
+
 /// Asks the system, one thread for each question.
 pub(super) struct System {
-    pool: Pool,
+    workers: Workers,
     lookup: Lookup,
-    waker: Arc<Waker>,
-    sender: Sender<(QuestionId, Outcome)>,
-    receiver: Receiver<(QuestionId, Outcome)>,
+    deliver: Deliver,
     queue: Queue<QuestionId>,
     /// The names of those in the queue.
     waiting: HashMap<QuestionId, Arc<str>>,
@@ -42,18 +50,20 @@ pub(super) struct System {
 }
 
 impl System {
-    /// At most `workers` questions are asked at a time. `waker` is called when one is answered.
-    pub(super) fn new(workers: usize, lookup: Lookup, waker: Arc<Waker>) -> System {
-        let workers = workers.max(1);
-        let (sender, receiver) = channel();
+    /// At most `places` questions are asked at a time.
+    pub(super) fn new(places: usize, lookup: Lookup, deliver: Deliver) -> System {
+        let places = places.max(1);
         System {
-            // As many may wait for a thread as there are: one between its answer and its next job.
-            pool: Pool::new("resolver", workers, workers),
+            workers: Workers::new(work::Settings {
+                name: "resolver",
+                threads_max: places,
+                // As many as there are threads: each has one between its answer and its next job.
+                waiting_max: places,
+                stack_bytes: STACK_BYTES,
+            }),
             lookup,
-            waker,
-            sender,
-            receiver,
-            queue: Queue::new(workers),
+            deliver,
+            queue: Queue::new(places),
             waiting: HashMap::new(),
             running: HashMap::new(),
             outcomes: Vec::new(),
@@ -81,15 +91,13 @@ impl System {
         self.running.contains_key(&id)
     }
 
-    /// A thread called the waker.
-    pub(super) fn on_wake(&mut self) {
-        // Bounded: a thread sends once for each question that runs.
-        while let Ok((id, outcome)) = self.receiver.try_recv() {
-            if let Some(client) = self.running.remove(&id) {
-                self.queue.give_back(client);
-            }
-            self.outcomes.push((id, outcome));
+    /// A thread is done.
+    pub(super) fn on_looked_up(&mut self, looked_up: LookedUp) {
+        let LookedUp { id, outcome } = looked_up;
+        if let Some(client) = self.running.remove(&id) {
+            self.queue.give_back(client);
         }
+        self.outcomes.push((id, outcome));
         self.dispatch();
     }
 
@@ -103,47 +111,14 @@ impl System {
             self.running.insert(id, client);
             let name = self.waiting.remove(&id).unwrap_or_default();
             let lookup = Arc::clone(&self.lookup);
-            let report = Report::new(id, self.sender.clone(), Arc::clone(&self.waker));
-            // A job that is refused is dropped, and with it its report, which says that nothing was found out.
-            let _ = self.pool.submit(Box::new(move || report.send(lookup(&name))));
-        }
-    }
-}
-
-/// Reports on a question, even if its job is dropped or panics.
-struct Report {
-    id: QuestionId,
-    outcome: Option<Outcome>,
-    sender: Sender<(QuestionId, Outcome)>,
-    waker: Arc<Waker>,
-}
-
-impl Report {
-    fn new(id: QuestionId, sender: Sender<(QuestionId, Outcome)>, waker: Arc<Waker>) -> Report {
-        Report {
-            id,
-            outcome: None,
-            sender,
-            waker,
-        }
-    }
-
-    fn send(mut self, outcome: Outcome) {
-        self.outcome = Some(outcome);
-    }
-}
-
-impl Drop for Report {
-    fn drop(&mut self) {
-        let outcome = self
-            .outcome
-            .take()
-            .unwrap_or_else(|| Outcome::Failed(": resolver failed".into()));
-        // Without a receiver the resolver is gone, and nobody is there to be woken.
-        if self.sender.send((self.id, outcome)).is_ok()
-            && let Err(error) = self.waker.wake()
-        {
-            log::error!("can't wake the loop: {error}");
+            let deliver = Arc::clone(&self.deliver);
+            self.workers.submit(
+                move || lookup(&name),
+                move |result| {
+                    let outcome = result.unwrap_or_else(|_| Outcome::Failed(": resolver failed".into()));
+                    deliver(LookedUp { id, outcome });
+                },
+            );
         }
     }
 }

@@ -11,8 +11,9 @@ mod system;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use mio::{Events, Poll};
+use mio::{Events, Poll, Waker};
 
+use crate::io::inbox::{Inbox, inbox};
 use crate::io::resolver::Network;
 use crate::io::token::{ConnId, Source};
 
@@ -26,6 +27,7 @@ struct Bench {
     poll: Poll,
     events: Events,
     resolver: Resolver,
+    inbox: Inbox<LookedUp>,
     files: tempfile::TempDir,
     /// The clock.
     now: Instant,
@@ -79,13 +81,16 @@ impl Bench {
         let files = tempfile::tempdir().unwrap();
         let poll = Poll::new().unwrap();
         let waker = Arc::new(Waker::new(poll.registry(), Source::Waker.token()).unwrap());
+        let (outbox, inbox) = inbox(waker);
+        let deliver: Deliver = Arc::new(move |looked_up| outbox.send(looked_up));
         let (hosts, switch) = (files.path().join("hosts"), files.path().join("nsswitch.conf"));
         let local = Local::new(settings.network, &hosts, &switch);
-        let resolver = Resolver::with_sources(settings, poll.registry(), waker, lookup, local).unwrap();
+        let resolver = Resolver::with_sources(settings, poll.registry(), deliver, lookup, local).unwrap();
         Bench {
             poll,
             events: Events::with_capacity(64),
             resolver,
+            inbox,
             files,
             now: Instant::now(),
         }
@@ -185,7 +190,11 @@ impl Bench {
         for event in &self.events {
             match Source::of(event.token()) {
                 Some(Source::Resolver(slot)) => self.resolver.on_event(slot, now),
-                Some(Source::Waker) => self.resolver.on_wake(now),
+                Some(Source::Waker) => {
+                    for looked_up in self.inbox.take() {
+                        self.resolver.on_looked_up(looked_up, now);
+                    }
+                }
                 other => panic!("event for {other:?}"),
             }
         }

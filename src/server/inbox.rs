@@ -1,0 +1,39 @@
+//! What other threads tell the loop.
+
+use std::io;
+use std::sync::Arc;
+
+use mio::{Poll, Waker};
+
+use crate::io::inbox::{Inbox, Outbox, inbox};
+use crate::io::resolver::LookedUp;
+use crate::io::token::Source;
+
+use super::Server;
+
+/// What a loop is told.
+pub enum Message {
+    /// A thread of the resolver's is done.
+    LookedUp(LookedUp),
+}
+
+/// The inbox of the loop that uses this poll, and what sends to it.
+///
+/// # Errors
+/// The poll's.
+pub fn of(poll: &Poll) -> io::Result<(Outbox<Message>, Inbox<Message>)> {
+    let waker = Waker::new(poll.registry(), Source::Waker.token())?;
+    Ok(inbox(Arc::new(waker)))
+}
+
+impl Server {
+    pub(super) fn take_messages(&mut self) {
+        for message in self.inbox.take() {
+            match message {
+                Message::LookedUp(looked_up) => {
+                    self.core.resolver.on_looked_up(looked_up, self.core.world.now);
+                }
+            }
+        }
+    }
+}
