@@ -3,8 +3,9 @@
 //! The crate is one house with two halves. The *pure* half decides: [`net`] and [`flow`] are its words, `text`
 //! spells them, [`yaml`] reads what people write for us, [`policy`] says who may go where, [`http`] reads and writes
 //! message heads, [`session`] is the state machine of one client connection. The *impure* half moves bytes: [`io`]
-//! owns sockets, timers and threads, [`server`] is the event loop that lets the two halves meet. [`config`] turns
-//! flags, environment and file into a policy and a server; [`log`] turns a [`session::outcome::Record`] into a line.
+//! owns sockets, timers and threads, [`server`] is the event loop that lets the two halves meet, [`process`] what its
+//! loops share and who tells them to end. [`config`] reads flags, environment and file; [`log`] turns a
+//! [`session::outcome::Record`] into a line.
 //!
 //! Life of a request: accept (`io/listener`), parse (`session/head`, `http/head`), authenticate and decide
 //! ([`policy`]), resolve (`io/resolver`), vet (`policy/ranges`), dial (`io/dialer`), relay ([`flow::Gate`] and
@@ -17,8 +18,8 @@ pub mod io;
 pub mod log;
 pub mod net;
 pub mod policy;
+pub mod process;
 pub mod server;
 pub mod session;
-pub mod start;
 mod text;
 pub mod yaml;

@@ -1,4 +1,4 @@
-//! The program: flags to configuration to policy to server to exit code.
+//! The program: flags to configuration to process to exit code.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use smokescreen::config::{self, Environment, Start};
 use smokescreen::log::FLUSH_TIMEOUT;
-use smokescreen::start;
+use smokescreen::process;
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -20,19 +20,12 @@ fn main() -> ExitCode {
         }
         Err(error) => return fail(&error.to_string(), 2),
     };
-    match start::start(&config) {
+    match process::start(&config) {
         Err(error) => fail(&error.text, error.exit_code),
-        Ok((server, logger)) => {
-            let ended = server.run();
-            if let Err(error) = &ended {
-                log::error!("Ended by a failure: {error}");
-            }
+        Ok((process, logger)) => {
+            let exit_code = process.run();
             logger.flush(FLUSH_TIMEOUT);
-            if ended.is_ok() {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            }
+            ExitCode::from(exit_code)
         }
     }
 }

@@ -85,9 +85,10 @@ fn proxy(folder: &Path) -> SocketAddr {
     };
     let (ready, started) = mpsc::channel();
     thread::spawn(move || {
-        let (server, logger) = smokescreen::start::start(&config).unwrap_or_else(|error| panic!("{error:?}"));
+        let (process, logger) =
+            smokescreen::process::start(&config).unwrap_or_else(|error| panic!("{error:?}"));
         ready.send(logger.flush(Duration::from_secs(60))).unwrap();
-        server.run()
+        process.run()
     });
     assert!(started.recv().unwrap(), "the log is stuck");
     let log = std::fs::read_to_string(&log).unwrap();

@@ -84,7 +84,6 @@ const DISORDERLY: &[&str] = &[
     "src/server/pool/tests.rs",
     "src/server/turn_tests.rs",
     "src/session/outcome.rs",
-    "src/start/reload_tests.rs",
 ];
 
 /// What is built for production.

@@ -17,9 +17,9 @@ use crate::session::Input;
 use super::accepting::{ACCEPTS_PER_TURN, Accepting};
 use super::allowance::Allowance;
 use super::conn::{After, Conn};
-use super::{EVENT_BYTES, STEP_TIME_MAX, Server};
+use super::{EVENT_BYTES, Loop, STEP_TIME_MAX};
 
-impl Server {
+impl Loop {
     /// Is there a listener, and may there be one more connection, if need be in the place of a stranger's?
     pub(super) fn has_room(&self) -> bool {
         !self.listeners.is_empty() && (!self.is_full() || !self.strangers.is_empty())
@@ -27,11 +27,11 @@ impl Server {
 
     /// Could it be full by the end of this turn?
     fn is_nearly_full(&self) -> bool {
-        self.conns.len() + ACCEPTS_PER_TURN >= self.limits.connections_max
+        self.conns.len() + ACCEPTS_PER_TURN >= self.connections_max
     }
 
     fn is_full(&self) -> bool {
-        self.conns.len() >= self.limits.connections_max
+        self.conns.len() >= self.connections_max
     }
 
     /// The poll told of a client that waits at this listener.
@@ -89,7 +89,8 @@ impl Server {
                 }
                 Ok(None) => return false,
                 Err(AcceptError::Broken(error)) => {
-                    self.listener_broke(error);
+                    accepting.give_up(self.poll.registry());
+                    self.heard.broken = Some(error);
                     return false;
                 }
                 // Idle upstream connections are the first to go, strangers' the next.

@@ -43,6 +43,8 @@ enum State {
     Full,
     /// Not in the poll: accepting failed. It is tried again from then on.
     Paused(Instant),
+    /// Not in the poll: it will not get better.
+    Broken,
 }
 
 /// A listening socket, and how it stands.
@@ -103,9 +105,13 @@ impl Accepting {
         self.acceptor.accept()
     }
 
-    /// Is accepting not to be tried yet?
+    /// Is accepting not to be tried, or not yet?
     pub(super) fn is_paused(&self, now: Instant) -> bool {
-        matches!(self.state, State::Paused(until) if until > now)
+        match self.state {
+            State::Listening | State::Waiting | State::Full => false,
+            State::Paused(until) => until > now,
+            State::Broken => true,
+        }
     }
 
     /// Accepting failed. The `open` connections that are there go on, and a descriptor will come free.
@@ -115,6 +121,12 @@ impl Accepting {
         }
         self.leave(registry);
         self.state = State::Paused(now + PAUSE);
+    }
+
+    /// Accepting fails for good.
+    pub(super) fn give_up(&mut self, registry: &Registry) {
+        self.leave(registry);
+        self.state = State::Broken;
     }
 
     /// A connection ended: its descriptors may be what was wanting.
@@ -134,7 +146,7 @@ impl Accepting {
             State::Paused(until) if until <= now && !has_room => self.state = State::Full,
             State::Full if has_room => self.enter(open, now, registry),
             State::Paused(until) if until <= now => self.enter(open, now, registry),
-            State::Listening | State::Waiting | State::Full | State::Paused(_) => {}
+            State::Listening | State::Waiting | State::Full | State::Paused(_) | State::Broken => {}
         }
     }
 
@@ -142,7 +154,7 @@ impl Accepting {
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::Paused(until) => Some(until),
-            State::Listening | State::Waiting | State::Full => None,
+            State::Listening | State::Waiting | State::Full | State::Broken => None,
         }
     }
 
@@ -258,6 +270,18 @@ mod tests {
         assert!(!house.is_told() && house.accepting.deadline().is_none());
         house.settle(true);
         assert!(house.is_told());
+    }
+
+    #[test]
+    fn a_broken_one_is_left_alone() {
+        let mut house = House::new();
+        let _client = house.client();
+        house.accepting.give_up(house.poll.registry());
+        for has_room in [true, false, true] {
+            house.settle(has_room);
+            assert!(!house.is_told() && house.accepting.is_paused(house.now));
+        }
+        assert_eq!(house.accepting.deadline(), None);
     }
 
     #[test]

@@ -1,15 +1,15 @@
 //! The event loop: poll, read the clock, note what happened, accept, run what can run. Single-threaded; nothing
-//! in it waits but the poll.
+//! in it waits but the poll. What concerns the whole process (signals, when to end) it only passes on.
 
 mod accept;
 mod accepting;
 pub mod allowance;
 pub mod conn;
 pub mod core;
+mod ending;
 pub mod ends;
 mod held;
 pub mod inbox;
-mod lifecycle;
 pub mod pool;
 pub mod ports;
 pub mod stores;
@@ -32,15 +32,14 @@ use crate::io::heap;
 use crate::io::inbox::Inbox;
 use crate::io::listener::Acceptor;
 use crate::io::resolver::News;
-use crate::io::signal::Signals;
 use crate::io::token::{ConnId, Source, Ticket};
 use crate::io::wires::Owner;
-use crate::policy::Policy;
 
 use self::accepting::Accepting;
 use self::allowance::Allowance;
 use self::conn::Conn;
 use self::core::Core;
+pub use self::ending::Open;
 use self::inbox::Message;
 use self::tide::Tide;
 
@@ -59,36 +58,11 @@ const CROWD_MIN: usize = 1024;
 /// So many bytes of heads and the like are a flood.
 const FLOOD_BYTES_MIN: usize = 4 * 1024 * 1024;
 
-/// How the server ends and how many clients it takes.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// Client connections at a time; further ones wait in the kernel's queue.
-    pub connections_max: usize,
-    /// Between the signal and closing the listener.
-    pub drain_delay: Duration,
-    /// From then on what is still there may go on for so long.
-    pub exit_timeout: Duration,
-}
-
-/// Makes the next policy; the error says why the present one stays.
-pub type Reload = Box<dyn FnMut(&Policy) -> Result<Policy, String>>;
-
-/// Whether and how far the server is on its way out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Phase {
-    Serving,
-    /// Told to end; still accepting until then.
-    Delaying(Instant),
-    /// The listener is closed; what is left ends by then.
-    Draining(Instant),
-}
-
 /// The loop with everything it owns.
-pub struct Server {
+pub struct Loop {
     poll: Poll,
     /// The listening sockets, by the numbers of their tokens; none is left once they are closed.
     listeners: Vec<Accepting>,
-    signals: Signals,
     inbox: Inbox<Message>,
     conns: Arena<Box<Conn<Core>>>,
     /// Those of whom nobody knows who they are, and whose first turn is over.
@@ -101,40 +75,50 @@ pub struct Server {
     backlog: VecDeque<ConnId>,
     /// Answers that were not told yet.
     answers: VecDeque<(Ticket, News)>,
-    limits: Limits,
-    reload: Reload,
-    phase: Phase,
-    /// When the drain is told of again.
-    tell_at: Option<Instant>,
+    /// Client connections at a time; further ones wait in the kernel's queue.
+    connections_max: usize,
+    /// It is to end with this turn.
+    terminating: bool,
     /// How many connections there were.
     crowd: Tide,
     /// How many bytes they held.
     flood: Tide,
-    /// Why it ends, where nobody told it to.
-    failure: Option<io::Error>,
+    /// What this turn heard.
+    heard: Heard,
+    events: Events,
 }
 
-impl Server {
-    /// Puts a server together; nothing happens before [`Server::run`]. `signals` and `inbox` are the poll's.
+/// What a turn of the loop heard that is the process's business.
+#[derive(Default, Debug)]
+pub struct Heard {
+    /// Signals arrived.
+    pub signals: bool,
+    /// The inbox's waker was called.
+    pub messages: bool,
+    /// A listener broke, and takes no further clients.
+    pub broken: Option<io::Error>,
+    /// The loop has ended, and so many connections with it.
+    pub ended: Option<Open>,
+}
+
+impl Loop {
+    /// Puts a loop together; nothing happens before [`Loop::turn`]. `inbox` is the poll's.
     ///
     /// # Errors
     /// The poll's, when a listener can't be registered.
     pub fn new(
         poll: Poll,
-        signals: Signals,
         inbox: Inbox<Message>,
         acceptors: Vec<Acceptor>,
         core: Core,
-        limits: Limits,
-        reload: Reload,
-    ) -> io::Result<Server> {
+        connections_max: usize,
+    ) -> io::Result<Loop> {
         let numbered = (0..).zip(acceptors);
         let listeners = numbered.map(|(number, acceptor)| Accepting::new(acceptor, number, poll.registry()));
         let listeners = listeners.collect::<io::Result<_>>()?;
-        Ok(Server {
+        Ok(Loop {
             poll,
             listeners,
-            signals,
             inbox,
             conns: Arena::default(),
             strangers: Crowd::default(),
@@ -143,60 +127,59 @@ impl Server {
             run_queue: VecDeque::new(),
             backlog: VecDeque::new(),
             answers: VecDeque::new(),
-            limits,
-            reload,
-            phase: Phase::Serving,
-            tell_at: None,
+            connections_max,
+            terminating: false,
             crowd: Tide::new(CROWD_MIN),
             flood: Tide::new(FLOOD_BYTES_MIN),
-            failure: None,
+            heard: Heard::default(),
+            events: Events::with_capacity(EVENTS_MAX),
         })
     }
 
-    /// Serves until told to end, or until the listener breaks and what was there has ended.
+    /// One turn: waits until something happens, or until then, and does what can be done.
     ///
     /// # Errors
-    /// The poll's and the listener's; anything else is a matter of one connection.
-    pub fn run(mut self) -> io::Result<()> {
-        let mut events = Events::with_capacity(EVENTS_MAX);
-        while self.phase_goes_on() {
-            let timeout = self.timeout();
-            match self.poll.poll(&mut events, timeout) {
-                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-                _ => {}
-            }
-            self.core.read_clocks();
-            self.note(&events);
-            // In this order: an answer counts when it is just in time, and one that says which server was silent is.
-            self.deliver_answers();
-            self.expire();
-            self.accept();
-            self.run_queued();
-            self.listen();
-            self.give_back();
+    /// The poll's; anything else is a matter of one connection.
+    pub fn turn(&mut self, until: Option<Instant>) -> io::Result<Heard> {
+        let timeout = self.timeout(until);
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
         }
-        self.terminate();
-        self.failure.map_or(Ok(()), Err)
+        self.core.read_clocks();
+        self.note();
+        if self.heard.messages {
+            self.take_messages();
+        }
+        // In this order: an answer counts when it is just in time, and one that says which server was silent is.
+        self.deliver_answers();
+        self.expire();
+        self.accept();
+        self.run_queued();
+        self.listen();
+        self.give_back();
+        self.heard.ended = self.end();
+        Ok(std::mem::take(&mut self.heard))
+    }
+
+    /// When this turn began.
+    pub fn now(&self) -> Instant {
+        self.core.world.now
     }
 
     /// How long the poll may wait: not at all while something can run.
-    fn timeout(&mut self) -> Option<Duration> {
+    fn timeout(&mut self, until: Option<Instant>) -> Option<Duration> {
         let goes_on = !(self.run_queue.is_empty() && self.backlog.is_empty() && self.answers.is_empty());
         if goes_on || self.core.stores.budget.has_due() {
             return Some(Duration::ZERO);
         }
-        let phase = match self.phase {
-            Phase::Serving => None,
-            Phase::Delaying(until) | Phase::Draining(until) => Some(until),
-        };
         let paused = self.listeners.iter().filter_map(Accepting::deadline).min();
         let others = [
             self.core.resolver.deadline(),
             self.core.stores.pool.deadline(),
             self.core.stranger_lines.deadline(),
             paused.filter(|_| self.has_room()),
-            phase,
-            self.tell_at,
+            until,
         ];
         let next = others.into_iter().flatten().chain(self.deadlines.next()).min()?;
         // From when the turn began: the clock is not read again, so a deadline may be missed by as long as a turn takes.
@@ -204,11 +187,13 @@ impl Server {
     }
 
     /// Events set flags and queue their owners; nothing is done yet.
-    fn note(&mut self, events: &Events) {
-        for event in events {
+    fn note(&mut self) {
+        // Lent for the walk: whom an event is for is found in the loop.
+        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        for event in &events {
             match Source::of(event.token()) {
-                Some(Source::Waker) => self.take_messages(),
-                Some(Source::Signals) => self.take_signals(),
+                Some(Source::Waker) => self.heard.messages = true,
+                Some(Source::Signals) => self.heard.signals = true,
                 Some(Source::Listener(number)) => self.note_client(number),
                 Some(Source::Resolver(slot)) => self.core.resolver.on_event(slot, self.core.world.now),
                 Some(Source::Wire(wire)) => match self.core.wires.note(wire, event) {
@@ -224,6 +209,7 @@ impl Server {
                 None => {}
             }
         }
+        self.events = events;
     }
 
     fn deliver_answers(&mut self) {
@@ -268,13 +254,6 @@ impl Server {
         }
         let left_out = self.core.stranger_lines.summary(now);
         self.core.log_left_out(left_out);
-        match self.phase {
-            Phase::Delaying(until) if until <= now => self.drain(),
-            _ => {}
-        }
-        if self.tell_at.is_some_and(|at| at <= now) {
-            self.tell_of_drain();
-        }
     }
 
     fn forget(&mut self, id: ConnId) {
@@ -310,13 +289,6 @@ impl Server {
             self.backlog.shrink_to_fit();
             self.answers.shrink_to_fit();
             heap::trim();
-        }
-    }
-
-    fn phase_goes_on(&self) -> bool {
-        match self.phase {
-            Phase::Draining(until) => !self.conns.is_empty() && self.core.world.now < until,
-            _ => true,
         }
     }
 }

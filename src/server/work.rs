@@ -8,7 +8,7 @@ use crate::session::Input;
 
 use super::allowance::Allowance;
 use super::conn::After;
-use super::{STEP_TIME_MAX, Server, turn};
+use super::{Loop, STEP_TIME_MAX, turn};
 
 /// So many turns may be as long as a turn can be, and more of them take no longer together, where they can be that short.
 const LONG_TURNS: usize = 8;
@@ -28,7 +28,7 @@ fn turn_time(queued: usize) -> Duration {
     (turn::TURN_TIME_MAX / share).max(TURN_TIME_MIN)
 }
 
-impl Server {
+impl Loop {
     /// One turn for each connection to which something happened; then those go on that had more to do than fits in one,
     /// as far as the time reaches: as long as the others took, or a little. So who has little to do waits for nobody
     /// who has much, however many these are.

@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 
-use super::*;
 use crate::config::{self, Environment, Start};
 use crate::policy::acl::BUILT_IN;
 use crate::policy::ranges::Ranges;
 use crate::policy::{Credentials, PolicyParts};
+
+use super::*;
 
 /// A folder with an ACL and a password file, and what is made of it at start.
 struct House {

@@ -11,12 +11,14 @@ use crate::io::regular_file;
 use crate::policy::acl::{self, Acl, Action};
 use crate::policy::auth::Password;
 use crate::policy::{AUTHED, Policy};
-use crate::server::Reload;
+
+/// Makes the next policy; the error says why the present one stays.
+pub(super) type Reload = Box<dyn FnMut(&Policy) -> Result<Policy, String>>;
 
 /// How many services are named in a warning.
 const SERVICES_NAMED_MAX: usize = 20;
 
-/// Makes the server's reload: valid files are swapped in together, and what changed is logged.
+/// Makes the process's reload: valid files are swapped in together, and what changed is logged.
 pub(super) fn reload(config: &Config) -> Reload {
     let acl_path: Option<PathBuf> = match &config.acl {
         AclSource::File(path) => Some(path.clone()),

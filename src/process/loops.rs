@@ -1,0 +1,153 @@
+//! A loop of the process: what it has of its own, and its part in what all loops share. Nothing is served here.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use mio::Poll;
+
+use crate::config::Config;
+use crate::config::options::TRANSPORT_MAX_IDLE_CONNS;
+use crate::http::HeadLimits;
+use crate::io::budget::Budget;
+use crate::io::inbox::Outbox;
+use crate::io::listener::Acceptor;
+use crate::io::local;
+use crate::io::pipe::{Pipes, Worth};
+use crate::io::resolver::{self, Resolver};
+use crate::io::scratch::Scratch;
+use crate::io::shares::Shares;
+use crate::io::wires::Wires;
+use crate::server::allowance::Allowance;
+use crate::server::core::Core;
+use crate::server::inbox::{self, Message};
+use crate::server::pool::Pool;
+use crate::server::stores::Stores;
+use crate::server::stranger_lines::StrangerLines;
+use crate::server::world::World;
+use crate::server::{Loop, turn};
+use crate::session::Settings;
+use crate::session::id::Ids;
+use crate::session::refusal::DenyStyle;
+
+use super::descriptors::Descriptors;
+use super::shared::Shared;
+
+/// Lent to one direction at a time; also how much is read at once.
+const SCRATCH_BYTES: usize = 64 * 1024;
+
+/// What all connections may hold beyond 4 KiB a direction.
+pub(super) const BUDGET_BYTES: usize = 32 * 1024 * 1024;
+
+/// Lookups waiting or under way at most.
+const LOOKUPS_MAX: usize = 1024;
+
+/// A loop over this poll that takes the clients of these listeners, and what sends to its inbox.
+///
+/// # Errors
+/// The poll's.
+pub(super) fn make(
+    config: &Config,
+    shared: &Shared,
+    poll: Poll,
+    acceptors: Vec<Acceptor>,
+) -> io::Result<(Loop, Outbox<Message>)> {
+    let (outbox, inbox) = inbox::of(&poll)?;
+    let core = core(config, shared, &poll, outbox.clone())?;
+    let serving = Loop::new(poll, inbox, acceptors, core, shared.connections_max)?;
+    Ok((serving, outbox))
+}
+
+fn core(config: &Config, shared: &Shared, poll: &Poll, outbox: Outbox<Message>) -> io::Result<Core> {
+    let descriptors = shared.descriptors;
+    let now = Instant::now();
+    let deliver = Arc::new(move |looked_up| outbox.send(Message::LookedUp(looked_up)));
+    Ok(Core {
+        world: World::new(
+            (now, SystemTime::now()),
+            Arc::clone(&shared.policy),
+            settings(config),
+            ids(),
+            Box::new(local::is_local()),
+        ),
+        stores: Stores {
+            scratch: Scratch::new(SCRATCH_BYTES),
+            budget: Budget::new(BUDGET_BYTES),
+            pipes: Pipes::new(descriptors.pipes(), Worth::default()),
+            pool: Pool::new(
+                idle_max(config, descriptors),
+                config.transport_max_idle_conns_per_host,
+                now,
+            ),
+            draining: false,
+            turn: Allowance::new(turn::TURN_BYTES, turn::TURN_TIME_MAX),
+        },
+        wires: Wires::new(poll.registry().try_clone()?),
+        wires_max: descriptors.wires(),
+        second_attempts: Shares::new(descriptors.second_attempts()),
+        resolver: Resolver::new(resolver_settings(config, descriptors), poll.registry(), deliver)?,
+        stranger_lines: StrangerLines::new(now),
+        logger: shared.logger.clone(),
+    })
+}
+
+/// Idle upstream connections have what nobody else uses. Only who asked for more than there is at all is told.
+fn idle_max(config: &Config, descriptors: Descriptors) -> usize {
+    let (configured, room) = (config.transport_max_idle_conns, descriptors.wires());
+    let is_default = TRANSPORT_MAX_IDLE_CONNS.row().default == configured.to_string();
+    if configured > room && !is_default {
+        log::warn!(
+            "{room} idle upstream connections are kept at most, not {configured}: the limit is {} descriptors",
+            descriptors.limit()
+        );
+    }
+    configured.min(room)
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        head: HeadLimits {
+            head_bytes_max: config.head_bytes_max,
+            head_fields_max: config.head_fields_max,
+        },
+        read_header_timeout: config.read_header_timeout,
+        dns_timeout: config.dns_timeout,
+        connect_timeout: config.connect_timeout,
+        idle_timeout: config.idle_timeout,
+        read_timeout: config.read_timeout,
+        write_timeout: config.write_timeout,
+        deny_style: DenyStyle {
+            status: config.deny_status,
+            explicit: config.deny_explicit,
+        },
+        deny_message_extra: config.deny_message_extra.clone(),
+    }
+}
+
+fn resolver_settings(config: &Config, descriptors: Descriptors) -> resolver::Settings {
+    let places = match config.resolver_addresses.is_empty() {
+        true => descriptors.lookup_threads(),
+        false => descriptors.lookup_sockets(),
+    };
+    resolver::Settings {
+        servers: config.resolver_addresses.clone(),
+        network: config.network,
+        cache_ttl: config.dns_cache_ttl,
+        timeout: config.dns_timeout,
+        places,
+        queue_max: LOOKUPS_MAX,
+    }
+}
+
+/// Ids need not be secret, only different from other processes': randomness stands in for xid's machine id.
+fn ids() -> Ids {
+    let mut seed = [0_u8; 8];
+    // Without randomness the process number and the time still tell ids apart.
+    let _ = rustix::rand::getrandom(&mut seed, rustix::rand::GetRandomFlags::NONBLOCK);
+    let [a, b, c, d, e, f, ..] = seed;
+    let [process_high, process_low] = (std::process::id() & 0xffff).to_be_bytes()[2..] else {
+        return Ids::new([a, b, c], 0, 0);
+    };
+    let process = u16::from_be_bytes([process_high, process_low]);
+    Ids::new([a, b, c], process, u32::from_be_bytes([0, d, e, f]))
+}

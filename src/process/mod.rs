@@ -1,0 +1,133 @@
+//! The process: what its loops share and what all of them are told: a new policy, that they are to end. It has the signals,
+//! the time it may take to end, and the exit code. Knows no connection and moves no byte: that is a loop's business
+//! (`server`).
+//!
+//! There is one loop, and it runs on the process's own thread: the process lets it have its turns and looks between them
+//! at what it heard. It talks to the loop by its inbox all the same, as it would to several on threads of their own.
+
+mod descriptors;
+mod exit;
+mod loops;
+mod reload;
+mod shared;
+mod start;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::io::heap;
+use crate::io::inbox::Outbox;
+use crate::io::signal::{Signal, Signals};
+use crate::server::inbox::Message;
+use crate::server::{Loop, Open};
+
+use self::exit::{Exit, Step};
+use self::reload::Reload;
+use self::shared::Shared;
+pub use self::start::{StartError, start};
+
+/// The program, once it has started.
+pub struct Process {
+    shared: Shared,
+    /// Registered with the loop's poll, which tells of them.
+    signals: Signals,
+    exit: Exit,
+    /// Why it ends, where nobody told it to.
+    failure: Option<io::Error>,
+    reload: Reload,
+    serving: Loop,
+    /// To the loop.
+    outbox: Outbox<Message>,
+}
+
+impl Process {
+    /// Serves until told to end, or until a listener breaks and what was there has ended. Gives the exit code: 0, or 1
+    /// when this machine would not go on.
+    pub fn run(mut self) -> u8 {
+        loop {
+            let heard = match self.serving.turn(self.exit.deadline()) {
+                Ok(heard) => heard,
+                Err(error) => return failed(&error),
+            };
+            if let Some(Open { tunnels, others }) = heard.ended {
+                log::info!("Shut down, cut: {tunnels} tunnels, {others} other connections");
+                return self.failure.as_ref().map_or(0, failed);
+            }
+            let now = self.serving.now();
+            if let Some(error) = heard.broken {
+                self.fail(error, now);
+            }
+            if heard.signals {
+                self.take_signals(now);
+            }
+            self.go_on(now);
+        }
+    }
+
+    /// A listener will not get better. As on a signal, what is there may come to its end; then whoever supervises the
+    /// process starts it again.
+    fn fail(&mut self, error: io::Error, now: Instant) {
+        if self.exit.fail(now) {
+            let open = self.serving.open().all();
+            log::error!("Shutting down with {open} connections open, as only a restart can help: {error}");
+            self.failure = Some(error);
+        }
+    }
+
+    fn take_signals(&mut self, now: Instant) {
+        let signals: Vec<Signal> = self.signals.drain().collect();
+        for signal in signals {
+            match signal {
+                Signal::Reload => self.reload(),
+                Signal::Nothing => log::info!("SIGUSR1 does nothing"),
+                Signal::Drain => {
+                    let open = self.serving.open().all();
+                    if self.exit.begin(now) {
+                        log::info!("Shutting down: {open} connections are open");
+                    } else {
+                        log::info!("Shutting down at once: {open} connections are open");
+                        self.exit.cut_short();
+                        self.outbox.send(Message::Terminate);
+                    }
+                }
+            }
+        }
+    }
+
+    fn reload(&mut self) {
+        match (self.reload)(&self.shared.policy) {
+            Ok(policy) => {
+                self.shared.policy = Arc::new(policy);
+                self.outbox.send(Message::Policy(Arc::clone(&self.shared.policy)));
+            }
+            Err(why) => log::error!("Nothing was reloaded, what was read before stays in force: {why}"),
+        }
+        // A long ACL is there twice for a moment, and its text beside it.
+        heap::trim();
+    }
+
+    /// Does what is due by now on the way out.
+    fn go_on(&mut self, now: Instant) {
+        match self.exit.step(now) {
+            Some(Step::Drain) => self.outbox.send(Message::Drain),
+            Some(Step::Terminate) => self.outbox.send(Message::Terminate),
+            None => {}
+        }
+        if let Some(left) = self.exit.tell(now) {
+            let left = left.as_secs_f64().ceil();
+            let Open { tunnels, others } = self.serving.open();
+            if others > 0 {
+                log::info!("draining: {tunnels} tunnels left, {left}s; {others} other connections");
+            } else {
+                log::info!("draining: {tunnels} tunnels left, {left}s");
+            }
+        }
+    }
+}
+
+/// Says why the process ends; gives the exit code.
+fn failed(error: &io::Error) -> u8 {
+    log::error!("Ended by a failure: {error}");
+    1
+}

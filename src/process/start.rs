@@ -1,0 +1,181 @@
+//! From a configuration to a process that is ready to run: everything that can fail at start fails here, with one line
+//! that says what and why.
+
+use std::fmt::Display;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::Poll;
+
+use crate::config::{AclSource, Config};
+use crate::io::descriptors::raise_nofile;
+use crate::io::heap;
+use crate::io::listener::{self, Acceptor};
+use crate::io::signal::Signals;
+use crate::log::{FLUSH_TIMEOUT, Logger};
+use crate::policy::acl::{self, Acl};
+use crate::policy::ranges::Ranges;
+use crate::policy::{Policy, PolicyParts};
+
+use super::Process;
+use super::descriptors::Descriptors;
+use super::exit::Exit;
+use super::shared::Shared;
+use super::{loops, reload};
+
+/// Why the program does not start.
+#[derive(Debug)]
+pub struct StartError {
+    /// One line for a person.
+    pub text: String,
+    /// 2: the configuration; 1: this machine.
+    pub exit_code: u8,
+}
+
+impl StartError {
+    fn config(text: impl Display) -> StartError {
+        StartError {
+            text: text.to_string(),
+            exit_code: 2,
+        }
+    }
+
+    fn machine(what: &str, error: &io::Error) -> StartError {
+        StartError {
+            text: format!("{what}: {error}"),
+            exit_code: 1,
+        }
+    }
+}
+
+/// Puts the process together and binds its address.
+///
+/// # Errors
+/// A configuration that can't be served (the ACL is read here), or an address that can't be bound.
+pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
+    let acl = read_acl(config)?;
+    // Reading takes several times what is kept of a long ACL.
+    heap::trim();
+    let descriptors = Descriptors::of(raise_nofile());
+    let connections_max = connections_max(config, descriptors);
+
+    // Whoever can connect can also send a signal: it must be caught by then.
+    let unready = |error| StartError::machine("The event loop can't be set up", &error);
+    let poll = Poll::new().map_err(unready)?;
+    let signals = Signals::new(poll.registry()).map_err(unready)?;
+    let bound = listener::bind(config.listen_ip.as_deref(), config.listen_port)
+        .map_err(|error| StartError::machine("The proxy's address can't be bound", &error))?;
+    let acceptor =
+        Acceptor::new(bound).map_err(|error| StartError::machine("The listener is unusable", &error))?;
+    let logger = crate::log::init(config.log_format, config.log_levels)
+        .map_err(|error| StartError::machine("The log can't be started", &error))?;
+
+    let address = acceptor.local_addr();
+    let shared = Shared {
+        policy: Arc::new(policy(config, acl, address.port())),
+        logger: logger.clone(),
+        descriptors,
+        connections_max,
+    };
+    let (serving, outbox) = loops::make(config, &shared, poll, vec![acceptor]).map_err(|error| {
+        // The process ends now, and its first lines may still be waiting.
+        logger.flush(FLUSH_TIMEOUT);
+        unready(error)
+    })?;
+    // Last: who reads it may count on all that was opened.
+    say_start(config, address, &shared);
+    let process = Process {
+        shared,
+        signals,
+        exit: Exit::new(config.drain_delay, config.exit_timeout),
+        failure: None,
+        reload: reload::reload(config),
+        serving,
+        outbox,
+    };
+    Ok((process, logger))
+}
+
+/// The ACL in force at start: the file's, the built-in one where there is a password, or none.
+fn read_acl(config: &Config) -> Result<Option<Acl>, StartError> {
+    let disabled = &config.disable_acl_policy_actions;
+    match &config.acl {
+        AclSource::File(path) => reload::acl_at_start(path, disabled)
+            .map(Some)
+            .map_err(StartError::config),
+        AclSource::BuiltIn => Acl::parse(acl::BUILT_IN, disabled)
+            .map(Some)
+            .map_err(|error| StartError::config(format_args!("the built-in ACL: {error}"))),
+        AclSource::Absent => Ok(None),
+    }
+}
+
+fn policy(config: &Config, acl: Option<Acl>, own_port: u16) -> Policy {
+    let (allow, deny) = (config.allow.clone(), config.deny.clone());
+    let ranges = Ranges::new(allow, deny, config.unsafe_allow_private_ranges, vec![own_port]);
+    for warning in ranges.shadowed() {
+        log::warn!("{warning}");
+    }
+    Policy::new(PolicyParts {
+        acl,
+        ranges,
+        password: config.password.clone(),
+        allow_missing_role: config.allow_missing_role,
+        network: config.network,
+    })
+}
+
+fn connections_max(config: &Config, descriptors: Descriptors) -> usize {
+    let derived = descriptors.connections();
+    let configured = config.max_connections;
+    if configured > derived {
+        log::warn!(
+            "--max-connections is {configured}, but {} descriptors are enough for {derived}: dials fail when they are used up",
+            descriptors.limit()
+        );
+    }
+    if configured == 0 { derived } else { configured }
+}
+
+fn say_start(config: &Config, address: SocketAddr, shared: &Shared) {
+    let (acl, connections_max) = (shared.policy.acl(), shared.connections_max);
+    let acl_source = match &config.acl {
+        AclSource::File(path) => path.display().to_string(),
+        AclSource::BuiltIn => "built-in".to_owned(),
+        AclSource::Absent => "none".to_owned(),
+    };
+    let identification = match (&config.password, config.allow_missing_role) {
+        (Some(_), false) => "password",
+        (Some(_), true) => "password or none",
+        (None, _) => "none",
+    };
+    log::info!(
+        "smokescreen {} listens on {address}, log level: {}, egress ACL: {acl_source}, identification: {identification}, \
+         descriptors: {}, connections: {connections_max} at most, each tunnel takes two \
+         descriptors, buffers: {} MiB at most beside 8 KiB a connection",
+        env!("CARGO_PKG_VERSION"),
+        config.log_levels.ours.as_str().to_ascii_lowercase(),
+        shared.descriptors.limit(),
+        loops::BUDGET_BYTES >> 20,
+    );
+    match acl {
+        None => log::warn!("No egress ACL is configured: every host is allowed, only addresses are judged"),
+        Some(acl) if !acl.has_default_rule() => {
+            log::warn!(
+                "The egress ACL has no default rule: a role that no service is named after is denied everything"
+            );
+        }
+        Some(_) => {}
+    }
+    if let Some(acl) = acl {
+        reload::warn_of_services_without_clients(acl, config.password.is_some());
+    }
+    if config.allow_missing_role && config.password.is_none() {
+        log::warn!("Clients are not identified (--allow-missing-role): whoever reaches the port may use it");
+    }
+    if config.exit_timeout < Duration::from_secs(1) {
+        log::warn!("--exit-timeout is below one second: tunnels are cut almost at once on shutdown");
+    }
+}

@@ -1,0 +1,80 @@
+//! How a loop ends: it takes no further clients and lets what is there come to its end, or ends it. When is the process's
+//! business.
+
+use std::time::Duration;
+
+use crate::io::token::ConnId;
+use crate::session::{Close, Input};
+
+use super::Loop;
+use super::allowance::Allowance;
+
+/// Connections taken from the kernel's queue when a listener is about to close.
+const ACCEPTS_ON_DRAIN: usize = 4096;
+
+/// How long that may take.
+const ACCEPT_TIME_ON_DRAIN: Duration = Duration::from_secs(1);
+
+/// How many client connections are open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Open {
+    /// Those that are tunnels.
+    pub tunnels: usize,
+    /// Those that are none.
+    pub others: usize,
+}
+
+impl Open {
+    /// All of them.
+    pub fn all(self) -> usize {
+        self.tunnels + self.others
+    }
+}
+
+impl Loop {
+    /// How many connections are open. Looks at each.
+    pub fn open(&self) -> Open {
+        let conns = self.conns.keys::<ConnId>().into_iter();
+        let tunnels = conns.filter(|id| self.conns.get(*id).is_some_and(|conn| conn.is_tunnel()));
+        let tunnels = tunnels.count();
+        Open {
+            tunnels,
+            others: self.conns.len() - tunnels,
+        }
+    }
+
+    /// Takes what is queued, closes the listeners, and lets what is there come to its end.
+    pub(super) fn drain(&mut self) {
+        let mut allowance = Allowance::new(usize::MAX, ACCEPT_TIME_ON_DRAIN);
+        for listener in 0..self.listeners.len() {
+            self.take_clients(listener, ACCEPTS_ON_DRAIN, &mut allowance);
+        }
+        self.listeners.clear();
+        self.core.stores.draining = true;
+        self.core.close_idle();
+        for id in self.conns.keys() {
+            if let Some(conn) = self.conns.get_mut(id) {
+                conn.drain(&mut self.core);
+            }
+            self.enqueue(id);
+        }
+    }
+
+    /// Ends what is left, if it is time to; tells what that was.
+    pub(super) fn end(&mut self) -> Option<Open> {
+        let is_over = self.terminating || self.core.stores.draining && self.conns.is_empty();
+        if !is_over {
+            return None;
+        }
+        let cut = self.open();
+        for id in self.conns.keys() {
+            if let Some(mut conn) = self.conns.remove::<ConnId>(id) {
+                conn.feed(Input::Terminate, &mut self.core);
+                conn.close(Close::Orderly, &mut self.core);
+            }
+        }
+        let left_out = self.core.stranger_lines.last_summary();
+        self.core.log_left_out(left_out);
+        Some(cut)
+    }
+}
