@@ -10,9 +10,6 @@ use std::time::{Duration, Instant};
 
 use super::told::Told;
 
-/// So long a thread without work stays.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// That the system gives no thread is said anew when there were some for so long.
 const QUIET_MIN: Duration = Duration::from_secs(10);
 
@@ -26,7 +23,6 @@ const QUIET_MIN: Duration = Duration::from_secs(10);
 pub struct Workers {
     shared: Arc<Shared>,
     settings: Settings,
-    idle_timeout: Duration,
 }
 
 /// What threads are called, and how many there may be.
@@ -40,6 +36,8 @@ pub struct Settings {
     pub waiting_max: usize,
     /// How large a thread's stack is, in bytes.
     pub stack_bytes: usize,
+    /// So long a thread without work stays.
+    pub idle_timeout: Duration,
 }
 
 /// Why a job has no result.
@@ -133,7 +131,6 @@ impl Workers {
                 work: Condvar::new(),
             }),
             settings,
-            idle_timeout: IDLE_TIMEOUT,
         }
     }
 
@@ -194,7 +191,7 @@ impl Workers {
     }
 
     fn start_thread(&self, number: usize) -> std::io::Result<()> {
-        let (shared, idle_timeout) = (Arc::clone(&self.shared), self.idle_timeout);
+        let (shared, idle_timeout) = (Arc::clone(&self.shared), self.settings.idle_timeout);
         thread::Builder::new()
             .name(format!("{}-{number}", self.settings.name))
             .stack_size(self.settings.stack_bytes)
@@ -266,6 +263,7 @@ mod tests {
             threads_max,
             waiting_max,
             stack_bytes: 256 * 1024,
+            idle_timeout: LONG,
         })
     }
 
@@ -338,7 +336,7 @@ mod tests {
     #[test]
     fn a_thread_without_work_ends_and_another_is_started_for_the_next_job() {
         let mut workers = workers(2, 8);
-        workers.idle_timeout = Duration::from_millis(1);
+        workers.settings.idle_timeout = Duration::from_millis(1);
         for round in 0..3 {
             let (done, answers) = mpsc::channel();
             for n in 0..4 {

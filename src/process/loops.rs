@@ -4,13 +4,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use mio::Poll;
+use mio::{Poll, Waker};
 
 use crate::config::Config;
 use crate::config::options::TRANSPORT_MAX_IDLE_CONNS;
 use crate::http::HeadLimits;
 use crate::io::budget::Budget;
-use crate::io::inbox::Outbox;
+use crate::io::inbox::{Outbox, inbox};
 use crate::io::listener::Acceptor;
 use crate::io::local;
 use crate::io::pipe::{Pipes, Worth};
@@ -20,7 +20,7 @@ use crate::io::shares::Shares;
 use crate::io::wires::Wires;
 use crate::server::allowance::Allowance;
 use crate::server::core::Core;
-use crate::server::inbox::{self, Message};
+use crate::server::inbox::Message;
 use crate::server::pool::Pool;
 use crate::server::stores::Stores;
 use crate::server::stranger_lines::StrangerLines;
@@ -42,7 +42,7 @@ pub(super) const BUDGET_BYTES: usize = 32 * 1024 * 1024;
 /// Lookups waiting or under way at most.
 const LOOKUPS_MAX: usize = 1024;
 
-/// A loop over this poll that takes the clients of these listeners, and what sends to its inbox.
+/// A loop over this poll, which `waker` wakes, that takes the clients of these listeners; and what sends to its inbox.
 ///
 /// # Errors
 /// The poll's.
@@ -50,9 +50,10 @@ pub(super) fn make(
     config: &Config,
     shared: &Shared,
     poll: Poll,
+    waker: Arc<Waker>,
     acceptors: Vec<Acceptor>,
 ) -> io::Result<(Loop, Outbox<Message>)> {
-    let (outbox, inbox) = inbox::of(&poll)?;
+    let (outbox, inbox) = inbox(waker);
     let core = core(config, shared, &poll, outbox.clone())?;
     let serving = Loop::new(poll, inbox, acceptors, core, shared.connections_max)?;
     Ok((serving, outbox))

@@ -7,6 +7,7 @@
 
 mod descriptors;
 mod exit;
+mod files;
 mod loops;
 mod reload;
 mod shared;
@@ -16,7 +17,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::io::heap;
 use crate::io::inbox::Outbox;
 use crate::io::signal::{Signal, Signals};
 use crate::server::inbox::Message;
@@ -54,6 +54,12 @@ impl Process {
                 log::info!("Shut down, cut: {tunnels} tunnels, {others} other connections");
                 return self.failure.as_ref().map_or(0, failed);
             }
+            if let Some(old) = heard.replaced {
+                self.reload.replaced(old, &self.shared.policy);
+            }
+            if heard.messages {
+                self.take_policy();
+            }
             let now = self.serving.now();
             if let Some(error) = heard.broken {
                 self.fail(error, now);
@@ -79,7 +85,7 @@ impl Process {
         let signals: Vec<Signal> = self.signals.drain().collect();
         for signal in signals {
             match signal {
-                Signal::Reload => self.reload(),
+                Signal::Reload => self.reload.ask(&self.shared.policy),
                 Signal::Nothing => log::info!("SIGUSR1 does nothing"),
                 Signal::Drain => {
                     let open = self.serving.open().all();
@@ -95,16 +101,13 @@ impl Process {
         }
     }
 
-    fn reload(&mut self) {
-        match (self.reload)(&self.shared.policy) {
-            Ok(policy) => {
-                self.shared.policy = Arc::new(policy);
-                self.outbox.send(Message::Policy(Arc::clone(&self.shared.policy)));
-            }
-            Err(why) => log::error!("Nothing was reloaded, what was read before stays in force: {why}"),
+    /// Puts in force what a reload has read.
+    fn take_policy(&mut self) {
+        if let Some(policy) = self.reload.take(&self.shared.policy) {
+            self.shared.policy = Arc::clone(&policy);
+            // The loop takes it before it serves anybody else.
+            self.outbox.send(Message::Policy(policy));
         }
-        // A long ACL is there twice for a moment, and its text beside it.
-        heap::trim();
     }
 
     /// Does what is due by now on the way out.

@@ -1,136 +1,116 @@
-//! What SIGHUP reads again: the ACL and the password file. Both are read before either counts, and neither holds up the
-//! loop for another reason than its length. Warns of what opens, and of services that no client can be.
+//! A reload: the files are read and compared on a thread of their own, and so is memory given back; the loops only
+//! exchange one pointer. What is read is `files`' business.
 
-use std::fmt::Display;
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::config::{AclSource, Config, PasswordFile};
-use crate::io::regular_file;
-use crate::policy::acl::{self, Acl, Action};
-use crate::policy::auth::Password;
-use crate::policy::{AUTHED, Policy};
+use mio::Waker;
 
-/// Makes the next policy; the error says why the present one stays.
-pub(super) type Reload = Box<dyn FnMut(&Policy) -> Result<Policy, String>>;
+use crate::io::heap;
+use crate::io::inbox::{Inbox, Outbox, inbox};
+use crate::io::work::{Settings, Workers};
+use crate::policy::Policy;
 
-/// How many services are named in a warning.
-const SERVICES_NAMED_MAX: usize = 20;
+use super::files::{Fresh, Line};
 
-/// Makes the process's reload: valid files are swapped in together, and what changed is logged.
-pub(super) fn reload(config: &Config) -> Reload {
-    let acl_path: Option<PathBuf> = match &config.acl {
-        AclSource::File(path) => Some(path.clone()),
-        AclSource::BuiltIn | AclSource::Absent => None,
-    };
-    let disabled = config.disable_acl_policy_actions.clone();
-    let password_file = config.password_file.clone();
-    Box::new(move |present| {
-        if acl_path.is_none() && password_file.is_none() {
-            return Err(
-                "there is no file to read again: neither --egress-acl-file nor PROXY_PASSWORD_FILE is set"
-                    .into(),
-            );
+/// Reads the files; the error says why the policy in force stays.
+pub(super) type Read = Arc<dyn Fn(&Policy) -> Result<Fresh, String> + Send + Sync>;
+
+/// A thread's default. The stack at start is larger, but a file nests no deeper than fits in this.
+const STACK_BYTES: usize = 2 * 1024 * 1024;
+
+/// The thread ends with its work: what it freed and the allocator keeps for it is given back then.
+const IDLE_TIMEOUT: Duration = Duration::ZERO;
+
+/// A reading, and what the one before leaves to be freed.
+const WAITING_MAX: usize = 2;
+
+/// Reads again what SIGHUP says has changed, one time after the other.
+pub(super) struct Reload {
+    read: Read,
+    /// One thread, for nothing else: names that nobody answers may hold all the resolver's for minutes.
+    workers: Workers,
+    outbox: Outbox<Answer>,
+    inbox: Inbox<Answer>,
+    /// From the reading until the loop has exchanged its policy, so that there are never more than two of them.
+    is_under_way: bool,
+    /// It was asked for meanwhile: what was read may be older than that.
+    again: bool,
+}
+
+/// What a reading came to.
+type Answer = Result<Fresh, String>;
+
+impl Reload {
+    /// Nothing is read yet. `waker` is called when something was.
+    pub(super) fn new(read: Read, waker: Arc<Waker>) -> Reload {
+        let (outbox, inbox) = inbox(waker);
+        Reload {
+            read,
+            workers: Workers::new(Settings {
+                name: "reload",
+                threads_max: 1,
+                waiting_max: WAITING_MAX,
+                stack_bytes: STACK_BYTES,
+                idle_timeout: IDLE_TIMEOUT,
+            }),
+            outbox,
+            inbox,
+            is_under_way: false,
+            again: false,
         }
-        let acl = acl_path.as_deref().map(|path| acl_again(path, &disabled));
-        let acl = acl.transpose()?;
-        let password = password_file.as_ref().map(password_again).transpose()?;
-        if let (Some(path), Some(next)) = (&acl_path, &acl) {
-            say_difference(path, present, next);
+    }
+
+    /// Reads, or, where a reload is under way, once more when it is over. `present` is the policy in force.
+    pub(super) fn ask(&mut self, present: &Arc<Policy>) {
+        if std::mem::replace(&mut self.is_under_way, true) {
+            self.again = true;
+            return;
         }
-        if let Some(next) = &password {
-            let word = if present.has_password(next) {
-                "the same"
-            } else {
-                "another one"
-            };
-            log::info!("The proxy password was read again from PROXY_PASSWORD_FILE: it is {word}");
-        }
-        Ok(present.renewed(acl, password))
-    })
-}
-
-/// Reads an ACL from whatever stands at the path: at start a pipe does no harm.
-pub(super) fn acl_at_start(path: &Path, disabled: &[Action]) -> Result<Acl, String> {
-    let file = File::open(path).map_err(|error| refusal(path, error))?;
-    acl(path, file, 0, disabled)
-}
-
-fn acl_again(path: &Path, disabled: &[Action]) -> Result<Acl, String> {
-    let (file, metadata) = regular_file::open(path).map_err(|error| refusal(path, error))?;
-    acl(path, file, metadata.len(), disabled)
-}
-
-fn acl(path: &Path, file: File, length: u64, disabled: &[Action]) -> Result<Acl, String> {
-    // One byte more than is accepted: the parser then says that it is too much.
-    let bytes_max = acl::LIMITS.bytes_max as u64 + 1;
-    // Room for all of it at once: a text that grows is there twice for a moment.
-    let room = usize::try_from(length.min(bytes_max)).unwrap_or_default() + 1;
-    let mut text = String::with_capacity(room);
-    file.take(bytes_max)
-        .read_to_string(&mut text)
-        .map_err(|error| refusal(path, error))?;
-    let acl = Acl::parse(&text, disabled).map_err(|error| refusal(path, error))?;
-    Ok(acl.named(&path.display().to_string()))
-}
-
-fn refusal(path: &Path, error: impl Display) -> String {
-    format!("{}: {error}", path.display())
-}
-
-fn password_again(file: &PasswordFile) -> Result<Password, String> {
-    let (source, _) = regular_file::open(file.path()).map_err(|error| file.refusal(&error).to_string())?;
-    file.password_in(source).map_err(|error| error.to_string())
-}
-
-fn say_difference(path: &Path, present: &Policy, next: &Acl) {
-    let difference = present.acl().map(|old| old.difference(next)).unwrap_or_default();
-    log::info!(
-        "The egress ACL was reloaded from {}, changes: {}",
-        path.display(),
-        difference.len()
-    );
-    for change in &difference.changes {
-        let level = if change.opens {
-            log::Level::Warn
-        } else {
-            log::Level::Info
+        let (read, present, outbox) = (Arc::clone(&self.read), Arc::clone(present), self.outbox.clone());
+        let job = move || {
+            let answer = read(&present);
+            // Reading takes several times what is kept of a long ACL.
+            heap::trim();
+            answer
         };
-        log::log!(level, "The egress ACL changed: {}", change.text);
+        self.workers.submit(job, move |result| {
+            outbox.send(result.unwrap_or_else(|lost| Err(lost.to_string())));
+        });
     }
-    let (untold, opening) = (difference.untold, difference.untold_opening);
-    if opening > 0 {
-        log::warn!("The egress ACL changed: {untold} more changes, {opening} of them open what was closed");
-    } else if untold > 0 {
-        log::info!("The egress ACL changed: {untold} more changes");
-    }
-    warn_of_services_without_clients(next, present.asks_for_password());
-}
 
-/// A service that no client can be is most likely misspelled, or waits for another way to tell clients apart.
-pub(super) fn warn_of_services_without_clients(acl: &Acl, with_password: bool) {
-    let mut services = acl.services();
-    services.retain(|name| !(with_password && *name == AUTHED));
-    if services.is_empty() {
-        return;
+    /// The policy to be in force from now on, if one was read; says what is different, or why there is none. `present`
+    /// is the one that is in force.
+    pub(super) fn take(&mut self, present: &Arc<Policy>) -> Option<Arc<Policy>> {
+        match self.inbox.take().pop()? {
+            Ok(Fresh { policy, lines }) => {
+                lines.into_iter().for_each(Line::log);
+                Some(Arc::new(policy))
+            }
+            Err(why) => {
+                log::error!("Nothing was reloaded, what was read before stays in force: {why}");
+                self.is_over(present);
+                None
+            }
+        }
     }
-    let untold = services.len().saturating_sub(SERVICES_NAMED_MAX);
-    services.truncate(SERVICES_NAMED_MAX);
-    let more = if untold > 0 {
-        format!(" and {untold} more")
-    } else {
-        String::new()
-    };
-    let why = if with_password {
-        "whoever gives the proxy password is 'authed'"
-    } else {
-        "without a password nobody has a role"
-    };
-    log::warn!(
-        "No client can be the service '{}'{more} of the egress ACL: {why}",
-        services.join("', '")
-    );
+
+    /// What was taken is `present` now, in place of `old`, which is freed: a long ACL takes its time.
+    pub(super) fn replaced(&mut self, old: Arc<Policy>, present: &Arc<Policy>) {
+        let job = move || {
+            drop(old);
+            heap::trim();
+        };
+        self.workers.submit(job, |_| {});
+        self.is_over(present);
+    }
+
+    fn is_over(&mut self, present: &Arc<Policy>) {
+        self.is_under_way = false;
+        if std::mem::take(&mut self.again) {
+            self.ask(present);
+        }
+    }
 }
 
 #[cfg(test)]

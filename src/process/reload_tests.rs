@@ -1,137 +1,127 @@
-//! What a reload takes and what it refuses; what it says is `tests/it/signals`'.
+//! When a reload reads, and what becomes of it; what it reads is `files_tests`'.
 
-use std::ffi::OsString;
+use std::sync::Mutex;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::Duration;
 
-use crate::config::{self, Environment, Start};
-use crate::policy::acl::BUILT_IN;
+use mio::{Events, Poll, Token};
+
+use crate::net::Network;
+use crate::policy::PolicyParts;
 use crate::policy::ranges::Ranges;
-use crate::policy::{Credentials, PolicyParts};
 
 use super::*;
 
-/// A folder with an ACL and a password file, and what is made of it at start.
+const LONG: Duration = Duration::from_secs(60);
+
+/// A reload whose readings begin when they like, and end as they are told.
 struct House {
-    folder: tempfile::TempDir,
-    policy: Policy,
+    poll: Poll,
     reload: Reload,
+    present: Arc<Policy>,
+    begun: Receiver<()>,
+    end: Option<Sender<Result<(), String>>>,
 }
 
 impl House {
     fn new() -> House {
-        let folder = tempfile::tempdir().unwrap();
-        let (acl, password) = (folder.path().join("acl.yaml"), folder.path().join("password"));
-        std::fs::write(&acl, BUILT_IN).unwrap();
-        std::fs::write(&password, "first\n").unwrap();
-        let arguments: [OsString; 2] = ["--egress-acl-file".into(), acl.clone().into()];
-        let environment: Environment = [("PROXY_PASSWORD_FILE".into(), password.into())]
-            .into_iter()
-            .collect();
-        let Ok(Start::Run(config)) = config::from_process(&arguments, &environment) else {
-            panic!("no configuration");
-        };
+        let poll = Poll::new().unwrap();
+        let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
+        let (begins, begun) = mpsc::channel();
+        let (end, ends) = mpsc::channel::<Result<(), String>>();
+        let channels = Mutex::new((begins, ends));
+        let read: Read = Arc::new(move |present| {
+            let channels = channels.lock().unwrap();
+            channels.0.send(()).unwrap();
+            channels.1.recv().expect("on purpose").map(|()| Fresh {
+                policy: present.renewed(None, None),
+                lines: Vec::new(),
+            })
+        });
         let policy = Policy::new(PolicyParts {
-            acl: Some(acl_at_start(&acl, &[]).unwrap()),
+            acl: None,
             ranges: Ranges::new(Vec::new(), Vec::new(), false, Vec::new()),
-            password: config.password.clone(),
-            allow_missing_role: false,
-            network: crate::net::Network::Any,
+            password: None,
+            allow_missing_role: true,
+            network: Network::Any,
         });
         House {
-            folder,
-            policy,
-            reload: reload(&config),
+            poll,
+            reload: Reload::new(read, waker),
+            present: Arc::new(policy),
+            begun,
+            end: Some(end),
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+    fn ask(&mut self) {
+        self.reload.ask(&self.present);
     }
 
-    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
-        std::fs::write(self.path(name), text).unwrap();
+    fn begins(&self) {
+        self.begun.recv_timeout(LONG).unwrap();
     }
 
-    fn reload(&mut self) {
-        match (self.reload)(&self.policy) {
-            Ok(policy) => self.policy = policy,
-            Err(why) => panic!("{why}"),
-        }
+    fn ends(&self, how: Result<(), String>) {
+        self.end.as_ref().unwrap().send(how).unwrap();
     }
 
-    #[track_caller]
-    fn refused(&mut self) -> String {
-        match (self.reload)(&self.policy) {
-            Err(why) => why,
-            Ok(_) => panic!("reloaded"),
-        }
-    }
-
-    fn accepts(&self, base64: &str) -> bool {
-        let field = format!("Basic {base64}");
-        self.policy
-            .authenticate(Credentials::Given(field.as_bytes()))
-            .is_ok()
+    /// Waits until a reading is done. Was there another policy?
+    fn is_replaced(&mut self) -> bool {
+        let mut events = Events::with_capacity(4);
+        self.poll.poll(&mut events, Some(LONG)).unwrap();
+        assert!(!events.is_empty(), "nothing was read");
+        let Some(next) = self.reload.take(&self.present) else {
+            return false;
+        };
+        assert!(self.begun.try_recv().is_err(), "a third policy is read");
+        let old = std::mem::replace(&mut self.present, next);
+        self.reload.replaced(old, &self.present);
+        true
     }
 }
 
-const FIRST: &str = "eDpmaXJzdA==";
-const SECOND: &str = "eDpzZWNvbmQ=";
-const ONE_SERVICE: &str = "version: v1\nservices: [{name: one, action: open}]\n";
-
 #[test]
-fn both_files_are_read_again() {
+fn what_is_asked_for_while_a_reading_is_under_way_is_one_more_afterwards() {
     let mut house = House::new();
-    house.write("acl.yaml", ONE_SERVICE);
-    house.write("password", "second");
-    house.reload();
-    assert_eq!(house.policy.acl().unwrap().services(), ["one"]);
-    assert!(house.accepts(SECOND) && !house.accepts(FIRST));
+    house.ask();
+    house.begins();
+    house.ask();
+    house.ask();
+    house.ends(Ok(()));
+    assert!(house.is_replaced());
+    house.begins();
+    house.ends(Ok(()));
+    assert!(house.is_replaced() && !house.reload.is_under_way);
+    house.ask();
+    house.begins();
+    assert!(house.begun.try_recv().is_err());
 }
 
 #[test]
-fn one_that_is_invalid_leaves_all_the_old_ones() {
+fn what_fails_or_panics_leaves_the_policy_and_hinders_no_other_reading() {
     let mut house = House::new();
-    house.write("acl.yaml", ONE_SERVICE);
-    house.write("password", "");
-    assert!(house.refused().contains("it is empty"));
-    house.write("password", [b'x'; 5000]);
-    assert!(house.refused().contains("longer than 4096 bytes"));
-    house.write("password", [0xff]);
-    assert!(house.refused().starts_with("PROXY_PASSWORD_FILE: cannot use"));
-    std::fs::remove_file(house.path("password")).unwrap();
-    assert!(house.refused().contains("No such file"));
-
-    house.write("password", "second");
-    house.write("acl.yaml", "version: v2\nservices: []\n");
-    assert!(
-        house
-            .refused()
-            .contains("acl.yaml: line 1, column 10: unknown version 'v2'")
-    );
-    std::fs::remove_file(house.path("acl.yaml")).unwrap();
-    assert!(house.refused().contains("acl.yaml: No such file"));
-    assert_eq!(house.policy.acl().unwrap().services(), ["authed"]);
-    assert!(house.accepts(FIRST) && !house.accepts(SECOND));
+    house.ask();
+    house.begins();
+    house.ends(Err("no such file".to_owned()));
+    assert!(!house.is_replaced());
+    house.ask();
+    house.begins();
+    house.ask();
+    // What it waits for will never come: that is a panic.
+    house.end = None;
+    assert!(!house.is_replaced() && !house.is_replaced() && !house.reload.is_under_way);
 }
 
-/// Opening a pipe waits for its writer, and the loop would wait with it.
-#[cfg(target_os = "linux")]
 #[test]
-fn a_reload_does_not_wait_for_a_pipe() {
-    use rustix::fs::{CWD, Mode, mkfifoat};
-    for name in ["acl.yaml", "password"] {
-        let mut house = House::new();
-        std::fs::remove_file(house.path(name)).unwrap();
-        mkfifoat(CWD, house.path(name), Mode::RUSR | Mode::WUSR).unwrap();
-        assert!(house.refused().ends_with("not a regular file"), "{name}");
+fn an_old_policy_is_freed_on_the_thread() {
+    let mut house = House::new();
+    let old = Arc::new(house.present.renewed(None, None));
+    let witness = Arc::downgrade(&old);
+    house.reload.replaced(old, &house.present);
+    let start = std::time::Instant::now();
+    while witness.upgrade().is_some() {
+        assert!(start.elapsed() < LONG, "it stays");
+        std::thread::yield_now();
     }
-}
-
-#[test]
-fn no_more_is_read_than_is_accepted() {
-    let endless = acl_at_start(Path::new("/dev/zero"), &[]).unwrap_err();
-    assert!(endless.contains("too many"), "{endless}");
-    let mut house = House::new();
-    house.write("acl.yaml", vec![b'#'; acl::LIMITS.bytes_max + 2]);
-    assert!(house.refused().contains("too many"));
 }

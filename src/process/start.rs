@@ -7,13 +7,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mio::Poll;
+use mio::{Poll, Waker};
 
 use crate::config::{AclSource, Config};
 use crate::io::descriptors::raise_nofile;
 use crate::io::heap;
 use crate::io::listener::{self, Acceptor};
 use crate::io::signal::Signals;
+use crate::io::token::Source;
 use crate::log::{FLUSH_TIMEOUT, Logger};
 use crate::policy::acl::{self, Acl};
 use crate::policy::ranges::Ranges;
@@ -22,8 +23,10 @@ use crate::policy::{Policy, PolicyParts};
 use super::Process;
 use super::descriptors::Descriptors;
 use super::exit::Exit;
+use super::files::{Files, Line};
+use super::reload::Reload;
 use super::shared::Shared;
-use super::{loops, reload};
+use super::{files, loops};
 
 /// Why the program does not start.
 #[derive(Debug)]
@@ -79,19 +82,25 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
         descriptors,
         connections_max,
     };
-    let (serving, outbox) = loops::make(config, &shared, poll, vec![acceptor]).map_err(|error| {
+    let made = Waker::new(poll.registry(), Source::Waker.token()).and_then(|waker| {
+        let waker = Arc::new(waker);
+        let (serving, outbox) = loops::make(config, &shared, poll, Arc::clone(&waker), vec![acceptor])?;
+        Ok((serving, outbox, waker))
+    });
+    let (serving, outbox, waker) = made.map_err(|error| {
         // The process ends now, and its first lines may still be waiting.
         logger.flush(FLUSH_TIMEOUT);
         unready(error)
     })?;
     // Last: who reads it may count on all that was opened.
     say_start(config, address, &shared);
+    let files = Files::of(config);
     let process = Process {
         shared,
         signals,
         exit: Exit::new(config.drain_delay, config.exit_timeout),
         failure: None,
-        reload: reload::reload(config),
+        reload: Reload::new(Arc::new(move |present| files.read(present)), waker),
         serving,
         outbox,
     };
@@ -102,7 +111,7 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
 fn read_acl(config: &Config) -> Result<Option<Acl>, StartError> {
     let disabled = &config.disable_acl_policy_actions;
     match &config.acl {
-        AclSource::File(path) => reload::acl_at_start(path, disabled)
+        AclSource::File(path) => files::acl_at_start(path, disabled)
             .map(Some)
             .map_err(StartError::config),
         AclSource::BuiltIn => Acl::parse(acl::BUILT_IN, disabled)
@@ -170,7 +179,8 @@ fn say_start(config: &Config, address: SocketAddr, shared: &Shared) {
         Some(_) => {}
     }
     if let Some(acl) = acl {
-        reload::warn_of_services_without_clients(acl, config.password.is_some());
+        let warning = files::services_without_clients(acl, config.password.is_some());
+        warning.into_iter().for_each(Line::log);
     }
     if config.allow_missing_role && config.password.is_none() {
         log::warn!("Clients are not identified (--allow-missing-role): whoever reaches the port may use it");

@@ -1,13 +1,8 @@
 //! What a loop is told by the process and by other threads.
 
-use std::io;
 use std::sync::Arc;
 
-use mio::{Poll, Waker};
-
-use crate::io::inbox::{Inbox, Outbox, inbox};
 use crate::io::resolver::LookedUp;
-use crate::io::token::Source;
 use crate::policy::Policy;
 
 use super::Loop;
@@ -24,15 +19,6 @@ pub enum Message {
     Terminate,
 }
 
-/// The inbox of the loop that uses this poll, and what sends to it.
-///
-/// # Errors
-/// The poll's.
-pub fn of(poll: &Poll) -> io::Result<(Outbox<Message>, Inbox<Message>)> {
-    let waker = Waker::new(poll.registry(), Source::Waker.token())?;
-    Ok(inbox(Arc::new(waker)))
-}
-
 impl Loop {
     /// Does as it was told.
     pub(super) fn take_messages(&mut self) {
@@ -41,7 +27,10 @@ impl Loop {
                 Message::LookedUp(looked_up) => {
                     self.core.resolver.on_looked_up(looked_up, self.core.world.now);
                 }
-                Message::Policy(policy) => self.core.world.policy = policy,
+                Message::Policy(policy) => {
+                    let old = std::mem::replace(&mut self.core.world.policy, policy);
+                    self.heard.replaced = Some(old);
+                }
                 Message::Drain => self.drain(),
                 Message::Terminate => {
                     self.listeners.clear();

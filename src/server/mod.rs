@@ -21,6 +21,7 @@ pub mod world;
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll};
@@ -34,6 +35,7 @@ use crate::io::listener::Acceptor;
 use crate::io::resolver::News;
 use crate::io::token::{ConnId, Source, Ticket};
 use crate::io::wires::Owner;
+use crate::policy::Policy;
 
 use self::accepting::Accepting;
 use self::allowance::Allowance;
@@ -89,7 +91,7 @@ pub struct Loop {
 }
 
 /// What a turn of the loop heard that is the process's business.
-#[derive(Default, Debug)]
+#[derive(Default)]
 pub struct Heard {
     /// Signals arrived.
     pub signals: bool,
@@ -97,6 +99,8 @@ pub struct Heard {
     pub messages: bool,
     /// A listener broke, and takes no further clients.
     pub broken: Option<io::Error>,
+    /// The policy that was in force before this turn, if there is another one now. Freeing it may take long.
+    pub replaced: Option<Arc<Policy>>,
     /// The loop has ended, and so many connections with it.
     pub ended: Option<Open>,
 }

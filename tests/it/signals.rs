@@ -35,6 +35,9 @@ cases![
     a_deny_entry_that_goes_is_a_warning,
     services_that_no_client_can_be_are_named,
     a_pipe_in_place_of_the_acl_stops_nobody,
+    requests_are_answered_while_a_huge_acl_is_read,
+    a_reload_asked_for_during_another_reads_what_is_there_then,
+    an_exit_does_not_wait_for_a_reload,
     a_broken_listener_ends_the_process_with_code_1_after_a_drain,
 ];
 
@@ -469,4 +472,62 @@ fn a_broken_listener_ends_the_process_with_code_1_after_a_drain() {
     tunnel.expect(b"still works");
     drop(tunnel);
     assert_eq!(proxy.wait().code(), Some(1), "{:#?}", proxy.log());
+}
+
+/// An ACL that takes long to read, with this action for everybody.
+fn huge_acl(action: &str) -> String {
+    let names: String = (0..300_000).map(|number| format!("- d{number}.test\n")).collect();
+    acl(action) + "global_allow_list:\n" + &names
+}
+
+/// The order of the log's lines shows it: between the next signal, which is heard at once, and the end of the reload there
+/// is the line of a request.
+fn requests_are_answered_while_a_huge_acl_is_read() {
+    let setup = Setup::open();
+    let path = setup.file("acl.yaml", &acl("open"));
+    let proxy = setup.option("--egress-acl-file", path.as_str()).start();
+    let origin = Origin::fixed("ok");
+    std::fs::write(&path, huge_acl("enforce")).expect("a file");
+    proxy.signal(Sig::HUP);
+    proxy.signal(Sig::USR1);
+    await_said(&proxy, "SIGUSR1 does nothing");
+    await_status(&proxy, &origin, 407);
+    let log = proxy.log();
+    let place = |text: &str| log.iter().position(|line| line.contains(text)).expect(text);
+    let heard = place("SIGUSR1 does nothing");
+    let reloaded = place("The egress ACL was reloaded");
+    let answered = log[heard..reloaded]
+        .iter()
+        .filter(|line| line.contains("CANONICAL-PROXY-DECISION"))
+        .count();
+    assert!(answered > 0, "{log:#?}");
+}
+
+fn a_reload_asked_for_during_another_reads_what_is_there_then() {
+    let setup = Setup::open();
+    let path = setup.file("acl.yaml", &acl("open"));
+    let proxy = setup.option("--egress-acl-file", path.as_str()).start();
+    let origin = Origin::fixed("ok");
+    std::fs::write(&path, huge_acl("open")).expect("a file");
+    proxy.signal(Sig::HUP);
+    // The reading has begun when the next signal has been heard.
+    proxy.signal(Sig::USR1);
+    await_said(&proxy, "SIGUSR1 does nothing");
+    let new = format!("{path}.new");
+    std::fs::write(&new, acl("enforce")).expect("a file");
+    std::fs::rename(&new, &path).expect("a file");
+    proxy.signal(Sig::HUP);
+    await_status(&proxy, &origin, 407);
+}
+
+fn an_exit_does_not_wait_for_a_reload() {
+    let setup = Setup::open();
+    let path = setup.file("acl.yaml", &acl("open"));
+    let proxy = setup.option("--egress-acl-file", path.as_str()).start();
+    std::fs::write(&path, huge_acl("enforce")).expect("a file");
+    proxy.signal(Sig::HUP);
+    proxy.signal(Sig::TERM);
+    await_said(&proxy, "Shut down, cut: 0 tunnels");
+    assert!(!proxy.log().join("\n").contains("was reloaded"));
+    assert_exit_0(proxy);
 }

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, LookupErrorKind, SockType, getaddrinfo};
 
@@ -36,6 +37,9 @@ pub type Deliver = Arc<dyn Fn(LookedUp) + Send + Sync>;
 /// Enough for `getaddrinfo` with the name service modules that libc loads; a default stack is 2 MiB.
 const STACK_BYTES: usize = 512 * 1024;
 
+/// Where names are looked up, more will be.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Asks the system, one thread for each question.
 pub(super) struct System {
     workers: Workers,
@@ -60,6 +64,7 @@ impl System {
                 // As many as there are threads: each has one between its answer and its next job.
                 waiting_max: places,
                 stack_bytes: STACK_BYTES,
+                idle_timeout: IDLE_TIMEOUT,
             }),
             lookup,
             deliver,

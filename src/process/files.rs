@@ -1,0 +1,188 @@
+//! What SIGHUP reads again: the ACL and the password file. Both are read before either counts, and neither waits for
+//! another reason than its length. Warns of what opens, and of services that no client can be. When it is read, and what
+//! becomes of it, is `reload`'s business.
+
+use std::fmt::Display;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use log::Level;
+
+use crate::config::{AclSource, Config, PasswordFile};
+use crate::io::regular_file;
+use crate::policy::acl::{self, Acl, Action};
+use crate::policy::auth::Password;
+use crate::policy::{AUTHED, Policy};
+
+/// How many services are named in a warning.
+const SERVICES_NAMED_MAX: usize = 20;
+
+/// A policy that was read, and what is to be said once it is in force.
+pub(super) struct Fresh {
+    pub(super) policy: Policy,
+    pub(super) lines: Vec<Line>,
+}
+
+/// A line for the log.
+pub(super) struct Line {
+    level: Level,
+    text: String,
+}
+
+impl Line {
+    fn new(level: Level, text: String) -> Line {
+        Line { level, text }
+    }
+
+    /// Writes it.
+    pub(super) fn log(self) {
+        log::log!(self.level, "{}", self.text);
+    }
+}
+
+/// The files that are read again.
+pub(super) struct Files {
+    acl: Option<PathBuf>,
+    disabled_actions: Vec<Action>,
+    password: Option<PasswordFile>,
+}
+
+impl Files {
+    /// Those that this configuration names.
+    pub(super) fn of(config: &Config) -> Files {
+        Files {
+            acl: match &config.acl {
+                AclSource::File(path) => Some(path.clone()),
+                AclSource::BuiltIn | AclSource::Absent => None,
+            },
+            disabled_actions: config.disable_acl_policy_actions.clone(),
+            password: config.password_file.clone(),
+        }
+    }
+
+    /// What the files say now, in place of what the policy in force has of them.
+    ///
+    /// # Errors
+    /// The first that is wrong with one of them, or that there is none.
+    pub(super) fn read(&self, present: &Policy) -> Result<Fresh, String> {
+        if self.acl.is_none() && self.password.is_none() {
+            return Err(
+                "there is no file to read again: neither --egress-acl-file nor PROXY_PASSWORD_FILE is set"
+                    .into(),
+            );
+        }
+        let acl = self.acl.as_deref();
+        let acl = acl
+            .map(|path| acl_again(path, &self.disabled_actions))
+            .transpose()?;
+        let password = self.password.as_ref().map(password_again).transpose()?;
+        let mut lines = Vec::new();
+        if let (Some(path), Some(next)) = (&self.acl, &acl) {
+            say_difference(path, present, next, &mut lines);
+        }
+        if let Some(next) = &password {
+            let word = if present.has_password(next) {
+                "the same"
+            } else {
+                "another one"
+            };
+            let text = format!("The proxy password was read again from PROXY_PASSWORD_FILE: it is {word}");
+            lines.push(Line::new(Level::Info, text));
+        }
+        Ok(Fresh {
+            policy: present.renewed(acl, password),
+            lines,
+        })
+    }
+}
+
+/// Reads an ACL from whatever stands at the path: at start a pipe does no harm.
+pub(super) fn acl_at_start(path: &Path, disabled: &[Action]) -> Result<Acl, String> {
+    let file = File::open(path).map_err(|error| refusal(path, error))?;
+    acl(path, file, 0, disabled)
+}
+
+fn acl_again(path: &Path, disabled: &[Action]) -> Result<Acl, String> {
+    let (file, metadata) = regular_file::open(path).map_err(|error| refusal(path, error))?;
+    acl(path, file, metadata.len(), disabled)
+}
+
+fn acl(path: &Path, file: File, length: u64, disabled: &[Action]) -> Result<Acl, String> {
+    // One byte more than is accepted: the parser then says that it is too much.
+    let bytes_max = acl::LIMITS.bytes_max as u64 + 1;
+    // Room for all of it at once: a text that grows is there twice for a moment.
+    let room = usize::try_from(length.min(bytes_max)).unwrap_or_default() + 1;
+    let mut text = String::with_capacity(room);
+    file.take(bytes_max)
+        .read_to_string(&mut text)
+        .map_err(|error| refusal(path, error))?;
+    let acl = Acl::parse(&text, disabled).map_err(|error| refusal(path, error))?;
+    Ok(acl.named(&path.display().to_string()))
+}
+
+fn refusal(path: &Path, error: impl Display) -> String {
+    format!("{}: {error}", path.display())
+}
+
+fn password_again(file: &PasswordFile) -> Result<Password, String> {
+    let (source, _) = regular_file::open(file.path()).map_err(|error| file.refusal(&error).to_string())?;
+    file.password_in(source).map_err(|error| error.to_string())
+}
+
+fn say_difference(path: &Path, present: &Policy, next: &Acl, lines: &mut Vec<Line>) {
+    let difference = present.acl().map(|old| old.difference(next)).unwrap_or_default();
+    let mut say = |level, text| lines.push(Line::new(level, text));
+    let (path, count) = (path.display(), difference.len());
+    say(
+        Level::Info,
+        format!("The egress ACL was reloaded from {path}, changes: {count}"),
+    );
+    for change in &difference.changes {
+        let level = if change.opens { Level::Warn } else { Level::Info };
+        say(level, format!("The egress ACL changed: {}", change.text));
+    }
+    let (untold, opening) = (difference.untold, difference.untold_opening);
+    if opening > 0 {
+        let text =
+            format!("The egress ACL changed: {untold} more changes, {opening} of them open what was closed");
+        say(Level::Warn, text);
+    } else if untold > 0 {
+        say(
+            Level::Info,
+            format!("The egress ACL changed: {untold} more changes"),
+        );
+    }
+    lines.extend(services_without_clients(next, present.asks_for_password()));
+}
+
+/// A warning of services that no client can be: such a one is most likely misspelled, or waits for another way to tell
+/// clients apart.
+pub(super) fn services_without_clients(acl: &Acl, with_password: bool) -> Option<Line> {
+    let mut services = acl.services();
+    services.retain(|name| !(with_password && *name == AUTHED));
+    if services.is_empty() {
+        return None;
+    }
+    let untold = services.len().saturating_sub(SERVICES_NAMED_MAX);
+    services.truncate(SERVICES_NAMED_MAX);
+    let more = if untold > 0 {
+        format!(" and {untold} more")
+    } else {
+        String::new()
+    };
+    let why = if with_password {
+        "whoever gives the proxy password is 'authed'"
+    } else {
+        "without a password nobody has a role"
+    };
+    let services = services.join("', '");
+    Some(Line::new(
+        Level::Warn,
+        format!("No client can be the service '{services}'{more} of the egress ACL: {why}"),
+    ))
+}
+
+#[cfg(test)]
+#[path = "files_tests.rs"]
+mod tests;

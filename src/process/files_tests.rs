@@ -1,0 +1,137 @@
+//! What a reload takes and what it refuses; what it says is `tests/it/signals`'.
+
+use std::ffi::OsString;
+
+use crate::config::{self, Environment, Start};
+use crate::policy::acl::BUILT_IN;
+use crate::policy::ranges::Ranges;
+use crate::policy::{Credentials, PolicyParts};
+
+use super::*;
+
+/// A folder with an ACL and a password file, and what is made of it at start.
+struct House {
+    folder: tempfile::TempDir,
+    policy: Policy,
+    files: Files,
+}
+
+impl House {
+    fn new() -> House {
+        let folder = tempfile::tempdir().unwrap();
+        let (acl, password) = (folder.path().join("acl.yaml"), folder.path().join("password"));
+        std::fs::write(&acl, BUILT_IN).unwrap();
+        std::fs::write(&password, "first\n").unwrap();
+        let arguments: [OsString; 2] = ["--egress-acl-file".into(), acl.clone().into()];
+        let environment: Environment = [("PROXY_PASSWORD_FILE".into(), password.into())]
+            .into_iter()
+            .collect();
+        let Ok(Start::Run(config)) = config::from_process(&arguments, &environment) else {
+            panic!("no configuration");
+        };
+        let policy = Policy::new(PolicyParts {
+            acl: Some(acl_at_start(&acl, &[]).unwrap()),
+            ranges: Ranges::new(Vec::new(), Vec::new(), false, Vec::new()),
+            password: config.password.clone(),
+            allow_missing_role: false,
+            network: crate::net::Network::Any,
+        });
+        House {
+            folder,
+            policy,
+            files: Files::of(&config),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    fn reload(&mut self) {
+        match self.files.read(&self.policy) {
+            Ok(fresh) => self.policy = fresh.policy,
+            Err(why) => panic!("{why}"),
+        }
+    }
+
+    #[track_caller]
+    fn refused(&mut self) -> String {
+        match self.files.read(&self.policy) {
+            Err(why) => why,
+            Ok(_) => panic!("reloaded"),
+        }
+    }
+
+    fn accepts(&self, base64: &str) -> bool {
+        let field = format!("Basic {base64}");
+        self.policy
+            .authenticate(Credentials::Given(field.as_bytes()))
+            .is_ok()
+    }
+}
+
+const FIRST: &str = "eDpmaXJzdA==";
+const SECOND: &str = "eDpzZWNvbmQ=";
+const ONE_SERVICE: &str = "version: v1\nservices: [{name: one, action: open}]\n";
+
+#[test]
+fn both_files_are_read_again() {
+    let mut house = House::new();
+    house.write("acl.yaml", ONE_SERVICE);
+    house.write("password", "second");
+    house.reload();
+    assert_eq!(house.policy.acl().unwrap().services(), ["one"]);
+    assert!(house.accepts(SECOND) && !house.accepts(FIRST));
+}
+
+#[test]
+fn one_that_is_invalid_leaves_all_the_old_ones() {
+    let mut house = House::new();
+    house.write("acl.yaml", ONE_SERVICE);
+    house.write("password", "");
+    assert!(house.refused().contains("it is empty"));
+    house.write("password", [b'x'; 5000]);
+    assert!(house.refused().contains("longer than 4096 bytes"));
+    house.write("password", [0xff]);
+    assert!(house.refused().starts_with("PROXY_PASSWORD_FILE: cannot use"));
+    std::fs::remove_file(house.path("password")).unwrap();
+    assert!(house.refused().contains("No such file"));
+
+    house.write("password", "second");
+    house.write("acl.yaml", "version: v2\nservices: []\n");
+    assert!(
+        house
+            .refused()
+            .contains("acl.yaml: line 1, column 10: unknown version 'v2'")
+    );
+    std::fs::remove_file(house.path("acl.yaml")).unwrap();
+    assert!(house.refused().contains("acl.yaml: No such file"));
+    assert_eq!(house.policy.acl().unwrap().services(), ["authed"]);
+    assert!(house.accepts(FIRST) && !house.accepts(SECOND));
+}
+
+/// Opening a pipe waits for its writer, and no other reload could follow.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_reload_does_not_wait_for_a_pipe() {
+    use rustix::fs::{CWD, Mode, mkfifoat};
+    for name in ["acl.yaml", "password"] {
+        let mut house = House::new();
+        std::fs::remove_file(house.path(name)).unwrap();
+        mkfifoat(CWD, house.path(name), Mode::RUSR | Mode::WUSR).unwrap();
+        assert!(house.refused().ends_with("not a regular file"), "{name}");
+    }
+}
+
+#[test]
+fn no_more_is_read_than_is_accepted() {
+    let endless = acl_at_start(Path::new("/dev/zero"), &[]).unwrap_err();
+    assert!(endless.contains("too many"), "{endless}");
+    let mut house = House::new();
+    house.write("acl.yaml", vec![b'#'; acl::LIMITS.bytes_max + 2]);
+    assert!(house.refused().contains("too many"));
+}
