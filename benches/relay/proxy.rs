@@ -39,6 +39,12 @@ impl Proxy {
         Proxy::spawn(command, arguments)
     }
 
+    /// Lets it read its files again.
+    #[allow(dead_code, reason = "one bench needs it")]
+    pub(crate) fn reload(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::HUP).expect("to send a signal");
+    }
+
     /// Lets it end in good order.
     #[allow(dead_code, reason = "one bench needs it")]
     pub(crate) fn terminate(mut self) {

@@ -35,8 +35,6 @@ pub(crate) struct Figures {
 /// What is expected of the honest.
 #[derive(Clone, Copy)]
 pub(crate) struct Expected {
-    /// The latencies of the full form.
-    pub(crate) latency: bool,
     /// Those at the attacker's address too.
     pub(crate) shared: bool,
     /// Memory that the proxy may keep, beside half as much again as it had.
@@ -46,7 +44,6 @@ pub(crate) struct Expected {
 impl Default for Expected {
     fn default() -> Self {
         Expected {
-            latency: true,
             shared: true,
             kept_kib: 4096,
         }
@@ -74,7 +71,7 @@ impl Figures {
             if before.count() == 0 || during.count() == 0 {
                 faults.push(format!("{name}: nobody was served"));
             }
-            if expected.latency && Form::get().is_full() {
+            if Form::get().is_full() {
                 faults.extend(
                     [50, 99]
                         .into_iter()
