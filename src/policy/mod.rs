@@ -11,6 +11,7 @@ mod code;
 mod explain;
 pub mod glob;
 mod place;
+mod question;
 pub mod ranges;
 pub mod rates;
 mod vetted;
@@ -26,9 +27,10 @@ use self::auth::Password;
 pub use self::code::Code;
 pub use self::explain::{AddressExplained, Explanation};
 pub use self::place::Place;
+pub use self::question::{Question, Verify};
 use self::ranges::Ranges;
 pub use self::vetted::{VETTED_MAX, Vetted, VettedList};
-pub use self::words::{Ask, Credentials, Decision, Denied, Grounds, Refused, Role, Route};
+pub use self::words::{Ask, Credentials, Decision, Denied, Grounds, Refused, Role, Route, Unidentified};
 
 /// The role of a client that gave the proxy password.
 pub const AUTHED: &str = "authed";
@@ -52,6 +54,7 @@ pub struct PolicyParts {
 pub struct Policy {
     acl: Option<Arc<Acl>>,
     password: Option<Password>,
+    verifier: Option<Arc<dyn Verify>>,
     fixed: Arc<Fixed>,
 }
 
@@ -82,6 +85,7 @@ impl Policy {
         Policy {
             acl: acl.map(Arc::new),
             password,
+            verifier: None,
             fixed: Arc::new(fixed),
         }
     }
@@ -92,8 +96,16 @@ impl Policy {
         Policy {
             acl: acl.map(Arc::new).or_else(|| self.acl.clone()),
             password: password.or_else(|| self.password.clone()),
+            verifier: self.verifier.clone(),
             fixed: self.fixed.clone(),
         }
+    }
+
+    /// The same policy with somebody to ask whether credentials are right that are not the password.
+    #[must_use]
+    pub fn verified_by(self, verifier: Arc<dyn Verify>) -> Policy {
+        let verifier = Some(verifier);
+        Policy { verifier, ..self }
     }
 
     /// Must clients give a password?
@@ -111,21 +123,36 @@ impl Policy {
         self.acl.as_deref()
     }
 
-    /// Says who is asking. Does not depend on an ACL being there.
+    /// Says who is asking. Does not depend on an ACL being there. `verified` is the answer to the question that it asked
+    /// before about the same credentials, if it did.
     ///
     /// # Errors
-    /// [`Refused`] for wrong or several credentials, and for absent ones unless a missing role is allowed. Where no
-    /// password is configured there is nothing to check against: given credentials count as absent.
-    pub fn authenticate(&self, given: Credentials<'_>) -> Result<Role, Refused> {
-        match (given, &self.password) {
-            (Credentials::Given(field), Some(password)) if password.accepts(field) => {
-                Ok(Role::Named(self.fixed.authed.clone()))
+    /// [`Refused`] for wrong or several credentials, and for absent ones unless a missing role is allowed. Where nothing
+    /// is configured to check against, given credentials count as absent. [`Unidentified::Asks`] where that takes longer
+    /// than others may wait.
+    pub fn authenticate(&self, given: Credentials<'_>, verified: Option<bool>) -> Result<Role, Unidentified> {
+        let refused = match (given, &self.password, &self.verifier) {
+            (Credentials::Given(field), Some(password), _) if password.accepts(field) => {
+                return Ok(self.authed());
             }
-            (Credentials::Given(_) | Credentials::Several, Some(_)) => Err(Refused::Wrong),
-            (Credentials::Absent, _) | (_, None) if self.fixed.allow_missing_role => Ok(Role::Missing),
-            (Credentials::Absent, Some(_)) => Err(Refused::Missing),
-            (_, None) => Err(Refused::Unasked),
-        }
+            (Credentials::Given(field), _, Some(verifier)) => match verified {
+                Some(true) => return Ok(self.authed()),
+                Some(false) => Refused::Wrong,
+                None => return Err(Unidentified::Asks(Question::new(Arc::clone(verifier), field))),
+            },
+            (Credentials::Given(_), Some(_), None) => Refused::Wrong,
+            (Credentials::Several, Some(_), _) | (Credentials::Several, _, Some(_)) => Refused::Wrong,
+            (Credentials::Absent, ..) | (_, None, None) if self.fixed.allow_missing_role => {
+                return Ok(Role::Missing);
+            }
+            (Credentials::Absent, None, None) | (_, None, None) => Refused::Unasked,
+            (Credentials::Absent, ..) => Refused::Missing,
+        };
+        Err(Unidentified::Refused(refused))
+    }
+
+    fn authed(&self) -> Role {
+        Role::Named(self.fixed.authed.clone())
     }
 }
 

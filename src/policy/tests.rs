@@ -79,6 +79,15 @@ fn basic(password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("u:{password}")))
 }
 
+/// Who is asking, where that is known at once.
+#[track_caller]
+fn authenticated(policy: &Policy, given: Credentials<'_>, verified: Option<bool>) -> Result<Role, Refused> {
+    policy.authenticate(given, verified).map_err(|error| match error {
+        Unidentified::Refused(refused) => refused,
+        Unidentified::Asks(question) => panic!("{question:?}"),
+    })
+}
+
 #[test]
 fn who_is_asking() {
     let (right, wrong) = (basic(PASSWORD), basic("wrong"));
@@ -106,7 +115,7 @@ fn who_is_asking() {
             });
             for (given, expected) in given.into_iter().zip(expected) {
                 assert_eq!(
-                    policy.authenticate(given),
+                    authenticated(&policy, given, None),
                     *expected,
                     "{with_password} {allow_missing_role} {given:?}"
                 );
@@ -204,10 +213,13 @@ fn a_reload_changes_the_acl_and_nothing_else() {
     assert!(after.decide(&authed(), target("a.test"), TUNNEL).is_err());
     let right = basic(PASSWORD);
     assert_eq!(
-        after.authenticate(Credentials::Given(right.as_bytes())),
+        authenticated(&after, Credentials::Given(right.as_bytes()), None),
         Ok(authed())
     );
-    assert_eq!(after.authenticate(Credentials::Absent), Err(Refused::Missing));
+    assert_eq!(
+        authenticated(&after, Credentials::Absent, None),
+        Err(Refused::Missing)
+    );
 }
 
 #[test]
@@ -389,4 +401,39 @@ fn whose_an_address_is_is_asked_only_on_our_ports() {
         denial("44.1.2.3", "Self Connection")
     );
     assert_eq!(asked.get(), 2);
+}
+
+#[test]
+fn what_takes_long_to_compare_is_asked_about_once_and_only_that() {
+    struct Right;
+    impl Verify for Right {
+        fn is_right(&self, field: &[u8]) -> bool {
+            field == b"right"
+        }
+    }
+    for password in [None, Password::new(PASSWORD)] {
+        let parts = PolicyParts {
+            password,
+            ..parts(None)
+        };
+        let policy = Policy::new(parts).verified_by(Arc::new(Right));
+        let renewed = policy.renewed(None, None);
+        for policy in [&policy, &renewed] {
+            for (field, right) in [("right", true), ("wrong", false)] {
+                let given = Credentials::Given(field.as_bytes());
+                let Err(Unidentified::Asks(question)) = policy.authenticate(given, None) else {
+                    panic!("{field} is not asked about");
+                };
+                assert!(!format!("{question:?}").contains(field));
+                assert_eq!(question.answer(), right);
+            }
+            let given = Credentials::Given(b"either");
+            assert_eq!(authenticated(policy, given, Some(true)), Ok(authed()));
+            assert_eq!(authenticated(policy, given, Some(false)), Err(Refused::Wrong));
+            let several = authenticated(policy, Credentials::Several, None);
+            assert_eq!(several, Err(Refused::Wrong));
+            let absent = authenticated(policy, Credentials::Absent, None);
+            assert_eq!(absent, Err(Refused::Missing));
+        }
+    }
 }

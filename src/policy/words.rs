@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::net::Scheme;
 
-use super::Code;
+use super::{Code, Question};
 
 /// Who is asking.
 #[derive(Clone, PartialEq, Hash, Eq, Debug)]
@@ -97,6 +97,15 @@ pub enum Refused {
     Wrong,
     /// None would help: there is nothing to compare them with, and nothing else names a role.
     Unasked,
+}
+
+/// Why it is not said who is asking.
+#[derive(Debug)]
+pub enum Unidentified {
+    /// Nobody knows.
+    Refused(Refused),
+    /// It is not known yet: this must be answered first.
+    Asks(Question),
 }
 
 impl Refused {

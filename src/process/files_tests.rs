@@ -69,7 +69,7 @@ impl House {
     fn accepts(&self, base64: &str) -> bool {
         let field = format!("Basic {base64}");
         self.policy
-            .authenticate(Credentials::Given(field.as_bytes()))
+            .authenticate(Credentials::Given(field.as_bytes()), None)
             .is_ok()
     }
 }

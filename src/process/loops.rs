@@ -24,6 +24,7 @@ use crate::server::inbox::Message;
 use crate::server::pool::Pool;
 use crate::server::stores::Stores;
 use crate::server::stranger_lines::StrangerLines;
+use crate::server::verifiers::Verifiers;
 use crate::server::world::World;
 use crate::server::{Loop, turn};
 use crate::session::Settings;
@@ -62,6 +63,7 @@ pub(super) fn make(
 fn core(config: &Config, shared: &Shared, poll: &Poll, outbox: Outbox<Message>) -> io::Result<Core> {
     let descriptors = shared.descriptors;
     let now = Instant::now();
+    let verifiers = Verifiers::new(outbox.clone());
     let deliver = Arc::new(move |looked_up| outbox.send(Message::LookedUp(looked_up)));
     Ok(Core {
         world: World::new(
@@ -87,6 +89,7 @@ fn core(config: &Config, shared: &Shared, poll: &Poll, outbox: Outbox<Message>) 
         wires_max: descriptors.wires(),
         second_attempts: Shares::new(descriptors.second_attempts()),
         resolver: Resolver::new(resolver_settings(config, descriptors), poll.registry(), deliver)?,
+        verifiers,
         stranger_lines: StrangerLines::new(now),
         logger: shared.logger.clone(),
     })

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use crate::flow::Flows;
 use crate::io::deadlines::Filed;
-use crate::io::token::{ConnId, WireId};
+use crate::io::token::{ConnId, Ticket, WireId};
 use crate::io::wire::Wire;
 use crate::net::{ClientKey, Side};
 use crate::session::{Action, Close, Input, Session, Settings};
@@ -192,6 +192,11 @@ impl<P: Ports> Conn<P> {
         }
     }
 
+    /// It was found out whether credentials are right; `None` where nobody was free to do that.
+    pub fn verified(&mut self, seq: u32, right: Option<bool>, ports: &mut P) {
+        self.feed(Input::Verified(seq, right), ports);
+    }
+
     /// It waited for room. Is there some now? Then it wants a turn.
     pub fn may_go_on(&mut self, stores: &mut Stores) -> bool {
         self.held.may_go_on(&self.session, self.id, &mut stores.budget)
@@ -245,6 +250,10 @@ impl<P: Ports> Conn<P> {
 
     fn act(&mut self, action: Action, ports: &mut P) {
         match action {
+            Action::Ask(seq, question) => {
+                let conn = self.id;
+                ports.verify(Ticket { conn, seq }, question);
+            }
             Action::Resolve(seq, name) => self.look_up(seq, &name, ports),
             Action::Dial(seq, addresses, wanted) => self.dial(seq, addresses, wanted, ports),
             Action::Join(addresses) => self.join(addresses, ports),

@@ -11,13 +11,14 @@ use crate::io::token::Ticket;
 use crate::io::wires::Wires;
 use crate::log::Logger;
 use crate::net::{ClientKey, Name};
-use crate::policy::VettedList;
 use crate::policy::rates::Excess;
+use crate::policy::{Question, VettedList};
 use crate::session::outcome::Record;
 
 use super::ports::{Parts, Ports};
 use super::stores::Stores;
 use super::stranger_lines::StrangerLines;
+use super::verifiers::Verifiers;
 use super::world::World;
 
 /// What all connections of a loop share.
@@ -34,6 +35,8 @@ pub struct Core {
     pub second_attempts: Shares,
     /// Names to addresses.
     pub resolver: Resolver,
+    /// Compares credentials that take long to compare.
+    pub verifiers: Verifiers,
     /// Turns records into lines.
     pub logger: Logger,
     /// How many of them are about strangers.
@@ -92,6 +95,10 @@ impl Ports for Core {
             world: &mut self.world,
             stores: &mut self.stores,
         }
+    }
+
+    fn verify(&mut self, ticket: Ticket, question: Question) {
+        self.verifiers.ask(ticket, question);
     }
 
     fn look_up(&mut self, ticket: Ticket, name: &Name, asker: IpAddr) -> Asked {

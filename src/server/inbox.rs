@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::io::resolver::LookedUp;
+use crate::io::token::Ticket;
 use crate::policy::Policy;
 
 use super::Loop;
@@ -11,6 +12,8 @@ use super::Loop;
 pub enum Message {
     /// A thread of the resolver's is done.
     LookedUp(LookedUp),
+    /// It was found out whether credentials are right, or nobody was free to.
+    Verified(Ticket, Option<bool>),
     /// This policy is in force from now on.
     Policy(Arc<Policy>),
     /// Take no further clients, and end with the last of those that are there.
@@ -26,6 +29,12 @@ impl Loop {
             match message {
                 Message::LookedUp(looked_up) => {
                     self.core.resolver.on_looked_up(looked_up, self.core.world.now);
+                }
+                Message::Verified(ticket, right) => {
+                    if let Some(conn) = self.conns.get_mut(ticket.conn) {
+                        conn.verified(ticket.seq, right, &mut self.core);
+                        self.enqueue(ticket.conn);
+                    }
                 }
                 Message::Policy(policy) => {
                     let old = std::mem::replace(&mut self.core.world.policy, policy);

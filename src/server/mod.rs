@@ -16,6 +16,7 @@ pub mod stores;
 pub mod stranger_lines;
 mod tide;
 pub mod turn;
+pub mod verifiers;
 mod work;
 pub mod world;
 

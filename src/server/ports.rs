@@ -9,7 +9,7 @@ use crate::io::dialer::Standing;
 use crate::io::resolver::Asked;
 use crate::io::token::{ConnId, Ticket};
 use crate::net::{ClientKey, Name};
-use crate::policy::VettedList;
+use crate::policy::{Question, VettedList};
 use crate::session::outcome::Record;
 use crate::session::{Action, Input, Session};
 
@@ -19,8 +19,9 @@ use super::turn::Turn;
 use super::world::World;
 
 /// The outside of connections. What is known at once is returned; of anything else the owner tells the connection:
-/// of a lookup by [`Conn::resolved`], of a dial by a turn, in which [`Ports::race_on`] says how it stands.
+/// of credentials by [`Conn::verified`], of a lookup by [`Conn::resolved`], of a dial by a turn, in which [`Ports::race_on`] says how it stands.
 ///
+/// [`Conn::verified`]: super::conn::Conn::verified
 /// [`Conn::resolved`]: super::conn::Conn::resolved
 pub trait Ports {
     /// The table of all wires.
@@ -30,6 +31,9 @@ pub trait Ports {
 
     /// What a turn works with, at once.
     fn parts(&mut self) -> Parts<'_, Self::Wires>;
+
+    /// Finds out, beside the loop, whether credentials are right. An answer that nobody waits for any more is no harm.
+    fn verify(&mut self, ticket: Ticket, question: Question);
 
     /// Looks a name up, on this address's account.
     fn look_up(&mut self, ticket: Ticket, name: &Name, asker: IpAddr) -> Asked;

@@ -7,8 +7,8 @@ use crate::flow::Gate;
 use crate::http::head::{Scan, Scanned};
 
 use super::at::{At, Shared};
-use super::judge::{Refused, fault_refusal, judge};
-use super::then::{Step, Then};
+use super::judge::{self, fault_refusal};
+use super::then::Step;
 use super::waiting::{self, Waiting};
 use super::words::{Input, Settings};
 
@@ -61,38 +61,12 @@ impl Head {
         }
         let scanned = self.scan.advance(at.flows.up.rx.as_slice(), &at.cx.settings.head);
         match scanned {
-            Scanned::Head(n) => Break(self.judge(n, at)),
+            Scanned::Head(n) => Break(judge::verdict(self.scan.skipped()..n, at)),
             Scanned::Bad(fault) => Break(waiting::refuse(fault_refusal(fault), self.scan.skipped(), at)),
             Scanned::More => match self.waiting.given_up(at) {
                 Some(then) => Break(then),
                 None => Continue(self),
             },
-        }
-    }
-
-    fn judge(self, head_bytes: usize, at: &mut At<'_, '_>) -> Then {
-        let head = at
-            .flows
-            .up
-            .rx
-            .as_slice()
-            .get(self.scan.skipped()..head_bytes)
-            .unwrap_or_default();
-        let judged = judge(head, at.shared, at.cx);
-        at.flows.up.rx.consume(head_bytes);
-        at.flows.up.gate = Gate::Pass(0);
-        match judged {
-            Ok(errand) if errand.request.asked.ends_here => {
-                let manner = errand.request.asked.manner;
-                at.cx.spares.put_back(errand.request);
-                Then::Reached(errand.record, manner)
-            }
-            Ok(errand) => Then::Lookup(errand),
-            Err(Refused {
-                record,
-                refusal,
-                manner,
-            }) => Then::Refuse(record, refusal, manner),
         }
     }
 }

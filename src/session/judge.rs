@@ -1,8 +1,10 @@
 //! What a complete request head asks for, judged in one go: target, framing, credentials, ACL. Out comes a
 //! request that may go on, or a refusal. Looks nothing up and moves nothing.
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use crate::flow::Gate;
 use crate::http::accept;
 use crate::http::fields;
 use crate::http::framing::{self, Body};
@@ -12,13 +14,14 @@ use crate::http::rewrite::{self, RequestPlan};
 use crate::http::target::{self, Form};
 use crate::http::{Fault, Version, joint, upgrade};
 use crate::net::{ClientKey, Scheme, Target, TargetError};
-use crate::policy::{self, Allowed, Ask, Credentials, Role, VettedList};
+use crate::policy::{self, Allowed, Ask, Credentials, Question, Role, Unidentified, VettedList};
 
-use super::at::{Cx, Shared};
+use super::at::{At, Cx, Shared};
 use super::errand::Errand;
 use super::outcome::{ProxyType, Record};
 use super::refusal::{Lacking, Refusal};
 use super::request::{Asked, Manner, Request, Way};
+use super::then::Then;
 
 /// Longest part of an unreadable host that is kept for log and answer, in bytes.
 const WRITTEN_BYTES_MAX: usize = 1024;
@@ -26,25 +29,29 @@ const WRITTEN_BYTES_MAX: usize = 1024;
 /// Longest trace id that is kept, in bytes.
 const TRACE_ID_BYTES_MAX: usize = 4096;
 
-/// A request that is answered by us.
-#[derive(Debug)]
-pub(super) struct Refused {
-    /// What is known of it.
-    pub(super) record: Box<Record>,
-    /// Why.
-    pub(super) refusal: Refusal,
-    /// How to answer.
-    pub(super) manner: Manner,
+/// Why a request does not go on.
+enum Stop {
+    /// It is answered by us.
+    Refuse(Refusal),
+    /// Something must be found out before.
+    Ask(Question),
 }
 
-/// Judges a complete head.
-///
-/// # Errors
-/// The refusal to answer with.
-pub(super) fn judge(bytes: &[u8], shared: &mut Shared, cx: &mut Cx<'_>) -> Result<Errand, Refused> {
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Stop {
+        Stop::Refuse(refusal)
+    }
+}
+
+/// Judges the complete head that stands there in `up.rx`, which then is consumed. Where something must be found out first
+/// it stays, and is judged again with the answer: until the verdict is there nothing happens that could not happen twice.
+pub(super) fn verdict(place: Range<usize>, at: &mut At<'_, '_>) -> Then {
+    at.flows.up.gate = Gate::Pass(0);
+    let bytes = at.flows.up.rx.as_slice().get(place.clone()).unwrap_or_default();
+    let (shared, cx) = (&mut *at.shared, &mut *at.cx);
     let record = cx.new_record(shared.client);
     let limits = cx.settings.head;
-    head::with_request(bytes, &limits, |parsed| match parsed {
+    let then = head::with_request(bytes, &limits, |parsed| match parsed {
         Ok(head) => Judge {
             head: &head,
             record,
@@ -54,13 +61,14 @@ pub(super) fn judge(bytes: &[u8], shared: &mut Shared, cx: &mut Cx<'_>) -> Resul
                 ..Manner::CLOSING
             },
         }
-        .judge(shared, cx),
-        Err(fault) => Err(Refused {
-            record,
-            refusal: fault_refusal(fault),
-            manner: Manner::closing(bytes),
-        }),
-    })
+        .judge(place.clone(), shared, cx),
+        Err(fault) => Then::Refuse(record, fault_refusal(fault), Manner::closing(bytes)),
+    });
+    if !matches!(then, Then::Ask(..)) {
+        shared.verified = None;
+        at.flows.up.rx.consume(place.end);
+    }
+    then
 }
 
 /// What a fault in a request is answered with.
@@ -85,21 +93,25 @@ struct Judge<'h> {
 }
 
 impl Judge<'_> {
-    fn judge(mut self, shared: &mut Shared, cx: &mut Cx<'_>) -> Result<Errand, Refused> {
+    fn judge(mut self, place: Range<usize>, shared: &mut Shared, cx: &mut Cx<'_>) -> Then {
         match self.walk(shared, cx) {
-            Ok(request) => Ok(Errand {
+            Ok(mut request) if request.asked.ends_here => {
+                cx.spares.put_back_head(&mut request.head);
+                Then::Reached(self.record, self.manner)
+            }
+            Ok(request) => Then::Lookup(Errand {
                 request: cx.spares.requests.fill(request),
                 record: self.record,
             }),
-            Err(refusal) => Err(Refused {
-                record: self.record,
-                refusal,
-                manner: self.manner,
-            }),
+            Err(Stop::Refuse(refusal)) => Then::Refuse(self.record, refusal, self.manner),
+            Err(Stop::Ask(question)) => {
+                cx.spares.records.put_back(self.record);
+                Then::Ask(place, question)
+            }
         }
     }
 
-    fn walk(&mut self, shared: &mut Shared, cx: &mut Cx<'_>) -> Result<Request, Refusal> {
+    fn walk(&mut self, shared: &mut Shared, cx: &mut Cx<'_>) -> Result<Request, Stop> {
         let head = self.head;
         // What a stranger sends as such is not kept: it would cost more than all the rest of its line.
         if !shared.is_stranger {
@@ -199,7 +211,7 @@ impl Judge<'_> {
         Ok((parsed?, uri))
     }
 
-    fn authenticate(&mut self, shared: &Shared, cx: &mut Cx<'_>) -> Result<Role, Refusal> {
+    fn authenticate(&mut self, shared: &Shared, cx: &mut Cx<'_>) -> Result<Role, Stop> {
         let mut values = fields::field(self.head.fields, "proxy-authorization");
         let given = match (values.next(), values.next()) {
             (None, _) => Credentials::Absent,
@@ -207,15 +219,16 @@ impl Judge<'_> {
             (Some(_), Some(_)) => Credentials::Several,
         };
         // The comparison comes first: right credentials are never too many.
-        let role = match cx.policy.authenticate(given) {
+        let role = match cx.policy.authenticate(given, shared.verified) {
             Ok(role) => role,
-            Err(policy::Refused::Wrong)
+            Err(Unidentified::Asks(question)) => return Err(Stop::Ask(question)),
+            Err(Unidentified::Refused(policy::Refused::Wrong))
                 if !cx.guesses.admits(ClientKey::of(shared.client.ip()), 1, cx.now) =>
             {
                 self.manner.persists = false;
-                return Err(Refusal::RateLimited);
+                return Err(Refusal::RateLimited.into());
             }
-            Err(refused) => return Err(Refusal::Unidentified(refused)),
+            Err(Unidentified::Refused(refused)) => return Err(Refusal::Unidentified(refused).into()),
         };
         if let Role::Named(name) = &role {
             self.record.role = Some(name.clone());

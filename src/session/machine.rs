@@ -6,7 +6,8 @@
 //!               v      kept, after an answer of ours or the origin's
 //!      +----> Head <-------------------------------------------+
 //!      |        |                                              |
-//!      |        | judged: allowed                              |
+//!      |        | judged ----> Asking: who is it? Then judged again
+//!      |        | allowed                                      |
 //!      |        v                                              |
 //!      |     Lookup ------.                                    |
 //!      |        |         |                                    |
@@ -35,6 +36,7 @@ use std::time::Instant;
 use crate::flow::{End, Flows};
 
 use super::arrival::Arrival;
+use super::asking::Asking;
 use super::at::{At, Cx, Shared};
 use super::closing::Closing;
 use super::dial::Dial;
@@ -52,6 +54,7 @@ use super::words::{Action, Input, Settings};
 enum State {
     Arrival(Arrival),
     Head(Head),
+    Asking(Asking),
     Lookup(Lookup),
     Dial(Dial),
     Exchange(Box<Exchange>),
@@ -120,6 +123,7 @@ impl Session {
         match &self.state {
             State::Arrival(state) => Some(state.deadline(&self.shared, settings)),
             State::Head(state) => Some(state.deadline(&self.shared, settings)),
+            State::Asking(state) => Some(state.deadline()),
             State::Lookup(state) => Some(state.deadline(&self.shared, settings)),
             State::Dial(state) => state.deadline(&self.shared, settings),
             State::Exchange(state) => state.deadline(flows, &self.shared, settings),
@@ -135,7 +139,12 @@ impl Session {
             State::Lookup(state) => state.held_bytes(),
             State::Dial(state) => state.held_bytes(),
             State::Exchange(state) => state.request.head.len(),
-            State::Arrival(_) | State::Head(_) | State::Tunnel(_) | State::Closing(_) | State::Done => 0,
+            State::Arrival(_)
+            | State::Head(_)
+            | State::Asking(_)
+            | State::Tunnel(_)
+            | State::Closing(_)
+            | State::Done => 0,
         }
     }
 
@@ -165,6 +174,7 @@ impl State {
         match self {
             State::Arrival(state) => state.advance(input, at).map_continue(State::Arrival),
             State::Head(state) => state.advance(input, at).map_continue(State::Head),
+            State::Asking(state) => state.advance(input, at).map_continue(State::Asking),
             State::Lookup(state) => state.advance(input, at).map_continue(State::Lookup),
             State::Dial(state) => state.advance(input, at).map_continue(State::Dial),
             State::Exchange(state) => state.advance(input, at).map_continue(State::Exchange),
@@ -179,6 +189,7 @@ impl State {
 fn follow(mut then: Then, at: &mut At<'_, '_>) -> State {
     loop {
         then = match then {
+            Then::Ask(head, question) => return State::Asking(Asking::enter(head, question, at)),
             Then::Lookup(errand) => match Lookup::enter(errand, at) {
                 Continue(state) => return State::Lookup(state),
                 Break(then) => then,

@@ -7,6 +7,7 @@
 //! half-way.
 
 mod arrival;
+mod asking;
 mod at;
 mod closing;
 mod dial;

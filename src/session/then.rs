@@ -1,8 +1,10 @@
 //! What a state's step comes to, as a value: the state goes on, or something else is next. States return it and know
 //! nothing of each other; `machine` alone knows which state it leads to.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::time::Instant;
+
+use crate::policy::Question;
 
 use super::errand::Errand;
 use super::outcome::Record;
@@ -16,6 +18,8 @@ pub(super) type Step<S> = ControlFlow<Then, S>;
 /// What is next.
 #[derive(Debug)]
 pub(super) enum Then {
+    /// Find this out; the head that stands there in `up.rx` is judged again then.
+    Ask(Range<usize>, Question),
     /// Find the addresses of the errand's host, and vet them.
     Lookup(Errand),
     /// Connect to the vetted addresses.

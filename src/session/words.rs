@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::http::HeadLimits;
 use crate::net::{Host, IoFail, LookupFail, Name, Scheme, Side};
-use crate::policy::{Role, Route, VettedList};
+use crate::policy::{Question, Role, Route, VettedList};
 
 use super::lease::Lease;
 use super::outcome::Record;
@@ -45,6 +45,8 @@ pub enum Input<'a> {
     Broken(Side, IoFail),
     /// Writing to that side failed; what it sent before may still be read.
     Unwritable(Side, IoFail),
+    /// The question with this number is answered: are the credentials right? `None` where nobody is free to find out.
+    Verified(u32, Option<bool>),
     /// The lookup with this number found some of the addresses, at least one. It goes on; its end tells all of them.
     Partly(u32, &'a [IpAddr]),
     /// The lookup with this number ended.
@@ -65,7 +67,10 @@ impl Input<'_> {
     /// The number of the question that this answers.
     pub(super) fn answers(&self) -> Option<u32> {
         match self {
-            Input::Partly(seq, _) | Input::Resolved(seq, _) | Input::Dialled(seq, _) => Some(*seq),
+            Input::Verified(seq, _)
+            | Input::Partly(seq, _)
+            | Input::Resolved(seq, _)
+            | Input::Dialled(seq, _) => Some(*seq),
             _ => None,
         }
     }
@@ -121,13 +126,15 @@ pub struct PoolKey {
 /// What the session wants done. Results come back as [`Input`]s that repeat the number.
 #[derive(Debug)]
 pub enum Action {
+    /// Find out whether credentials are right, by work that may block.
+    Ask(u32, Question),
     /// Look a name up.
     Resolve(u32, Name),
     /// Connect to one of these addresses, unless there is an idle connection to one of them that will do.
     Dial(u32, VettedList, Option<Wanted>),
     /// Connect to one of these as well, in the dial under way.
     Join(VettedList),
-    /// The lookup or dial under way is of no interest any more.
+    /// The question, the lookup or the dial under way is of no interest any more.
     Cancel,
     /// Half-close that side; everything for it was written.
     Hangup(Side),

@@ -37,9 +37,9 @@ pub(crate) fn run(input: &[u8]) {
     });
     let roles = [
         policy
-            .authenticate(Credentials::Given(b"Basic dTpzZWNyZXQ="))
+            .authenticate(Credentials::Given(b"Basic dTpzZWNyZXQ="), None)
             .expect("the password"),
-        policy.authenticate(Credentials::Absent).expect("allowed"),
+        policy.authenticate(Credentials::Absent, None).expect("allowed"),
     ];
     for word in words(text) {
         for role in &roles {

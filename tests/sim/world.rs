@@ -8,6 +8,7 @@ mod ports;
 mod watch;
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use smokescreen::io::budget::Budget;
@@ -21,7 +22,7 @@ use smokescreen::net::Side;
 use smokescreen::policy::acl::Acl;
 use smokescreen::policy::auth::Password;
 use smokescreen::policy::ranges::Ranges;
-use smokescreen::policy::{Network, Policy, PolicyParts};
+use smokescreen::policy::{Network, Policy, PolicyParts, Verify};
 use smokescreen::server::allowance::Allowance;
 use smokescreen::server::conn::Conn;
 use smokescreen::server::pool::Pool;
@@ -89,14 +90,28 @@ pub(crate) struct World {
     spoiled: bool,
 }
 
-fn policy() -> Policy {
-    Policy::new(PolicyParts {
+/// Knows the password of those whose policy has to ask.
+struct Verifier;
+
+impl Verify for Verifier {
+    fn is_right(&self, field: &[u8]) -> bool {
+        field == b"Basic dTpzZWNyZXQ="
+    }
+}
+
+/// One that knows the password, or has to ask.
+fn policy(asks: bool) -> Policy {
+    let policy = Policy::new(PolicyParts {
         acl: Some(Acl::parse(ACL, &[]).expect("the test's ACL is valid")),
         ranges: Ranges::new(Vec::new(), Vec::new(), false, vec![OWN_PORT]),
-        password: Password::new("secret"),
+        password: Password::new(if asks { "another" } else { "secret" }),
         allow_missing_role: false,
         network: Network::Any,
-    })
+    });
+    match asks {
+        true => policy.verified_by(Arc::new(Verifier)),
+        false => policy,
+    }
 }
 
 impl World {
@@ -105,10 +120,11 @@ impl World {
         let now = Instant::now();
         let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         let (settings, ids) = (setting.settings.clone(), Ids::new([1, 2, 3], 4, 5));
+        let policy = policy(random.one_in(2));
         let is_own = |address: IpAddr| OWN_ADDRESS.parse() == Ok(address);
         World {
             start: now,
-            view: View::new((now, wall), policy().into(), settings, ids, Box::new(is_own)),
+            view: View::new((now, wall), policy.into(), settings, ids, Box::new(is_own)),
             stores: Stores {
                 pool: Pool::new(random.between(1, 4), random.between(1, 3), now),
                 budget: Budget::new(setting.budget_bytes),

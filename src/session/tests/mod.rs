@@ -2,6 +2,7 @@
 //! stand by state.
 
 mod arrival;
+mod asking;
 mod dial;
 mod exchange;
 mod head;

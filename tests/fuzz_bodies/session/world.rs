@@ -12,7 +12,7 @@ use smokescreen::io::scratch::Scratch;
 use smokescreen::io::token::{ConnId, Ticket};
 use smokescreen::io::wires::Owner;
 use smokescreen::net::{ClientKey, IoFail, Name, Side};
-use smokescreen::policy::{Policy, Vetted, VettedList};
+use smokescreen::policy::{Policy, Question, Vetted, VettedList};
 use smokescreen::server::allowance::Allowance;
 use smokescreen::server::ends::WireTable;
 use smokescreen::server::pool::Pool;
@@ -221,7 +221,7 @@ impl World {
                 self.remotes[nth].1 = Some(key.clone());
             }
             Action::Close(_) => assert!(!self.owes_record, "a request without a record"),
-            Action::Cancel | Action::Hangup(_) | Action::DropOrigin | Action::Log(_) => {}
+            Action::Ask(..) | Action::Cancel | Action::Hangup(_) | Action::DropOrigin | Action::Log(_) => {}
         }
     }
 
@@ -246,6 +246,11 @@ impl Ports for World {
             world: &mut self.view,
             stores: &mut self.stores,
         }
+    }
+
+    /// Its policy compares passwords itself.
+    fn verify(&mut self, ticket: Ticket, question: Question) {
+        panic!("{ticket:?} asks {question:?}");
     }
 
     fn look_up(&mut self, ticket: Ticket, _: &Name, _: IpAddr) -> Asked {

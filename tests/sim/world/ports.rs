@@ -8,7 +8,7 @@ use smokescreen::io::dialer::Standing;
 use smokescreen::io::resolver::Asked;
 use smokescreen::io::token::{ConnId, Ticket};
 use smokescreen::net::{ClientKey, Name};
-use smokescreen::policy::{Vetted, VettedList};
+use smokescreen::policy::{Question, Vetted, VettedList};
 use smokescreen::server::ends::WireTable;
 use smokescreen::server::ports::{Parts, Ports, Step};
 use smokescreen::session::Session;
@@ -31,6 +31,10 @@ impl Ports for World {
             world: &mut self.view,
             stores: &mut self.stores,
         }
+    }
+
+    fn verify(&mut self, ticket: Ticket, question: Question) {
+        self.find_out(ticket, question);
     }
 
     fn look_up(&mut self, ticket: Ticket, name: &Name, _: IpAddr) -> Asked {
