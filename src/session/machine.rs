@@ -1,33 +1,36 @@
 //! The state machine of one client connection, and the only place that knows which state follows which.
 //!
 //! ```text
-//!            Arrival
-//!               |
-//!               v      kept, after an answer of ours or the origin's
-//!      +----> Head <-------------------------------------------+
-//!      |        |                                              |
-//!      |        | judged ----> Asking: who is it? Then judged again
-//!      |        | allowed                                      |
-//!      |        v                                              |
-//!      |     Lookup ------.                                    |
-//!      |        |         |                                    |
-//!      |        | vetted  | refused: answer, and               |
-//!      |        v         |                                    |
-//!      |      Dial -------+---> keep the connection: ----------'
-//!      |      |  ^ |      |
-//!      |      |  | | dead |---> or not: --> Closing --> Done
-//!      |      |  | | kept |                    ^
-//!      |      |  | | one  |                    |
-//!      |      v  | v      |                    |
-//!      |    Exchange -----'--------------------+
-//!      |      |   |                            |
-//!      '------'   | 101                        |
-//!                 v                            |
-//!              Tunnel (from Dial as well) -----'
+//!             Arrival
+//!                | first byte
+//!                v
+//!    +-------> Head <----------------------------+
+//!    |           | whole head                    |
+//!    |           v              cannot say yet   |
+//!    |        (judge) -----------------> Asking  |
+//!    |           |   ^------- answer -------'    |
+//!    |           | allowed                       |
+//!    |           v                               |
+//!    |        Lookup                             |
+//!    |           | addresses vetted              |
+//!    |           v                               |
+//!    |         Dial <--- kept one was dead ---.  |
+//!    |           | connected                  |  |
+//!    |           |---- to forward ----> Exchange-+  through, client kept
+//!    |           |                        |   |
+//!    |           |                    101 |   |  through, client not kept
+//!    |           |                        v   |
+//!    |           '---- CONNECT -------> Tunnel|
+//!    |                                    |   |
+//!    | kept                               v   v
+//! (reply) ------- not kept ----------> Closing ----> Done
+//!    ^
+//!    '-- refused: from Arrival, Head, judge, Asking, Lookup, Dial, and Exchange before its response
 //! ```
 //!
-//! From each state an error, a deadline or the end of the server may lead straight to `Done`. States return a [`Then`]
-//! and never name each other; what they return is followed here.
+//! From each state an error, a deadline or the end of the server may lead straight to `Done`. What stands in brackets is
+//! no state: it is passed through at once. States return a [`Then`] and never name each other; what they return is
+//! followed here.
 
 use std::net::SocketAddr;
 use std::ops::ControlFlow::{Break, Continue};
