@@ -3,11 +3,22 @@
 
 use std::time::{Duration, Instant};
 
-/// What failed last, and when.
+/// However often the reason changes, there is so long between two sayings.
+const DISTANCE_MIN: Duration = Duration::from_secs(1);
+
+/// What was said to have failed, and when.
 #[derive(Debug)]
 pub struct Told {
     quiet_min: Duration,
-    last: Option<(String, Instant)>,
+    last: Option<Said>,
+}
+
+#[derive(Debug)]
+struct Said {
+    reason: String,
+    at: Instant,
+    /// When it last failed for this reason.
+    failed_at: Instant,
 }
 
 impl Told {
@@ -21,16 +32,22 @@ impl Told {
 
     /// It failed just now, for this reason. Is that to be said: does it begin, or is it another reason than the last?
     pub fn is_news(&mut self, reason: &str, now: Instant) -> bool {
-        let goes_on = self
-            .last
-            .as_ref()
-            .is_some_and(|(last, at)| last == reason && now.saturating_duration_since(*at) < self.quiet_min);
-        if goes_on {
-            self.last.iter_mut().for_each(|(_, at)| *at = now);
-        } else {
-            self.last = Some((reason.to_owned(), now));
+        if let Some(said) = &mut self.last {
+            let since = |at: Instant| now.saturating_duration_since(at);
+            let goes_on = said.reason == reason && since(said.failed_at) < self.quiet_min;
+            if goes_on {
+                said.failed_at = now;
+            }
+            if goes_on || since(said.at) < DISTANCE_MIN {
+                return false;
+            }
         }
-        !goes_on
+        self.last = Some(Said {
+            reason: reason.to_owned(),
+            at: now,
+            failed_at: now,
+        });
+        true
     }
 }
 
@@ -50,5 +67,16 @@ mod tests {
         assert_eq!([37, 38].map(|at| said("a", at)), [true, false]);
         assert_eq!([39, 40].map(|at| said("b", at)), [true, false]);
         assert!(said("a", 41));
+    }
+
+    #[test]
+    fn reasons_that_take_turns_are_said_once_a_second() {
+        let start = Instant::now();
+        let mut told = Told::new(Duration::from_secs(10));
+        let said = (0..100).filter(|nth| {
+            let reason = if nth % 2 == 0 { "a" } else { "b" };
+            told.is_news(reason, start + Duration::from_millis(100 * nth))
+        });
+        assert!((2..=10).contains(&said.count()));
     }
 }

@@ -170,16 +170,17 @@ impl Workers {
                     return Ok(());
                 }
                 Err(error) => {
-                    let is_news = state.told.is_news(&error.to_string(), Instant::now());
-                    if state.threads == 0 {
-                        if is_news {
-                            log::error!("can't start a {name} thread: {error}");
-                        }
-                        return Err(Lost::NoThread);
+                    // The threads that are there will get to it, if there are any.
+                    let (level, which) = match state.threads {
+                        0 => (log::Level::Error, "a"),
+                        _ => (log::Level::Warn, "another"),
+                    };
+                    let what = format!("can't start {which} {name} thread: {error}");
+                    if state.told.is_news(&what, Instant::now()) {
+                        log::log!(level, "{what}");
                     }
-                    // The threads that are there will get to it.
-                    if is_news {
-                        log::warn!("can't start another {name} thread: {error}");
+                    if state.threads == 0 {
+                        return Err(Lost::NoThread);
                     }
                 }
             }
