@@ -45,7 +45,11 @@ impl Loop {
     /// Takes new clients, of each listener as many as it has for this turn.
     pub(super) fn accept(&mut self) {
         let mut allowance = Allowance::new(usize::MAX, STEP_TIME_MAX);
-        for listener in 0..self.listeners.len() {
+        let count = self.listeners.len();
+        // Each turn another one is the first, for all share the time.
+        self.first_listener = self.first_listener.wrapping_add(1);
+        for nth in 0..count {
+            let listener = self.first_listener.wrapping_add(nth) % count;
             let burst = self.listeners.get_mut(listener).and_then(Accepting::take_burst);
             let Some(burst) = burst else { continue };
             let were_more = self.take_clients(listener, burst, &mut allowance);
@@ -65,10 +69,10 @@ impl Loop {
         {
             return false;
         }
-        for _ in 0..count {
+        for nth in 0..count {
             allowance.spend(EVENT_BYTES);
             if allowance.is_spent() {
-                return true;
+                return nth > 0;
             }
             if !self.has_room() {
                 return false;

@@ -33,6 +33,7 @@ const QUIET_MIN: Duration = Duration::from_secs(10);
 ///     |         Full                  Paused
 ///     `-- room ---'---- room, and over -'
 /// ```
+/// From `Waiting` it gets `Broken` for good where accepting can never succeed again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
     /// The poll tells of clients that wait.

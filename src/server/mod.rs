@@ -66,6 +66,8 @@ pub struct Loop {
     poll: Poll,
     /// The listening sockets, by the numbers of their tokens; none is left once they are closed.
     listeners: Vec<Accepting>,
+    /// Counts turns: another listener is the first in each.
+    first_listener: usize,
     inbox: Inbox<Message>,
     conns: Arena<Box<Conn<Core>>>,
     /// Those of whom nobody knows who they are, and whose first turn is over.
@@ -124,6 +126,7 @@ impl Loop {
         Ok(Loop {
             poll,
             listeners,
+            first_listener: 0,
             inbox,
             conns: Arena::default(),
             strangers: Crowd::default(),
