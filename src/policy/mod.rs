@@ -27,7 +27,7 @@ use self::auth::Password;
 pub use self::code::Code;
 pub use self::explain::{AddressExplained, Explanation};
 pub use self::place::Place;
-pub use self::question::{Question, Verify};
+pub use self::question::{Question, Verified, Verify};
 use self::ranges::Ranges;
 pub use self::vetted::{VETTED_MAX, Vetted, VettedList};
 pub use self::words::{Ask, Credentials, Decision, Denied, Grounds, Refused, Role, Route, Unidentified};
@@ -124,22 +124,28 @@ impl Policy {
     }
 
     /// Says who is asking. Does not depend on an ACL being there. `verified` is the answer to the question that it asked
-    /// before about the same credentials, if it did.
+    /// before about the same credentials, if it did; one that another policy asked for counts for nothing.
     ///
     /// # Errors
     /// [`Refused`] for wrong or several credentials, and for absent ones unless a missing role is allowed. Where nothing
     /// is configured to check against, given credentials count as absent. [`Unidentified::Asks`] where that takes longer
     /// than others may wait.
-    pub fn authenticate(&self, given: Credentials<'_>, verified: Option<bool>) -> Result<Role, Unidentified> {
+    pub fn authenticate(
+        &self,
+        given: Credentials<'_>,
+        verified: Option<&Verified>,
+    ) -> Result<Role, Unidentified> {
         let refused = match (given, &self.password, &self.verifier) {
             (Credentials::Given(field), Some(password), _) if password.accepts(field) => {
                 return Ok(self.authed());
             }
-            (Credentials::Given(field), _, Some(verifier)) => match verified {
-                Some(true) => return Ok(self.authed()),
-                Some(false) => Refused::Wrong,
-                None => return Err(Unidentified::Asks(Question::new(Arc::clone(verifier), field))),
-            },
+            (Credentials::Given(field), _, Some(verifier)) => {
+                match verified.and_then(|answer| answer.by(verifier)) {
+                    Some(true) => return Ok(self.authed()),
+                    Some(false) => Refused::Wrong,
+                    None => return Err(Unidentified::Asks(Question::new(Arc::clone(verifier), field))),
+                }
+            }
             (Credentials::Given(_), Some(_), None) => Refused::Wrong,
             (Credentials::Several, Some(_), _) | (Credentials::Several, _, Some(_)) => Refused::Wrong,
             (Credentials::Absent, ..) | (_, None, None) if self.fixed.allow_missing_role => {

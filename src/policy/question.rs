@@ -25,8 +25,30 @@ impl Question {
     }
 
     /// Does the work.
-    pub fn answer(self) -> bool {
-        self.verifier.is_right(&self.field)
+    pub fn answer(self) -> Verified {
+        let right = self.verifier.is_right(&self.field);
+        let by = self.verifier;
+        Verified { right, by }
+    }
+}
+
+/// Whether credentials are right, and who said so. Only [`Question::answer`] makes one.
+#[derive(Clone)]
+pub struct Verified {
+    right: bool,
+    by: Arc<dyn Verify>,
+}
+
+impl Verified {
+    /// What this one said; nothing, if it was another: a policy that came since then has one of its own.
+    pub(super) fn by(&self, verifier: &Arc<dyn Verify>) -> Option<bool> {
+        Arc::ptr_eq(&self.by, verifier).then_some(self.right)
+    }
+}
+
+impl fmt::Debug for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Verified({})", self.right)
     }
 }
 

@@ -63,7 +63,8 @@ pub(super) fn make(
 fn core(config: &Config, shared: &Shared, poll: &Poll, outbox: Outbox<Message>) -> io::Result<Core> {
     let descriptors = shared.descriptors;
     let now = Instant::now();
-    let verifiers = Verifiers::new(outbox.clone());
+    let told = outbox.clone();
+    let verifiers = Verifiers::new(Arc::new(move |answered| told.send(Message::Answered(answered))));
     let deliver = Arc::new(move |looked_up| outbox.send(Message::LookedUp(looked_up)));
     Ok(Core {
         world: World::new(

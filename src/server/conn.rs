@@ -13,6 +13,7 @@ use crate::io::deadlines::Filed;
 use crate::io::token::{ConnId, Ticket, WireId};
 use crate::io::wire::Wire;
 use crate::net::{ClientKey, Side};
+use crate::policy::Verified;
 use crate::session::{Action, Close, Input, Session, Settings};
 
 use super::allowance::Allowance;
@@ -30,7 +31,7 @@ pub struct Conn<P: Ports> {
     origin: Option<WireId>,
     /// A dial under way; few connections have one.
     dialling: Option<Box<Dialling<P::Race>>>,
-    /// The number of the question whose answer is awaited.
+    /// The number of the lookup under way.
     looking_up: Option<u32>,
     flows: Flows,
     session: Session,
@@ -193,8 +194,8 @@ impl<P: Ports> Conn<P> {
     }
 
     /// It was found out whether credentials are right; `None` where nobody was free to do that.
-    pub fn verified(&mut self, seq: u32, right: Option<bool>, ports: &mut P) {
-        self.feed(Input::Verified(seq, right), ports);
+    pub fn verified(&mut self, seq: u32, verified: Option<Verified>, ports: &mut P) {
+        self.feed(Input::Verified(seq, verified), ports);
     }
 
     /// It waited for room. Is there some now? Then it wants a turn.
@@ -252,7 +253,7 @@ impl<P: Ports> Conn<P> {
         match action {
             Action::Ask(seq, question) => {
                 let conn = self.id;
-                ports.verify(Ticket { conn, seq }, question);
+                ports.verify(Ticket { conn, seq }, self.client_key(), question);
             }
             Action::Resolve(seq, name) => self.look_up(seq, &name, ports),
             Action::Dial(seq, addresses, wanted) => self.dial(seq, addresses, wanted, ports),

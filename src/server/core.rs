@@ -97,8 +97,8 @@ impl Ports for Core {
         }
     }
 
-    fn verify(&mut self, ticket: Ticket, question: Question) {
-        self.verifiers.ask(ticket, question);
+    fn verify(&mut self, ticket: Ticket, client: ClientKey, question: Question) {
+        self.verifiers.ask(ticket, client, question);
     }
 
     fn look_up(&mut self, ticket: Ticket, name: &Name, asker: IpAddr) -> Asked {

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use crate::io::resolver::LookedUp;
-use crate::io::token::Ticket;
 use crate::policy::Policy;
 
 use super::Loop;
+use super::verifiers::Answered;
 
 /// What a loop is told.
 pub enum Message {
     /// A thread of the resolver's is done.
     LookedUp(LookedUp),
     /// It was found out whether credentials are right, or nobody was free to.
-    Verified(Ticket, Option<bool>),
+    Answered(Answered),
     /// This policy is in force from now on.
     Policy(Arc<Policy>),
     /// Take no further clients, and end with the last of those that are there.
@@ -30,9 +30,11 @@ impl Loop {
                 Message::LookedUp(looked_up) => {
                     self.core.resolver.on_looked_up(looked_up, self.core.world.now);
                 }
-                Message::Verified(ticket, right) => {
+                Message::Answered(answered) => {
+                    self.core.verifiers.note(&answered);
+                    let Answered { ticket, verified, .. } = answered;
                     if let Some(conn) = self.conns.get_mut(ticket.conn) {
-                        conn.verified(ticket.seq, right, &mut self.core);
+                        conn.verified(ticket.seq, verified, &mut self.core);
                         self.enqueue(ticket.conn);
                     }
                 }

@@ -19,7 +19,8 @@ use super::turn::Turn;
 use super::world::World;
 
 /// The outside of connections. What is known at once is returned; of anything else the owner tells the connection:
-/// of credentials by [`Conn::verified`], of a lookup by [`Conn::resolved`], of a dial by a turn, in which [`Ports::race_on`] says how it stands.
+/// of credentials by [`Conn::verified`], of a lookup by [`Conn::resolved`], of a dial by a turn, in which
+/// [`Ports::race_on`] says how it stands.
 ///
 /// [`Conn::verified`]: super::conn::Conn::verified
 /// [`Conn::resolved`]: super::conn::Conn::resolved
@@ -32,8 +33,9 @@ pub trait Ports {
     /// What a turn works with, at once.
     fn parts(&mut self) -> Parts<'_, Self::Wires>;
 
-    /// Finds out, beside the loop, whether credentials are right. An answer that nobody waits for any more is no harm.
-    fn verify(&mut self, ticket: Ticket, question: Question);
+    /// Finds out, beside the loop and on this client's account, whether credentials are right. An answer that nobody waits
+    /// for any more is no harm.
+    fn verify(&mut self, ticket: Ticket, client: ClientKey, question: Question);
 
     /// Looks a name up, on this address's account.
     fn look_up(&mut self, ticket: Ticket, name: &Name, asker: IpAddr) -> Asked;

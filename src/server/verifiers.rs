@@ -1,20 +1,20 @@
-//! The loop's threads for credentials whose comparison takes longer than others may wait. Their answers come by the
-//! loop's inbox. Who asks, and what is compared, is the session's and the policy's business.
+//! The loop's threads for credentials whose comparison takes longer than others may wait. Who asks, and what is compared, is the session's and the policy's business.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::io::inbox::Outbox;
+use crate::io::shares::Shares;
 use crate::io::token::Ticket;
 use crate::io::work::{Settings, Workers};
-use crate::policy::Question;
-
-use super::inbox::Message;
+use crate::net::ClientKey;
+use crate::policy::{Question, Verified};
 
 /// Hashes keep a processor busy: more threads would only take it from the loop.
 const THREADS_MAX: usize = 2;
 
-/// Comparisons that wait. Who comes then is told to come again.
-const WAITING_MAX: usize = 256;
+/// Comparisons that wait or are under way: the last quarter of them for clients of whom there are none. Who comes then is
+/// told to come again.
+const QUESTIONS_MAX: usize = 256;
 
 /// What hashes need lies on the heap.
 const STACK_BYTES: usize = 256 * 1024;
@@ -25,39 +25,70 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Threads that there are only while there is something to compare.
 pub struct Verifiers {
     workers: Workers,
-    outbox: Outbox<Message>,
+    deliver: Arc<dyn Fn(Answered) + Send + Sync>,
+    /// The questions that are not answered yet, cancelled or not: each has a place in the queue, or a thread.
+    shares: Shares,
 }
 
 impl Verifiers {
-    /// Of the loop that reads what is sent here.
-    pub fn new(outbox: Outbox<Message>) -> Verifiers {
+    /// `deliver` gets each answer, on one of the threads or at once, and must not block.
+    pub fn new(deliver: Arc<dyn Fn(Answered) + Send + Sync>) -> Verifiers {
         let workers = Workers::new(Settings {
             name: "verify",
             threads_max: THREADS_MAX,
-            waiting_max: WAITING_MAX,
+            waiting_max: QUESTIONS_MAX,
             stack_bytes: STACK_BYTES,
             idle_timeout: IDLE_TIMEOUT,
         });
-        Verifiers { workers, outbox }
+        Verifiers {
+            workers,
+            deliver,
+            shares: Shares::new(QUESTIONS_MAX),
+        }
     }
 
-    /// Answers a question in a [`Message::Verified`]; by `None` where nobody is free to, or it can't be answered.
-    pub(super) fn ask(&self, ticket: Ticket, question: Question) {
-        let outbox = self.outbox.clone();
-        self.workers.submit(
-            || question.answer(),
-            move |answer| outbox.send(Message::Verified(ticket, answer.ok())),
-        );
+    /// Has a client's question answered.
+    pub(super) fn ask(&mut self, ticket: Ticket, client: ClientKey, question: Question) {
+        let deliver = Arc::clone(&self.deliver);
+        let tell = move |holder, verified| {
+            deliver(Answered {
+                ticket,
+                holder,
+                verified,
+            });
+        };
+        match self.shares.take(client) {
+            true => self.workers.submit(
+                || question.answer(),
+                move |answer| tell(Some(client), answer.ok()),
+            ),
+            false => tell(None, None),
+        }
     }
+
+    /// A question was answered.
+    pub(super) fn note(&mut self, answered: &Answered) {
+        if let Some(client) = answered.holder {
+            self.shares.give_back(client);
+        }
+    }
+}
+
+/// An answer on its way.
+pub struct Answered {
+    /// Which question it is to.
+    pub(super) ticket: Ticket,
+    /// On whose account that was; nobody's, where it was not taken.
+    holder: Option<ClientKey>,
+    /// What was found out; nothing where nobody is free to, or it can't be.
+    pub(super) verified: Option<Verified>,
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::net::IpAddr;
+    use std::sync::mpsc::{self, Receiver};
 
-    use mio::{Events, Poll, Token, Waker};
-
-    use crate::io::inbox::inbox;
     use crate::io::token::ConnId;
     use crate::policy::auth::Password;
     use crate::policy::ranges::Ranges;
@@ -90,33 +121,61 @@ mod tests {
         }
     }
 
-    #[test]
-    fn each_question_is_answered_by_a_message_also_one_that_panics() {
-        let mut poll = Poll::new().unwrap();
-        let waker = Arc::new(Waker::new(poll.registry(), Token(7)).unwrap());
-        let (outbox, inbox) = inbox(waker);
-        let verifiers = Verifiers::new(outbox);
-        for (seq, (word, expected)) in [("right", Some(true)), ("wrong", Some(false)), ("bomb", None)]
-            .into_iter()
-            .enumerate()
-        {
-            let conn = ConnId {
-                index: 3,
-                generation: 4,
-            };
-            let ticket = Ticket {
-                conn,
-                seq: u32::try_from(seq).unwrap(),
-            };
-            verifiers.ask(ticket, question(word));
-            let mut events = Events::with_capacity(4);
-            poll.poll(&mut events, Some(Duration::from_secs(60))).unwrap();
-            match &inbox.take()[..] {
-                [Message::Verified(answered, right)] => {
-                    assert_eq!((*answered, *right), (ticket, expected), "{word}");
-                }
-                other => panic!("{word}: {} messages", other.len()),
-            }
+    fn ticket(seq: u32) -> Ticket {
+        let conn = ConnId {
+            index: 3,
+            generation: 4,
+        };
+        Ticket { conn, seq }
+    }
+
+    fn client(last: u8) -> ClientKey {
+        ClientKey::of(IpAddr::from([192, 0, 2, last]))
+    }
+
+    struct House {
+        answers: Receiver<Answered>,
+        verifiers: Verifiers,
+    }
+
+    impl House {
+        fn new() -> House {
+            let (sender, answers) = mpsc::channel();
+            let deliver = move |answered| sender.send(answered).unwrap();
+            let verifiers = Verifiers::new(Arc::new(deliver));
+            House { answers, verifiers }
         }
+
+        /// The next answer, taken note of.
+        fn answer(&mut self) -> Answered {
+            let answered = self.answers.recv_timeout(Duration::from_secs(60)).unwrap();
+            self.verifiers.note(&answered);
+            answered
+        }
+    }
+
+    #[test]
+    fn each_question_is_answered_also_by_one_that_panics() {
+        let mut house = House::new();
+        for (seq, word, found_out) in [(0, "right", true), (1, "wrong", true), (2, "bomb", false)] {
+            house.verifiers.ask(ticket(seq), client(1), question(word));
+            let answered = house.answer();
+            assert_eq!(answered.ticket, ticket(seq));
+            assert_eq!(answered.verified.is_some(), found_out, "{word}");
+        }
+        assert!(house.verifiers.shares.is_unused());
+    }
+
+    #[test]
+    fn whoever_asks_without_end_leaves_a_quarter_to_the_others() {
+        let mut house = House::new();
+        let holds = u32::try_from(QUESTIONS_MAX - QUESTIONS_MAX / 4).unwrap();
+        (0..holds + 9).for_each(|seq| house.verifiers.ask(ticket(seq), client(1), question("wrong")));
+        house.verifiers.ask(ticket(1000), client(2), question("right"));
+        let answers: Vec<Answered> = (0..holds + 10).map(|_| house.answer()).collect();
+        let refused = answers.iter().filter(|answered| answered.verified.is_none());
+        let refused: Vec<u32> = refused.map(|answered| answered.ticket.seq).collect();
+        assert_eq!(refused, (holds..holds + 9).collect::<Vec<u32>>());
+        assert!(house.verifiers.shares.is_unused());
     }
 }

@@ -41,10 +41,7 @@ impl Asking {
 
     pub(super) fn advance(self, input: Input<'_>, at: &mut At<'_, '_>) -> Step<Asking> {
         match input {
-            Input::Verified(_, Some(right)) => {
-                at.shared.verified = Some(right);
-                Break(judge::verdict(self.head, at))
-            }
+            Input::Verified(_, Some(verified)) => Break(judge::verdict(self.head, Some(&verified), at)),
             Input::Verified(_, None) => Break(self.refuse("Too many credentials are being checked.", at)),
             Input::Expired if self.deadline() <= at.cx.now => {
                 Break(self.refuse("The credentials could not be checked in time.", at))

@@ -83,8 +83,6 @@ pub(super) struct Shared {
     pub(super) draining: bool,
     /// None of its requests has passed *who is asking*.
     pub(super) is_stranger: bool,
-    /// Whether the credentials of the request at hand are right, where that had to be asked.
-    pub(super) verified: Option<bool>,
     /// How many of its requests were refused since one last did.
     refusals: u8,
     /// When the client's FIN was noticed.
@@ -100,7 +98,6 @@ impl Shared {
             seq: 0,
             draining: false,
             is_stranger: true,
-            verified: None,
             refusals: 0,
             fin_at: None,
         }

@@ -61,7 +61,7 @@ impl Head {
         }
         let scanned = self.scan.advance(at.flows.up.rx.as_slice(), &at.cx.settings.head);
         match scanned {
-            Scanned::Head(n) => Break(judge::verdict(self.scan.skipped()..n, at)),
+            Scanned::Head(n) => Break(judge::verdict(self.scan.skipped()..n, None, at)),
             Scanned::Bad(fault) => Break(waiting::refuse(fault_refusal(fault), self.scan.skipped(), at)),
             Scanned::More => match self.waiting.given_up(at) {
                 Some(then) => Break(then),

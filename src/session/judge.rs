@@ -14,7 +14,7 @@ use crate::http::rewrite::{self, RequestPlan};
 use crate::http::target::{self, Form};
 use crate::http::{Fault, Version, joint, upgrade};
 use crate::net::{ClientKey, Scheme, Target, TargetError};
-use crate::policy::{self, Allowed, Ask, Credentials, Question, Role, Unidentified, VettedList};
+use crate::policy::{self, Allowed, Ask, Credentials, Question, Role, Unidentified, Verified, VettedList};
 
 use super::at::{At, Cx, Shared};
 use super::errand::Errand;
@@ -44,8 +44,9 @@ impl From<Refusal> for Stop {
 }
 
 /// Judges the complete head that stands there in `up.rx`, which then is consumed. Where something must be found out first
-/// it stays, and is judged again with the answer: until the verdict is there nothing happens that could not happen twice.
-pub(super) fn verdict(place: Range<usize>, at: &mut At<'_, '_>) -> Then {
+/// it stays, and is judged again with the answer, `verified`: until the verdict is there nothing happens that could not
+/// happen twice.
+pub(super) fn verdict(place: Range<usize>, verified: Option<&Verified>, at: &mut At<'_, '_>) -> Then {
     at.flows.up.gate = Gate::Pass(0);
     let bytes = at.flows.up.rx.as_slice().get(place.clone()).unwrap_or_default();
     let (shared, cx) = (&mut *at.shared, &mut *at.cx);
@@ -54,6 +55,7 @@ pub(super) fn verdict(place: Range<usize>, at: &mut At<'_, '_>) -> Then {
     let then = head::with_request(bytes, &limits, |parsed| match parsed {
         Ok(head) => Judge {
             head: &head,
+            verified,
             record,
             manner: Manner {
                 head_only: head.method == "HEAD",
@@ -65,7 +67,6 @@ pub(super) fn verdict(place: Range<usize>, at: &mut At<'_, '_>) -> Then {
         Err(fault) => Then::Refuse(record, fault_refusal(fault), Manner::closing(bytes)),
     });
     if !matches!(then, Then::Ask(..)) {
-        shared.verified = None;
         at.flows.up.rx.consume(place.end);
     }
     then
@@ -88,6 +89,8 @@ struct Uri<'f> {
 
 struct Judge<'h> {
     head: &'h RequestHead<'h>,
+    /// What was found out of its credentials.
+    verified: Option<&'h Verified>,
     record: Box<Record>,
     manner: Manner,
 }
@@ -219,7 +222,7 @@ impl Judge<'_> {
             (Some(_), Some(_)) => Credentials::Several,
         };
         // The comparison comes first: right credentials are never too many.
-        let role = match cx.policy.authenticate(given, shared.verified) {
+        let role = match cx.policy.authenticate(given, self.verified) {
             Ok(role) => role,
             Err(Unidentified::Asks(question)) => return Err(Stop::Ask(question)),
             Err(Unidentified::Refused(policy::Refused::Wrong))
@@ -303,6 +306,7 @@ impl Judge<'_> {
         };
         let mut out = cx.spares.head();
         rewrite::request(head, &plan, &mut out);
+        cx.spares.fit(&mut out);
         let asked = Asked {
             version: head.version,
             body,

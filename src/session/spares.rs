@@ -41,6 +41,13 @@ impl Spares {
         self.heads.pop().unwrap_or_default()
     }
 
+    /// A head was written: a large one keeps no memory that it doesn't use, for the byte budget counts what it uses.
+    pub(super) fn fit(&self, head: &mut Vec<u8>) {
+        if head.capacity() > HEAD_BYTES_MAX {
+            head.shrink_to_fit();
+        }
+    }
+
     /// Takes a head that nobody needs.
     pub(super) fn put_back_head(&mut self, head: &mut Vec<u8>) {
         let mut head = std::mem::take(head);

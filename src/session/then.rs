@@ -32,7 +32,7 @@ pub(super) enum Then {
     Refuse(Box<Record>, Refusal, Manner),
     /// Answer an OPTIONS request that was let out and ends here.
     Reached(Box<Record>, Manner),
-    /// A client that connected then says its first word: it begins a request.
+    /// The first byte is there of a client that connected at this time: it begins a request.
     FirstHead(Instant),
     /// The client was answered and is kept: wait for its next request.
     Head,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::http::HeadLimits;
 use crate::net::{Host, IoFail, LookupFail, Name, Scheme, Side};
-use crate::policy::{Question, Role, Route, VettedList};
+use crate::policy::{Question, Role, Route, Verified, VettedList};
 
 use super::lease::Lease;
 use super::outcome::Record;
@@ -45,8 +45,8 @@ pub enum Input<'a> {
     Broken(Side, IoFail),
     /// Writing to that side failed; what it sent before may still be read.
     Unwritable(Side, IoFail),
-    /// The question with this number is answered: are the credentials right? `None` where nobody is free to find out.
-    Verified(u32, Option<bool>),
+    /// The question with this number is answered; by `None` where nobody is free to find out.
+    Verified(u32, Option<Verified>),
     /// The lookup with this number found some of the addresses, at least one. It goes on; its end tells all of them.
     Partly(u32, &'a [IpAddr]),
     /// The lookup with this number ended.

@@ -85,7 +85,7 @@ impl Server {
         let conn = &mut self.conns[nth];
         conn.queued = true;
         match what {
-            What::Verified(right) => conn.verified(ticket.seq, right, &mut self.world),
+            What::Verified(verified) => conn.verified(ticket.seq, verified, &mut self.world),
             What::Found(news) => {
                 if let News::Whole(_) = news {
                     let looking_up = &mut self.world.conns[nth].looking_up;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::policy::{Question, Verify};
+use crate::policy::{Question, Verified, Verify};
 
 use super::*;
 
@@ -13,6 +13,11 @@ impl Verify for Right {
     fn is_right(&self, field: &[u8]) -> bool {
         field == b"Basic right"
     }
+}
+
+/// An answer that was right once.
+fn yes() -> Verified {
+    Bench::asking("right").asks().1.answer()
 }
 
 fn request(word: &str) -> String {
@@ -76,18 +81,18 @@ fn an_answer_counts_once_and_for_the_request_that_it_was_asked_about() {
     bench.dialled(false);
     bench.leave(Side::Origin);
     bench.arrive(Side::Client, &request("wrong"));
-    bench.feed(Input::Verified(seq, Some(true)));
+    bench.feed(Input::Verified(seq, Some(yes())));
     bench.arrive(Side::Origin, "HTTP/1.1 204 No Content\r\n\r\n");
-    bench.feed(Input::Verified(seq, Some(true)));
+    bench.feed(Input::Verified(seq, Some(yes())));
     assert!(bench.leave(Side::Client).starts_with("HTTP/1.1 204 "));
     // The next request is asked about anew; the old answer, told again, is none to that.
     let (next, question) = bench.asks();
     assert_ne!(next, seq);
-    bench.feed(Input::Verified(seq, Some(true)));
+    bench.feed(Input::Verified(seq, Some(yes())));
     assert_eq!(bench.leave(Side::Client), "");
     bench.feed(Input::Verified(next, Some(question.answer())));
     assert!(bench.leave(Side::Client).starts_with("HTTP/1.1 407 "));
-    bench.feed(Input::Verified(next, Some(true)));
+    bench.feed(Input::Verified(next, Some(yes())));
     assert!(
         bench
             .actions
@@ -108,13 +113,25 @@ fn an_answer_that_never_comes_ends_in_503_and_one_that_comes_then_is_stale() {
     bench.feed(Input::Expired);
     assert!(matches!(bench.actions.first(), Some(Action::Cancel)));
     assert!(bench.leave(Side::Client).starts_with("HTTP/1.1 503 "));
-    bench.feed(Input::Verified(seq, Some(true)));
+    bench.feed(Input::Verified(seq, Some(yes())));
     assert!(
         bench
             .actions
             .iter()
             .all(|action| !matches!(action, Action::Dial(..)))
     );
+}
+
+/// As a reload brings one while the answer is on its way.
+#[test]
+fn another_policy_asks_anew() {
+    let mut bench = Bench::asking("right");
+    let (seq, question) = bench.asks();
+    bench.policy = policy(Password::new("another")).verified_by(Arc::new(Right));
+    bench.feed(Input::Verified(seq, Some(question.answer())));
+    assert!(bench.session.is_stranger() && !bench.flows.up.rx.is_empty());
+    bench.answer();
+    assert!(!bench.session.is_stranger());
 }
 
 #[test]

@@ -249,7 +249,7 @@ impl Ports for World {
     }
 
     /// Its policy compares passwords itself.
-    fn verify(&mut self, ticket: Ticket, question: Question) {
+    fn verify(&mut self, ticket: Ticket, _: ClientKey, question: Question) {
         panic!("{ticket:?} asks {question:?}");
     }
 

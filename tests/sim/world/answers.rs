@@ -9,7 +9,7 @@ use smokescreen::io::resolver::{Answer, Asked, News};
 use smokescreen::io::token::Ticket;
 use smokescreen::io::wires::Owner;
 use smokescreen::net::{IoFail, IoFailKind, LookupFail, LookupFailKind};
-use smokescreen::policy::Question;
+use smokescreen::policy::{Question, Verified};
 use smokescreen::session::{DialFail, Dialled};
 
 use crate::origin::Origin;
@@ -28,7 +28,7 @@ pub(crate) struct Pending {
 
 #[derive(Clone, Debug)]
 pub(crate) enum What {
-    Verified(Option<bool>),
+    Verified(Option<Verified>),
     Found(News),
     Dialled(Result<SocketAddr, DialFail>),
 }
@@ -37,12 +37,12 @@ impl World {
     /// Whether credentials are right.
     pub(super) fn find_out(&mut self, ticket: Ticket, question: Question) {
         let calm = self.setting.taste.calm;
-        let right = match !calm && self.random.one_in(20) {
+        let verified = match !calm && self.random.one_in(20) {
             true if self.random.one_in(2) => return,
             true => None,
             false => Some(question.answer()),
         };
-        self.answer(ticket, What::Verified(right));
+        self.answer(ticket, What::Verified(verified));
     }
 
     /// What the resolver says at once.

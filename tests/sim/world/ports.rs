@@ -33,7 +33,7 @@ impl Ports for World {
         }
     }
 
-    fn verify(&mut self, ticket: Ticket, question: Question) {
+    fn verify(&mut self, ticket: Ticket, _: ClientKey, question: Question) {
         self.find_out(ticket, question);
     }
 
