@@ -11,8 +11,8 @@ use super::{Limits, Position, YamlError, small};
 /// Reads one document, a mapping. An empty one counts as an empty mapping.
 ///
 /// # Errors
-/// Bad syntax (the message contains `YAML`), more of anything than the limits allow, control characters, more than one
-/// document, duplicate or composite keys, anchors, aliases and tags, and a root that is no mapping.
+/// Bad syntax (the message contains `YAML`), more of anything than the limits allow, control characters, directives, more
+/// than one document, duplicate or composite keys, anchors, aliases and tags, and a root that is no mapping.
 pub fn parse(text: &str, limits: Limits) -> Result<Document, YamlError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.len() > limits.bytes_max {
@@ -25,7 +25,8 @@ pub fn parse(text: &str, limits: Limits) -> Result<Document, YamlError> {
             ),
         ));
     }
-    refuse_control_characters(text)?;
+    refuse_characters(text)?;
+    refuse_directives(text)?;
     let mut reader = Reader {
         limits,
         tree: Builder::for_text_of(text.len()),
@@ -43,25 +44,52 @@ pub fn parse(text: &str, limits: Limits) -> Result<Document, YamlError> {
     Ok(reader.tree.finish())
 }
 
-/// Those that no YAML may hold (1.2.2, 5.1). To the parser a NUL is the end of the text, whatever follows.
-fn refuse_control_characters(text: &str) -> Result<(), YamlError> {
+/// Those that no YAML may hold (1.2.2, 5.1): to the parser a NUL is the end of the text, whatever follows. And those that
+/// end a line for YAML 1.1 but not for 1.2: behind a comment, the one reads an entry where the other reads none.
+fn refuse_characters(text: &str) -> Result<(), YamlError> {
+    let is_separator = |c: char| matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}');
     let is_printable = |c: char| {
-        matches!(c, '\t' | '\n' | '\r' | '\u{85}' | ' '..='~' | '\u{a0}'..)
-            && !matches!(c, '\u{fffe}' | '\u{ffff}')
+        matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{a0}'..) && !matches!(c, '\u{fffe}' | '\u{ffff}')
     };
-    let Some(bad) = text.find(|c| !is_printable(c)) else {
+    let refused = |c: char| is_separator(c) || !is_printable(c);
+    let Some((bad, c)) = text.char_indices().find(|&(_, c)| refused(c)) else {
         return Ok(());
     };
-    let before = text.get(..bad).unwrap_or_default();
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    let at = Position {
-        line: small(before.matches('\n').count() + 1),
-        column: small(line.chars().count() + 1),
+    let what = match is_separator(c) {
+        true => "line separators other than LF and CR are not accepted",
+        false => "control characters are not accepted",
     };
+    let before = text.get(..bad).unwrap_or_default();
     Err(YamlError::new(
-        at,
-        "not valid YAML: control characters are not accepted",
+        position_behind(before),
+        &format!("not valid YAML: {what}"),
     ))
+}
+
+/// Where the text goes on. A line ends with LF, CR, or both.
+fn position_behind(before: &str) -> Position {
+    let ends = before.matches('\n').count() + before.matches('\r').count() - before.matches("\r\n").count();
+    let line = before.rsplit(['\n', '\r']).next().unwrap_or_default();
+    Position {
+        line: small(ends + 1),
+        column: small(line.chars().count() + 1),
+    }
+}
+
+/// Directives change what the rest means, or name a version of YAML that it is not read by.
+fn refuse_directives(text: &str) -> Result<(), YamlError> {
+    let mut lines = text.lines().enumerate();
+    let first = lines.find(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
+    match first {
+        Some((nth, line)) if line.starts_with('%') => Err(YamlError::new(
+            Position {
+                line: small(nth + 1),
+                column: 1,
+            },
+            "not valid YAML here: directives (`%...`) are not accepted",
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn syntax(error: &ScanError) -> YamlError {
@@ -121,6 +149,9 @@ impl Reader {
             Event::Alias(_) => return Err("aliases (`*name`) are not accepted".to_owned()),
             Event::Scalar(text, style, anchor, tag) => {
                 refuse_anchor_and_tag(*anchor, tag.is_some())?;
+                if *style == ScalarStyle::Plain {
+                    refuse_indicator(text)?;
+                }
                 self.scalar(text, *style == ScalarStyle::Plain, at)?;
             }
             Event::SequenceStart(anchor, tag) => {
@@ -201,6 +232,16 @@ impl Reader {
             return Err(format!("more than {} keys and values", self.limits.nodes_max));
         }
         Ok(())
+    }
+}
+
+/// No plain value begins with these (1.2.2, 7.3.3), though the parser takes them inside of brackets.
+fn refuse_indicator(text: &str) -> Result<(), String> {
+    match text.chars().next() {
+        Some(first @ ('|' | '>' | '%' | '@' | '`')) => Err(format!(
+            "not valid YAML: a value that begins with `{first}` needs quotes"
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -136,11 +136,38 @@ fn control_characters_are_refused_wherever_they_stand() {
             format!("{place}: not valid YAML: control characters are not accepted")
         );
     }
+    for text in ["a: \"b\tc\"\r\n", "a: é\u{a0}\u{1f600}", "a: \"\\0\\x1b\"\n"] {
+        parse(text, LIMITS).unwrap();
+    }
+}
+
+/// To YAML 1.1 they end the comment, and the entry counts; to 1.2 they do not, and it would be lost in silence.
+#[test]
+fn a_line_separator_of_unicode_hides_no_entry() {
+    for separator in ['\u{85}', '\u{2028}', '\u{2029}'] {
+        let text = format!("deny: # never these{separator}  - evil.test\n");
+        assert_eq!(
+            refused(&text),
+            "line 1, column 20: not valid YAML: line separators other than LF and CR are not accepted"
+        );
+    }
+    assert!(refused("a: b\rc: d\r\n# \u{7}\n").starts_with("line 3, column 3: "));
+}
+
+#[test]
+fn what_another_reader_would_take_otherwise_is_refused() {
     for text in [
-        "a: \"b\tc\"\r\n",
-        "a: é\u{85}\u{a0}\u{1f600}",
-        "a: \"\\0\\x1b\"\n",
+        "%YAML 2.0\n---\na: b\n",
+        "# x\n\n%FOO x\n---\na: b\n",
+        "a: {b: |x}\n",
+        "a: [>\n  x]\n",
+        "a: {b: %x}\n",
+        "a: {b: @x}\n",
+        "a: [`x`]\n",
     ] {
+        assert!(refused(text).contains("not valid YAML"), "{text}");
+    }
+    for text in ["a: |\n  x\n", "a: >\n  x\n", "a: \"|x\"\n", "a: b|c\n"] {
         parse(text, LIMITS).unwrap();
     }
 }

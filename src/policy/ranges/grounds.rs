@@ -37,7 +37,10 @@ impl Ranges {
         }
     }
 
-    /// For an address that was denied. The operator's rules have no line: they come from options.
+    /// For an address that was denied. The line of an operator's rule is left to [`Policy::explain`]: in the log it stays
+    /// blank (docs/denied.md).
+    ///
+    /// [`Policy::explain`]: crate::policy::Policy::explain
     pub fn grounds(&self, address: SocketAddr, verdict: Verdict) -> Grounds {
         let matched = self.rule_of(address, verdict);
         Grounds {
