@@ -5,7 +5,8 @@
 use std::ops::ControlFlow::{Break, Continue};
 use std::time::Instant;
 
-use super::at::{At, Shared};
+use super::at::At;
+use super::shared::Shared;
 use super::then::{Step, Then};
 use super::waiting::Waiting;
 use super::words::{Input, Settings};

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use crate::flow::{End, Flows, Gate};
 use crate::net::Side;
 
-use super::at::{At, STRANGER_TIMEOUT, Shared};
+use super::at::At;
+use super::shared::{STRANGER_TIMEOUT, Shared};
 use super::then::{Step, Then};
 use super::words::{Action, Close, Input};
 

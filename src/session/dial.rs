@@ -7,10 +7,11 @@ use std::time::Instant;
 use crate::net::{IoFailKind, Side};
 use crate::policy::Route;
 
-use super::at::{At, Shared};
+use super::at::At;
 use super::due::{earliest, is_due};
 use super::errand::Errand;
 use super::refusal::Refusal;
+use super::shared::Shared;
 use super::then::{Rest, Reuse, Step, Then};
 use super::words::{Action, DialFail, Dialled, Input, Settings, Wanted};
 

@@ -6,12 +6,10 @@ use std::time::Instant;
 
 use crate::policy::{Denied, Route, VettedList};
 
-use super::at::{At, Cx, Shared};
+use super::at::Cx;
 use super::outcome::Record;
-use super::refusal::Refusal;
 use super::request::Request;
-use super::then::Then;
-use super::words::{Action, Close};
+use super::shared::Shared;
 
 /// Two boxes, for the record goes on alone where the request is over: into the log, or with a tunnel until that ends.
 #[derive(Debug)]
@@ -48,19 +46,5 @@ impl Errand {
             true => None,
             false => shared.half_close_deadline(self.request.began),
         }
-    }
-
-    /// Answers it ourselves.
-    pub(super) fn refuse(self, refusal: Refusal) -> Then {
-        let manner = self.request.asked.manner;
-        Then::Refuse(self.record, refusal, manner)
-    }
-
-    /// Gives it up: the client is gone, or must go, and nobody is there to be answered.
-    pub(super) fn abandon(mut self, why: &str, at: &mut At<'_, '_>) -> Then {
-        at.act(Action::Cancel);
-        self.record.note_error(why);
-        at.act(Action::Log(self.record));
-        Then::Close(Close::Orderly)
     }
 }

@@ -9,7 +9,7 @@ use crate::flow::{End, Flows, Gate};
 use crate::http::framing::Body;
 use crate::net::{IoFail, Side};
 
-use super::at::{At, Cx, Shared};
+use super::at::{At, Cx};
 use super::due::is_due;
 use super::errand::Errand;
 use super::judge::fault_refusal;
@@ -19,6 +19,7 @@ use super::progress::{Continuing, Exchange, Next, Receiving, Sending};
 use super::refusal::Refusal;
 use super::relay::{Relay, Relayed};
 use super::response;
+use super::shared::Shared;
 use super::then::{Rest, Reuse, Step, Then};
 use super::words::{Action, Close, Dialled, Input};
 

@@ -6,8 +6,9 @@ use std::time::Instant;
 use crate::flow::Gate;
 use crate::http::head::{Scan, Scanned};
 
-use super::at::{At, Shared};
+use super::at::At;
 use super::judge::{self, fault_refusal};
+use super::shared::Shared;
 use super::then::Step;
 use super::waiting::{self, Waiting};
 use super::words::{Input, Settings};

@@ -16,11 +16,12 @@ use crate::http::{Fault, Version, joint, upgrade};
 use crate::net::{ClientKey, Scheme, Target, TargetError};
 use crate::policy::{self, Allowed, Ask, Credentials, Question, Role, Unidentified, Verified, VettedList};
 
-use super::at::{At, Cx, Shared};
+use super::at::{At, Cx};
 use super::errand::Errand;
 use super::outcome::{ProxyType, Record};
 use super::refusal::{Lacking, Refusal};
 use super::request::{Asked, Manner, Request, Way};
+use super::shared::Shared;
 use super::then::Then;
 
 /// Longest part of an unreadable host that is kept for log and answer, in bytes.

@@ -8,10 +8,11 @@ use std::time::Instant;
 use crate::net::{Host, LookupFail, LookupFailKind, Side};
 use crate::policy::{Route, VETTED_MAX};
 
-use super::at::{At, Shared};
+use super::at::At;
 use super::due::is_due;
 use super::errand::Errand;
 use super::refusal::Refusal;
+use super::shared::Shared;
 use super::then::{Rest, Reuse, Step, Then};
 use super::words::{Action, Input, Settings};
 

@@ -40,7 +40,7 @@ use crate::flow::{End, Flows};
 
 use super::arrival::Arrival;
 use super::asking::Asking;
-use super::at::{At, Cx, Shared};
+use super::at::{At, Cx};
 use super::closing::Closing;
 use super::dial::Dial;
 use super::head::Head;
@@ -48,6 +48,7 @@ use super::lookup::Lookup;
 use super::progress::Exchange;
 use super::reply;
 use super::request::Way;
+use super::shared::Shared;
 use super::then::{Step, Then};
 use super::tunnel::Tunnel;
 use super::words::{Action, Input, Settings};

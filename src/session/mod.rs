@@ -28,14 +28,16 @@ pub mod relay;
 mod reply;
 pub mod request;
 mod response;
+mod shared;
 pub mod spares;
 mod then;
 mod tunnel;
 mod waiting;
 mod words;
 
-pub use self::at::{Cx, HALF_CLOSED_RESPONSE_TIMEOUT};
+pub use self::at::Cx;
 pub use self::machine::Session;
+pub use self::shared::HALF_CLOSED_RESPONSE_TIMEOUT;
 pub use self::words::{Action, Close, DialFail, Dialled, Input, PoolKey, Settings, Wanted};
 
 #[cfg(test)]

@@ -6,12 +6,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::id::Id;
-pub use super::refusal::ROLE_UNKNOWN;
-use super::refusal::Refusal;
 pub use crate::http::reply::Cause;
 pub use crate::policy::Code;
 use crate::policy::{Decision, Grounds};
+
+use super::id::Id;
+pub use super::refusal::ROLE_UNKNOWN;
+use super::refusal::Refusal;
 
 /// A time that is short as a rule, in four bytes: microseconds, 71 minutes at most; what is longer counts as that.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -215,9 +216,10 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::net::IoFailKind;
     use crate::policy::Refused;
+
+    use super::*;
 
     #[test]
     fn a_failure_keeps_the_decision_and_adds_the_error() {

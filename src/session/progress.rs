@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use crate::flow::Flows;
 use crate::http::head::Scan;
 
-use super::at::Shared;
 use super::due::earliest;
 use super::outcome::Record;
 use super::refusal::Refusal;
 use super::relay::Relay;
 use super::request::Request;
+use super::shared::Shared;
 use super::words::{Dialled, Settings};
 
 /// An exchange may stand still for this long, or for the idle timeout where that is longer: a short one is meant for

@@ -9,11 +9,12 @@ use crate::http::joint::{self, Persistence};
 use crate::http::rewrite::{self, ResponsePlan};
 use crate::http::{Fault, Version, upgrade};
 
-use super::at::{At, Cx, Shared};
+use super::at::{At, Cx};
 use super::outcome::Extent;
 use super::progress::{Continuing, Exchange, Next, Receiving, Sending};
 use super::refusal::Refusal;
 use super::relay::{Relay, Relayed};
+use super::shared::Shared;
 use super::words::Action;
 
 /// Interim responses before a final one; no honest origin needs more.

@@ -6,11 +6,12 @@ use std::time::Instant;
 
 use crate::policy::Question;
 
+use super::at::At;
 use super::errand::Errand;
 use super::outcome::Record;
 use super::refusal::Refusal;
 use super::request::Manner;
-use super::words::{Close, Dialled};
+use super::words::{Action, Close, Dialled};
 
 /// The state goes on (`Continue`), or is left for what is next (`Break`).
 pub(super) type Step<S> = ControlFlow<Then, S>;
@@ -58,4 +59,21 @@ pub(super) enum Rest {
     Known,
     /// The lookup that gave them goes on, until then at most.
     Awaited(Instant),
+}
+
+/// How an errand ends before it has arrived: here, for an errand itself knows nothing of what may be next.
+impl Errand {
+    /// Answers it ourselves.
+    pub(super) fn refuse(self, refusal: Refusal) -> Then {
+        let manner = self.request.asked.manner;
+        Then::Refuse(self.record, refusal, manner)
+    }
+
+    /// Gives it up: the client is gone, or must go, and nobody is there to be answered.
+    pub(super) fn abandon(mut self, why: &str, at: &mut At<'_, '_>) -> Then {
+        at.act(Action::Cancel);
+        self.record.note_error(why);
+        at.act(Action::Log(self.record));
+        Then::Close(Close::Orderly)
+    }
 }

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use crate::flow::End;
 use crate::net::Side;
 
-use super::at::{At, STRANGER_TIMEOUT, Shared};
+use super::at::At;
 use super::refusal::Refusal;
 use super::request::Manner;
+use super::shared::{STRANGER_TIMEOUT, Shared};
 use super::then::Then;
 use super::words::{Close, Input, Settings};
 

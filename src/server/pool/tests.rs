@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::*;
 use crate::net::{Host, Scheme, Target};
 use crate::policy::ranges::Ranges;
 use crate::policy::{Ask, Network, Policy, PolicyParts, Role, Route};
+
+use super::*;
 
 const CLIENT: ConnId = ConnId {
     index: 1,

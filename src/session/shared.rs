@@ -1,0 +1,80 @@
+//! What a connection keeps whatever its state: who connected and how it is spoken to, how it was refused, and when its FIN
+//! came. Holds nothing of a single request.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::front::Front;
+
+/// How long a response may take to begin once its client has sent a FIN.
+pub const HALF_CLOSED_RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The connection of somebody unknown ends with so many refusals,
+const STRANGER_REFUSALS_MAX: u8 = 10;
+
+/// and so long after one.
+pub(super) const STRANGER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What lives as long as the client's connection, whatever the state.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// Who connected.
+    pub(super) client: SocketAddr,
+    /// How it is spoken to.
+    pub(super) front: Front,
+    /// Number of the latest question; an answer to any other is stale.
+    pub(super) seq: u32,
+    /// No further requests are taken.
+    pub(super) draining: bool,
+    /// None of its requests has passed *who is asking*.
+    pub(super) is_stranger: bool,
+    /// How many of its requests were refused since one last did.
+    refusals: u8,
+    /// When the client's FIN was noticed.
+    pub(super) fin_at: Option<Instant>,
+}
+
+impl Shared {
+    /// Of a client that just connected.
+    pub(super) fn new(client: SocketAddr) -> Shared {
+        Shared {
+            client,
+            front: Front::Proxy,
+            seq: 0,
+            draining: false,
+            is_stranger: true,
+            refusals: 0,
+            fin_at: None,
+        }
+    }
+
+    /// A request said who is asking, or need not: what is asked counts from now on, not who asks.
+    pub(super) fn note_known(&mut self) {
+        self.is_stranger = false;
+        self.refusals = 0;
+    }
+
+    /// A refusal was the last that it was told, and the first word is still out.
+    pub(super) fn was_refused_as_stranger(&self) -> bool {
+        self.is_stranger && self.refusals > 0
+    }
+
+    /// A request is refused. May another follow?
+    pub(super) fn note_refusal(&mut self) -> bool {
+        self.refusals = self.refusals.saturating_add(1);
+        !self.is_stranger || self.refusals < STRANGER_REFUSALS_MAX
+    }
+
+    /// A number for a new question.
+    pub(super) fn next_seq(&mut self) -> u32 {
+        self.seq = self.seq.wrapping_add(1);
+        self.seq
+    }
+
+    /// After a client's FIN its pending response must begin soon: RFC 9112 leaves it open, but a half-closed
+    /// client is nearly always one that went away.
+    pub(super) fn half_close_deadline(&self, pending_since: Instant) -> Option<Instant> {
+        self.fin_at
+            .map(|fin_at| fin_at.max(pending_since) + HALF_CLOSED_RESPONSE_TIMEOUT)
+    }
+}
