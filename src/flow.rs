@@ -6,6 +6,7 @@ mod buf;
 use std::time::Instant;
 
 use crate::net::Side;
+use crate::text::slices::within;
 
 pub use self::buf::Buf;
 
@@ -154,8 +155,7 @@ impl Flow {
         self.gate = Gate::Pass(n);
         if n <= COALESCED_BYTES_MAX && n <= self.rx.len() as u64 {
             let n_bytes = self.passable();
-            self.tx
-                .push(self.rx.as_slice().get(..n_bytes).unwrap_or_default());
+            self.tx.push(within(self.rx.as_slice(), ..n_bytes));
             self.rx.consume(n_bytes);
             self.count_passed(n_bytes);
         }

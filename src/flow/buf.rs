@@ -1,5 +1,7 @@
 //! A queue of bytes, and how its memory is borrowed and given back. Who may read what is in it is the gate's matter.
 
+use crate::text::slices::within;
+
 /// A queue of bytes: appended at the end, consumed from the front, seldom moving what is left. One without memory is a
 /// null pointer, as most are.
 #[derive(Default, Debug)]
@@ -22,8 +24,7 @@ impl Buf {
     pub fn as_slice(&self) -> &[u8] {
         self.0
             .as_ref()
-            .and_then(|queue| queue.bytes.get(queue.start..))
-            .unwrap_or_default()
+            .map_or(&[], |queue| within(&queue.bytes, queue.start..))
     }
 
     /// How many bytes are queued.

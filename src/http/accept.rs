@@ -17,7 +17,9 @@ pub fn prefers_json(fields: &[Header<'_>]) -> bool {
     let mut json = false;
     for range in field(fields, "accept").flat_map(|value| parts(value, b',')) {
         let mut parts = parts(range, b';');
-        let name = parts.next().unwrap_or_default();
+        let Some(name) = parts.next() else {
+            continue;
+        };
         let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
         let weight = parts.find_map(weight);
         // Where a weight can't be read, the plain answer is the safe one.

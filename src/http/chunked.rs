@@ -2,6 +2,7 @@
 //! framing come next and how many of payload. Copies nothing; what to do with a trailer section is `trailers`'.
 
 use crate::text::digits;
+use crate::text::slices::within;
 
 use super::scan::{Scan, Scanned};
 pub use super::trailers::rewrite_trailers;
@@ -73,7 +74,7 @@ impl Chunks {
         let mut consumed = 0;
         loop {
             if let State::Trailers(scan) = &mut self.0 {
-                return match scan.advance(bytes.get(consumed..).unwrap_or_default(), limits) {
+                return match scan.advance(within(bytes, consumed..), limits) {
                     Scanned::More => Ok((consumed, Chunk::More)),
                     Scanned::Head(length) => Ok((consumed, Chunk::Trailers(length))),
                     Scanned::Bad(fault) => Err(fault),

@@ -2,6 +2,8 @@
 
 use httparse::Header;
 
+use crate::text::slices::until;
+
 /// How many options the Connection fields of a head may list together; real ones list three at most.
 pub(super) const CONNECTION_OPTIONS_MAX: usize = 32;
 
@@ -31,11 +33,7 @@ pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// request (RFC 4559 section 6). Commas in quoted parameters are not minded: a false alarm costs a connection.
 pub fn is_connection_based(value: &[u8]) -> bool {
     value.split(|&b| b == b',').any(|challenge| {
-        let scheme = challenge
-            .trim_ascii()
-            .split(|&b| b == b' ')
-            .next()
-            .unwrap_or_default();
+        let scheme = until(challenge.trim_ascii(), |&b| b == b' ');
         scheme.eq_ignore_ascii_case(b"ntlm") || scheme.eq_ignore_ascii_case(b"negotiate")
     })
 }

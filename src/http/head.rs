@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 
 use httparse::{EMPTY_HEADER, Header, Status};
 
+use crate::text::slices::within;
 use crate::text::token::is_token;
 
 use super::fields::{self, CONNECTION_OPTIONS_MAX};
@@ -184,9 +185,7 @@ fn without_empty_lines(mut bytes: &[u8]) -> &[u8] {
 
 /// What follows `HTTP/1.1 200 ` in the first line. The parser gives up phrases that are not ASCII; we pass them.
 fn reason_phrase(bytes: &[u8]) -> &[u8] {
-    let line = memchr::memchr(b'\r', bytes)
-        .and_then(|n| bytes.get(..n))
-        .unwrap_or_default();
+    let line = memchr::memchr(b'\r', bytes).map_or(&[][..], |n| within(bytes, ..n));
     line.get(b"HTTP/1.1 200 ".len()..).unwrap_or_default()
 }
 

@@ -68,7 +68,9 @@ pub fn request(head: &RequestHead<'_>, plan: &RequestPlan<'_, impl Display>, out
         emit::field(out, "Connection", b"Upgrade");
         emit::field(out, "Upgrade", plan.protocols);
     }
-    body(framing::request_body(head).unwrap_or(Body::None), out);
+    let framing = framing::request_body(head);
+    debug_assert!(framing.is_ok(), "a request that was not judged");
+    body(framing.unwrap_or(Body::None), out);
     out.extend_from_slice(b"\r\n");
 }
 

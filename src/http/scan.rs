@@ -3,6 +3,7 @@
 
 use memchr::memchr2;
 
+use crate::text::slices::within;
 use crate::text::token::is_token_byte;
 
 use super::{Fault, HeadLimits, Version};
@@ -106,14 +107,14 @@ impl Scan {
     fn lines(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, Fault> {
         loop {
             if !self.started {
-                let begun = bytes.get(self.line as usize..).unwrap_or_default();
+                let begun = within(bytes, self.line as usize..);
                 match self.kind {
                     Kind::Request => request_line_begins(begun)?,
                     Kind::Response => status_line_begins(begun)?,
                     Kind::Trailers => {}
                 }
             }
-            let fresh = bytes.get(self.at as usize..).unwrap_or_default();
+            let fresh = within(bytes, self.at as usize..);
             let Some((text, ending)) = memchr2(b'\r', b'\n', fresh).and_then(|n| fresh.split_at_checked(n))
             else {
                 no_controls(fresh)?;
@@ -128,9 +129,7 @@ impl Scan {
                 [b'\n', ..] => return Err(Fault::Malformed("a line ends with LF alone")),
                 _ => return Err(Fault::Malformed("a CR without LF")),
             }
-            let line = bytes
-                .get(self.line as usize..self.at as usize)
-                .unwrap_or_default();
+            let line = within(bytes, self.line as usize..self.at as usize);
             self.at += 2;
             let ends = self.line_ends(line, limits)?;
             self.line = self.at;

@@ -2,6 +2,7 @@
 //! Hosts and ports are not judged here (that is `crate::net`), nothing is decoded or normalised.
 
 use crate::net::Scheme;
+use crate::text::slices::until;
 
 use super::Fault;
 use super::head::RequestHead;
@@ -81,7 +82,7 @@ fn absolute(target: &[u8]) -> Result<Form<'_>, Fault> {
     if authority.is_empty() && scheme.is_some() {
         return Err(Fault::Malformed("the request target has no host"));
     }
-    let path_and_query = rest.split(|&byte| byte == b'#').next().unwrap_or_default();
+    let path_and_query = until(rest, |&byte| byte == b'#');
     Ok(Form::Absolute {
         scheme,
         authority,

@@ -1,6 +1,7 @@
 //! Changing the protocol of a connection (RFC 9110, 7.8): which protocols of a request its origin is asked for, and
 //! whether a 101 agrees on one of them. When to switch is the session's.
 
+use crate::text::slices::until;
 use crate::text::token::is_token;
 
 use super::Version;
@@ -43,7 +44,7 @@ pub fn agrees(head: &ResponseHead<'_>, asked: &[u8]) -> bool {
 /// Is it one protocol, and none that concerns this hop? Drafts of those (`h2c-14`, `HTTP-draft-09/2.0`) do too.
 fn passes(protocol: &[u8]) -> bool {
     let (name, version) = parts(protocol);
-    let family = name.split(|&byte| byte == b'-').next().unwrap_or_default();
+    let family = until(name, |&byte| byte == b'-');
     protocol.len() <= PROTOCOL_BYTES_MAX
         && is_token(name)
         && version.is_none_or(is_token)
@@ -63,8 +64,8 @@ fn is_met(asked: &[u8], agreed: &[u8]) -> bool {
 
 /// `protocol-name ["/" protocol-version]`
 fn parts(protocol: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let mut parts = protocol.splitn(2, |&byte| byte == b'/');
-    (parts.next().unwrap_or_default(), parts.next())
+    let name = until(protocol, |&byte| byte == b'/');
+    (name, protocol.get(name.len() + 1..))
 }
 
 #[cfg(test)]

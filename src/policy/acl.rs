@@ -108,10 +108,8 @@ pub struct Acl {
 
 /// What the ACL says to one request.
 pub(super) struct Answer {
-    /// The stable name of what denies it; none where it is let out.
-    pub(super) denial: Option<Code>,
-    /// What that comes from.
-    pub(super) grounds: Option<Box<Grounds>>,
+    /// The stable name of what denies it, and what that comes from; none where it is let out.
+    pub(super) denial: Option<(Code, Box<Grounds>)>,
     /// What log and counters say of it.
     pub(super) decision: Decision,
     /// Is it a tunnel to one of the rule's `mitm_domains`?
@@ -183,14 +181,13 @@ impl Acl {
         };
         let basis = self.basis(found.rule, host, ask);
         let (outcome, reason) = found.outcome(basis);
-        let (denial, grounds) = match outcome {
-            Outcome::Allow | Outcome::AllowAndReport => (None, None),
-            Outcome::Deny(code) => (Some(code), Some(self.on_basis(&found, basis, role, host).into())),
+        let denial = match outcome {
+            Outcome::Allow | Outcome::AllowAndReport => None,
+            Outcome::Deny(code) => Some((code, self.on_basis(&found, basis, role, host).into())),
         };
         let is_listed = basis == Basis::AllowedDomains;
         Answer {
             denial,
-            grounds,
             decision: Decision {
                 project: found.rule.project.clone(),
                 reason: reason.into(),
@@ -222,8 +219,7 @@ impl Acl {
 
     fn without_rule(&self, role: &Role) -> Answer {
         Answer {
-            denial: Some(Code::NoRule),
-            grounds: Some(self.no_rule(role).into()),
+            denial: Some((Code::NoRule, self.no_rule(role).into())),
             decision: Decision {
                 project: Arc::default(),
                 reason: "no rule matched".into(),

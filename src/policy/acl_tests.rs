@@ -681,7 +681,9 @@ fn denials_have_codes() {
             scheme: TUNNEL,
             external_proxy,
         };
-        acl.decide(&named(role), &host(to), ask).denial
+        acl.decide(&named(role), &host(to), ask)
+            .denial
+            .map(|(code, _)| code)
     };
     assert_eq!(
         code(&acl, "enforced", "a.test", None),
@@ -774,7 +776,7 @@ fn denials_know_their_place() {
             "other.test in allowed_domains of the default rule".to_owned(),
         ),
     ] {
-        let grounds = acl.decide(&named(role), &host(to), ask(TUNNEL)).grounds.unwrap();
+        let grounds = acl.decide(&named(role), &host(to), ask(TUNNEL)).denial.unwrap().1;
         assert_eq!(
             (&*grounds.rule, &*grounds.matched, &*grounds.hint),
             (rule, matched, hint.as_str()),
@@ -786,14 +788,14 @@ fn denials_know_their_place() {
         ("open", "a.test"),
         ("open", "other.test"),
     ] {
-        assert_eq!(acl.decide(&named(role), &host(to), ask(TUNNEL)).grounds, None);
+        assert_eq!(acl.decide(&named(role), &host(to), ask(TUNNEL)).denial, None);
     }
 }
 
 #[test]
 fn the_built_in_acl_is_named_as_such() {
     let acl = acl(BUILT_IN);
-    let grounds = |role: &Role, to: &str| *acl.decide(role, &host(to), ask(TUNNEL)).grounds.unwrap();
+    let grounds = |role: &Role, to: &str| *acl.decide(role, &host(to), ask(TUNNEL)).denial.unwrap().1;
     let listed = grounds(&named("authed"), "db.internal");
     let line = 1 + BUILT_IN
         .lines()
@@ -823,7 +825,7 @@ fn without_a_rule_the_hint_says_which_would_do() {
         (named("ci"), "a service named 'ci', or a default rule"),
         (Role::Missing, "a default rule"),
     ] {
-        let grounds = acl.decide(&role, &host("a.test"), ask(TUNNEL)).grounds.unwrap();
+        let grounds = acl.decide(&role, &host("a.test"), ask(TUNNEL)).denial.unwrap().1;
         assert_eq!((&*grounds.rule, &*grounds.hint), ("", hint));
     }
     let rule = one("action: open", "").named("a.yaml");
@@ -833,8 +835,9 @@ fn without_a_rule_the_hint_says_which_would_do() {
     };
     let grounds = rule
         .decide(&named("authed"), &host("a.test"), ask)
-        .grounds
-        .unwrap();
+        .denial
+        .unwrap()
+        .1;
     assert_eq!((&*grounds.rule, &*grounds.matched), ("a.yaml:3", ""));
     assert!(grounds.hint.contains("X-Upstream-Https-Proxy"));
 }

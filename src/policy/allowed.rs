@@ -70,18 +70,17 @@ impl Policy {
     pub fn decide(&self, role: &Role, target: Target, ask: Ask<'_>) -> Result<Allowed, Denied> {
         let Answer {
             denial,
-            grounds,
             decision,
             intercepts,
         } = match &self.acl {
             Some(acl) => acl.decide(role, &target.host, ask),
             None => without_acl(),
         };
-        if let Some(code) = denial {
+        if let Some((code, grounds)) = denial {
             return Err(Denied {
                 decision,
                 code,
-                grounds: grounds.unwrap_or_default(),
+                grounds,
             });
         }
         Ok(Allowed {
@@ -98,7 +97,6 @@ impl Policy {
 fn without_acl() -> Answer {
     Answer {
         denial: None,
-        grounds: None,
         decision: Decision {
             project: Arc::default(),
             reason: "Egress ACL is not configured".into(),

@@ -10,6 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::text::slices::within;
+
 /// Credentials up to this length are decoded without allocating.
 const ON_STACK_BYTES_MAX: usize = 192;
 
@@ -43,7 +45,7 @@ impl Password {
     fn is_in(&self, encoded: &[u8], decoded: &mut [u8]) -> bool {
         let accepted = STANDARD
             .decode_slice(encoded, decoded)
-            .is_ok_and(|length| self.is_password_of(decoded.get(..length).unwrap_or_default()));
+            .is_ok_and(|length| self.is_password_of(within(decoded, ..length)));
         decoded.zeroize();
         accepted
     }

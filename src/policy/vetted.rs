@@ -53,13 +53,13 @@ impl Policy {
         let Fixed { ranges, network, .. } = &*self.fixed;
         let candidates = candidates(&allowed.target().host, found);
         let mut vetted = VettedList::new();
-        let mut denied: Option<(SocketAddr, Verdict)> = None;
+        let mut denied: Option<(SocketAddr, Verdict, Code)> = None;
         for &address in candidates.iter().filter(|&&address| network.admits(address)) {
             let (at, verdict) = ranges.judge(SocketAddr::new(address, allowed.target().port), is_local);
-            if !verdict.allows() {
+            if let Some(code) = verdict.denial() {
                 // An IPv4 address tells people more.
-                if denied.is_none_or(|(first, _)| at.is_ipv4() && !first.is_ipv4()) {
-                    denied = Some((at, verdict));
+                if denied.is_none_or(|(first, ..)| at.is_ipv4() && !first.is_ipv4()) {
+                    denied = Some((at, verdict, code));
                 }
             } else if vetted.iter().all(|other| other.0 != at) {
                 vetted.push(Vetted(at));
@@ -72,8 +72,8 @@ impl Policy {
             return Ok(vetted);
         }
         let (code, reason, grounds) = match denied {
-            Some((at, verdict)) => (
-                verdict.denial().unwrap_or(Code::NoUsableAddress),
+            Some((at, verdict, code)) => (
+                code,
                 denied_by_rule(at.ip(), verdict.label()),
                 ranges.grounds(at, verdict),
             ),

@@ -59,7 +59,10 @@ impl Id {
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(str::from_utf8(&self.digits()).unwrap_or_default())
+        let digits = self.digits();
+        let text = str::from_utf8(&digits);
+        debug_assert!(text.is_ok(), "base32hex is ASCII");
+        f.write_str(text.unwrap_or_default())
     }
 }
 

@@ -15,6 +15,7 @@ use crate::http::target::{self, Form};
 use crate::http::{Fault, Version, joint, upgrade};
 use crate::net::{ClientKey, Scheme, Target, TargetError};
 use crate::policy::{self, Allowed, Ask, Credentials, Question, Role, Unidentified, Verified, VettedList};
+use crate::text::slices::{until, within};
 
 use super::at::{At, Cx};
 use super::errand::Errand;
@@ -49,7 +50,7 @@ impl From<Refusal> for Stop {
 /// happen twice.
 pub(super) fn verdict(place: Range<usize>, verified: Option<&Verified>, at: &mut At<'_, '_>) -> Then {
     at.flows.up.gate = Gate::Pass(0);
-    let bytes = at.flows.up.rx.as_slice().get(place.clone()).unwrap_or_default();
+    let bytes = within(at.flows.up.rx.as_slice(), place.clone());
     let (shared, cx) = (&mut *at.shared, &mut *at.cx);
     let record = cx.new_record(shared.client);
     let limits = cx.settings.head;
@@ -342,12 +343,10 @@ fn malformed(parsed: Result<Target, TargetError>) -> Result<Target, Refusal> {
 /// An authority as it can be shown: without user information, which may hold a password, what is not UTF-8 replaced,
 /// and cut.
 fn readable(authority: &[u8]) -> Arc<str> {
-    let host = authority.rsplit(|&byte| byte == b'@').next().unwrap_or_default();
+    let at = authority.iter().rposition(|&byte| byte == b'@');
+    let host = at.map_or(authority, |at| within(authority, at + 1..));
     // No path either, where one stands behind the target of a CONNECT.
-    let host = host
-        .split(|byte| b"/?#".contains(byte))
-        .next()
-        .unwrap_or_default();
+    let host = until(host, |byte| b"/?#".contains(byte));
     let cut = host.get(..WRITTEN_BYTES_MAX).unwrap_or(host);
     String::from_utf8_lossy(cut).into()
 }

@@ -4,6 +4,7 @@
 use crate::flow::{Flow, Gate};
 use crate::http::chunked::{Chunk, Chunks, rewrite_trailers, write_chunk_size};
 use crate::http::{Fault, HeadLimits};
+use crate::text::slices::within;
 
 /// One chunked body.
 #[derive(Debug)]
@@ -85,7 +86,7 @@ impl Relay {
 
     fn finish(&mut self, section_bytes: usize, flow: &mut Flow, limits: &HeadLimits) -> Result<(), Fault> {
         if self.framed {
-            let section = flow.rx.as_slice().get(..section_bytes).unwrap_or_default();
+            let section = within(flow.rx.as_slice(), ..section_bytes);
             // Only a well-formed section may end the body: many receivers take the last chunk alone for the end.
             let mut end = b"0\r\n".to_vec();
             rewrite_trailers(section, limits, &mut end)?;

@@ -8,6 +8,7 @@ use crate::http::head::{self, ResponseHead, Scan, Scanned};
 use crate::http::joint::{self, Persistence};
 use crate::http::rewrite::{self, ResponsePlan};
 use crate::http::{Fault, Version, upgrade};
+use crate::text::slices::within;
 
 use super::at::{At, Cx};
 use super::outcome::Extent;
@@ -79,7 +80,7 @@ fn take_head(exchange: &mut Exchange, head_bytes: usize, at: &mut At<'_, '_>) ->
     exchange.origin.reused = false;
     let limits = at.cx.settings.head;
     let Flow { rx, tx, .. } = &mut at.flows.down;
-    let bytes = rx.as_slice().get(..head_bytes).unwrap_or_default();
+    let bytes = within(rx.as_slice(), ..head_bytes);
     let taken = head::with_response(bytes, &limits, |parsed| {
         let head = parsed.map_err(malformed)?;
         read_head(exchange, &head, at.shared, tx.writer())

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::flow::End;
 use crate::net::Side;
+use crate::text::slices::within;
 
 use super::at::At;
 use super::refusal::Refusal;
@@ -118,6 +119,6 @@ impl Waiting {
 pub(super) fn refuse(refusal: Refusal, skipped_bytes: usize, at: &mut At<'_, '_>) -> Then {
     let record = at.cx.new_record(at.shared.client);
     let received = at.flows.up.rx.as_slice();
-    let begun = received.get(skipped_bytes..).unwrap_or_default();
+    let begun = within(received, skipped_bytes..);
     Then::Refuse(record, refusal, Manner::closing(begun))
 }

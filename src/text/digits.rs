@@ -1,6 +1,8 @@
 //! Whole numbers as digits, appended to a buffer without `core::fmt`, whose machinery costs a line or a head several
 //! times what its bytes do. Reads no numbers.
 
+use super::slices::within;
+
 /// Appends a number in decimal, without leading zeros.
 pub(crate) fn decimal(out: &mut Vec<u8>, number: u64) {
     in_base::<10>(out, number);
@@ -35,7 +37,7 @@ fn in_base<const BASE: u64>(out: &mut Vec<u8>, number: u64) {
             break;
         }
     }
-    out.extend_from_slice(digits.get(start..).unwrap_or_default());
+    out.extend_from_slice(within(&digits, start..));
 }
 
 /// The last digit in a base of at most 16.

@@ -30,11 +30,10 @@ pub(crate) fn field_value(out: &mut Vec<u8>, text: &str) {
         gap = false;
         match u8::try_from(character) {
             Ok(byte) if byte.is_ascii_graphic() => out.push(byte),
-            _ => out.extend(
-                character
-                    .escape_default()
-                    .map(|escaped| u8::try_from(escaped).unwrap_or(b'?')),
-            ),
+            _ => out.extend(character.escape_default().map(|escaped| {
+                debug_assert!(escaped.is_ascii(), "an escape is plain");
+                u8::try_from(escaped).unwrap_or(b'?')
+            })),
         }
     }
 }
