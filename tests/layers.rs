@@ -1,5 +1,5 @@
 //! Holds the house's rules: which room may name which (the table of ARCHITECTURE.md), what the pure half may not
-//! touch, who may connect, and how long a file may get. Reads the sources as text; the compiler does the rest.
+//! touch, who may connect, and how long a file or a function may get. Reads the sources as text; the compiler does the rest.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -68,6 +68,12 @@ const PROOFS: [&str; 2] = ["src/policy/allowed.rs", "src/policy/vetted.rs"];
 
 /// A readable file; tests inside it do not count.
 const LINES_MAX: usize = 400;
+
+/// And one function, from its `fn` to its closing brace.
+const FUNCTION_LINES_MAX: usize = 60;
+
+/// The crates that one room hides from all others, so that another can take their place.
+const HIDDEN: &[(&str, &str)] = &[("serde_yaml", "yaml"), ("saphyr_parser", "yaml")];
 
 /// What is built for production.
 fn sources() -> Vec<Source> {
@@ -235,6 +241,33 @@ fn too_long(sources: &[Source]) -> Vec<String> {
         .collect()
 }
 
+fn long_functions(sources: &[Source]) -> Vec<String> {
+    let mut found = Vec::new();
+    for source in sources {
+        let functions = source.functions().into_iter();
+        let long = functions.filter(|(_, lines)| *lines > FUNCTION_LINES_MAX);
+        found.extend(long.map(|(name, lines)| format!("{}: {name} has {lines} lines", source.name)));
+    }
+    found
+}
+
+/// Every place where a crate is named that another room hides.
+fn unhidden(sources: &[Source]) -> Vec<String> {
+    let mut found = Vec::new();
+    for source in sources {
+        let is_hidden = |path: &&String| {
+            let first = path.split("::").next();
+            HIDDEN
+                .iter()
+                .any(|(name, room)| first == Some(*name) && source.room() != *room)
+        };
+        let paths = source.paths();
+        let named = paths.iter().filter(is_hidden);
+        found.extend(named.map(|path| format!("{} names {path}", source.name)));
+    }
+    found
+}
+
 fn undocumented(sources: &[Source]) -> Vec<String> {
     sources
         .iter()
@@ -306,7 +339,13 @@ fn imports_are_in_order() {
 fn files_stay_readable() {
     let sources = sources();
     assert_eq!(too_long(&sources), NONE);
+    assert_eq!(long_functions(&sources), NONE);
     assert_eq!(undocumented(&sources), NONE);
+}
+
+#[test]
+fn some_crates_are_one_rooms_alone() {
+    assert_eq!(unhidden(&sources()), NONE);
 }
 
 /// A check that cannot fail is none: each of these plants a violation.
@@ -380,6 +419,23 @@ fn planted_violations_are_found() {
     );
     assert_eq!(
         too_long(&plant("src/net.rs", &"fn f() {}\n".repeat(401))).len(),
+        1
+    );
+    for (begin, end, own_lines) in [
+        ("fn f() {\n", "}\n", 2),
+        (
+            "impl X {\n    pub(super) const fn f<T>(\n        x: T,\n    ) -> T {\n",
+            "    }\n}\n",
+            4,
+        ),
+        ("trait X {\n    fn f();\n    fn g() {\n", "    }\n}\n", 2),
+    ] {
+        let of = |lines: usize| format!("{begin}{}{end}", "        x;\n".repeat(lines - own_lines));
+        assert_eq!(long_functions(&plant("src/net.rs", &of(60))), NONE);
+        assert_eq!(long_functions(&plant("src/net.rs", &of(61))).len(), 1);
+    }
+    assert_eq!(
+        unhidden(&plant("src/config/file.rs", "use serde_yaml::Value;")).len(),
         1
     );
     assert_eq!(undocumented(&plant("src/net.rs", "use x;")).len(), 1);

@@ -114,16 +114,32 @@ fn step<W: WireTable>(
         }
         None => (Pumped::Idle, false),
     };
-    let mut moved = tell(drained, Input::Unwritable, to, flows, session, cx, means);
+    let moved = tell(drained, Input::Unwritable, to, flows, session, cx, means);
     if session.is_done() || !cx.actions.is_empty() {
         return moved;
     }
+    read(from, is_open, ends, flows, session, cx, means) || moved
+}
+
+/// The read of a step, and what came without one: a failure, the news of an end. `is_open` says whether the destination
+/// takes what is in a pipe. Did anything happen?
+#[inline]
+fn read<W: WireTable>(
+    from: Side,
+    is_open: bool,
+    ends: &mut Ends<'_, W>,
+    flows: &mut Flows,
+    session: &mut Session,
+    cx: &mut Cx<'_>,
+    means: &mut Means<'_>,
+) -> bool {
     let has_room = means.stores.budget.is_ample() || means.stores.budget.admits(holder(session, means.id));
     lend(from, flows.from(from), has_room, means);
     let Some((wire, ready)) = ends.end(from) else {
         means.held.note_fed(from);
-        return moved;
+        return false;
     };
+    let mut moved = false;
     let mut filled = match unread_failure(wire, ready, from, flows.from(from)) {
         Some(failed) => failed,
         None => {

@@ -135,28 +135,8 @@ fn read_head(
     let switching = head.status == 101 && upgrade::agrees(head, &asked.protocols);
     let body = framing::response_body(head, head_only, false).map_err(malformed)?;
     let sent = matches!(exchange.sending, Sending::Done);
-    match head.status {
-        101 if switching && sent => {}
-        101 if switching => {
-            return Err(Refusal::ResponseMalformed("101 before the request's end"));
-        }
-        101 => {
-            return Err(Refusal::ResponseMalformed(
-                "101 to a protocol that the request did not ask for",
-            ));
-        }
-        100 if exchange.continuing == Continuing::ByUs => return Ok(Taken::Interim),
-        100..=199 => {
-            if head.status == 100 {
-                exchange.continuing = Continuing::Settled;
-            }
-            // RFC 9110 section 15.2: an HTTP/1.0 client knows no interim responses.
-            if version == Version::Http11 {
-                rewrite::interim(head, out);
-            }
-            return Ok(Taken::Interim);
-        }
-        _ => {}
+    if take_interim(exchange, head, switching, out)? {
+        return Ok(Taken::Interim);
     }
     exchange.continuing = Continuing::Settled;
     let client_persists = exchange.client_persists && sent && !shared.draining && !switching;
@@ -184,6 +164,35 @@ fn read_head(
     } else {
         Taken::Final(body)
     })
+}
+
+/// Takes a head that another follows, and passes it on where the client has use for it; `false` where it is none. A 101
+/// is none: it ends what is said in HTTP, or is a mistake.
+fn take_interim(
+    exchange: &mut Exchange,
+    head: &ResponseHead<'_>,
+    switching: bool,
+    out: &mut Vec<u8>,
+) -> Result<bool, Refusal> {
+    match head.status {
+        101 if switching && matches!(exchange.sending, Sending::Done) => Ok(false),
+        101 if switching => Err(Refusal::ResponseMalformed("101 before the request's end")),
+        101 => Err(Refusal::ResponseMalformed(
+            "101 to a protocol that the request did not ask for",
+        )),
+        100 if exchange.continuing == Continuing::ByUs => Ok(true),
+        100..=199 => {
+            if head.status == 100 {
+                exchange.continuing = Continuing::Settled;
+            }
+            // RFC 9110 section 15.2: an HTTP/1.0 client knows no interim responses.
+            if exchange.request.asked.version == Version::Http11 {
+                rewrite::interim(head, out);
+            }
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
 }
 
 fn malformed(fault: Fault) -> Refusal {

@@ -137,6 +137,20 @@ impl Source {
         tests.unwrap_or(lines.len())
     }
 
+    /// Every function before the first test module, with its lines, as rustfmt sets them: it ends with the brace that
+    /// stands below its first letter.
+    pub(crate) fn functions(&self) -> Vec<(&str, usize)> {
+        let lines: Vec<&str> = self.text.lines().take(self.lines()).collect();
+        let indent = |line: &str| line.len() - line.trim_start().len();
+        let functions = lines.iter().enumerate().filter_map(|(at, line)| {
+            let name = function_name(line)?;
+            let ends = |line: &&str| indent(line) == indent(lines[at]) && line.ends_with(['}', ';']);
+            let length = lines[at..].iter().position(ends)? + 1;
+            Some((name, length))
+        });
+        functions.collect()
+    }
+
     /// All of it.
     pub(crate) fn text(&self) -> &str {
         &self.text
@@ -146,6 +160,16 @@ impl Source {
     pub(crate) fn begins_with_documentation(&self) -> bool {
         self.text.starts_with("//!")
     }
+}
+
+/// The name of the function that begins on a line.
+fn function_name(line: &str) -> Option<&str> {
+    let (before, behind) = line.trim_start().split_once("fn ")?;
+    let is_qualifier =
+        |word: &str| matches!(word, "const" | "async" | "unsafe" | "extern") || word.starts_with("pub");
+    let name_end = behind.find(['(', '<'])?;
+    let begins = before.split_whitespace().all(is_qualifier);
+    begins.then(|| &behind[..name_end])
 }
 
 fn is_word(token: &str) -> bool {

@@ -36,6 +36,15 @@ enum Says {
     Alias(usize),
 }
 
+/// What the records of one name say of it together.
+struct Said {
+    addresses: Vec<IpAddr>,
+    /// The least of the addresses'.
+    ttl_seconds: u32,
+    /// Where another name stands, and for how long it counts.
+    alias: Option<(usize, u32)>,
+}
+
 /// Reads `count` records that begin at `start` as an answer for `kind` and the name at `asked`; `None` when they can't
 /// be read. Records that don't belong to the chain of CNAMEs from that name say nothing.
 pub(super) fn read(message: &[u8], asked: usize, start: usize, count: u16, kind: Kind) -> Option<Reply> {
@@ -136,43 +145,16 @@ fn follow(
     let mut name = asked;
     let mut ttl_seconds = u32::MAX;
     for aliases in 0..=CHAIN_MAX {
-        let digest = digests.of(message, name, work)?;
-        let (mut addresses, mut alias) = (Vec::new(), None);
-        // Where this name stands too: each place is compared once.
-        let mut equal = HashSet::new();
-        for record in records.iter().filter(|record| record.digest == digest) {
-            if addresses.len() >= ADDRESSES_MAX {
-                break;
-            }
-            // Of several CNAMEs the first counts, and none beside addresses.
-            let is_moot = matches!(record.says, Says::Alias(_)) && alias.is_some();
-            if is_moot {
-                continue;
-            }
-            if !equal.contains(&record.owner) {
-                if !name::same(message, record.owner, name, work)? {
-                    continue;
-                }
-                equal.insert(record.owner);
-            }
-            match record.says {
-                Says::Alias(target) => alias = Some((target, record.ttl_seconds)),
-                Says::Address(address) => {
-                    ttl_seconds = ttl_seconds.min(record.ttl_seconds);
-                    if !addresses.contains(&address) {
-                        addresses.push(address);
-                    }
-                }
-            }
-        }
-        if !addresses.is_empty() {
+        let said = said_of(message, name, records, digests, work)?;
+        ttl_seconds = ttl_seconds.min(said.ttl_seconds);
+        if !said.addresses.is_empty() {
             return Ok(Reply::Found {
-                addresses,
+                addresses: said.addresses,
                 ttl_seconds,
                 aliases,
             });
         }
-        let Some((target, ttl)) = alias else {
+        let Some((target, ttl)) = said.alias else {
             let target = match aliases {
                 0 => None,
                 _ => name::plain(message, name, work)?,
@@ -187,6 +169,50 @@ fn follow(
         name = target;
     }
     Ok(Reply::Failed(CHAIN_TOO_LONG))
+}
+
+/// What the records say of the name that stands there.
+fn said_of(
+    message: &[u8],
+    name: usize,
+    records: &[Record],
+    digests: &mut Digests,
+    work: &mut Work,
+) -> Result<Said, Unreadable> {
+    let digest = digests.of(message, name, work)?;
+    let mut said = Said {
+        addresses: Vec::new(),
+        ttl_seconds: u32::MAX,
+        alias: None,
+    };
+    // Where this name stands too: each place is compared once.
+    let mut equal = HashSet::new();
+    for record in records.iter().filter(|record| record.digest == digest) {
+        if said.addresses.len() >= ADDRESSES_MAX {
+            break;
+        }
+        // Of several CNAMEs the first counts, and none beside addresses.
+        let is_moot = matches!(record.says, Says::Alias(_)) && said.alias.is_some();
+        if is_moot {
+            continue;
+        }
+        if !equal.contains(&record.owner) {
+            if !name::same(message, record.owner, name, work)? {
+                continue;
+            }
+            equal.insert(record.owner);
+        }
+        match record.says {
+            Says::Alias(target) => said.alias = Some((target, record.ttl_seconds)),
+            Says::Address(address) => {
+                said.ttl_seconds = said.ttl_seconds.min(record.ttl_seconds);
+                if !said.addresses.contains(&address) {
+                    said.addresses.push(address);
+                }
+            }
+        }
+    }
+    Ok(said)
 }
 
 /// A TTL with its high bit set counts as zero (RFC 2181, 8).
