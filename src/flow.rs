@@ -165,6 +165,7 @@ impl Flow {
     pub fn count_passed(&mut self, n: usize) {
         self.moved_bytes += n as u64;
         if let Gate::Pass(left) = &mut self.gate {
+            debug_assert!(n as u64 <= *left, "more left than may pass");
             *left = left.saturating_sub(n as u64);
         }
     }

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use crate::flow::{Below, End, Flow, GRANTED_BYTES, Gate};
 use crate::net::{ClientKey, IoFail, IoFailKind};
+use crate::text::slices::within;
 
 use super::pipe::{self, Pipe, Pipes};
 use super::wire::{Ready, Wire, io_fail};
@@ -217,7 +218,7 @@ pub fn drain(
 /// Writes our own bytes, then what the gate lets pass.
 fn write(destination: &mut impl Wire, ready: &mut Ready, flow: &mut Flow, now: Instant) -> Pumped {
     let passable = flow.passable();
-    let theirs = flow.rx.as_slice().get(..passable).unwrap_or_default();
+    let theirs = within(flow.rx.as_slice(), ..passable);
     let offered = flow.tx.len() + passable;
     let written = destination.write(flow.tx.as_slice(), theirs);
     flow.note_under(destination.under());

@@ -190,7 +190,10 @@ impl Exchange {
                 Then::Refuse(record, refusal, manner)
             }
             // These three come before the response, and with it the record's line.
-            (Next::Upgraded | Next::Again | Next::Refuse(_), None) => Then::Close(Close::Abort),
+            (Next::Upgraded | Next::Again | Next::Refuse(_), None) => {
+                debug_assert!(false, "an answer behind the response");
+                Then::Close(Close::Abort)
+            }
             // Where the framing does not show that the end is missing, a reset does.
             (Next::Truncated(why), record) => {
                 let shows = self.receiving.shows_truncation();

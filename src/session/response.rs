@@ -109,6 +109,7 @@ fn take_head(exchange: &mut Exchange, head_bytes: usize, at: &mut At<'_, '_>) ->
 
 fn next_head(exchange: &mut Exchange) -> Option<Next> {
     let Receiving::Head { interims, .. } = exchange.receiving else {
+        debug_assert!(false, "a head where none is read");
         return None;
     };
     if interims >= INTERIM_MAX {
