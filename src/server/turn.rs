@@ -69,7 +69,7 @@ pub(super) fn run<W: WireTable>(
     loop {
         let mut moved = false;
         for from in [lead, lead.other()] {
-            while step(from, ends, flows, session, cx, means) {
+            while !is_at_rest(from, ends, flows, means.held) && step(from, ends, flows, session, cx, means) {
                 moved = true;
                 if session.is_done() || !cx.actions.is_empty() || means.allowance.is_spent() {
                     break;
@@ -89,6 +89,23 @@ pub(super) fn run<W: WireTable>(
             return Turn::Rest;
         }
     }
+}
+
+/// Is there nothing to be written, read, or told of in one direction? Most steps would find that out, and at more cost.
+fn is_at_rest<W: WireTable>(from: Side, ends: &mut Ends<'_, W>, flows: &mut Flows, held: &mut Held) -> bool {
+    let flow = flows.from(from);
+    if flow.has_unsent() || flow.end_is_due() {
+        return false;
+    }
+    let has_more = ends.end(from).is_some_and(|(wire, ready)| {
+        let may_read = ready.readable && flow.wants_bytes();
+        let may_tell = ready.failed || (ready.read_closed && flow.end == End::Open);
+        may_read || may_tell || wire.under() > 0
+    });
+    if !has_more {
+        held.note_fed(from);
+    }
+    !has_more
 }
 
 /// One write and one read of one direction, each followed by a look of the session. Did anything happen?
