@@ -1,6 +1,7 @@
 //! What a session and its caller say to each other: settings, what happened ([`Input`]), what is to be done ([`Action`]).
 //! Words only; what follows from which stands in `machine` and the states.
 
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -109,7 +110,7 @@ pub struct Wanted {
 
 /// Which idle upstream connections a request may use: those of its role by its route to its host and port, with TLS or
 /// without as its scheme has it. The vetted address is compared as well, at the pool.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PoolKey {
     /// Whose requests it carried.
     pub role: Role,
@@ -121,6 +122,30 @@ pub struct PoolKey {
     pub host: Host,
     /// The port.
     pub port: u16,
+}
+
+impl Hash for PoolKey {
+    /// In few and small pieces, for each costs as much as the next, and a key is hashed twice a request. What these do not
+    /// tell apart, such as a role without a name from an empty name, the comparison does.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let PoolKey {
+            role,
+            route: Route::Direct,
+            scheme,
+            host,
+            port,
+        } = self;
+        if let Role::Named(name) = role {
+            name.hash(state);
+        }
+        match host {
+            Host::Name(name) => name.hash(state),
+            Host::Addr(IpAddr::V4(address)) => state.write_u32(address.to_bits()),
+            Host::Addr(IpAddr::V6(address)) => state.write_u128(address.to_bits()),
+        }
+        let is_https = u32::from(*scheme == Scheme::Https);
+        state.write_u32(u32::from(*port) << 1 | is_https);
+    }
 }
 
 /// What the session wants done. Results come back as [`Input`]s that repeat the number.
