@@ -44,15 +44,18 @@ impl Loop {
 
     /// Takes new clients, of each listener as many as it has for this turn.
     pub(super) fn accept(&mut self) {
-        let mut allowance = Allowance::new(usize::MAX, STEP_TIME_MAX);
+        let mut allowance = None;
         let count = self.listeners.len();
         // Each turn another one is the first, for all share the time.
-        self.first_listener = self.first_listener.wrapping_add(1);
-        for nth in 0..count {
-            let listener = self.first_listener.wrapping_add(nth) % count;
+        self.first_listener = match self.first_listener + 1 {
+            next if next < count => next,
+            _ => 0,
+        };
+        for listener in (self.first_listener..count).chain(0..self.first_listener) {
             let burst = self.listeners.get_mut(listener).and_then(Accepting::take_burst);
             let Some(burst) = burst else { continue };
-            let were_more = self.take_clients(listener, burst, &mut allowance);
+            let allowance = allowance.get_or_insert_with(|| Allowance::new(usize::MAX, STEP_TIME_MAX));
+            let were_more = self.take_clients(listener, burst, allowance);
             if let Some(accepting) = self.listeners.get_mut(listener) {
                 accepting.burst_is_over(were_more);
             }

@@ -66,7 +66,7 @@ pub struct Loop {
     poll: Poll,
     /// The listening sockets, by the numbers of their tokens; none is left once they are closed.
     listeners: Vec<Accepting>,
-    /// Counts turns: another listener is the first in each.
+    /// The one whose clients were taken first in this turn.
     first_listener: usize,
     inbox: Inbox<Message>,
     conns: Arena<Box<Conn<Core>>>,
