@@ -221,7 +221,8 @@ fn write(destination: &mut impl Wire, ready: &mut Ready, flow: &mut Flow, now: I
     let theirs = within(flow.rx.as_slice(), ..passable);
     let offered = flow.tx.len() + passable;
     let written = destination.write(flow.tx.as_slice(), theirs);
-    flow.note_under(destination.under());
+    let under = destination.under();
+    flow.note_under(under);
     match written {
         Ok(n) => {
             let ours = n.min(flow.tx.len());
@@ -229,10 +230,15 @@ fn write(destination: &mut impl Wire, ready: &mut Ready, flow: &mut Flow, now: I
             flow.rx.consume(n - ours);
             flow.count_passed(n - ours);
             flow.touched = now;
-            if n < offered {
+            // Of a wire that keeps some of it, only flushing tells whether the kernel takes more.
+            if n < offered && under == 0 {
                 ready.writable = false;
             }
             Pumped::Moved(n)
+        }
+        // Likewise: it may have refused for want of a handshake, of which it holds a part.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock && under > 0 => {
+            flush(destination, ready, flow, under, now)
         }
         Err(error) => stopped(&mut ready.writable, &error),
     }

@@ -380,3 +380,73 @@ fn bytes_that_were_given_up_are_not_taken_for_others() {
     assert_eq!(direction.receiver.read(&mut got).unwrap(), 1000);
     assert!(got[..1000] == [2; 1000]);
 }
+
+/// A wire in its handshake: it has a word of its own to say first, and takes `takes` bytes meanwhile.
+struct Shaking {
+    hello_bytes: u32,
+    takes: usize,
+    taken: u32,
+}
+
+impl Wire for Shaking {
+    fn read(&mut self, _: &mut Vec<u8>) -> io::Result<usize> {
+        Err(ErrorKind::WouldBlock.into())
+    }
+    fn write(&mut self, first: &[u8], _: &[u8]) -> io::Result<usize> {
+        match first.len().min(self.takes) {
+            0 => Err(ErrorKind::WouldBlock.into()),
+            n => {
+                self.takes -= n;
+                self.taken += u32::try_from(n).unwrap();
+                Ok(n)
+            }
+        }
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.hello_bytes = 0;
+        match self.taken {
+            0 => Ok(()),
+            _ => Err(ErrorKind::WouldBlock.into()),
+        }
+    }
+    fn under(&self) -> u32 {
+        self.hello_bytes + self.taken
+    }
+    fn hangup(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+    fn abort(&mut self) {}
+    fn has_news(&mut self) -> bool {
+        false
+    }
+    fn take_error(&mut self) -> Option<io::Error> {
+        None
+    }
+    fn short_read_means_drained(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_handshake_begins_though_what_is_written_has_to_wait_for_it() {
+    for takes in [0, 2, 4] {
+        let now = Instant::now();
+        let mut wire = Shaking {
+            hello_bytes: 5,
+            takes,
+            taken: 0,
+        };
+        let mut ready = Ready {
+            writable: true,
+            ..Ready::default()
+        };
+        let mut flow = Flow::new(Gate::Open, now);
+        flow.tx.push(b"head");
+        for _ in 0..8 {
+            drain(&mut wire, &mut ready, &mut flow, None, now);
+        }
+        // Only reading helps now.
+        assert_eq!((wire.hello_bytes, ready.writable), (0, false), "{takes}");
+        assert_eq!((wire.taken as usize, flow.tx.len()), (takes, 4 - takes));
+    }
+}

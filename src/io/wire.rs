@@ -41,6 +41,11 @@ pub trait Wire {
     fn under(&self) -> u32 {
         0
     }
+    /// Does it take bytes again that it took none of, or did not pass on, until something was read? The poll tells of the
+    /// socket below alone, and that took bytes all the time. Asking clears it.
+    fn takes_again(&mut self) -> bool {
+        false
+    }
     /// Half-close: nothing more will be written. What says so, a notice and then a FIN, may wait for [`Wire::flush`].
     ///
     /// # Errors

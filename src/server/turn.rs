@@ -168,8 +168,7 @@ fn read<W: WireTable>(
                 is_open,
             };
             let filled = pump::fill(wire, ready, flows.from(from), bypass, has_room, cx.now);
-            // A wire may have to answer what it read by itself.
-            moved |= flows.to(from).note_under(wire.under());
+            moved |= note_read(wire, ready, flows.to(from));
             pipe.into_iter().for_each(|pipe| means.held.keep_pipe(from, pipe));
             filled
         }
@@ -195,6 +194,15 @@ fn read<W: WireTable>(
         moved = true;
     }
     moved
+}
+
+/// What a wire read may have been for itself: then it may have to answer, or take what it refused before. `flow` leads
+/// to it. Is there anything to be done?
+fn note_read(wire: &mut impl Wire, ready: &mut Ready, flow: &mut Flow) -> bool {
+    let takes_again = wire.takes_again();
+    // The poll told so long ago, and does not again.
+    ready.writable |= takes_again;
+    flow.note_under(wire.under()) | takes_again
 }
 
 /// What becomes of a source for whose bytes there is no room: strangers are refused, others wait, though not for ever;

@@ -209,6 +209,48 @@ fn a_reset_behind_a_fin_is_noticed() {
     }
 }
 
+/// A wire whose handshake has come to its end.
+struct Shaken(u32);
+
+impl Wire for Shaken {
+    fn read(&mut self, _: &mut Vec<u8>) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+    fn write(&mut self, _: &[u8], _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+    fn under(&self) -> u32 {
+        self.0
+    }
+    fn takes_again(&mut self) -> bool {
+        true
+    }
+    fn hangup(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+    fn abort(&mut self) {}
+    fn has_news(&mut self) -> bool {
+        false
+    }
+    fn take_error(&mut self) -> Option<io::Error> {
+        None
+    }
+    fn short_read_means_drained(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn what_waited_for_a_handshake_leaves_when_it_was_read_and_no_event_tells() {
+    for under in [0, 7] {
+        let mut ready = Ready::default();
+        let mut flow = Flow::new(Gate::Open, Instant::now());
+        flow.note_under(under);
+        assert!(note_read(&mut Shaken(under), &mut ready, &mut flow));
+        assert!(ready.writable);
+    }
+}
+
 /// Lends to a direction whose last byte of a rest has just left.
 fn lent(has_room: bool) -> (Flow, Scratch) {
     let mut flow = Flow::new(Gate::Open, Instant::now());

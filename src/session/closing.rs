@@ -24,7 +24,7 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) struct Closing {
     /// When it began.
     since: Instant,
-    /// When the half-close was sent.
+    /// When the half-close was asked for.
     hung_up: Option<Instant>,
 }
 
@@ -45,10 +45,11 @@ impl Closing {
 
     pub(super) fn deadline(&self, flows: &Flows, shared: &Shared) -> Instant {
         match self.hung_up {
-            Some(at) => at + LINGER_TIMEOUT,
+            // What says so may have waited in the wire for long.
+            Some(at) if !flows.down.has_unsent() => at.max(flows.down.touched) + LINGER_TIMEOUT,
             // However slowly it reads.
-            None if shared.is_stranger => self.since + STRANGER_TIMEOUT,
-            None => flows.down.touched + FLUSH_TIMEOUT,
+            _ if shared.is_stranger => self.since + STRANGER_TIMEOUT,
+            _ => flows.down.touched + FLUSH_TIMEOUT,
         }
     }
 
@@ -68,7 +69,8 @@ impl Closing {
             at.act(Action::DropOrigin);
             at.act(Action::Hangup(Side::Client));
         }
-        match self.hung_up.is_some() && at.flows.up.end >= End::Reached {
+        let is_told = self.hung_up.is_some() && !at.flows.down.has_unsent();
+        match is_told && at.flows.up.end >= End::Reached {
             true => Break(Then::Close(Close::Orderly)),
             false => Continue(self),
         }

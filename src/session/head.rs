@@ -52,8 +52,10 @@ impl Head {
             return Break(then);
         }
         // The answer before goes out first: answers keep their order, and a client that does not read its
-        // answers can't make us queue them.
+        // answers can't make us queue them. Nor is more read, which nobody would look at: a wire that has to answer
+        // what it reads may have something to send at any time.
         if at.flows.down.has_unsent() {
+            at.flows.up.gate = Gate::Pass(0);
             return Continue(self);
         }
         at.flows.up.gate = Gate::Hold;

@@ -57,10 +57,13 @@ fn body(exchange: &mut Exchange, flows: &mut Flows, cx: &Cx<'_>) -> Option<Next>
     match &mut exchange.receiving {
         Receiving::Head { .. } => return None,
         Receiving::Nothing => return Some(Next::Finished),
-        Receiving::Length if down.gate == Gate::Pass(0) => return Some(Next::Finished),
+        // Until its end has left, the client has as much time as for what came before.
+        Receiving::Length if down.gate == Gate::Pass(0) => {
+            return (!down.has_unsent()).then_some(Next::Finished);
+        }
         Receiving::Length => {}
         Receiving::Chunked(relay) => match relay.advance(down, &cx.settings.head) {
-            // Until its end has left, the client has as much time as for what came before.
+            // Likewise.
             Ok(Relayed::Done) => return (!down.has_unsent()).then_some(Next::Finished),
             Ok(Relayed::More) => {}
             Err(_) => {

@@ -66,13 +66,9 @@ impl Tunnel {
             Input::Unwritable(Side::Origin, fail) => self.origin_unwritable(&fail, at.flows),
             Input::Broken(_, fail) | Input::Unwritable(_, fail) => return Break(self.broken(&fail, at)),
             Input::Expired if is_due(self.deadline(at.flows, at.cx.settings), at.cx.now) => {
-                self.log("idle timeout", false, at);
-                return Break(Then::Close(Close::Orderly));
+                return Break(self.cease("idle timeout", false, at));
             }
-            Input::Terminate => {
-                self.log("", true, at);
-                return Break(Then::Close(Close::Orderly));
-            }
+            Input::Terminate => return Break(self.cease("", true, at)),
             _ => {}
         }
         let Flows { up, down } = &*at.flows;
@@ -82,10 +78,13 @@ impl Tunnel {
             return Break(Then::Close(Close::Abort));
         }
         let (up_over, down_over) = (up.is_over(), down.is_over());
-        if !up_over || !down_over {
-            if up_over || down_over {
-                self.half_closed_at.get_or_insert(at.cx.now);
-            }
+        // A cut that waits for its receiver has a limit as a half-close has.
+        let cut = up.end == End::Cut || down.end == End::Cut;
+        if up_over || down_over || cut {
+            self.half_closed_at.get_or_insert(at.cx.now);
+        }
+        // What tells of an end may wait in the wire as bytes do.
+        if !up_over || !down_over || up.has_unsent() || down.has_unsent() {
             return Continue(self);
         }
         let dead = up.dead;
@@ -93,6 +92,16 @@ impl Tunnel {
         Break(match dead {
             true => Then::Linger,
             false => Then::Close(Close::Orderly),
+        })
+    }
+
+    /// Ends whatever is under way. What was cut stays so though its receiver has not taken what came before.
+    fn cease(self, error: &str, active_at_termination: bool, at: &mut At<'_, '_>) -> Then {
+        let was_cut = at.flows.up.end == End::Cut || at.flows.down.end == End::Cut;
+        self.log(error, active_at_termination, at);
+        Then::Close(match was_cut {
+            true => Close::Abort,
+            false => Close::Orderly,
         })
     }
 

@@ -7,6 +7,7 @@ use crate::client::{Client, Final};
 use crate::plan::{Exchange, Expected, Fault, How, Taste};
 use crate::random::payload;
 use crate::records::judge_records;
+use crate::seals::judge_seals;
 use crate::wires::Ended;
 use crate::world::World;
 
@@ -14,8 +15,8 @@ use crate::world::World;
 pub(crate) fn all(world: &World) -> Vec<String> {
     let mut wrong = world.complaints.clone();
     for link in &world.links.all {
-        wrong.extend(link.wire.complaints.iter().cloned());
-        if !link.wire.closed {
+        wrong.extend(link.wire.complaints());
+        if !link.wire.closed() {
             wrong.push("a wire is left open".into());
         }
     }
@@ -45,6 +46,7 @@ pub(crate) fn all(world: &World) -> Vec<String> {
         wrong.extend(found.into_iter().map(|what| format!("client {nth}: {what}")));
     }
     judge_origins(world, &mut wrong);
+    judge_seals(world, &mut wrong);
     wrong
 }
 
@@ -107,8 +109,11 @@ fn judge_calm(client: &Client, taste: Taste, wrong: &mut Vec<String>) {
         Some(Expected::Broken) => client.ended == Some(Ended::Reset),
         _ => false,
     };
-    if client.ended == Some(Ended::Reset) && !broken && !given_up {
-        wrong.push("the connection was reset".into());
+    // Who ended its half, and is not to get more, may miss the notice of our end.
+    let said_all = reader.tunnel_at.is_none() && client.fin_sent;
+    let is_cut = client.ended == Some(Ended::Cut) && !said_all;
+    if (client.ended == Some(Ended::Reset) || is_cut) && !broken && !given_up {
+        wrong.push(format!("the connection ended by {:?}", client.ended));
     }
     let done = given_up
         || reader.closed

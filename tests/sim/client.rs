@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::parse::{self, Framing};
 use crate::plan::{Exchange, Expected, How, Leave, Taste};
 use crate::random::{Random, payload};
-use crate::wires::{Ended, MemoryWire};
+use crate::wires::{Ended, Stack};
 
 /// What a client waits for before it sends a segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -253,7 +253,7 @@ impl Client {
     }
 
     /// Sends a piece, or leaves.
-    pub(crate) fn act(&mut self, wire: &mut MemoryWire, random: &mut Random) {
+    pub(crate) fn act(&mut self, wire: &mut Stack, random: &mut Random) {
         if self.is_finished() {
             self.fin_sent = true;
             return wire.peer_fin();
@@ -297,20 +297,20 @@ impl Client {
     }
 
     /// Does it take bytes, and are there any?
-    pub(crate) fn can_take(&self, wire: &MemoryWire) -> bool {
+    pub(crate) fn can_take(&self, wire: &Stack) -> bool {
         let willing = !self.gone && self.ended.is_none() && self.received.len() < self.takes_bytes_max;
         willing && wire.peer_has_news()
     }
 
     /// Takes a piece.
-    pub(crate) fn take(&mut self, wire: &mut MemoryWire, random: &mut Random) {
+    pub(crate) fn take(&mut self, wire: &mut Stack, random: &mut Random) {
         let most = if random.one_in(2) {
             65_536
         } else {
             random.between(1, 200)
         };
         match wire.peer_take(most.min(self.takes_bytes_max - self.received.len())) {
-            Ok(bytes) => self.received.extend_from_slice(bytes),
+            Ok(bytes) => self.received.extend(bytes),
             Err(ended) => self.ended = Some(ended),
         }
         self.reader.advance(&self.received, &self.exchanges);

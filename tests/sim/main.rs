@@ -18,6 +18,7 @@ mod plan;
 mod public;
 mod random;
 mod records;
+mod seals;
 mod server;
 mod setting;
 mod wires;
@@ -35,6 +36,9 @@ use crate::wires::Manner;
 use crate::world::World;
 
 const SEEDS: u64 = 256;
+
+/// Seeds over sealed wires.
+const SEALED_SEEDS: u64 = 1_000;
 
 /// A seed that takes longer is mentioned.
 const SLOW: Duration = Duration::from_secs(2);
@@ -59,6 +63,8 @@ fn setting(seed: u64) -> Setting {
         settings.write_timeout = seconds(&[None, Some(5)]);
     }
     let clients = draw_clients(taste, &mut random);
+    let mut seals = Random::new(!seed);
+    let [client_seals, origin_seals] = [(); 2].map(|()| seals.pick(&[0, 0, 0, 0, 1, 1, 1, 2]));
     Setting {
         seed,
         taste,
@@ -82,6 +88,8 @@ fn setting(seed: u64) -> Setting {
         pipes_max: [0, 64, 1, 64][seed as usize % 4],
         client_manner: None,
         origin_manner: None,
+        client_seals,
+        origin_seals,
         spoil: Spoil::Nothing,
         trace: false,
     }
@@ -128,6 +136,10 @@ fn number_from(variable: &str) -> Option<u64> {
 
 #[test]
 fn sessions_keep_their_promises() {
+    keep_promises(SEEDS, setting);
+}
+
+fn keep_promises(seeds: u64, setting: impl Fn(u64) -> Setting) {
     if let Some(seed) = number_from("SIM_SEED") {
         let mut setting = setting(seed);
         setting.trace = true;
@@ -137,7 +149,7 @@ fn sessions_keep_their_promises() {
         }
         return;
     }
-    let seeds = number_from("SIM_SEEDS").unwrap_or(SEEDS);
+    let seeds = number_from("SIM_SEEDS").unwrap_or(seeds);
     let mut failed = 0;
     for seed in 0..seeds {
         let began = std::time::Instant::now();
@@ -166,12 +178,24 @@ fn smooth(piece_max: usize) -> Manner {
     }
 }
 
-/// However the bytes are cut, clients and origins get the same.
+/// As over plain wires: over those of which one is sealed at least.
+#[test]
+fn sealed_wires_keep_their_promises() {
+    keep_promises(SEALED_SEEDS, |seed| {
+        let mut drawn = setting(seed);
+        let seals = [(1, 0), (0, 1), (1, 1), (2, 1), (1, 2), (2, 0), (0, 2), (2, 2)];
+        (drawn.client_seals, drawn.origin_seals) = Random::new(!seed).pick(&seals);
+        drawn
+    });
+}
+
+/// However the bytes are cut and sealed, clients and origins get the same.
 #[test]
 fn the_outcome_does_not_depend_on_how_bytes_are_cut() {
     for seed in 0..number_from("SIM_SEEDS").unwrap_or(SEEDS) / 4 {
-        let cut = |piece_max: usize, scratch_bytes: usize, pipes_max: usize| {
+        let cut = |piece_max: usize, scratch_bytes: usize, pipes_max: usize, seals: (usize, usize)| {
             let mut drawn = setting(seed);
+            (drawn.client_seals, drawn.origin_seals) = seals;
             let mut random = Random::new(seed);
             drawn.taste = Taste {
                 calm: true,
@@ -203,14 +227,19 @@ fn the_outcome_does_not_depend_on_how_bytes_are_cut() {
             at_origins.sort();
             (at_client, at_origins)
         };
-        let whole = cut(1 << 20, 65_536, 0);
-        for (piece_max, scratch_bytes, pipes_max) in
-            [(1, 65_536, 0), (13, 100, 1), (1000, 64, 64), (1 << 20, 4096, 64)]
-        {
-            let other = cut(piece_max, scratch_bytes, pipes_max);
+        let whole = cut(1 << 20, 65_536, 0, (0, 0));
+        for (piece_max, scratch_bytes, pipes_max, seals) in [
+            (1, 65_536, 0, (0, 0)),
+            (13, 100, 1, (0, 0)),
+            (1000, 64, 64, (0, 0)),
+            (1 << 20, 4096, 64, (0, 0)),
+            (100, 65_536, 64, (1, 0)),
+            (1000, 100, 1, (2, 1)),
+        ] {
+            let other = cut(piece_max, scratch_bytes, pipes_max, seals);
             if other != whole {
                 let same = if other.0 == whole.0 { "origins" } else { "client" };
-                panic!("seed {seed}, pieces of {piece_max}: another outcome for the {same}");
+                panic!("seed {seed}, pieces of {piece_max}, seals {seals:?}: another outcome for the {same}");
             }
         }
     }
@@ -221,10 +250,11 @@ fn the_outcome_does_not_depend_on_how_bytes_are_cut() {
 fn errors_at_every_byte() {
     use std::io::ErrorKind as K;
     let kinds = [K::ConnectionReset, K::BrokenPipe, K::TimedOut];
-    for seed in [1, 4, 7] {
+    for (seed, seals) in [(1, 0), (4, 0), (7, 0), (1, 1)] {
         let broken = |on_client: bool, on_read: bool, at: usize, pipes_max: usize| {
             let mut drawn = setting(seed);
             drawn.pipes_max = pipes_max;
+            (drawn.client_seals, drawn.origin_seals) = (seals, seals);
             drawn.taste.fine = true;
             drawn.taste.calm = true;
             drawn.clients = draw_clients(drawn.taste, &mut Random::new(seed));
@@ -253,10 +283,11 @@ fn errors_at_every_byte() {
             let longest = broken(on_client, on_read, usize::MAX, 0).unwrap_or_default();
             assert!(longest > 100, "seed {seed} is no good example: {longest} bytes");
             for at in 0..=longest {
-                for pipes_max in [0, 64] {
-                    if let Err(wrong) = broken(on_client, on_read, at, pipes_max) {
+                // What is sealed is not spliced.
+                for pipes_max in if seals == 0 { &[0, 64][..] } else { &[0] } {
+                    if let Err(wrong) = broken(on_client, on_read, at, *pipes_max) {
                         panic!(
-                            "seed {seed}, the client's wire: {on_client}, reading: {on_read}, byte {at}, pipes: {pipes_max}: {wrong}"
+                            "seed {seed}, seals {seals}, the client's wire: {on_client}, reading: {on_read}, byte {at}, pipes: {pipes_max}: {wrong}"
                         );
                     }
                 }
@@ -294,11 +325,17 @@ fn what_is_spoiled_is_noticed() {
         Spoil::OpenWire,
         Spoil::Deaf,
         Spoil::Scratch,
+        Spoil::ClearByte,
+        Spoil::LostNotice,
+        Spoil::LostFlush,
     ];
     for spoil in spoils {
         let noticed = (0..20).filter(|&nth| {
             let mut spoiled = setting(nth * 3);
             spoiled.spoil = spoil;
+            if matches!(spoil, Spoil::ClearByte | Spoil::LostNotice | Spoil::LostFlush) {
+                (spoiled.client_seals, spoiled.origin_seals) = (1, 1);
+            }
             run(spoiled).is_err()
         });
         let noticed = noticed.count();

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use crate::parse::Framing;
 use crate::plan::{Exchange, Fault, Leave, MALFORMED_ANSWERS, Taste};
 use crate::random::{Random, payload};
-use crate::wires::{Ended, MemoryWire};
+use crate::wires::{Ended, Stack};
 
 /// All requests by number, and which client asks them.
 pub(crate) type Book = HashMap<u32, (usize, Exchange)>;
@@ -54,7 +54,7 @@ pub(crate) struct Origin {
     out: Vec<u8>,
     sent: usize,
     then: Option<Then>,
-    ended: Option<Ended>,
+    pub(crate) ended: Option<Ended>,
     fin_sent: bool,
     gone: bool,
     served: usize,
@@ -107,19 +107,19 @@ impl Origin {
     }
 
     /// Does it take bytes, and are there any?
-    pub(crate) fn can_take(&self, wire: &MemoryWire) -> bool {
+    pub(crate) fn can_take(&self, wire: &Stack) -> bool {
         !self.gone && self.ended.is_none() && wire.peer_has_news()
     }
 
     /// Takes a piece and looks at it.
-    pub(crate) fn take(&mut self, wire: &mut MemoryWire, book: &Book, taste: Taste, random: &mut Random) {
+    pub(crate) fn take(&mut self, wire: &mut Stack, book: &Book, taste: Taste, random: &mut Random) {
         let most = if random.one_in(2) {
             65_536
         } else {
             random.between(1, 200)
         };
         match wire.peer_take(most) {
-            Ok(bytes) => self.received.extend_from_slice(bytes),
+            Ok(bytes) => self.received.extend(bytes),
             Err(ended) => {
                 self.ended = Some(ended);
                 // Nobody listens any more.
@@ -157,7 +157,7 @@ impl Origin {
     }
 
     /// Sends a piece, or does what comes then.
-    pub(crate) fn act(&mut self, wire: &mut MemoryWire, random: &mut Random) {
+    pub(crate) fn act(&mut self, wire: &mut Stack, random: &mut Random) {
         let rest = &self.out[self.sent..];
         if !rest.is_empty() {
             let n = random.between(1, rest.len());
@@ -200,7 +200,7 @@ impl Origin {
         matches!(self.phase, Phase::Head) && !self.gone && !self.fin_sent && self.served > 0
     }
 
-    pub(crate) fn expire(&mut self, wire: &mut MemoryWire) {
+    pub(crate) fn expire(&mut self, wire: &mut Stack) {
         self.gone = true;
         wire.peer_close();
     }

@@ -60,7 +60,7 @@ fn number_of(record: &Record) -> Option<u32> {
 
 fn judge_tunnel(world: &World, nth: usize, client: &Client, closes: &[&Record], wrong: &mut Vec<String>) {
     // What was written to the client, taken or not.
-    let written = &world.links.all[client.link].wire.written;
+    let written = world.links.all[client.link].wire.written();
     let mut reader = Reader::default();
     reader.read_on(written, &client.exchanges);
     let upgraded = world.origins.iter().filter_map(|origin| {
@@ -85,11 +85,13 @@ fn judge_tunnel(world: &World, nth: usize, client: &Client, closes: &[&Record], 
     };
     let Some(end) = record.end() else { return };
     let wire = &world.links.all[origin.link].wire;
-    let bytes_out = wire.written.len().saturating_sub(*at) as u64;
+    let bytes_out = wire.written().len().saturating_sub(*at) as u64;
     let bytes_in = reader.tunnel_at.map_or(0, |at| written.len() - at) as u64;
     let exchange = client.exchanges.last().map(|exchange| exchange.answer.tunnel);
-    // To an origin that ended its half, and with that all it had to say, a last word may be lost in order.
-    let is_last_word_lost = |down| bytes_in == down && wire.broken;
+    // To an origin that ended its half, and with that all it had to say, a last word may be lost in order; and a client
+    // that was told all of it may leave by a reset.
+    let has_broken = wire.memory().broken || world.links.all[client.link].wire.memory().broken;
+    let is_last_word_lost = |down| bytes_in == down && has_broken;
     if let (None, false, Some((up, down, _))) = (&record.error, end.active_at_termination, exchange)
         && (bytes_in, bytes_out) != (down as u64, up as u64)
         && !is_last_word_lost(down as u64)

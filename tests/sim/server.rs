@@ -170,7 +170,7 @@ impl Server {
             9 => {
                 let nth = world.random.below(world.links.all.len());
                 let wire = &mut world.links.all[nth].wire;
-                if !wire.closed {
+                if !wire.closed() {
                     wire.peer_reset(std::io::ErrorKind::ConnectionReset);
                 }
             }

@@ -27,6 +27,12 @@ pub(crate) enum Spoil {
     Deaf,
     /// The scratch buffer is exchanged for a smaller one.
     Scratch,
+    /// A sealed wire lets a byte out in the clear.
+    ClearByte,
+    /// A sealed wire does not say its end.
+    LostNotice,
+    /// A sealed wire forgets what it kept when it is to flush it.
+    LostFlush,
 }
 
 /// What a seed is made of.
@@ -44,6 +50,9 @@ pub(crate) struct Setting {
     /// How the client's and the origins' wires behave; drawn for each wire where `None`.
     pub(crate) client_manner: Option<Manner>,
     pub(crate) origin_manner: Option<Manner>,
+    /// How often the client's and the origins' wires are sealed.
+    pub(crate) client_seals: usize,
+    pub(crate) origin_seals: usize,
     pub(crate) spoil: Spoil,
     pub(crate) trace: bool,
 }

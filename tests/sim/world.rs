@@ -36,7 +36,7 @@ use crate::origin::{Book, Origin};
 use crate::plan::{Exchange, OWN_ADDRESS, OWN_PORT, Taste};
 use crate::random::Random;
 use crate::setting::{Setting, Spoil};
-use crate::wires::{Manner, MemoryWire};
+use crate::wires::{Manner, MemoryWire, Role, Sealed, Stack, Temper};
 
 pub(crate) use self::answers::{Pending, What, dialled, refused};
 pub(crate) use self::links::wire_id;
@@ -54,6 +54,9 @@ const EVERYTHING: Worth = Worth {
 
 /// A turn ends with its bytes here: the clock that its time goes by stands outside of the seed.
 const FOR_EVER: Duration = Duration::from_secs(3600);
+
+/// Records of a byte that leave byte by byte take too long.
+const SEALED_PIECE_MIN: usize = 32;
 
 /// The port of the first client; the others have those above it.
 const FIRST_CLIENT_PORT: u16 = 40_000;
@@ -157,7 +160,8 @@ impl World {
             self.book.insert(exchange.ask.number, (nth, exchange.clone()));
         }
         let manner = self.setting.client_manner.unwrap_or_else(|| self.manner());
-        let link = self.open(manner, Owner::Conn(conn_id(nth), Side::Client));
+        let owner = Owner::Conn(conn_id(nth), Side::Client);
+        let link = self.open(manner, self.setting.client_seals, Role::Server, owner);
         let taste = self.setting.taste;
         self.clients
             .push(Client::new(link, exchanges, taste, &mut self.random));
@@ -204,9 +208,20 @@ impl World {
         }
     }
 
-    /// A wire that takes bytes.
-    fn open(&mut self, manner: Manner, owner: Owner) -> usize {
-        let wire = MemoryWire::new(manner, self.random.fork());
+    /// A wire that takes bytes, sealed so many times.
+    fn open(&mut self, mut manner: Manner, seals: usize, role: Role, owner: Owner) -> usize {
+        if seals > 0 {
+            manner.piece_max = manner.piece_max.max(SEALED_PIECE_MIN);
+        }
+        let Setting { taste, spoil, .. } = self.setting;
+        let temper = Temper {
+            calm: taste.calm,
+            spoil,
+        };
+        let mut wire = Stack::Plain(MemoryWire::new(manner, self.random.fork()));
+        for _ in 0..seals {
+            wire = Stack::Sealed(Box::new(Sealed::new(wire, role, temper, self.random.fork())));
+        }
         let ready = Ready {
             writable: true,
             ..Ready::default()
@@ -223,8 +238,9 @@ impl World {
 
     /// Bytes that went over the busiest wire in its busier direction.
     pub(crate) fn longest_stream(&self) -> usize {
-        let busier = |link: &Link| link.wire.written.len().max(link.wire.read_bytes);
-        self.links.all.iter().map(busier).max().unwrap_or_default()
+        let memories = self.links.all.iter().map(|link| link.wire.memory());
+        let busier = |memory: &MemoryWire| memory.written.len().max(memory.read_bytes);
+        memories.map(busier).max().unwrap_or_default()
     }
 
     /// Shows what clients and origins received.

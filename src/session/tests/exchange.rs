@@ -121,3 +121,23 @@ fn the_end_of_a_chunked_response_may_leave_as_slowly_as_the_rest() {
     let idle = bench.session.deadline(&bench.flows, &bench.settings);
     assert_eq!(idle, Some(bench.now + Duration::from_secs(60)));
 }
+
+#[test]
+fn a_response_is_over_when_its_end_has_left_the_wire() {
+    let mut bench = Bench::new();
+    bench.arrive(Side::Client, &get("1"));
+    bench.dialled(false);
+    bench.leave(Side::Origin);
+    bench.arrive(Side::Origin, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    // All of it passes the gate, and stays in the wire.
+    bench.flows.down.note_under(500);
+    assert!(bench.leave(Side::Client).ends_with("hello"));
+    bench.now += Duration::from_secs(600);
+    bench.feed(Input::Expired);
+    assert!(!bench.session.is_done());
+    bench.flows.down.note_under(0);
+    bench.feed(Input::Moved);
+    bench.arrive(Side::Client, &get("2"));
+    bench.dialled(false);
+    assert!(bench.leave(Side::Origin).starts_with("GET /2 "));
+}

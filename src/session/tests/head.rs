@@ -215,3 +215,18 @@ fn a_head_that_can_not_be_parsed_is_answered_as_its_accept_asks() {
         );
     }
 }
+
+#[test]
+fn a_client_that_leaves_an_engine_no_room_to_answer_is_not_read() {
+    let mut bench = Bench::new();
+    bench.arrive(Side::Client, "GET http://10.0.0.1/");
+    assert!(bench.flows.up.wants_bytes());
+    bench.flows.down.note_under(24);
+    bench.arrive(Side::Client, &"x".repeat(4096));
+    assert!(!bench.flows.up.wants_bytes());
+    bench.flows.down.note_under(0);
+    bench.feed(Input::Moved);
+    assert!(bench.flows.up.wants_bytes());
+    bench.arrive(Side::Client, " HTTP/1.1\r\n\r\n");
+    assert!(bench.leave(Side::Client).starts_with("HTTP/1.1 407 "));
+}

@@ -3,6 +3,7 @@
 
 mod arrival;
 mod asking;
+mod closing;
 mod dial;
 mod exchange;
 mod head;

@@ -80,3 +80,46 @@ fn a_tunnel_that_ended_in_order_names_no_error_of_its_last_word() {
         assert_eq!(record.error.as_deref(), error, "{end:?} {side:?} {said}");
     }
 }
+
+#[test]
+fn a_tunnel_ends_when_what_tells_of_its_ends_has_left() {
+    let mut bench = Bench::new();
+    bench.settings.idle_timeout = None;
+    bench.arrive(Side::Client, "CONNECT 44.1.2.3:443 HTTP/1.1\r\n\r\n");
+    bench.dialled(false);
+    bench.leave(Side::Client);
+    for side in [Side::Client, Side::Origin] {
+        bench.flows.from(side).end = End::Passed;
+        bench.flows.from(side).note_under(24);
+        bench.feed(Input::Moved);
+    }
+    assert!(!bench.session.is_done());
+    let deadline = bench.session.deadline(&bench.flows, &bench.settings);
+    assert_eq!(deadline, Some(bench.now + Duration::from_secs(60)));
+    for side in [Side::Client, Side::Origin] {
+        assert!(!bench.session.is_done());
+        bench.flows.from(side).note_under(0);
+        bench.feed(Input::Moved);
+    }
+    assert!(matches!(
+        bench.actions.last(),
+        Some(Action::Close(Close::Orderly))
+    ));
+    assert_eq!(bench.logged().error, None);
+}
+
+#[test]
+fn a_cut_is_passed_on_as_one_though_something_else_ends_the_tunnel() {
+    for end in [Input::Expired, Input::Terminate] {
+        let mut bench = Bench::new();
+        bench.arrive(Side::Client, "CONNECT 44.1.2.3:443 HTTP/1.1\r\n\r\n");
+        bench.dialled(false);
+        bench.leave(Side::Client);
+        bench.flows.down.end = End::Cut;
+        bench.arrive(Side::Origin, "what the client does not take");
+        assert!(!bench.session.is_done());
+        bench.now += Duration::from_secs(3600);
+        bench.feed(end);
+        assert!(matches!(bench.actions.last(), Some(Action::Close(Close::Abort))));
+    }
+}

@@ -14,6 +14,7 @@ use smokescreen::session::{DialFail, Dialled};
 
 use crate::origin::Origin;
 use crate::plan::{Fate, SITES, Site};
+use crate::wires::Role;
 
 use super::World;
 use super::links::wire_id;
@@ -158,7 +159,8 @@ impl World {
         let standing = match answer {
             Ok(remote) => {
                 let manner = self.setting.origin_manner.unwrap_or_else(|| self.manner());
-                let link = self.open(manner, Owner::Race(ticket.conn));
+                let seals = self.setting.origin_seals;
+                let link = self.open(manner, seals, Role::Client, Owner::Race(ticket.conn));
                 self.origins.push(Origin::new(link, remote));
                 Standing::Won {
                     wire: wire_id(link),

@@ -6,7 +6,7 @@ use smokescreen::io::wire::{Ready, Wire};
 use smokescreen::io::wires::Owner;
 use smokescreen::server::ends::WireTable;
 
-use crate::wires::MemoryWire;
+use crate::wires::Stack;
 
 /// A turn that looks at its wires more often than this makes no progress.
 const LOOKS_PER_TURN_MAX: usize = 2_000_000;
@@ -14,7 +14,7 @@ const LOOKS_PER_TURN_MAX: usize = 2_000_000;
 /// A wire, what the poll said of it, and who hears of it.
 #[derive(Debug)]
 pub(crate) struct Link {
-    pub(crate) wire: MemoryWire,
+    pub(crate) wire: Stack,
     pub(crate) ready: Ready,
     pub(crate) owner: Owner,
 }
@@ -32,16 +32,16 @@ pub(crate) struct Links {
 }
 
 impl Links {
-    pub(super) fn open(&mut self, wire: MemoryWire, ready: Ready, owner: Owner) -> usize {
+    pub(super) fn open(&mut self, wire: Stack, ready: Ready, owner: Owner) -> usize {
         self.all.push(Link { wire, ready, owner });
         self.all.len() - 1
     }
 }
 
 impl WireTable for Links {
-    type Wire = MemoryWire;
+    type Wire = Stack;
 
-    fn wire(&mut self, id: WireId) -> Option<(&mut MemoryWire, &mut Ready)> {
+    fn wire(&mut self, id: WireId) -> Option<(&mut Stack, &mut Ready)> {
         self.looks += 1;
         assert!(self.looks < LOOKS_PER_TURN_MAX, "a turn makes no progress");
         let link = &mut self.all[link_of(id)];
@@ -60,13 +60,21 @@ impl WireTable for Links {
             println!("{:>16} close {}", "", id.index);
         }
         if !self.stay_open {
-            self.all[link_of(id)].wire.close();
+            let wire = &mut self.all[link_of(id)].wire;
+            wire.close();
+            wire.shut();
         }
     }
 
     fn abort(&mut self, id: WireId) {
-        self.all[link_of(id)].wire.abort();
-        self.close(id);
+        if self.trace {
+            println!("{:>16} abort {}", "", id.index);
+        }
+        if !self.stay_open {
+            let wire = &mut self.all[link_of(id)].wire;
+            wire.abort();
+            wire.shut();
+        }
     }
 }
 

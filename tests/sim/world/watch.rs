@@ -1,7 +1,8 @@
 //! What must hold at every step of a connection, and what is spoiled on the way to see that it is noticed.
 
-use smokescreen::flow::Flows;
+use smokescreen::flow::{Below, Flows};
 use smokescreen::io::scratch::Scratch;
+use smokescreen::io::wire::Wire as _;
 use smokescreen::io::wires::Owner;
 use smokescreen::net::Side;
 use smokescreen::policy::Vetted;
@@ -12,7 +13,7 @@ use smokescreen::session::{Action, Input, Session};
 use crate::plan::How;
 use crate::public::may_be_dialled;
 use crate::setting::Spoil;
-use crate::wires::MemoryWire;
+use crate::wires::Stack;
 
 use super::links::Link;
 use super::{World, conn_id};
@@ -37,6 +38,7 @@ impl World {
                 self.judge_flows(nth, flows);
                 if ended == Turn::Rest {
                     self.judge_rest(nth, session, flows);
+                    self.judge_waiting(nth, flows);
                 }
                 self.spoil_wires();
             }
@@ -81,7 +83,7 @@ impl World {
     /// The wire to the origin that a connection has now.
     fn origin_of(&self, nth: usize) -> Option<usize> {
         let owner = Owner::Conn(conn_id(nth), Side::Origin);
-        let is_it = |link: &Link| link.owner == owner && !link.wire.closed;
+        let is_it = |link: &Link| link.owner == owner && !link.wire.closed();
         self.links.all.iter().position(is_it)
     }
 
@@ -105,6 +107,22 @@ impl World {
             && deadline.is_some_and(|at| at <= expired_at)
         {
             self.complain(format!("conn {nth} expired and its deadline is still due"));
+        }
+    }
+
+    /// What a wire keeps while its connection waits: the session knows of it, and the network owes the room for it.
+    fn judge_waiting(&mut self, nth: usize, flows: &Flows) {
+        let client = (self.clients[nth].link, &flows.down);
+        let origin = self.origin_of(nth).map(|link| (link, &flows.up));
+        for (link, flow) in std::iter::once(client).chain(origin) {
+            let Link { wire, ready, .. } = &self.links.all[link];
+            let (under, below, can_leave) = (wire.under(), flow.below(), ready.writable);
+            let is_known = matches!(below, Below::Engine(bytes) if bytes == under);
+            if under > 0 && !flow.dead && (can_leave || !is_known) {
+                self.complain(format!(
+                    "conn {nth}: wire {link} keeps {under} bytes, known as {below:?}, that can leave: {can_leave}"
+                ));
+            }
         }
     }
 
@@ -140,7 +158,7 @@ impl World {
     }
 
     fn spoil_wires(&mut self) {
-        let byte = |wire: &mut MemoryWire| match wire.written.last_mut() {
+        let byte = |wire: &mut Stack| match wire.memory_mut().written.last_mut() {
             Some(byte) => {
                 *byte ^= 0x15;
                 true

@@ -1,4 +1,4 @@
-//! Wires in memory, with what a kernel may do: bytes that arrive in pieces, buffers that take a part, EAGAIN, edges
+//! A socket in memory, with what a kernel may do: bytes that arrive in pieces, buffers that take a part, EAGAIN, edges
 //! that come once, FINs announced or not, resets in either direction at any byte. Knows nothing of messages.
 
 use std::collections::VecDeque;
@@ -8,6 +8,11 @@ use std::os::fd::BorrowedFd;
 use smokescreen::io::wire::{Ready, Wire};
 
 use crate::random::Random;
+
+use super::Ended;
+
+/// So many calls that come to nothing are not made before something happens.
+const IDLE_CALLS_MAX: usize = 256;
 
 /// How a wire behaves.
 #[derive(Clone, Copy, Debug)]
@@ -28,13 +33,6 @@ pub(crate) struct Manner {
     pub(crate) break_write: Option<(usize, ErrorKind)>,
 }
 
-/// How a stream ended, as its receiver sees it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Ended {
-    Fin,
-    Reset,
-}
-
 /// A connection: the proxy's end is a [`Wire`], the peer's are the methods that begin with `peer_`.
 #[derive(Debug)]
 pub(crate) struct MemoryWire {
@@ -51,7 +49,7 @@ pub(crate) struct MemoryWire {
     pub(crate) written: Vec<u8>,
     taken: usize,
     hung_up: bool,
-    aborted: bool,
+    pub(crate) aborted: bool,
     /// The proxy closed it.
     pub(crate) closed: bool,
     /// The peer sees a reset.
@@ -63,6 +61,8 @@ pub(crate) struct MemoryWire {
     wants_room: bool,
     owes_read_edge: bool,
     owes_failure_edge: bool,
+    /// Calls that came to nothing since something happened.
+    idle_calls: usize,
     /// What the proxy did wrong.
     pub(crate) complaints: Vec<String>,
 }
@@ -89,6 +89,7 @@ impl MemoryWire {
             wants_room: false,
             owes_read_edge: false,
             owes_failure_edge: false,
+            idle_calls: 0,
             complaints: Vec::new(),
         }
     }
@@ -113,6 +114,7 @@ impl MemoryWire {
 
     /// Something happens: bytes arrive, room appears, an end is told.
     pub(crate) fn stir(&mut self, ready: &mut Ready) {
+        self.idle_calls = 0;
         if std::mem::take(&mut self.owes_failure_edge) {
             *ready = Ready {
                 readable: true,
@@ -210,7 +212,7 @@ impl MemoryWire {
     }
 
     /// The peer takes at most `most` bytes, or learns of the end.
-    pub(crate) fn peer_take(&mut self, most: usize) -> Result<&[u8], Ended> {
+    pub(crate) fn peer_take(&mut self, most: usize) -> Result<Vec<u8>, Ended> {
         if self.peer_sees_reset {
             return Err(Ended::Reset);
         }
@@ -219,11 +221,11 @@ impl MemoryWire {
         }
         let from = self.taken;
         self.taken = self.written.len().min(from + most);
-        Ok(&self.written[from..self.taken])
+        Ok(self.written[from..self.taken].to_vec())
     }
 
-    /// The proxy closes. Unread bytes, or an abort, become a reset that overtakes what the peer has not taken yet.
-    pub(crate) fn close(&mut self) {
+    /// The proxy drops it. Unread bytes, or an abort, become a reset that overtakes what the peer has not taken yet.
+    pub(crate) fn shut(&mut self) {
         if self.closed {
             self.complaints.push("closed twice".into());
         }
@@ -250,6 +252,8 @@ impl MemoryWire {
             if self.read_bytes >= at {
                 self.arrived = 0;
                 self.fail(kind);
+                // What arrived before another failure is lost too, and that is no end.
+                self.failure = Some(kind);
                 self.manner.break_read = None;
                 there = 0;
             }
@@ -259,12 +263,12 @@ impl MemoryWire {
             return match self.failure.take() {
                 Some(kind) => Err(kind.into()),
                 None if self.broken || self.fin_arrived => Ok(0),
-                None => Err(ErrorKind::WouldBlock.into()),
+                None => Err(self.would_block()),
             };
         }
         if self.random.one_in(self.manner.again_one_in) {
             self.owes_read_edge = true;
-            return Err(ErrorKind::WouldBlock.into());
+            return Err(self.would_block());
         }
         let n = self.piece(there);
         // Whoever takes a short read for the last one must hear of the rest again.
@@ -272,6 +276,16 @@ impl MemoryWire {
         self.arrived -= n;
         self.read_bytes += n;
         Ok(n)
+    }
+
+    /// Nobody asks again and again though nothing happens.
+    fn would_block(&mut self) -> io::Error {
+        self.idle_calls += 1;
+        if self.idle_calls == IDLE_CALLS_MAX {
+            self.complaints
+                .push(format!("{IDLE_CALLS_MAX} calls that came to nothing"));
+        }
+        ErrorKind::WouldBlock.into()
     }
 
     /// So many of the bytes offered are taken now.
@@ -300,7 +314,7 @@ impl MemoryWire {
         }
         if fits == 0 || self.random.one_in(self.manner.again_one_in) {
             self.wants_room = true;
-            return Err(ErrorKind::WouldBlock.into());
+            return Err(self.would_block());
         }
         let n = self.piece(fits);
         self.wants_room |= n < offered;

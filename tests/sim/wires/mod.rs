@@ -1,0 +1,204 @@
+//! The wires of a seed: in memory (`memory`), or sealed over such a one, once or twice, as TLS would (`sealed`). What
+//! travels over them is not known here.
+
+mod engine;
+mod memory;
+mod peer;
+mod record;
+mod sealed;
+
+use std::io::{self, ErrorKind};
+use std::os::fd::BorrowedFd;
+
+use smokescreen::io::wire::{Ready, Wire};
+
+pub(crate) use self::engine::Role;
+pub(crate) use self::memory::{Manner, MemoryWire};
+pub(crate) use self::sealed::{Sealed, Sent, Temper};
+
+/// How a stream ended, as its receiver sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Ended {
+    /// By a FIN; behind the notice of an end where the wire has such.
+    Fin,
+    /// By a FIN without the notice that the wire has for ends: nobody takes what came for complete.
+    Cut,
+    Reset,
+}
+
+/// A connection as a seed draws it: the proxy's end is a [`Wire`], the peer's are the methods that begin with `peer_`.
+#[derive(Debug)]
+pub(crate) enum Stack {
+    Plain(MemoryWire),
+    Sealed(Box<Sealed>),
+}
+
+/// Calls the same method of whatever it is.
+macro_rules! each {
+    ($stack:expr, $wire:ident => $call:expr) => {
+        match $stack {
+            Stack::Plain($wire) => $call,
+            Stack::Sealed($wire) => $call,
+        }
+    };
+}
+
+impl Stack {
+    /// The bottom.
+    pub(crate) fn memory(&self) -> &MemoryWire {
+        match self {
+            Stack::Plain(wire) => wire,
+            Stack::Sealed(wire) => wire.below.memory(),
+        }
+    }
+
+    pub(crate) fn memory_mut(&mut self) -> &mut MemoryWire {
+        match self {
+            Stack::Plain(wire) => wire,
+            Stack::Sealed(wire) => wire.below.memory_mut(),
+        }
+    }
+
+    /// The layers that seal, from the top.
+    pub(crate) fn sealed(&self) -> impl Iterator<Item = &Sealed> {
+        std::iter::successors(self.top(), |wire| wire.below.top())
+    }
+
+    fn top(&self) -> Option<&Sealed> {
+        match self {
+            Stack::Plain(_) => None,
+            Stack::Sealed(wire) => Some(wire),
+        }
+    }
+
+    /// Everything that was ever accepted from the session.
+    pub(crate) fn written(&self) -> &[u8] {
+        each!(self, wire => &wire.written)
+    }
+
+    /// The proxy closed it.
+    pub(crate) fn closed(&self) -> bool {
+        self.memory().closed
+    }
+
+    /// What was done wrong on it, or arrived wrong.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        let above = self.sealed().flat_map(|wire| &wire.complaints);
+        above.chain(&self.memory().complaints).cloned().collect()
+    }
+
+    /// Does the network owe the proxy anything?
+    pub(crate) fn owes_news(&self) -> bool {
+        each!(self, wire => wire.owes_news())
+    }
+
+    /// Something happens: bytes arrive, room appears, an end is told.
+    pub(crate) fn stir(&mut self, ready: &mut Ready) {
+        each!(self, wire => wire.stir(ready));
+    }
+
+    /// The peer sends; false: it was told that nobody reads.
+    pub(crate) fn peer_send(&mut self, bytes: &[u8]) -> bool {
+        each!(self, wire => wire.peer_send(bytes))
+    }
+
+    /// The peer half-closes.
+    pub(crate) fn peer_fin(&mut self) {
+        each!(self, wire => wire.peer_fin());
+    }
+
+    /// The peer closes both halves.
+    pub(crate) fn peer_close(&mut self) {
+        each!(self, wire => wire.peer_close());
+    }
+
+    /// The peer is gone in this way, or, where a FIN alone is no end, by one.
+    pub(crate) fn peer_reset(&mut self, kind: ErrorKind) {
+        each!(self, wire => wire.peer_reset(kind));
+    }
+
+    /// Is there anything for the peer to take, bytes or an end?
+    pub(crate) fn peer_has_news(&self) -> bool {
+        each!(self, wire => wire.peer_has_news())
+    }
+
+    /// The peer takes at most `most` bytes, or learns of the end. None at all may come of it: what was there was the
+    /// engine's.
+    pub(crate) fn peer_take(&mut self, most: usize) -> Result<Vec<u8>, Ended> {
+        each!(self, wire => wire.peer_take(most))
+    }
+
+    /// The proxy drops it.
+    pub(crate) fn shut(&mut self) {
+        self.memory_mut().shut();
+    }
+}
+
+impl Wire for Stack {
+    fn read(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
+        each!(self, wire => wire.read(into))
+    }
+
+    fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+        each!(self, wire => wire.write(first, second))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        each!(self, wire => wire.flush())
+    }
+
+    fn under(&self) -> u32 {
+        each!(self, wire => wire.under())
+    }
+
+    fn takes_again(&mut self) -> bool {
+        each!(self, wire => wire.takes_again())
+    }
+
+    fn hangup(&mut self) -> io::Result<()> {
+        each!(self, wire => wire.hangup())
+    }
+
+    fn close(&mut self) {
+        each!(self, wire => wire.close());
+    }
+
+    fn close_says_end(&self) -> bool {
+        each!(self, wire => wire.close_says_end())
+    }
+
+    fn abort(&mut self) {
+        each!(self, wire => wire.abort());
+    }
+
+    fn has_news(&mut self) -> bool {
+        each!(self, wire => wire.has_news())
+    }
+
+    fn held_bytes(&self) -> usize {
+        match self.closed() {
+            true => 0,
+            false => each!(self, wire => wire.held_bytes()),
+        }
+    }
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        each!(self, wire => wire.take_error())
+    }
+
+    fn short_read_means_drained(&self) -> bool {
+        each!(self, wire => wire.short_read_means_drained())
+    }
+
+    fn can_splice(&self) -> bool {
+        each!(self, wire => wire.can_splice())
+    }
+
+    fn splice_to(&mut self, pipe: BorrowedFd<'_>, n: usize) -> io::Result<usize> {
+        each!(self, wire => wire.splice_to(pipe, n))
+    }
+
+    fn splice_from(&mut self, pipe: BorrowedFd<'_>, n: usize) -> io::Result<usize> {
+        each!(self, wire => wire.splice_from(pipe, n))
+    }
+}
