@@ -38,7 +38,7 @@ use crate::world::World;
 const SEEDS: u64 = 256;
 
 /// Seeds over sealed wires.
-const SEALED_SEEDS: u64 = 1_000;
+const SEALED_SEEDS: u64 = 2_000;
 
 /// A seed that takes longer is mentioned.
 const SLOW: Duration = Duration::from_secs(2);

@@ -70,7 +70,7 @@ fn judge_cuts(world: &World, wrong: &mut Vec<String>) {
         }
     }
     for client in &world.clients {
-        let last = client.reader.finals.iter().zip(&client.exchanges).last();
+        let last = client.reader.finals.iter().zip(&client.exchanges).next_back();
         let ends_with_source = |answer: &Answer| matches!(answer.body, Body::UntilClose(_) | Body::Absent);
         let last =
             last.filter(|(end, exchange)| end.until_close && !end.ours && ends_with_source(&exchange.answer));

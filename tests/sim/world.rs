@@ -39,8 +39,8 @@ use crate::setting::{Setting, Spoil};
 use crate::wires::{Manner, MemoryWire, Role, Sealed, Stack, Temper};
 
 pub(crate) use self::answers::{Pending, What, dialled, refused};
+use self::links::Links;
 pub(crate) use self::links::wire_id;
-use self::links::{Link, Links};
 
 const ACL: &str = "version: v1\nservices:\n- {name: authed, project: users, action: open}\n\
                    default: {name: default, project: other, action: enforce}\nglobal_deny_list: ['*.internal']\n";
