@@ -46,7 +46,7 @@ impl Process {
     /// when this machine would not go on.
     pub fn run(mut self) -> u8 {
         loop {
-            let heard = match self.serving.turn(self.exit.deadline()) {
+            let heard = match self.serving.serve(self.exit.deadline()) {
                 Ok(heard) => heard,
                 Err(error) => return failed(&error),
             };

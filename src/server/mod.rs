@@ -108,8 +108,22 @@ pub struct Heard {
     pub ended: Option<Open>,
 }
 
+impl Heard {
+    /// Is there anything to be told?
+    fn is_something(&self) -> bool {
+        let Heard {
+            signals,
+            messages,
+            broken,
+            replaced,
+            ended,
+        } = self;
+        *signals || *messages || broken.is_some() || replaced.is_some() || ended.is_some()
+    }
+}
+
 impl Loop {
-    /// Puts a loop together; nothing happens before [`Loop::turn`]. `inbox` is the poll's.
+    /// Puts a loop together; nothing happens before [`Loop::serve`]. `inbox` is the poll's.
     ///
     /// # Errors
     /// The poll's, when a listener can't be registered.
@@ -144,11 +158,21 @@ impl Loop {
         })
     }
 
-    /// One turn: waits until something happens, or until then, and does what can be done.
+    /// Takes turns until there is something to tell the process, or until then. Most turns have nothing for it.
     ///
     /// # Errors
     /// The poll's; anything else is a matter of one connection.
-    pub fn turn(&mut self, until: Option<Instant>) -> io::Result<Heard> {
+    pub fn serve(&mut self, until: Option<Instant>) -> io::Result<Heard> {
+        loop {
+            self.turn(until)?;
+            if self.heard.is_something() || until.is_some_and(|at| at <= self.now()) {
+                return Ok(std::mem::take(&mut self.heard));
+            }
+        }
+    }
+
+    /// One turn: waits until something happens, or until then, and does what can be done.
+    fn turn(&mut self, until: Option<Instant>) -> io::Result<()> {
         let timeout = self.timeout(until);
         match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
@@ -167,7 +191,7 @@ impl Loop {
         self.listen();
         self.give_back();
         self.heard.ended = self.end();
-        Ok(std::mem::take(&mut self.heard))
+        Ok(())
     }
 
     /// When this turn began.
