@@ -266,6 +266,7 @@ impl<P: Ports> Conn<P> {
                     let _ = wire.hangup();
                     self.flows.to(side).note_under(wire.under());
                 }
+                self.tell(Input::Moved, ports);
             }
             Action::DropOrigin => {
                 if let Some(origin) = self.origin.take() {

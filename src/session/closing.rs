@@ -64,13 +64,17 @@ impl Closing {
             _ => {}
         }
         at.flows.up.rx.clear();
-        if self.hung_up.is_none() && !at.flows.down.has_unsent() {
+        if at.flows.down.has_unsent() {
+            return Continue(self);
+        }
+        if self.hung_up.is_none() {
             self.hung_up = Some(at.cx.now);
             at.act(Action::DropOrigin);
+            // Only when that is done does it show whether the wire keeps some of it.
             at.act(Action::Hangup(Side::Client));
+            return Continue(self);
         }
-        let is_told = self.hung_up.is_some() && !at.flows.down.has_unsent();
-        match is_told && at.flows.up.end >= End::Reached {
+        match at.flows.up.end >= End::Reached {
             true => Break(Then::Close(Close::Orderly)),
             false => Continue(self),
         }

@@ -161,7 +161,7 @@ pub enum Action {
     Join(VettedList),
     /// The question, the lookup or the dial under way is of no interest any more.
     Cancel,
-    /// Half-close that side; everything for it was written.
+    /// Half-close that side, for which everything was written, and tell of it by [`Input::Moved`].
     Hangup(Side),
     /// Close the origin's connection.
     DropOrigin,

@@ -4,20 +4,25 @@ use super::*;
 
 #[test]
 fn the_notice_of_the_end_leaves_before_the_connection_closes() {
-    let mut bench = Bench::new();
-    bench.arrive(Side::Client, "GET / HTTP/1.1\r\n\r\n");
-    assert!(bench.leave(Side::Client).starts_with("HTTP/1.1 400 "));
-    assert!(matches!(bench.actions.last(), Some(Action::Hangup(Side::Client))));
-    bench.flows.down.note_under(24);
-    bench.flows.up.note_end();
-    bench.feed(Input::Moved);
-    assert!(!bench.session.is_done());
-    bench.flows.down.note_under(0);
-    bench.feed(Input::Moved);
-    assert!(matches!(
-        bench.actions.last(),
-        Some(Action::Close(Close::Orderly))
-    ));
+    for ended_before in [true, false] {
+        let mut bench = Bench::new();
+        bench.arrive(Side::Client, "GET / HTTP/1.1\r\n\r\n");
+        if ended_before {
+            bench.flows.up.note_end();
+        }
+        assert!(bench.leave(Side::Client).starts_with("HTTP/1.1 400 "));
+        assert!(matches!(bench.actions.last(), Some(Action::Hangup(Side::Client))));
+        bench.flows.down.note_under(24);
+        bench.flows.up.note_end();
+        bench.feed(Input::Moved);
+        assert!(!bench.session.is_done());
+        bench.flows.down.note_under(0);
+        bench.feed(Input::Moved);
+        assert!(matches!(
+            bench.actions.last(),
+            Some(Action::Close(Close::Orderly))
+        ));
+    }
 }
 
 #[test]
