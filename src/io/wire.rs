@@ -25,7 +25,8 @@ pub trait Wire {
     /// `UnexpectedEof`: the connection ended and its transport's notice of an end did not come. Others are the socket's.
     fn read(&mut self, into: &mut Vec<u8>) -> io::Result<usize>;
     /// Takes `first`, then `second`, in one call where both are there: less than offered only where the peer takes no more
-    /// now. What was taken and is not with the kernel yet counts in [`Wire::under`].
+    /// now, or not before something was read, of which [`Wire::takes_again`] tells. What was taken and is not with the
+    /// kernel yet counts in [`Wire::under`].
     ///
     /// # Errors
     /// `WouldBlock` where nothing was taken; others are the socket's.
@@ -33,7 +34,8 @@ pub trait Wire {
     /// Gives the kernel what was taken before.
     ///
     /// # Errors
-    /// `WouldBlock` where it takes no more now and some is left; others are the socket's.
+    /// `WouldBlock` where some is left that it takes no more of now, or that may not leave before something was read, as
+    /// above; others are the socket's.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -46,7 +48,8 @@ pub trait Wire {
     fn takes_again(&mut self) -> bool {
         false
     }
-    /// Half-close: nothing more will be written. What says so, a notice and then a FIN, may wait for [`Wire::flush`].
+    /// Half-close: nothing more will be written. What says so, a notice and then a FIN, may wait for [`Wire::flush`]. To
+    /// be asked twice changes nothing.
     ///
     /// # Errors
     /// The socket's: the peer is gone.
