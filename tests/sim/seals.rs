@@ -42,6 +42,9 @@ fn judge_sent(wire: &Stack, must_arrive: bool) -> Result<(), String> {
     if !layers.iter().any(|layer| layer.was_cut_short) {
         return Err("it was closed in order and the end was not told".into());
     }
+    if must_arrive && layers.first().is_some_and(|layer| layer.was_asked_end) {
+        return Err("it was closed before its end had left".into());
+    }
     match must_arrive && left < taken {
         true => Err(format!("it was closed behind {left} of {taken} bytes")),
         false => Ok(()),
@@ -62,6 +65,10 @@ fn judge_cuts(world: &World, wrong: &mut Vec<String>) {
             continue;
         };
         let client = &world.clients[*owner];
+        if client.reader.tunnel_at.is_none() {
+            // The origin took it for one too early.
+            continue;
+        }
         if was_cut(origin.link) && client.ended == Some(Ended::Fin) {
             wrong.push(format!("tunnel {number} was cut, and ended for its client"));
         }

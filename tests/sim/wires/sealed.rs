@@ -56,6 +56,8 @@ pub(crate) struct Sealed {
     again: bool,
     /// A write while reading failed in this way; whoever writes next learns of it.
     failure: Option<ErrorKind>,
+    /// The session asked it to say its end, and goes on until that has left.
+    pub(crate) was_asked_end: bool,
     /// The wire below was told that nothing more comes.
     has_hung_up: bool,
     /// It was told so, or dropped, with something unsaid: the wire below took no more.
@@ -99,6 +101,7 @@ impl Sealed {
             waits: false,
             again: false,
             failure: None,
+            was_asked_end: false,
             has_hung_up: false,
             was_cut_short: false,
             cut_read: false,
@@ -319,6 +322,7 @@ impl Wire for Sealed {
     }
 
     fn hangup(&mut self) -> io::Result<()> {
+        self.was_asked_end = true;
         self.end();
         self.waits |= !self.engine.done;
         // Where there is nothing to say, nobody would flush it.
