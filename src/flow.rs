@@ -288,6 +288,22 @@ impl Flows {
         self.down.end = End::Open;
     }
 
+    /// The origin takes nothing any more, and what was on the way to it is lost; what it sent before may still be read. Had
+    /// it not ended its half? Then its connection broke, and the end that will be read is a cut.
+    pub fn lose_origin(&mut self) -> bool {
+        self.up.kill();
+        let broke = self.down.end == End::Open;
+        if broke {
+            self.down.end = End::Broken;
+        }
+        broke
+    }
+
+    /// Was either source cut?
+    pub fn has_cut(&self) -> bool {
+        self.up.end == End::Cut || self.down.end == End::Cut
+    }
+
     /// When a byte last moved, either way.
     pub fn touched(&self) -> Instant {
         self.up.touched.max(self.down.touched)

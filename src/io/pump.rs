@@ -197,10 +197,8 @@ pub fn drain(
 ) -> Pumped {
     if !flow.has_unsent() {
         if flow.end_is_due() {
-            // A half-close that fails leaves nothing to be told: the peer is gone.
-            let _ = destination.hangup();
+            hang_up(destination, flow);
             flow.end = End::Passed;
-            flow.note_under(destination.under());
             return Pumped::Moved(0);
         }
         return Pumped::Idle;
@@ -213,6 +211,13 @@ pub fn drain(
         Below::Pipe(bytes) => drain_pipe(destination, ready, flow, bytes, pipe, now),
         Below::Engine(bytes) => flush(destination, ready, flow, bytes, now),
     }
+}
+
+/// Half-closes the destination; what tells of it may wait there. A half-close that fails leaves nothing to be told: the
+/// peer is gone, which reading finds out.
+pub fn hang_up(destination: &mut impl Wire, flow: &mut Flow) {
+    let _ = destination.hangup();
+    flow.note_under(destination.under());
 }
 
 /// Writes our own bytes, then what the gate lets pass.

@@ -10,9 +10,9 @@ use std::time::Instant;
 
 use crate::flow::Flows;
 use crate::io::deadlines::Filed;
-use crate::io::token::{ConnId, Ticket, WireId};
-use crate::io::wire::Wire;
-use crate::net::{ClientKey, Side};
+use crate::io::pump;
+use crate::io::token::{ConnId, WireId};
+use crate::net::ClientKey;
 use crate::policy::Verified;
 use crate::session::{Action, Close, Input, Session, Settings};
 
@@ -100,11 +100,7 @@ impl<P: Ports> Conn<P> {
         stores.scratch.lend_tx(&mut self.flows);
         let after = self.go_on(&mut allowance, ports);
         let Parts { wires, stores, .. } = ports.parts();
-        let mut ends = Ends {
-            wires,
-            client: self.client,
-            origin: self.origin,
-        };
+        let mut ends = self.ends(wires);
         let mut means = Means {
             stores,
             held: &mut self.held,
@@ -142,11 +138,7 @@ impl<P: Ports> Conn<P> {
 
     fn run(&mut self, allowance: &mut Allowance, ports: &mut P) -> Turn {
         let Parts { wires, world, stores } = ports.parts();
-        let mut ends = Ends {
-            wires,
-            client: self.client,
-            origin: self.origin,
-        };
+        let mut ends = self.ends(wires);
         let mut means = Means {
             stores,
             held: &mut self.held,
@@ -251,20 +243,15 @@ impl<P: Ports> Conn<P> {
 
     fn act(&mut self, action: Action, ports: &mut P) {
         match action {
-            Action::Ask(seq, question) => {
-                let conn = self.id;
-                ports.verify(Ticket { conn, seq }, self.client_key(), question);
-            }
+            Action::Ask(seq, question) => ports.verify(self.ticket(seq), self.client_key(), question),
             Action::Resolve(seq, name) => self.look_up(seq, &name, ports),
             Action::Dial(seq, addresses, wanted) => self.dial(seq, addresses, wanted, ports),
             Action::Join(addresses) => self.join(addresses, ports),
             Action::Cancel => self.cancel(ports),
             Action::Hangup(side) => {
-                let id = self.wire(side);
-                if let Some((wire, _)) = id.and_then(|id| ports.parts().wires.wire(id)) {
-                    // A peer that is gone can't be told; reading finds that out.
-                    let _ = wire.hangup();
-                    self.flows.to(side).note_under(wire.under());
+                let Parts { wires, .. } = ports.parts();
+                if let Some((wire, _)) = self.ends(wires).end(side) {
+                    pump::hang_up(wire, self.flows.to(side));
                 }
                 self.tell(Input::Moved, ports);
             }
@@ -285,10 +272,12 @@ impl<P: Ports> Conn<P> {
         self.session.advance(input, &mut self.flows, &mut world.cx());
     }
 
-    fn wire(&self, side: Side) -> Option<WireId> {
-        match side {
-            Side::Client => Some(self.client),
-            Side::Origin => self.origin,
+    /// Its wires, in the table of all.
+    fn ends<'w>(&self, wires: &'w mut P::Wires) -> Ends<'w, P::Wires> {
+        Ends {
+            wires,
+            client: self.client,
+            origin: self.origin,
         }
     }
 }

@@ -151,16 +151,12 @@ impl Exchange {
         None
     }
 
-    /// The origin takes nothing any more, but may have answered before. Where no FIN came first, the end that
-    /// will be read is the failure's.
+    /// The origin takes nothing any more, but may have answered before.
     fn origin_unwritable(&mut self, flows: &mut Flows) {
         if !matches!(self.sending, Sending::Done) {
             self.sending = Sending::Failed;
         }
-        flows.up.kill();
-        if flows.down.end == End::Open {
-            flows.down.end = End::Broken;
-        }
+        flows.lose_origin();
     }
 
     /// The origin's connection failed for reading.

@@ -79,8 +79,7 @@ impl Tunnel {
         }
         let (up_over, down_over) = (up.is_over(), down.is_over());
         // A cut that waits for its receiver has a limit as a half-close has.
-        let cut = up.end == End::Cut || down.end == End::Cut;
-        if up_over || down_over || cut {
+        if up_over || down_over || at.flows.has_cut() {
             self.half_closed_at.get_or_insert(at.cx.now);
         }
         // What tells of an end may wait in the wire as bytes do.
@@ -97,9 +96,8 @@ impl Tunnel {
 
     /// Ends whatever is under way. What was cut stays so though its receiver has not taken what came before.
     fn cease(self, error: &str, active_at_termination: bool, at: &mut At<'_, '_>) -> Then {
-        let was_cut = at.flows.up.end == End::Cut || at.flows.down.end == End::Cut;
         self.log(error, active_at_termination, at);
-        Then::Close(match was_cut {
+        Then::Close(match at.flows.has_cut() {
             true => Close::Abort,
             false => Close::Orderly,
         })
@@ -107,13 +105,11 @@ impl Tunnel {
 
     /// The origin takes nothing any more, but what it sent before is still to be delivered.
     fn origin_unwritable(&mut self, fail: &IoFail, flows: &mut Flows) {
-        let origin_broke = flows.down.end == End::Open;
-        flows.up.kill();
+        let broke = flows.lose_origin();
         flows.up.rx.clear();
         // One that ended its half before has left in order: a last word to it, such as TLS's, may meet a reset.
-        if origin_broke {
+        if broke {
             self.record.note_error(&fail.text);
-            flows.down.end = End::Broken;
         }
     }
 

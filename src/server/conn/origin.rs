@@ -171,7 +171,7 @@ impl<P: Ports> Conn<P> {
         }
     }
 
-    fn ticket(&self, seq: u32) -> Ticket {
+    pub(super) fn ticket(&self, seq: u32) -> Ticket {
         Ticket { conn: self.id, seq }
     }
 }
