@@ -324,12 +324,11 @@ impl Judge<'_> {
 }
 
 impl Manner {
-    /// How the client of this head wants to be answered.
+    /// How the client of this head wants to be answered, and whether its connection goes on.
     fn of(self, head: &RequestHead<'_>, body: Body, shared: &Shared) -> Manner {
         Manner {
             persists: joint::request_persists(head) && !shared.draining,
             body_left: !matches!(body, Body::None | Body::Length(0)),
-            head_only: head.method == "HEAD",
             http10: head.version == Version::Http10,
             ..self
         }

@@ -64,7 +64,7 @@ impl Spares {
             return Box::new(exchange);
         };
         let before = std::mem::replace(&mut *used, exchange);
-        self.requests.put_back(before.request);
+        self.requests.keep(before.request);
         used
     }
 
@@ -146,9 +146,14 @@ impl<T: Empty> Boxes<T> {
 
     /// Takes a box that nobody needs.
     pub fn put_back(&mut self, mut used: Box<T>) {
+        used.empty();
+        self.keep(used);
+    }
+
+    /// The same of one that was emptied, in the box around it.
+    fn keep(&mut self, emptied: Box<T>) {
         if self.0.len() < BOXES_MAX {
-            used.empty();
-            self.0.push(used);
+            self.0.push(emptied);
         }
     }
 }

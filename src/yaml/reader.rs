@@ -149,10 +149,11 @@ impl Reader {
             Event::Alias(_) => return Err("aliases (`*name`) are not accepted".to_owned()),
             Event::Scalar(text, style, anchor, tag) => {
                 refuse_anchor_and_tag(*anchor, tag.is_some())?;
-                if *style == ScalarStyle::Plain {
+                let is_plain = *style == ScalarStyle::Plain;
+                if is_plain {
                     refuse_indicator(text)?;
                 }
-                self.scalar(text, *style == ScalarStyle::Plain, at)?;
+                self.scalar(text, is_plain, at)?;
             }
             Event::SequenceStart(anchor, tag) => {
                 refuse_anchor_and_tag(*anchor, tag.is_some())?;
