@@ -2,8 +2,8 @@
 //! the time it may take to end, and the exit code. Knows no connection and moves no byte: that is a loop's business
 //! (`server`).
 //!
-//! There is one loop, and it runs on the process's own thread: the process lets it have its turns and looks between them
-//! at what it heard. It talks to the loop by its inbox all the same, as it would to several on threads of their own.
+//! There is one loop, and it runs on the process's own thread: the process lets it have its turns until it heard something
+//! that is not for it alone. It talks to the loop by its inbox all the same, as it would to several on threads of their own.
 
 mod descriptors;
 mod exit;

@@ -88,12 +88,12 @@ pub struct Loop {
     crowd: Tide,
     /// How many bytes they held.
     flood: Tide,
-    /// What this turn heard.
+    /// What was heard and not told yet.
     heard: Heard,
     events: Events,
 }
 
-/// What a turn of the loop heard that is the process's business.
+/// What the loop heard that is the process's business.
 #[derive(Default)]
 pub struct Heard {
     /// Signals arrived.
