@@ -8,7 +8,7 @@ use socket2::{Domain, Socket, Type};
 use crate::io::token::Source;
 use crate::net::Target;
 use crate::policy::ranges::{Ranges, Rule};
-use crate::policy::{Ask, Network, Place, Policy, PolicyParts, Role};
+use crate::policy::{Ask, Place, Policy, PolicyParts, Role};
 
 use super::*;
 
@@ -22,11 +22,8 @@ fn vetted(addresses: &[&str], port: u16) -> VettedList {
     let allow = vec![Rule::range("127.0.0.0/8").unwrap().at(Place::option("test"))];
     let ranges = Ranges::new(allow, Vec::new(), false, Vec::new());
     let policy = Policy::new(PolicyParts {
-        acl: None,
         ranges,
-        password: None,
-        allow_missing_role: true,
-        network: Network::Any,
+        ..PolicyParts::without_rules()
     });
     let target = Target::parse(format!("test.example:{port}").as_bytes(), None).unwrap();
     let ask = Ask {

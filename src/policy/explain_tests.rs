@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use crate::policy::acl::Acl;
 use crate::policy::ranges::{Ranges, Rule};
-use crate::policy::{Network, Place, PolicyParts};
+use crate::policy::{Place, PolicyParts};
 
 use super::*;
 
@@ -34,9 +34,7 @@ fn policy(acl: Option<&str>) -> Policy {
     Policy::new(PolicyParts {
         acl,
         ranges: Ranges::new(allow, deny, false, vec![4750]),
-        password: None,
-        allow_missing_role: true,
-        network: Network::Any,
+        ..PolicyParts::without_rules()
     })
 }
 

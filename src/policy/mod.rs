@@ -49,6 +49,20 @@ pub struct PolicyParts {
     pub network: Network,
 }
 
+#[cfg(test)]
+impl PolicyParts {
+    /// Neither ACL nor rules nor password: no client has a role, and only the classes of addresses count.
+    pub(crate) fn without_rules() -> PolicyParts {
+        PolicyParts {
+            acl: None,
+            ranges: Ranges::new(Vec::new(), Vec::new(), false, Vec::new()),
+            password: None,
+            allow_missing_role: true,
+            network: Network::Any,
+        }
+    }
+}
+
 /// Who may go where. Cheap to clone; immutable: a reload makes a new one.
 #[derive(Clone)]
 pub struct Policy {

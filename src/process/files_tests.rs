@@ -4,7 +4,6 @@ use std::ffi::OsString;
 
 use crate::config::{self, Environment, Start};
 use crate::policy::acl::BUILT_IN;
-use crate::policy::ranges::Ranges;
 use crate::policy::{Credentials, PolicyParts};
 
 use super::*;
@@ -31,10 +30,9 @@ impl House {
         };
         let policy = Policy::new(PolicyParts {
             acl: Some(acl_at_start(&acl, &[]).unwrap()),
-            ranges: Ranges::new(Vec::new(), Vec::new(), false, Vec::new()),
             password: config.password.clone(),
             allow_missing_role: false,
-            network: crate::net::Network::Any,
+            ..PolicyParts::without_rules()
         });
         House {
             folder,

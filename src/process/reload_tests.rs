@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use mio::{Events, Poll, Token};
 
-use crate::net::Network;
 use crate::policy::PolicyParts;
-use crate::policy::ranges::Ranges;
 
 use super::*;
 
@@ -38,13 +36,7 @@ impl House {
                 lines: Vec::new(),
             })
         });
-        let policy = Policy::new(PolicyParts {
-            acl: None,
-            ranges: Ranges::new(Vec::new(), Vec::new(), false, Vec::new()),
-            password: None,
-            allow_missing_role: true,
-            network: Network::Any,
-        });
+        let policy = Policy::new(PolicyParts::without_rules());
         House {
             poll,
             reload: Reload::new(read, waker),

@@ -10,8 +10,7 @@ use crate::io::pipe::{Pipes, Worth};
 use crate::io::scratch::Scratch;
 use crate::io::token::WireId;
 use crate::io::wires::Owner;
-use crate::policy::ranges::Ranges;
-use crate::policy::{Network, Policy, PolicyParts};
+use crate::policy::{Policy, PolicyParts};
 use crate::session::id::Ids;
 use crate::session::{Action, Dialled, Settings};
 
@@ -116,13 +115,7 @@ fn settings() -> Settings {
 #[test]
 fn a_direction_that_never_rests_does_not_starve_the_other() {
     let now = Instant::now();
-    let policy = Policy::new(PolicyParts {
-        acl: None,
-        ranges: Ranges::new(Vec::new(), Vec::new(), false, Vec::new()),
-        password: None,
-        allow_missing_role: true,
-        network: Network::Any,
-    });
+    let policy = Policy::new(PolicyParts::without_rules());
     let (clocks, ids) = ((now, SystemTime::UNIX_EPOCH), Ids::new([0; 3], 0, 0));
     let mut world = World::new(clocks, policy.into(), settings(), ids, Box::new(|_| true));
     let cx = &mut world.cx();

@@ -90,9 +90,7 @@ mod tests {
     use std::sync::mpsc::{self, Receiver};
 
     use crate::io::token::ConnId;
-    use crate::policy::auth::Password;
-    use crate::policy::ranges::Ranges;
-    use crate::policy::{Credentials, Network, Policy, PolicyParts, Unidentified, Verify};
+    use crate::policy::{Credentials, Policy, PolicyParts, Unidentified, Verify};
 
     use super::*;
 
@@ -107,14 +105,7 @@ mod tests {
     }
 
     fn question(word: &str) -> Question {
-        let policy = Policy::new(PolicyParts {
-            acl: None,
-            ranges: Ranges::new(Vec::new(), Vec::new(), false, Vec::new()),
-            password: Password::new("another"),
-            allow_missing_role: false,
-            network: Network::Any,
-        });
-        let policy = policy.verified_by(Arc::new(Word));
+        let policy = Policy::new(PolicyParts::without_rules()).verified_by(Arc::new(Word));
         match policy.authenticate(Credentials::Given(word.as_bytes()), None) {
             Err(Unidentified::Asks(question)) => question,
             other => panic!("{other:?}"),

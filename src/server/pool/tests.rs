@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use crate::net::{Host, Scheme, Target};
-use crate::policy::ranges::Ranges;
-use crate::policy::{Ask, Network, Policy, PolicyParts, Role, Route};
+use crate::policy::{Ask, Policy, PolicyParts, Role, Route};
 
 use super::*;
 
@@ -71,13 +70,7 @@ fn private(taken: Taken) -> Taken {
 }
 
 fn vetted(address: &str) -> crate::policy::VettedList {
-    let policy = Policy::new(PolicyParts {
-        acl: None,
-        ranges: Ranges::new(Vec::new(), Vec::new(), false, Vec::new()),
-        password: None,
-        allow_missing_role: true,
-        network: Network::Any,
-    });
+    let policy = Policy::new(PolicyParts::without_rules());
     let target = Target::parse(address.as_bytes(), None).unwrap();
     let found = [address.parse::<SocketAddr>().unwrap().ip()];
     let ask = Ask {

@@ -42,9 +42,7 @@ fn what_is_left_of_a_request_is_read_behind_an_answer_that_ended_by_close() {
 #[test]
 fn no_answer_of_ours_lands_in_the_middle_of_a_response() {
     let mut bench = Bench::new();
-    bench.arrive(Side::Client, &get(""));
-    bench.dialled(false);
-    bench.leave(Side::Origin);
+    bench.send("");
     bench.arrive(
         Side::Origin,
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: ",
@@ -64,9 +62,7 @@ fn no_answer_of_ours_lands_in_the_middle_of_a_response() {
 #[test]
 fn a_malformed_trailer_does_not_leave_the_last_chunk_behind() {
     let mut bench = Bench::new();
-    bench.arrive(Side::Client, &get(""));
-    bench.dialled(false);
-    bench.leave(Side::Origin);
+    bench.send("");
     bench.arrive(
         Side::Origin,
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX Y: z\r\n\r\n",
@@ -79,9 +75,7 @@ fn a_malformed_trailer_does_not_leave_the_last_chunk_behind() {
 fn a_short_idle_timeout_is_for_tunnels_and_cuts_no_exchange() {
     let mut bench = Bench::new();
     bench.settings.idle_timeout = Some(Duration::from_secs(30));
-    bench.arrive(Side::Client, &get("slow"));
-    bench.dialled(false);
-    bench.leave(Side::Origin);
+    bench.send("slow");
     bench.now += Duration::from_secs(600);
     bench.feed(Input::Expired);
     assert_eq!(bench.leave(Side::Client), "");
@@ -102,9 +96,7 @@ fn a_short_idle_timeout_is_for_tunnels_and_cuts_no_exchange() {
 #[test]
 fn the_end_of_a_chunked_response_may_leave_as_slowly_as_the_rest() {
     let mut bench = Bench::new();
-    bench.arrive(Side::Client, &get("1"));
-    bench.dialled(false);
-    bench.leave(Side::Origin);
+    bench.send("1");
     let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     bench.arrive(Side::Origin, &format!("{head}5\r\nhello\r\n0\r\n\r\n"));
     // Everything waits for a client that does something else.
@@ -125,9 +117,7 @@ fn the_end_of_a_chunked_response_may_leave_as_slowly_as_the_rest() {
 #[test]
 fn a_response_is_over_when_its_end_has_left_the_wire() {
     let mut bench = Bench::new();
-    bench.arrive(Side::Client, &get("1"));
-    bench.dialled(false);
-    bench.leave(Side::Origin);
+    bench.send("1");
     bench.arrive(Side::Origin, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
     // All of it passes the gate, and stays in the wire.
     bench.flows.down.note_under(500);

@@ -18,7 +18,7 @@ use crate::net::{IoFail, IoFailKind, Side};
 use crate::policy::auth::Password;
 use crate::policy::ranges::Ranges;
 use crate::policy::rates::Rates;
-use crate::policy::{Network, Policy, PolicyParts, VettedList};
+use crate::policy::{Policy, PolicyParts, VettedList};
 
 use super::spares::Spares;
 use super::*;
@@ -28,11 +28,10 @@ const URL: &str = "http://44.1.2.3/";
 /// With a password, who does not give it is refused.
 fn policy(password: Option<Password>) -> Policy {
     Policy::new(PolicyParts {
-        acl: None,
         ranges: Ranges::new(Vec::new(), Vec::new(), false, vec![4750]),
         allow_missing_role: password.is_none(),
         password,
-        network: Network::Any,
+        ..PolicyParts::without_rules()
     })
 }
 
@@ -112,6 +111,19 @@ impl Bench {
         }
         self.feed(Input::Moved);
         left
+    }
+
+    /// A GET has reached its origin.
+    fn send(&mut self, path: &str) {
+        self.arrive(Side::Client, &get(path));
+        self.dialled(false);
+        self.leave(Side::Origin);
+    }
+
+    /// Is a dial asked for?
+    fn dials(&self) -> bool {
+        let is_dial = |action: &Action| matches!(action, Action::Dial(..));
+        self.actions.iter().any(is_dial)
     }
 
     /// The dial that is asked for succeeds.
