@@ -1,14 +1,14 @@
 //! Any bytes as one quoted string that no reader can mistake for more than one: the one escaping that text and
 //! JSON lines share. What it writes is a JSON string (RFC 8259 section 7) and therefore also a logfmt value.
 
+use crate::text::digits::HEXADECIMAL;
+
 /// Stands for itself between quotes: printable ASCII but quote and backslash.
 const PLAIN: u8 = 1;
 /// Needs no quotes as a part of a text line's value.
 const BARE: u8 = 2;
 /// What each byte is, as a sum of the above.
 static CLASSES: [u8; 256] = classes();
-
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 const fn classes() -> [u8; 256] {
     let mut classes = [0; 256];
@@ -90,7 +90,7 @@ fn character(out: &mut Vec<u8>, c: char) {
         '\t' => out.extend_from_slice(b"\\t"),
         _ if is_hidden(c) => {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                let digit = |shift: u16| DIGITS[usize::from(*unit >> shift & 15)];
+                let digit = |shift: u16| HEXADECIMAL[usize::from(*unit >> shift & 15)];
                 out.extend_from_slice(&[b'\\', b'u', digit(12), digit(8), digit(4), digit(0)]);
             }
         }

@@ -31,16 +31,24 @@ pub(super) enum Spelling {
 pub(super) fn moment(out: &mut Vec<u8>, time: SystemTime, spelling: Spelling) {
     let (seconds, nanoseconds) = since_1970(time);
     day(out, seconds.div_euclid(SECONDS_PER_DAY));
-    out.push(if spelling == Spelling::Go { b' ' } else { b'T' });
-    time_of_day(out, seconds.rem_euclid(SECONDS_PER_DAY));
-    if spelling != Spelling::Seconds {
-        out.push(b'.');
-        out.extend_from_slice(&padded::<9>(nanoseconds));
+    // Less than a day has.
+    let second = u32::try_from(seconds.rem_euclid(SECONDS_PER_DAY)).unwrap_or_default();
+    let ([h1, h2], [m1, m2], [s1, s2]) = (
+        padded(second / 3600),
+        padded(second / 60 % 60),
+        padded(second % 60),
+    );
+    let separator = if spelling == Spelling::Go { b' ' } else { b'T' };
+    out.extend_from_slice(&[separator, h1, h2, b':', m1, m2, b':', s1, s2]);
+    let [n1, n2, n3, n4, n5, n6, n7, n8, n9] = padded(nanoseconds);
+    match spelling {
+        Spelling::Seconds => out.push(b'Z'),
+        Spelling::Nanoseconds => out.extend_from_slice(&[b'.', n1, n2, n3, n4, n5, n6, n7, n8, n9, b'Z']),
+        Spelling::Go => {
+            out.extend_from_slice(&[b'.', n1, n2, n3, n4, n5, n6, n7, n8, n9]);
+            out.extend_from_slice(b" +0000 UTC");
+        }
     }
-    out.extend_from_slice(match spelling {
-        Spelling::Seconds | Spelling::Nanoseconds => b"Z",
-        Spelling::Go => b" +0000 UTC",
-    });
 }
 
 /// Appends a day counted from 1970-01-01 as `2026-11-22`.
@@ -53,19 +61,8 @@ fn day(out: &mut Vec<u8>, count: i64) {
         let _ = write!(out, "{year:04}-{month:02}-{day:02}");
         return;
     };
-    let [y1, y2, y3, y4] = padded(four_digits);
-    let ([m1, m2], [d1, d2]) = (padded(month), padded(day));
+    let ([y1, y2, y3, y4], [m1, m2], [d1, d2]) = (padded(four_digits), padded(month), padded(day));
     out.extend_from_slice(&[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2]);
-}
-
-/// Appends the seconds since midnight as `17:30:33`.
-fn time_of_day(out: &mut Vec<u8>, seconds: i64) {
-    // They are less than a day's.
-    let seconds = u32::try_from(seconds).unwrap_or_default();
-    let [h1, h2] = padded(seconds / 3600);
-    let [m1, m2] = padded(seconds / 60 % 60);
-    let [s1, s2] = padded(seconds % 60);
-    out.extend_from_slice(&[h1, h2, b':', m1, m2, b':', s1, s2]);
 }
 
 /// Whole seconds since 1970, rounded down, and the nanoseconds above them.

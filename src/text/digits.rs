@@ -3,35 +3,47 @@
 
 use super::slices::within;
 
+pub(crate) const HEXADECIMAL: &[u8; 16] = b"0123456789abcdef";
+
+/// `00` to `99`: two digits cost one division.
+static PAIRS: [[u8; 2]; 100] = pairs();
+
+const fn pairs() -> [[u8; 2]; 100] {
+    let mut pairs = [[0; 2]; 100];
+    let mut number = 0u8;
+    while number < 100 {
+        pairs[number as usize] = [b'0' + number / 10, b'0' + number % 10];
+        number += 1;
+    }
+    pairs
+}
+
 /// Appends a number in decimal, without leading zeros.
 pub(crate) fn decimal(out: &mut Vec<u8>, number: u64) {
-    in_base::<10>(out, number);
+    // u64::MAX has twenty digits.
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    let mut rest = number;
+    for pair in digits.as_chunks_mut().0.iter_mut().rev() {
+        *pair = last_pair(rest);
+        rest /= 100;
+        start -= 2;
+        if rest == 0 {
+            start += usize::from(pair[0] == b'0');
+            break;
+        }
+    }
+    out.extend_from_slice(within(&digits, start..));
 }
 
 /// Appends a number in lower-case hexadecimal, without leading zeros.
 pub(crate) fn hexadecimal(out: &mut Vec<u8>, number: u64) {
-    in_base::<16>(out, number);
-}
-
-/// The last `N` decimal digits of a number, with leading zeros.
-pub(crate) fn padded<const N: usize>(number: u32) -> [u8; N] {
-    let mut digits = [b'0'; N];
-    let mut rest = u64::from(number);
-    for digit in digits.iter_mut().rev() {
-        *digit = last_digit::<10>(rest);
-        rest /= 10;
-    }
-    digits
-}
-
-fn in_base<const BASE: u64>(out: &mut Vec<u8>, number: u64) {
-    // u64::MAX has twenty decimal digits.
-    let mut digits = [0; 20];
+    let mut digits = [0; 16];
     let mut start = digits.len();
     let mut rest = number;
     for digit in digits.iter_mut().rev() {
-        *digit = last_digit::<BASE>(rest);
-        rest /= BASE;
+        *digit = HEXADECIMAL[usize::from(rest.to_le_bytes()[0] & 15)];
+        rest >>= 4;
         start -= 1;
         if rest == 0 {
             break;
@@ -40,12 +52,24 @@ fn in_base<const BASE: u64>(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(within(&digits, start..));
 }
 
-/// The last digit in a base of at most 16.
-fn last_digit<const BASE: u64>(number: u64) -> u8 {
-    match (number % BASE).to_le_bytes()[0] {
-        digit @ 0..10 => b'0' + digit,
-        digit => b'a' - 10 + digit,
+/// The last `N` decimal digits of a number, with leading zeros.
+pub(crate) fn padded<const N: usize>(number: u32) -> [u8; N] {
+    let mut digits = [b'0'; N];
+    let mut rest = u64::from(number);
+    let (first, pairs) = digits.as_rchunks_mut();
+    for pair in pairs.iter_mut().rev() {
+        *pair = last_pair(rest);
+        rest /= 100;
     }
+    if let [digit] = first {
+        *digit = last_pair(rest)[1];
+    }
+    digits
+}
+
+/// The last two decimal digits.
+fn last_pair(number: u64) -> [u8; 2] {
+    PAIRS[usize::from((number % 100).to_le_bytes()[0])]
 }
 
 #[cfg(test)]
