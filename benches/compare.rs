@@ -98,7 +98,7 @@ fn main() {
         .collect();
     remarks.extend(peers.iter().filter_map(Peer::version));
     println!("{}", table::head());
-    for row in rows::all(&knobs).iter().filter(|row| knobs.wants_row(row.name)) {
+    for row in rows::all(&knobs).iter().filter(|row| knobs.wants_row(&row.name)) {
         compare(row, &peers, &mut generator, &knobs, &mut remarks);
     }
     println!();

@@ -1,6 +1,7 @@
-//! Counts the instructions that the program itself (not the kernel) spends on a request and on a tunnel, with valgrind's
-//! callgrind, and holds them against `benches/instructions.txt`. Unlike times these figures don't depend on what else
-//! the machine does; they do depend on the compiler, so a new one may need a new baseline.
+//! Counts the instructions that the program itself (not the kernel) spends on a request and on a tunnel, of one client and
+//! of a crowd, with valgrind's callgrind, and holds them against `benches/instructions.txt`. Unlike times these figures
+//! don't depend on what else the machine does, but for how often the loop turns; they do depend on the compiler, so a new
+//! one may need a new baseline.
 //!
 //! Run by hand: `cargo bench --bench instructions`. It fails when a figure is more than 3 % above the baseline;
 //! `INSTRUCTIONS_WRITE=1` writes the baseline anew, and CHANGELOG says why it changed.
@@ -30,40 +31,69 @@ use client::Way;
 use proxy::Proxy;
 
 /// The difference between two runs is what this many more units cost: start and end cancel out.
-const UNITS: [u64; 2] = [500, 2500];
+const UNITS: [usize; 2] = [640, 2560];
+
+/// A crowd: all of them have something to do in a turn of the loop.
+const CROWD: usize = 64;
 
 /// Above the baseline by more than this is a failure.
 const EXCESS_MAX: f64 = 0.03;
+
+/// Does so many units.
+type Work = fn(Way, usize);
+
+/// By their names in the baseline, none the beginning of another's.
+const WORKS: [(&str, Work); 4] = [
+    ("request, one client", requests::<1>),
+    ("request, 64 clients", requests::<CROWD>),
+    ("tunnel, one client", tunnels::<1>),
+    ("tunnel, 64 clients", tunnels::<CROWD>),
+];
 
 const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.txt");
 
 /// Full log, password, loopback allowed.
 const ARGUMENTS: [&str; 2] = ["--allow-range", "127.0.0.0/8"];
 
-/// A GET of 1 KiB on a kept-alive connection.
-fn requests(way: Way, count: u64) {
+/// GETs of 1 KiB on so many kept-alive connections: all ask, then all are answered.
+fn requests<const CLIENTS: usize>(way: Way, count: usize) {
     let origin = origin::spawn(origin::http);
-    let (mut stream, head) = (way.connect(origin), way.get(origin));
-    let expected = client::first_response(&mut stream, &head, &origin::body());
+    let head = way.get(origin);
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| way.connect(origin)).collect();
+    let mut expected = Vec::new();
+    for client in &mut clients {
+        expected = client::first_response(client, &head, &origin::body());
+    }
     let mut response = vec![0; expected.len()];
-    for _ in 0..count {
-        stream.write_all(head.as_bytes()).expect("to ask");
-        stream.read_exact(&mut response).expect("a response");
-        assert!(response == expected, "the response differs");
+    for _ in 0..count / CLIENTS {
+        for client in &mut clients {
+            client.write_all(head.as_bytes()).expect("to ask");
+        }
+        for client in &mut clients {
+            client.read_exact(&mut response).expect("a response");
+            assert!(response == expected, "the response differs");
+        }
     }
 }
 
-/// CONNECT, 1 KiB there and back, close.
-fn tunnels(way: Way, count: u64) {
+/// CONNECT, 1 KiB there and back, close; so many at a time.
+fn tunnels<const CLIENTS: usize>(way: Way, count: usize) {
     let origin = origin::spawn(origin::echo);
     let message = &origin::pattern()[..1024];
-    for _ in 0..count {
-        way.echo(origin, message);
+    for _ in 0..count / CLIENTS {
+        let mut clients: Vec<_> = (0..CLIENTS).map(|_| way.ask(origin)).collect();
+        for client in &mut clients {
+            way.open(client);
+            client::send_last(client, message);
+        }
+        for client in clients {
+            client::expect_last(client, message);
+        }
     }
 }
 
 /// Instructions of a whole run.
-fn count(folder: &Path, work: fn(Way, u64), units: u64) -> u64 {
+fn count(folder: &Path, work: Work, units: usize) -> u64 {
     let log = folder.join("log");
     let output = format!("--callgrind-out-file={}", folder.join("out").display());
     let log_file = format!("--log-file={}", log.display());
@@ -76,9 +106,9 @@ fn count(folder: &Path, work: fn(Way, u64), units: u64) -> u64 {
     digits.parse().expect("a number")
 }
 
-fn per_unit(folder: &Path, work: fn(Way, u64)) -> u64 {
+fn per_unit(folder: &Path, work: Work) -> u64 {
     let [few, many] = UNITS;
-    (count(folder, work, many) - count(folder, work, few)) / (many - few)
+    (count(folder, work, many) - count(folder, work, few)) / (many - few) as u64
 }
 
 fn baseline(name: &str) -> Option<u64> {
@@ -99,7 +129,7 @@ fn main() -> ExitCode {
     let folder = tempfile::tempdir().expect("a folder");
     let (mut written, mut worse) = (String::new(), false);
     println!("| unit | instructions | baseline |\n|---|---|---|");
-    for (name, work) in [("request", requests as fn(Way, u64)), ("tunnel", tunnels)] {
+    for (name, work) in WORKS {
         let now = per_unit(folder.path(), work);
         let before = baseline(name);
         let shown = before.map_or_else(|| "none".to_owned(), |before| before.to_string());

@@ -143,10 +143,19 @@ impl Client {
         if response.close {
             return Ok(Next::Done);
         }
-        self.phase = Phase::Head(Vec::new());
-        self.since = Instant::now();
-        socket.goal += shared.request.length();
+        if shared.has_arrivals {
+            self.phase = Phase::Head(Vec::new());
+            return Ok(Next::Rest);
+        }
+        self.ask(Instant::now(), socket, shared);
         Ok(Next::Keep)
+    }
+
+    /// The next request, which arrived at `since`, on a connection that served one before.
+    pub(crate) fn ask(&mut self, since: Instant, socket: &mut Socket, shared: &Shared) {
+        self.phase = Phase::Head(Vec::new());
+        self.since = since;
+        socket.goal += shared.request.length();
     }
 
     /// So many bytes of a tunnel came.

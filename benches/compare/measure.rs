@@ -58,12 +58,12 @@ impl Row {
             duration: knobs.measure,
         };
         match self.kind {
-            Kind::Load { work, clients, key } => {
+            Kind::Load { work, clients } => {
                 let outcome = run(generator, &mut subject, &plan(&[(work, clients)], None));
-                figures(outcome, self.unit(), key)
+                figures(outcome, self.unit(), Key::Cpu)
             }
-            Kind::Arrivals { work, clients } => {
-                let plan = plan(&[(work, clients)], Some(knobs.arrivals));
+            Kind::Arrivals { work, clients, rate } => {
+                let plan = plan(&[(work, clients)], Some(rate));
                 figures(run(generator, &mut subject, &plan), Unit::Unit, Key::P99)
             }
             Kind::Fairness { tunnels } => {

@@ -20,10 +20,11 @@ pub(crate) enum Unit {
 /// What a row does.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
-    /// So many clients do this for a while.
-    Load { work: Work, clients: usize, key: Key },
-    /// At most so many clients do this, and begin at a rate that is the same for every proxy.
-    Arrivals { work: Work, clients: usize },
+    /// So many clients do this for a while. What is compared is the processor's time.
+    Load { work: Work, clients: usize },
+    /// At most so many clients do this, and so many units a second begin, which is the same for every proxy. What is
+    /// compared is the p99.
+    Arrivals { work: Work, clients: usize, rate: f64 },
     /// Ping-pong in so many tunnels, alone and beside a tunnel with bulk: the p99 of both.
     Fairness { tunnels: usize },
     /// Memory for each of so many tunnels that are open and idle.
@@ -37,69 +38,25 @@ pub(crate) enum Kind {
 /// A row for each proxy.
 pub(crate) struct Row {
     /// For `COMPARE_ROWS`.
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     /// As it stands in the table.
     pub(crate) title: String,
     pub(crate) kind: Kind,
 }
 
+/// Clients, tunnels, connections at a time: few, and crowds.
+const CROWD: [usize; 3] = [8, 64, 512];
+
 /// All of them, in the order of the table.
 pub(crate) fn all(knobs: &Knobs) -> Vec<Row> {
-    let load = |work, clients| Kind::Load {
-        work,
-        clients,
-        key: Key::Cpu,
-    };
-    let small = Work::Get { bytes: 1024 };
-    let large = Work::Get { bytes: 1 << 20 };
-    let slowest = Kind::Load {
-        work: Work::Exchange,
-        clients: 32,
-        key: Key::P99,
-    };
-    let equal = Kind::Arrivals {
-        work: Work::Exchange,
-        clients: 256,
-    };
-    let equal_title = format!(
-        "CONNECT + 1 KiB + close, {} arriving a second: p99",
-        knobs.arrivals
-    );
-    let row = |name, title: &str, kind| Row {
-        name,
+    let mut rows = loads();
+    rows.extend(equal_loads(knobs));
+    let row = |name: &str, title: &str, kind| Row {
+        name: name.to_owned(),
         title: title.to_owned(),
         kind,
     };
-    vec![
-        row("get-1k", "GET 1 KiB, kept alive, 8 clients", load(small, 8)),
-        row("get-1m", "GET 1 MiB, kept alive, 2 clients", load(large, 2)),
-        row(
-            "connect-8",
-            "CONNECT + 1 KiB + close, 8 clients",
-            load(Work::Exchange, 8),
-        ),
-        row(
-            "bulk-one-way",
-            "tunnel, bulk one way, 1 tunnel",
-            load(Work::Download, 1),
-        ),
-        row(
-            "bulk-both-ways",
-            "tunnel, bulk both ways, 1 tunnel",
-            load(Work::Both, 1),
-        ),
-        row(
-            "ping-pong-1",
-            "tunnel, 64 B ping-pong, 1 tunnel",
-            load(Work::PingPong, 1),
-        ),
-        row(
-            "ping-pong-16",
-            "tunnel, 64 B ping-pong, 16 tunnels",
-            load(Work::PingPong, 16),
-        ),
-        row("connect-32", "CONNECT + 1 KiB + close, 32 clients: p99", slowest),
-        row("equal-load", &equal_title, equal),
+    rows.extend([
         row(
             "fairness",
             "64 ping-pong tunnels beside a bulk one",
@@ -116,7 +73,83 @@ pub(crate) fn all(knobs: &Knobs) -> Vec<Row> {
             Kind::Burst { tunnels: 8000 },
         ),
         row("start", "after start: resident, executable", Kind::Start),
+    ]);
+    rows
+}
+
+/// As much as can be done, by so many at a time.
+fn loads() -> Vec<Row> {
+    let small = Work::Get { bytes: 1024 };
+    let large = Work::Get { bytes: 1 << 20 };
+    let of = |work, name: &str, title: &str, counts: &[usize]| {
+        let row = |clients: &usize| Row {
+            name: format!("{name}-{clients}"),
+            title: title.replace("{}", &clients.to_string()),
+            kind: Kind::Load {
+                work,
+                clients: *clients,
+            },
+        };
+        counts.iter().map(row).collect::<Vec<_>>()
+    };
+    [
+        of(small, "get-1k", "GET 1 KiB, kept alive, {} clients", &CROWD),
+        of(large, "get-1m", "GET 1 MiB, kept alive, {} clients", &[2, 8]),
+        of(
+            Work::Exchange,
+            "connect",
+            "CONNECT + 1 KiB + close, {} clients",
+            &[8, 32, 256],
+        ),
+        of(
+            Work::Download,
+            "bulk-one-way",
+            "tunnel, bulk one way, {} at a time",
+            &[1, 8, 64],
+        ),
+        of(
+            Work::Both,
+            "bulk-both-ways",
+            "tunnel, bulk both ways, {} at a time",
+            &[1, 8, 64],
+        ),
+        of(
+            Work::PingPong,
+            "ping-pong",
+            "tunnel, 64 B ping-pong, {} at a time",
+            &[1, 16, 64, 512],
+        ),
     ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// As much as every proxy can carry: what is compared is the p99.
+fn equal_loads(knobs: &Knobs) -> Vec<Row> {
+    let small = Work::Get { bytes: 1024 };
+    let gets = [200, 2000, 10_000].map(|rate| Row {
+        name: format!("equal-load-get-{rate}"),
+        title: format!("GET 1 KiB, kept alive, 64 clients, {rate} arriving a second: p99"),
+        kind: Kind::Arrivals {
+            work: small,
+            clients: 64,
+            rate: f64::from(rate),
+        },
+    });
+    let tunnels = Row {
+        name: "equal-load-connect".to_owned(),
+        title: format!(
+            "CONNECT + 1 KiB + close, {} arriving a second: p99",
+            knobs.arrivals
+        ),
+        kind: Kind::Arrivals {
+            work: Work::Exchange,
+            clients: 256,
+            rate: knobs.arrivals,
+        },
+    };
+    gets.into_iter().chain([tunnels]).collect()
 }
 
 impl Row {

@@ -43,12 +43,19 @@ impl Way {
         stream
     }
 
-    /// Connects, and opens a tunnel where there is a proxy. The origin doesn't speak first.
-    pub(crate) fn tunnel(self, origin: SocketAddr) -> TcpStream {
+    /// Connects, and asks for a tunnel where there is a proxy.
+    pub(crate) fn ask(self, origin: SocketAddr) -> TcpStream {
         let mut stream = self.connect(origin);
         if let Way::Through(_) = self {
             let head = format!("CONNECT {origin} HTTP/1.1\r\nHost: {origin}\r\n{CREDENTIALS}\r\n");
             stream.write_all(head.as_bytes()).expect("to ask");
+        }
+        stream
+    }
+
+    /// Waits for the tunnel that was asked for. The origin doesn't speak first.
+    pub(crate) fn open(self, stream: &mut TcpStream) {
+        if let Way::Through(_) = self {
             let mut answer = [0; 1024];
             let mut filled = 0;
             while !answer[..filled].ends_with(b"\r\n\r\n") {
@@ -62,17 +69,20 @@ impl Way {
                 String::from_utf8_lossy(&answer)
             );
         }
+    }
+
+    /// Connects, and opens a tunnel where there is a proxy.
+    pub(crate) fn tunnel(self, origin: SocketAddr) -> TcpStream {
+        let mut stream = self.ask(origin);
+        self.open(&mut stream);
         stream
     }
 
     /// Connect, CONNECT, a message there and back, close in good order.
     pub(crate) fn echo(self, origin: SocketAddr, message: &[u8]) {
         let mut stream = self.tunnel(origin);
-        stream.write_all(message).expect("to send");
-        stream.shutdown(Shutdown::Write).expect("to half-close");
-        let mut echo = Vec::with_capacity(message.len() + 1);
-        stream.read_to_end(&mut echo).expect("the echo");
-        assert!(echo == message, "the echo differs: {} bytes", echo.len());
+        send_last(&mut stream, message);
+        expect_last(stream, message);
     }
 
     /// The head of a request for the origin's 1 KiB.
@@ -85,6 +95,19 @@ impl Way {
             "GET {target} HTTP/1.1\r\nHost: {origin}\r\nUser-Agent: bench\r\nAccept: */*\r\n{credentials}\r\n"
         )
     }
+}
+
+/// Sends a message behind which nothing follows.
+pub(crate) fn send_last(stream: &mut TcpStream, message: &[u8]) {
+    stream.write_all(message).expect("to send");
+    stream.shutdown(Shutdown::Write).expect("to half-close");
+}
+
+/// Waits for this message, and for the end behind it.
+pub(crate) fn expect_last(mut stream: TcpStream, message: &[u8]) {
+    let mut echo = Vec::with_capacity(message.len() + 1);
+    stream.read_to_end(&mut echo).expect("the echo");
+    assert!(echo == message, "the echo differs: {} bytes", echo.len());
 }
 
 /// Asks once, looks at the response closely, and returns all of it: those that follow must be the same.

@@ -12,7 +12,7 @@ pub(crate) const BULK_BYTES: usize = 64 << 20;
 const PATTERN_BYTES: usize = 251 * 1024;
 
 /// Connections that are served at a time.
-const THREADS: usize = 16;
+const THREADS: usize = 128;
 
 /// Listens on a free port of 127.0.0.1 and lets `serve` have each connection.
 pub(crate) fn spawn(serve: fn(TcpStream) -> io::Result<()>) -> SocketAddr {

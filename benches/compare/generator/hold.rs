@@ -18,7 +18,7 @@ impl Generator {
     pub(crate) fn hold(&mut self, way: &Way, origin: SocketAddr, count: usize) -> Tally {
         self.begin(way, origin, &[(Work::Idle, count)]);
         // No client is replaced that fails.
-        self.has_arrivals = true;
+        self.shared.has_arrivals = true;
         let until = Instant::now() + PATIENCE;
         let mut opened = 0;
         loop {

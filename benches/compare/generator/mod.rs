@@ -35,6 +35,8 @@ pub(crate) enum Next {
     Keep,
     /// It had its share, and there is more to receive, to send, or both.
     Again(EventFlags),
+    /// It waits for the next request that arrives.
+    Rest,
     /// Its work is done.
     Done,
 }
@@ -59,6 +61,8 @@ pub(crate) struct Shared {
     pub(crate) balance: Balance,
     /// Bulk tunnels come to their end.
     pub(crate) stopping: bool,
+    /// Units begin by the clock, not when one is done.
+    pub(crate) has_arrivals: bool,
 }
 
 enum Side {
@@ -99,8 +103,8 @@ pub(crate) struct Generator {
     ready: VecDeque<(u32, EventFlags)>,
     /// Clients to open: what they do, and when their first units began.
     reopen: Vec<(Work, Instant)>,
-    /// Units begin by the clock, not when one is done.
-    has_arrivals: bool,
+    /// Clients that are connected and wait for a request that arrives, the one that waits longest first.
+    resting: VecDeque<u32>,
     /// Never sleeps while it measures. A client on another machine costs a proxy no wake-up, so one here must not
     /// either; on some virtual machines that is half of what a small piece costs.
     is_awake: bool,
@@ -144,7 +148,7 @@ impl Generator {
             free: Vec::new(),
             ready: VecDeque::new(),
             reopen: Vec::new(),
-            has_arrivals: false,
+            resting: VecDeque::new(),
             is_awake,
             clients: 0,
             origins: 0,
@@ -157,6 +161,7 @@ impl Generator {
                 tally: Tally::default(),
                 balance: Balance::default(),
                 stopping: false,
+                has_arrivals: false,
             },
             scratch: vec![0; SCRATCH_BYTES],
             events: Vec::with_capacity(512),
@@ -198,6 +203,7 @@ impl Generator {
             return;
         };
         self.free.push(index);
+        self.resting.retain(|resting| *resting != index);
         match connection.side {
             Side::Client(_) => self.clients -= 1,
             Side::Origin(_) => self.origins -= 1,
@@ -222,6 +228,16 @@ impl Generator {
                 self.drive(index, EventFlags::OUT);
             }
             Err(error) => self.shared.tally.error(error),
+        }
+    }
+
+    /// A client that rested asks for what arrived at `since`.
+    fn wake(&mut self, index: u32, since: Instant) {
+        if let Some(connection) = &mut self.slots[index as usize].connection
+            && let Side::Client(client) = &mut connection.side
+        {
+            client.ask(since, &mut connection.socket, &self.shared);
+            self.drive(index, EventFlags::OUT);
         }
     }
 

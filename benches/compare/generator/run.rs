@@ -43,7 +43,7 @@ impl Generator {
                 .flat_map(|(work, count)| [*work].repeat(*count));
             self.reopen.extend(clients.map(|work| (work, now)));
         }
-        self.has_arrivals = arrivals.is_some();
+        self.shared.has_arrivals = arrivals.is_some();
         self.go_on(plan, Instant::now() + plan.warm_up, &mut arrivals);
         self.shared.tally = Tally::default();
         let (before, started) = (probe(), Instant::now());
@@ -78,7 +78,7 @@ impl Generator {
         self.shared.tally = Tally::default();
         self.shared.balance = Balance::default();
         self.shared.stopping = false;
-        self.has_arrivals = false;
+        self.shared.has_arrivals = false;
         self.way = Some(way.clone());
     }
 
@@ -92,10 +92,13 @@ impl Generator {
             let mut patience = until - now;
             if let (Some(arrivals), [(work, most), ..]) = (arrivals.as_mut(), plan.groups.as_slice()) {
                 patience = patience.min(arrivals.until_next(now));
-                while self.clients + self.reopen.len() < *most
+                while (self.clients + self.reopen.len() < *most || !self.resting.is_empty())
                     && let Some(since) = arrivals.waiting.pop_front()
                 {
-                    self.reopen.push((*work, since));
+                    match self.resting.pop_front() {
+                        Some(index) => self.wake(index, since),
+                        None => self.reopen.push((*work, since)),
+                    }
                 }
             }
             if self.is_awake || !self.reopen.is_empty() {

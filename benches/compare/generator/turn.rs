@@ -22,6 +22,7 @@ impl Generator {
         match next {
             Ok(Next::Keep) => {}
             Ok(Next::Again(flags)) => self.ready.push_back((index, flags)),
+            Ok(Next::Rest) => self.resting.push_back(index),
             Ok(Next::Done) => {
                 self.remove(index);
                 self.replace(work);
@@ -39,7 +40,7 @@ impl Generator {
 
     /// A client is gone: where each begins the next unit at once, another comes.
     fn replace(&mut self, work: Option<crate::work::Work>) {
-        if let (Some(work), false, false) = (work, self.shared.stopping, self.has_arrivals) {
+        if let (Some(work), false, false) = (work, self.shared.stopping, self.shared.has_arrivals) {
             self.reopen.push((work, Instant::now()));
         }
     }

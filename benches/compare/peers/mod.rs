@@ -12,6 +12,7 @@ use crate::process::{Process, free_address};
 use crate::usage::Meter;
 use crate::work::Way;
 
+mod g3proxy;
 mod haproxy;
 mod ours;
 mod smokescreen_go;
@@ -110,10 +111,12 @@ pub(crate) fn floor_to(origin: SocketAddr) -> Result<Running, String> {
 pub(crate) fn all(remarks: &mut Vec<String>) -> Vec<Peer> {
     let mut peers = vec![floor(), direct()];
     peers.extend(ours::all());
-    let go = std::env::var("COMPARE_GO").unwrap_or_default();
-    let others: [(&str, &str, &str, StartPeer); 5] = [
+    let named = |variable| std::env::var(variable).unwrap_or_default();
+    let (go, g3) = (named("COMPARE_GO"), named("COMPARE_G3PROXY"));
+    let others: [(&str, &str, &str, StartPeer); 6] = [
         ("haproxy", "/usr/sbin/haproxy", "-v", haproxy::start),
         ("smokescreen-go", &go, "", smokescreen_go::start),
+        ("g3proxy", &g3, "-V", g3proxy::start),
         (
             "trafficserver",
             "/usr/bin/traffic_server",
