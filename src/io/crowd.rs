@@ -14,6 +14,9 @@ use super::token::ConnId;
 /// A table of so few is not worth shrinking.
 const SHRINK_MIN: usize = 1024;
 
+/// Addresses that are looked at for somebody who did not come only now.
+const PASSED_OVER_MAX: usize = 16;
+
 /// Some connections, each with what it holds: a slot, or bytes.
 #[derive(Debug, Default)]
 pub struct Crowd {
@@ -92,6 +95,18 @@ impl Crowd {
     pub fn first(&self) -> Option<(ConnId, u64)> {
         let (held, _, key) = self.order.last()?;
         Some((self.oldest(*key)?.1, *held))
+    }
+
+    /// The same, but who came only now is passed over for another: between its connection and its first bytes there is a
+    /// moment in which it has shown as little as who never says anything. The newest eighth counts as such, and so few
+    /// addresses are looked at that nobody gains by being new everywhere.
+    pub fn first_settled(&self) -> Option<(ConnId, u64)> {
+        let newest = self.came.saturating_sub(self.members.len() as u64 / 8);
+        let mut oldest_of_most = self.order.iter().rev().take(PASSED_OVER_MAX);
+        match oldest_of_most.find(|(_, Reverse(oldest), _)| *oldest < newest) {
+            Some((held, _, key)) => Some((self.oldest(*key)?.1, *held)),
+            None => self.first(),
+        }
     }
 
     /// The oldest member of an address.

@@ -31,6 +31,30 @@ fn who_came_first_of_the_address_that_has_most() {
     assert_eq!((crowd.first(), crowd.held_by(key(3))), (Some((id(0), 1)), 0));
 }
 
+/// Each address has one, and then one of them has two: the second came just now, and so did the first.
+#[test]
+fn who_came_only_now_is_passed_over() {
+    let mut crowd = Crowd::default();
+    (0..16).for_each(|index| crowd.set(id(index.into()), key(index), 1));
+    for index in [16, 17] {
+        crowd.set(id(index), key(16), 1);
+    }
+    assert_eq!(crowd.first(), Some((id(16), 2)));
+    assert_eq!(crowd.first_settled(), Some((id(0), 1)));
+    // Others came since.
+    (18..20).for_each(|index| crowd.set(id(index.into()), key(index), 1));
+    assert_eq!(crowd.first_settled(), Some((id(16), 2)));
+}
+
+/// Somebody must go, though all are new.
+#[test]
+fn one_of_few_is_not_passed_over() {
+    let mut crowd = Crowd::default();
+    assert!(crowd.first_settled().is_none());
+    (0..2).for_each(|index| crowd.set(id(index), key(1), 1));
+    assert_eq!(crowd.first_settled(), Some((id(0), 2)));
+}
+
 #[test]
 fn of_those_who_left_nothing_is_kept() {
     let mut crowd = Crowd::default();

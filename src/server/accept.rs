@@ -119,11 +119,11 @@ impl Loop {
         true
     }
 
-    /// Whose place a new client gets: of the address that has most strangers the one that has waited longest. Each is
-    /// read once more before; one that says who it is at this moment stays.
+    /// Whose place a new client gets: of the address that has most strangers the one that has waited longest, unless it
+    /// came only now. Each is read once more before; one that says who it is at this moment stays.
     /// `None` where there is none, or one was over.
     fn replaceable(&mut self) -> Option<ConnId> {
-        while let Some((id, _)) = self.strangers.first() {
+        while let Some((id, _)) = self.strangers.first_settled() {
             if self.conns.get_mut(id)?.look_again(&mut self.core) == After::Over {
                 self.forget(id);
                 return None;
