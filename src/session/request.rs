@@ -3,7 +3,6 @@
 
 use std::time::Instant;
 
-use crate::flow::GRANTED_BYTES;
 use crate::http::framing::Body;
 use crate::http::{Version, accept};
 use crate::policy::{Allowed, Role, VettedList};
@@ -22,8 +21,8 @@ pub struct Request {
     pub way: Way,
     /// How.
     pub asked: Asked,
-    /// What the origin is to be sent first; nothing, of a tunnel. Here it waits for a connection, and here it stays where
-    /// it may have to be sent twice.
+    /// What the origin is to be sent first; nothing, of a tunnel. Here it waits for a connection, and here it stays, where
+    /// it may have to be sent twice, until an answer comes.
     pub head: Vec<u8>,
     /// When the client's head was complete.
     pub began: Instant,
@@ -99,10 +98,10 @@ impl Manner {
 }
 
 impl Request {
-    /// May it be sent once more (RFC 9110, 9.2.2)? Only where nothing of it is lost with the first attempt: a head of more
-    /// than [`GRANTED_BYTES`] is not kept for a second one.
+    /// May it be sent once more (RFC 9110, 9.2.2)? Only where nothing of it is lost with the first attempt, as its content
+    /// would be; its head is kept.
     pub fn is_repeatable(&self) -> bool {
-        self.asked.idempotent && !self.asked.manner.body_left && self.head.len() <= GRANTED_BYTES
+        self.asked.idempotent && !self.asked.manner.body_left
     }
 
     /// After a client's FIN a plain request is worth only a short wait; a CONNECT is not: the tunnel will carry

@@ -13,6 +13,7 @@ use crate::support::proxy::Setup;
 cases![
     what_can_not_be_sent_twice_meets_no_dying_connection,
     what_can_not_be_sent_twice_shares_fresh_connections,
+    a_large_head_goes_on_a_kept_connection_and_is_sent_again_where_that_has_ended,
     a_connection_is_closed_by_the_time_its_origin_announced,
     a_crowd_that_asks_one_origin_does_not_dial_again,
     only_who_asks_for_more_than_there_is_room_is_told,
@@ -63,12 +64,6 @@ fn what_can_not_be_sent_twice_meets_no_dying_connection() {
         );
         assert_eq!(origin.accepted(), 2, "{method}");
     }
-    let (origin, mut client) = (forgetful(""), proxy.client());
-    client.send(get(&origin.url("/")));
-    assert_eq!(client.response().text(), "ok");
-    std::thread::sleep(STALE + Duration::from_millis(200));
-    client.send(large_head(&origin.url("/")));
-    assert_eq!(client.response().status, 200);
     // What can be sent twice is.
     let (origin, client, _) = &mut asked[0];
     std::thread::sleep(STALE + Duration::from_millis(200));
@@ -81,26 +76,33 @@ fn what_can_not_be_sent_twice_meets_no_dying_connection() {
     }
 }
 
-/// Of a large head no copy is kept.
-fn large_head(url: &str) -> String {
-    let field = format!("X-Large: {}\r\n", "l".repeat(8192));
-    request("GET", url, &field)
+fn what_can_not_be_sent_twice_shares_fresh_connections() {
+    let (proxy, origin) = (Setup::open().start(), Origin::fixed("ok"));
+    let mut client = proxy.client();
+    for _ in 0..50 {
+        client.send(post(&origin.url("/"), "x"));
+        assert_eq!(client.response().text(), "ok");
+    }
+    assert!(
+        origin.accepted() < 25,
+        "{} connections for 50 requests",
+        origin.accepted()
+    );
 }
 
-fn what_can_not_be_sent_twice_shares_fresh_connections() {
-    for ask in [|url: &str| post(url, "x"), large_head] {
-        let (proxy, origin) = (Setup::open().start(), Origin::fixed("ok"));
-        let mut client = proxy.client();
-        for _ in 0..50 {
-            client.send(ask(&origin.url("/")));
+/// However large: the connection was idle for too long to be called fresh, and is used all the same.
+fn a_large_head_goes_on_a_kept_connection_and_is_sent_again_where_that_has_ended() {
+    let (proxy, kept, ends) = (Setup::open().start(), Origin::fixed("ok"), forgetful(""));
+    let field = format!("X-Large: {}\r\n", "l".repeat(24 * 1024));
+    let mut client = proxy.client();
+    for _ in 0..2 {
+        for origin in [&kept, &ends] {
+            client.send(request("GET", &origin.url("/"), &field));
             assert_eq!(client.response().text(), "ok");
         }
-        assert!(
-            origin.accepted() < 25,
-            "{} connections for 50 requests",
-            origin.accepted()
-        );
+        std::thread::sleep(STALE + Duration::from_millis(200));
     }
+    assert_eq!((kept.accepted(), ends.accepted()), (1, 2));
 }
 
 fn a_connection_is_closed_by_the_time_its_origin_announced() {

@@ -131,3 +131,15 @@ fn a_response_is_over_when_its_end_has_left_the_wire() {
     bench.dialled(false);
     assert!(bench.leave(Side::Origin).starts_with("GET /2 "));
 }
+
+/// A download takes long: its head is of no use any more.
+#[test]
+fn a_head_is_kept_for_a_second_attempt_only_until_an_answer_comes() {
+    let mut bench = Bench::new();
+    bench.arrive(Side::Client, &get("/"));
+    bench.dialled(true);
+    bench.leave(Side::Origin);
+    assert!(bench.session.held_bytes() > 0);
+    bench.arrive(Side::Origin, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
+    assert_eq!(bench.session.held_bytes(), 0);
+}
