@@ -180,6 +180,7 @@ fn forward_request(bytes: &[u8], host: &str, body: Body, out: &mut Vec<u8>) {
         let plan = RequestPlan {
             path_and_query,
             host,
+            port: None,
             protocols: b"",
             forwards: Forwards::Unbounded,
         };

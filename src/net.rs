@@ -4,6 +4,7 @@
 //! A host is parsed once, strictly, over the whole string (`net/host`). What C libraries would take for an
 //! address although it doesn't look like one (`0177.0.0.1`, `0x7f.1`, `2130706433`) is an error, never a name.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -186,8 +187,10 @@ impl Target {
     pub fn host_field(&self, default_port: u16) -> HostField<'_> {
         let spelled = self.written.get(..self.spelled_bytes.into());
         HostField {
-            spelled: spelled.filter(|spelled| !spelled.is_empty()),
-            host: &self.host,
+            host: match spelled {
+                None | Some("") => Cow::Owned(self.host.to_string()),
+                Some(spelled) => Cow::Borrowed(spelled),
+            },
             port: (self.port != default_port).then_some(self.port),
         }
     }
@@ -207,19 +210,17 @@ fn is_plain_spelling(spelled: &str, host: &Host) -> bool {
 }
 
 /// A `Host` field's value, ready to be written; made by [`Target::host_field`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct HostField<'a> {
-    spelled: Option<&'a str>,
-    host: &'a Host,
-    port: Option<u16>,
+    /// The host.
+    pub host: Cow<'a, str>,
+    /// The port, where it must be said.
+    pub port: Option<u16>,
 }
 
 impl fmt::Display for HostField<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.spelled {
-            Some(spelled) => f.write_str(spelled)?,
-            None => self.host.fmt(f)?,
-        }
+        f.write_str(&self.host)?;
         self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
     }
 }

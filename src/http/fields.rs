@@ -1,5 +1,6 @@
 //! Looks into the fields of a head: values by name, members of lists, and which fields belong to one hop only.
 
+use arrayvec::ArrayVec;
 use httparse::Header;
 
 use crate::text::slices::until;
@@ -47,35 +48,23 @@ pub(super) fn trim(mut value: &[u8]) -> &[u8] {
 }
 
 /// The names that a head's Connection fields list: those fields are for this hop only.
-pub(super) struct Named<'a> {
-    names: [&'a [u8]; CONNECTION_OPTIONS_MAX],
-    count: usize,
-}
+pub(super) struct Named<'a>(ArrayVec<&'a [u8], CONNECTION_OPTIONS_MAX>);
 
 impl<'a> Named<'a> {
     /// Collects them. A head with more than [`CONNECTION_OPTIONS_MAX`] was refused when it was parsed.
     pub(super) fn by(fields: &'a [Header<'a>]) -> Named<'a> {
-        let mut named = Named {
-            names: [b""; CONNECTION_OPTIONS_MAX],
-            count: 0,
-        };
         let options = field(fields, "connection").flat_map(members);
         // These two are not names of fields: leaving them out keeps the common head's list empty.
         let options = options.filter(|option| {
             !option.eq_ignore_ascii_case(b"close") && !option.eq_ignore_ascii_case(b"keep-alive")
         });
-        for (slot, option) in named.names.iter_mut().zip(options) {
-            *slot = option;
-            named.count += 1;
-        }
-        named
+        Named(options.take(CONNECTION_OPTIONS_MAX).collect())
     }
 
     /// Is the field called `name` among them?
     pub(super) fn contains(&self, name: &str) -> bool {
-        self.names
+        self.0
             .iter()
-            .take(self.count)
             .any(|option| option.eq_ignore_ascii_case(name.as_bytes()))
     }
 }
@@ -237,7 +226,7 @@ mod tests {
             header("CONNECTION", "Foo"),
         ];
         let named = Named::by(&fields);
-        assert_eq!(named.count, 2);
+        assert_eq!(named.0.len(), 2);
         assert!(named.contains("x-hop") && named.contains("FOO") && !named.contains("close"));
     }
 }

@@ -2,9 +2,6 @@
 //! and byte for byte, what concerns one hop only is dropped and, where needed, said anew (RFC 9110, 7.6).
 //! Invents no field. Which requests are forwarded, and where to, is decided elsewhere.
 
-use std::fmt::Display;
-use std::io::Write;
-
 use httparse::Header;
 
 use crate::text::digits;
@@ -22,11 +19,13 @@ pub fn method_is_idempotent(method: &str) -> bool {
 
 /// What is said anew in a request's head.
 #[derive(Clone, Copy, Debug)]
-pub struct RequestPlan<'a, H> {
+pub struct RequestPlan<'a> {
     /// That of [`super::target::Form::Absolute`].
     pub path_and_query: &'a [u8],
-    /// The value of the Host field: what the client sent as Host is dropped.
-    pub host: H,
+    /// What the Host field says: what the client sent as Host is dropped.
+    pub host: &'a str,
+    /// The port it says.
+    pub port: Option<u16>,
     /// What [`super::upgrade::asked`] found.
     pub protocols: &'a [u8],
     /// What [`super::max_forwards::forwards`] left.
@@ -37,7 +36,7 @@ pub struct RequestPlan<'a, H> {
 ///
 /// The version is HTTP/1.1 whatever the client's was. Framing is written anew, last and in one form; the caller has
 /// asked [`framing::request_body`] before and refused the request if that failed.
-pub fn request(head: &RequestHead<'_>, plan: &RequestPlan<'_, impl Display>, out: &mut Vec<u8>) {
+pub fn request(head: &RequestHead<'_>, plan: &RequestPlan<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(head.method.as_bytes());
     out.push(b' ');
     match plan.path_and_query {
@@ -51,8 +50,13 @@ pub fn request(head: &RequestHead<'_>, plan: &RequestPlan<'_, impl Display>, out
         }
     }
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    // Writing to a Vec can't fail.
-    let _ = write!(out, "Host: {}\r\n", plan.host);
+    out.extend_from_slice(b"Host: ");
+    out.extend_from_slice(plan.host.as_bytes());
+    if let Some(port) = plan.port {
+        out.push(b':');
+        digits::decimal(out, port.into());
+    }
+    out.extend_from_slice(b"\r\n");
     // An HTTP/1.0 client never sees the interim response it would wait for (RFC 9110, 10.1.1).
     let expects_nothing = head.version == Version::Http10;
     let counts_down = plan.forwards != Forwards::Unbounded;

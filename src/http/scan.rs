@@ -105,6 +105,25 @@ impl Scan {
     }
 
     fn lines(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, Fault> {
+        // What is new is looked at for control characters in one go; where there is one, once more line by line, for
+        // something else may have been wrong before it.
+        let before = *self;
+        let found = self.walk(bytes, limits, |_| Ok(()));
+        match has_controls(within(bytes, before.at as usize..self.at as usize)) {
+            false => found,
+            true => {
+                *self = before;
+                self.walk(bytes, limits, no_controls)
+            }
+        }
+    }
+
+    fn walk(
+        &mut self,
+        bytes: &[u8],
+        limits: &HeadLimits,
+        judge: impl Fn(&[u8]) -> Result<(), Fault>,
+    ) -> Result<Option<usize>, Fault> {
         loop {
             if !self.started {
                 let begun = within(bytes, self.line as usize..);
@@ -117,11 +136,11 @@ impl Scan {
             let fresh = within(bytes, self.at as usize..);
             let Some((text, ending)) = memchr2(b'\r', b'\n', fresh).and_then(|n| fresh.split_at_checked(n))
             else {
-                no_controls(fresh)?;
+                judge(fresh)?;
                 self.at = position(bytes.len());
                 return Ok(None);
             };
-            no_controls(text)?;
+            judge(text)?;
             self.at += position(text.len());
             match ending {
                 [b'\r', b'\n', ..] => {}
@@ -180,23 +199,24 @@ fn position(n: usize) -> u32 {
     n as u32
 }
 
+/// Is there a control character that no head may have, beside line endings?
+fn has_controls(text: &[u8]) -> bool {
+    // A fold without an early exit: the compiler turns it into vector instructions.
+    text.iter().fold(false, |found, &byte| {
+        found | (byte < 0x20 && byte != b'\t' && byte != b'\r' && byte != b'\n') | (byte == 0x7f)
+    })
+}
+
 /// Refuses control characters other than HTAB (RFC 9110, 5.5).
 fn no_controls(text: &[u8]) -> Result<(), Fault> {
-    // A fold without an early exit: the compiler turns it into vector instructions.
-    let found = text.iter().fold(false, |found, &byte| {
-        found | (byte < 0x20 && byte != b'\t') | (byte == 0x7f)
-    });
-    if !found {
-        return Ok(());
-    }
     let first = text
         .iter()
         .find(|&&byte| byte != b'\t' && byte.is_ascii_control());
-    Err(Fault::Malformed(if first == Some(&0) {
-        "a NUL in the head"
-    } else {
-        "a control character in the head"
-    }))
+    match first {
+        None => Ok(()),
+        Some(0) => Err(Fault::Malformed("a NUL in the head")),
+        Some(_) => Err(Fault::Malformed("a control character in the head")),
+    }
 }
 
 /// Judges as much of a request line as can be judged before its end: the method.

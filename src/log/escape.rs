@@ -36,6 +36,10 @@ fn is(class: u8, byte: u8) -> bool {
 pub(super) fn quoted(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
     let mut rest = bytes;
+    if classes_of(bytes) & PLAIN != 0 {
+        out.extend_from_slice(bytes);
+        rest = &[];
+    }
     while !rest.is_empty() {
         let (plain, special) = split_where(rest, |byte| !is(PLAIN, byte));
         out.extend_from_slice(plain);
@@ -52,11 +56,16 @@ pub(super) fn quoted(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
 }
 
-/// Can this value of a text line go without quotes? (The rule of logrus: an empty one can.) If so, it is ASCII.
-pub(super) fn is_bare(bytes: &[u8]) -> bool {
+/// What all of these bytes are.
+fn classes_of(bytes: &[u8]) -> u8 {
     // To the end in any case: that is cheaper than a look after each byte.
     let common = |classes, byte: &u8| classes & CLASSES[usize::from(*byte)];
-    bytes.iter().fold(BARE, common) == BARE
+    bytes.iter().fold(PLAIN | BARE, common)
+}
+
+/// Can this value of a text line go without quotes? (The rule of logrus: an empty one can.) If so, it is ASCII.
+pub(super) fn is_bare(bytes: &[u8]) -> bool {
+    classes_of(bytes) & BARE != 0
 }
 
 /// The longest beginning of `bytes` that is at most `length_max` long and splits no character.

@@ -1,7 +1,6 @@
 //! One log line, field by field, as text (logrus's TextFormatter without colours) or as a JSON object.
 //! Knows nothing of what the fields mean and writes nowhere but into the caller's buffer, and that only UTF-8.
 
-use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
@@ -9,6 +8,7 @@ use ::log::Level;
 
 use crate::session::id::Id;
 use crate::text::digits;
+use crate::text::slices::within;
 
 use super::escape::{cut, is_bare, quoted};
 use super::time::{Spelling, moment};
@@ -141,7 +141,8 @@ impl<'o> Line<'o> {
         }
     }
 
-    #[inline]
+    /// Of each call the compiler leaves one arm: most name their kind.
+    #[inline(always)]
     fn value(&mut self, value: Value<'_>) {
         let json = self.format == Format::Json;
         let out = &mut *self.out;
@@ -154,8 +155,7 @@ impl<'o> Line<'o> {
             }
             Value::Bytes(bytes) => self.bytes(bytes),
             Value::Number(number) => digits::decimal(out, number),
-            // Writing to a Vec can't fail.
-            Value::Seconds(duration) => drop(write!(out, "{}", duration.as_secs_f64())),
+            Value::Seconds(duration) => seconds(out, duration),
             Value::Truth(truth) => out.extend_from_slice(if truth { b"true" } else { b"false" }),
             Value::Address(with_port) => in_quotes(out, |out| address::ip_and_port(out, with_port)),
             Value::Ip(ip @ IpAddr::V4(_)) if !json => address::ip(out, ip),
@@ -175,6 +175,20 @@ impl<'o> Line<'o> {
         } else {
             quoted(self.out, bytes);
         }
+    }
+}
+
+/// Appends a length of time in seconds, with as many digits behind the point as it has.
+fn seconds(out: &mut Vec<u8>, duration: Duration) {
+    digits::decimal(out, duration.as_secs());
+    let fraction: [u8; 9] = digits::padded(duration.subsec_nanos());
+    let length = fraction
+        .iter()
+        .rposition(|&digit| digit != b'0')
+        .map_or(0, |at| at + 1);
+    if length > 0 {
+        out.push(b'.');
+        out.extend_from_slice(within(&fraction, ..length));
     }
 }
 

@@ -7,10 +7,11 @@ mod difference;
 mod document;
 mod grounds;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use crate::net::{Host, ProxyUrl, Writer};
 use crate::policy::glob::GlobSet;

@@ -6,11 +6,11 @@
 mod entries;
 mod read;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 
+use foldhash::HashMap;
 use ipnet::IpNet;
 
 use crate::net::Host;

@@ -12,9 +12,11 @@ mod list;
 mod wheel;
 
 use std::collections::hash_map::Entry;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::net::SocketAddr;
 use std::time::Instant;
+
+use foldhash::fast::RandomState;
 
 use crate::io::arena::Arena;
 use crate::io::token::{ConnId, IdleId, WireId};
@@ -90,8 +92,8 @@ pub struct Pool {
     entries: Arena<Idle>,
     by_end: Wheel,
     by_age: List,
-    /// By their keys' hashes, which are seeded: a client can't aim at another's list, and keys are compared all
-    /// the same. So no key is kept twice.
+    /// By their keys' hashes, and keys are compared all the same: no key is kept twice. The hashes are seeded, and quick
+    /// rather than strong: whoever aims at another's list makes it at most as long as the pool.
     by_key: ByHash<OfKey>,
     hasher: RandomState,
 }
@@ -106,7 +108,7 @@ impl Pool {
             by_end: Wheel::new(now),
             by_age: List::default(),
             by_key: ByHash::default(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
         }
     }
 

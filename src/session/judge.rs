@@ -300,9 +300,11 @@ impl Judge<'_> {
             return Err(Refusal::TraceEnds);
         }
         let protocols = upgrade::asked(head);
+        let host_field = allowed.target().host_field(uri.scheme.default_port());
         let plan = RequestPlan {
             path_and_query: uri.path_and_query,
-            host: allowed.target().host_field(uri.scheme.default_port()),
+            host: &host_field.host,
+            port: host_field.port,
             protocols: &protocols,
             forwards,
         };

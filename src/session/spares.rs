@@ -2,9 +2,10 @@
 //! the memory of their boxes, and the targets that were asked for lately. Holds nothing that decides: a target is
 //! what its spelling says, whoever asks, and is judged anew each time.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
+
+use foldhash::HashMap;
 
 use crate::flow::GRANTED_BYTES;
 use crate::net::{Scheme, Target, TargetError};
@@ -159,7 +160,8 @@ impl<T: Empty> Boxes<T> {
 }
 
 /// Targets by the authority of a URI as it was written: most clients ask for few hosts. Each scheme has its own, for the
-/// same spelling means another port in either.
+/// same spelling means another port in either. Who finds spellings whose hashes collide, against the seed, makes of a table
+/// of few a list of few.
 #[derive(Debug, Default)]
 pub(super) struct Targets {
     http: HashMap<Arc<str>, Target>,

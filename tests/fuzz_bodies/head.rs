@@ -69,10 +69,11 @@ fn the_same_fields<'f>(head: &[u8], fields: impl Iterator<Item = (&'f str, &'f [
     assert_eq!(read.fields, ours);
 }
 
-fn plan(protocols: &[u8], forwards: Forwards) -> RequestPlan<'_, &'static str> {
+fn plan(protocols: &[u8], forwards: Forwards) -> RequestPlan<'_> {
     RequestPlan {
         path_and_query: b"/p",
         host: "a.test",
+        port: None,
         protocols,
         forwards,
     }

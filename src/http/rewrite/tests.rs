@@ -9,7 +9,8 @@ fn sent(start: &str, path_and_query: &str, lines: &[&str]) -> String {
     testing::request(with_lines(start, lines), |head| {
         let plan = RequestPlan {
             path_and_query: path_and_query.as_bytes(),
-            host: "h:81",
+            host: "h",
+            port: Some(81),
             protocols: &upgrade::asked(head),
             forwards: max_forwards::forwards(head).unwrap(),
         };
@@ -115,6 +116,7 @@ fn end_to_end_fields_pass_in_order_and_unchanged() {
             let plan = RequestPlan {
                 path_and_query: b"/",
                 host: "h",
+                port: None,
                 protocols: b"",
                 forwards: Forwards::Unbounded,
             };

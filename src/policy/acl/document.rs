@@ -1,9 +1,10 @@
 //! The ACL as it stands in a file: its keys, and the checks that go beyond single values. Every error names the
 //! place; the rules that come out need no further check.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 
+use foldhash::{HashMap, HashMapExt as _};
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, Visitor};
 
 use crate::policy::glob::{Glob, GlobSet};
