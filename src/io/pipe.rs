@@ -29,10 +29,10 @@ const LARGE_PIECE_BYTES: usize = 1024 * 1024;
 const PIECE_BYTES: usize = 256 * 1024;
 
 /// No more connections than these have turns to take where pieces are large.
-const FEW_CONNECTIONS: usize = 4;
+const FEW_CONNECTIONS: usize = 8;
 
 /// No more pipes than these are in use where pieces are large.
-const FEW_PIPES: usize = 8;
+const FEW_PIPES: usize = 16;
 
 /// After the kernel refused a pipe, everything is copied for so long.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);

@@ -58,7 +58,7 @@ fn pieces_are_large_only_where_few_share_the_loop_and_few_pipes_are_in_use() {
     pipes.share_among(FEW_CONNECTIONS + 1);
     assert_eq!(pipes.piece_bytes(), PIECE_BYTES);
     pipes.share_among(FEW_CONNECTIONS);
-    let mut taken: Vec<_> = (0..9)
+    let mut taken: Vec<_> = (0..=16)
         .filter_map(|other| pipes.take(client(other), now))
         .take(FEW_PIPES)
         .collect();
