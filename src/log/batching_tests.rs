@@ -60,6 +60,28 @@ fn lines_of_half_a_queue_cut_the_rest_short() {
     assert_eq!(written, b"line\n".repeat(LINES_MAX / 2));
 }
 
+/// Whoever put it goes on first.
+#[test]
+fn a_line_that_was_only_put_waits_for_the_call() {
+    let (queue, writes) = scripted(vec![], HOUR);
+    until(&queue, |waiting| waiting.thread == Thread::Idle);
+    (0..2).for_each(|_| queue.put(b"line\n"));
+    assert_eq!(thread(&queue), Thread::Idle);
+    assert!(writes.try_recv().is_err());
+    queue.call();
+    assert_eq!(writes.recv_timeout(LONG).unwrap(), b"line\nline\n");
+}
+
+/// Not even for whoever put it: a queue that is half full may be full before he calls.
+#[test]
+fn half_a_queue_that_was_only_put_does_not_wait() {
+    let (queue, writes) = scripted(vec![], HOUR);
+    until(&queue, |waiting| waiting.thread == Thread::Idle);
+    (0..LINES_MAX / 2).for_each(|_| queue.put(b"line\n"));
+    let written = writes.recv_timeout(LONG).unwrap();
+    assert_eq!(written, b"line\n".repeat(LINES_MAX / 2));
+}
+
 #[test]
 fn bytes_of_half_a_queue_cut_the_rest_short() {
     let (queue, writes) = resting();

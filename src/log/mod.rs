@@ -54,6 +54,8 @@ pub struct Logger {
     queue: Queue,
     /// Reused for every line.
     scratch: Vec<u8>,
+    /// Lines were put in the queue, and the thread was not called for them.
+    calls: bool,
 }
 
 /// Makes standard error the log of this process, for good. From now on a panic waits until the lines before it are out.
@@ -98,11 +100,12 @@ impl Logger {
                 .map_or(LevelFilter::Off, |level| level.to_level_filter()),
             queue,
             scratch: Vec::new(),
+            calls: false,
         }
     }
 
     /// Writes the record's canonical line, and one more where no role was found, or the origin or we failed: each if
-    /// its level passes the filter.
+    /// its level passes the filter. [`Logger::call`] must follow before anybody waits.
     pub fn record(&mut self, record: &Record, now: SystemTime) {
         self.formatted(canonical::level(record), |format, out| {
             canonical::canonical(record, format, now, out)
@@ -140,6 +143,15 @@ impl Logger {
         self.formatted(level, |format, out| {
             line::line(out, format, now, level, message, fields)
         });
+        self.call();
+    }
+
+    /// Sets those who write the lines going. That may cost the caller its processor: so the loop does it when its turn is
+    /// over, and nobody's answer waits for a line.
+    pub fn call(&mut self) {
+        if std::mem::take(&mut self.calls) {
+            self.queue.call();
+        }
     }
 
     /// Waits until all lines are out, at most `timeout`; says whether they are. For the end of the program.
@@ -152,7 +164,8 @@ impl Logger {
             self.scratch.clear();
             write(self.format, &mut self.scratch);
             self.scratch.push(b'\n');
-            self.queue.push(&self.scratch);
+            self.queue.put(&self.scratch);
+            self.calls = true;
         }
     }
 }

@@ -191,6 +191,7 @@ impl Loop {
         self.listen();
         self.give_back();
         self.heard.ended = self.end();
+        self.core.logger.call();
         Ok(())
     }
 
