@@ -35,7 +35,7 @@ fn curve(name: &str, sizes: &[(usize, &str)], mut cost: impl FnMut(usize) -> f64
     }
 }
 
-const CROWDS: [(usize, &str); 4] = [(10, "10"), (100, "100"), (1000, "1,000"), (8000, "8,000")];
+const CROWDS: [(usize, &str); 4] = [(8, "8"), (64, "64"), (512, "512"), (4096, "4,096")];
 
 /// Clients that ask: few beside others that are idle, and all of them.
 pub(crate) fn clients(bench: &mut Bench) -> Panel {

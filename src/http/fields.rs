@@ -52,6 +52,8 @@ pub(super) struct Named<'a>(ArrayVec<&'a [u8], CONNECTION_OPTIONS_MAX>);
 
 impl<'a> Named<'a> {
     /// Collects them. A head with more than [`CONNECTION_OPTIONS_MAX`] was refused when it was parsed.
+    // In its place from the start: it is large.
+    #[inline]
     pub(super) fn by(fields: &'a [Header<'a>]) -> Named<'a> {
         let options = field(fields, "connection").flat_map(members);
         // These two are not names of fields: leaving them out keeps the common head's list empty.
