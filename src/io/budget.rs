@@ -95,6 +95,11 @@ impl Budget {
         held < quarter && self.known_bytes < self.max_bytes - quarter && !self.is_spent()
     }
 
+    /// Is so little taken that what could be done without may be held too?
+    pub fn is_hardly_used(&self) -> bool {
+        self.used_bytes < self.max_bytes / 16
+    }
+
     /// Is so little taken that nobody can have too much?
     pub fn is_ample(&self) -> bool {
         self.used_bytes < self.ample_bytes

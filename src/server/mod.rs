@@ -179,6 +179,7 @@ impl Loop {
             _ => {}
         }
         self.core.read_clocks();
+        self.core.world.has_room_to_spare = self.core.stores.budget.is_hardly_used();
         self.note();
         if self.heard.messages {
             self.take_messages();

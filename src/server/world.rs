@@ -22,6 +22,8 @@ pub struct World {
     pub policy: Arc<Policy>,
     /// Fixed at start.
     pub settings: Settings,
+    /// What could be done without may be held in memory; in production as it was when the turn began.
+    pub has_room_to_spare: bool,
     /// Memory that sessions use again.
     pub spares: Spares,
     /// Makes request ids.
@@ -50,6 +52,7 @@ impl World {
             wall,
             policy,
             settings,
+            has_room_to_spare: true,
             spares: Spares::default(),
             ids,
             guesses: Rates::of_strangers(now),
@@ -66,6 +69,7 @@ impl World {
             wall: self.wall,
             policy: &self.policy,
             settings: &self.settings,
+            has_room_to_spare: self.has_room_to_spare,
             ids: &mut self.ids,
             guesses: &mut self.guesses,
             spares: &mut self.spares,

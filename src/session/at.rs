@@ -24,6 +24,8 @@ pub struct Cx<'a> {
     pub policy: &'a Policy,
     /// The settings.
     pub settings: &'a Settings,
+    /// What could be done without may be held in memory.
+    pub has_room_to_spare: bool,
     /// Makes request ids.
     pub ids: &'a mut Ids,
     /// How often clients may give wrong credentials.

@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::flow::Gate;
+use crate::flow::{GRANTED_BYTES, Gate};
 use crate::http::accept;
 use crate::http::fields;
 use crate::http::framing::{self, Body};
@@ -153,6 +153,8 @@ impl Judge<'_> {
             role,
             way,
             asked,
+            // A small one is within what a connection is granted.
+            keeps_head: head.len() <= GRANTED_BYTES || cx.has_room_to_spare,
             head,
             began: cx.now,
             addresses: VettedList::new(),

@@ -24,8 +24,7 @@ pub struct Exchange {
     pub(super) request: Box<Request>,
     /// What is to be said of it; none once it was logged.
     pub(super) record: Option<Box<Record>>,
-    /// The origin's connection. `reused` goes when it has proven alive; `private` comes with the credentials or the
-    /// challenge.
+    /// The origin's connection. `private` comes with the credentials or the challenge.
     pub(super) origin: Dialled,
     pub(super) sending: Sending,
     pub(super) receiving: Receiving,
@@ -154,6 +153,7 @@ impl Exchange {
     /// No response came, and none will. RFC 9112 section 9.3.1: a request that may be repeated is, once, when
     /// the connection had been kept and closed under it.
     pub(super) fn unanswered(&self, why: &str, flows: &Flows) -> Next {
+        // The head is there still where the connection was kept, the request can be repeated, and nothing was answered.
         if !self.request.head.is_empty() && flows.down.rx.is_empty() {
             return Next::Again;
         }

@@ -24,6 +24,8 @@ pub struct Request {
     /// What the origin is to be sent first; nothing, of a tunnel. Here it waits for a connection, and here it stays, where
     /// it may have to be sent twice, until an answer comes.
     pub head: Vec<u8>,
+    /// A copy of the head may be held for as long as the origin takes to answer.
+    pub keeps_head: bool,
     /// When the client's head was complete.
     pub began: Instant,
     /// Where it may be dialled; none before its host was looked up.
@@ -98,10 +100,10 @@ impl Manner {
 }
 
 impl Request {
-    /// May it be sent once more (RFC 9110, 9.2.2)? Only where nothing of it is lost with the first attempt, as its content
-    /// would be; its head is kept.
+    /// May it be sent once more (RFC 9110, 9.2.2)? Only where nothing of it is lost with the first attempt: its content
+    /// would be, and a head that is not kept.
     pub fn is_repeatable(&self) -> bool {
-        self.asked.idempotent && !self.asked.manner.body_left
+        self.asked.idempotent && !self.asked.manner.body_left && self.keeps_head
     }
 
     /// After a client's FIN a plain request is worth only a short wait; a CONNECT is not: the tunnel will carry

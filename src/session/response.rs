@@ -80,8 +80,7 @@ fn body(exchange: &mut Exchange, flows: &mut Flows, cx: &Cx<'_>) -> Option<Next>
 }
 
 fn take_head(exchange: &mut Exchange, head_bytes: usize, at: &mut At<'_, '_>) -> Option<Next> {
-    exchange.origin.reused = false;
-    // Answered is not sent again.
+    // Answered is not sent again, though it be by an interim response.
     at.cx.spares.put_back_head(&mut exchange.request.head);
     let limits = at.cx.settings.head;
     let Flow { rx, tx, .. } = &mut at.flows.down;

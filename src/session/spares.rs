@@ -105,6 +105,7 @@ impl Empty for Request {
             way: _,
             asked,
             head,
+            keeps_head: _,
             began: _,
             addresses,
             lost,
@@ -191,6 +192,8 @@ impl Targets {
 
 #[cfg(test)]
 mod tests {
+    use crate::net::HostField;
+
     use super::*;
 
     impl Empty for Option<Arc<()>> {
@@ -258,20 +261,21 @@ mod tests {
             for scheme in schemes.into_iter().chain(schemes) {
                 let mut field_and_port = |authority: &str| {
                     let target = targets.parse(scheme, authority.as_bytes()).unwrap();
-                    (target.host_field(scheme.default_port()).to_string(), target.port)
+                    let HostField { host, port } = target.host_field(scheme.default_port());
+                    (host.into_owned(), port, target.port)
                 };
                 let [bare, http, https] = ["a.test", "a.test:80", "a.test:443"].map(&mut field_and_port);
-                let said = |field: &str, port| (field.to_owned(), port);
+                let said = |said_port, port| ("a.test".to_owned(), said_port, port);
                 match scheme {
                     Scheme::Http => {
-                        assert_eq!(bare, said("a.test", 80));
-                        assert_eq!(http, said("a.test", 80));
-                        assert_eq!(https, said("a.test:443", 443));
+                        assert_eq!(bare, said(None, 80));
+                        assert_eq!(http, said(None, 80));
+                        assert_eq!(https, said(Some(443), 443));
                     }
                     Scheme::Https => {
-                        assert_eq!(bare, said("a.test", 443));
-                        assert_eq!(http, said("a.test:80", 80));
-                        assert_eq!(https, said("a.test", 443));
+                        assert_eq!(bare, said(None, 443));
+                        assert_eq!(http, said(Some(80), 80));
+                        assert_eq!(https, said(None, 443));
                     }
                 }
             }

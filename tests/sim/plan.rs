@@ -169,9 +169,9 @@ impl Exchange {
             (_, Fault::Malformed(_)) => Expected::Refused(502),
             (_, Fault::Cut(..)) => Expected::Broken,
             (_, Fault::Silent) => Expected::Refused(504),
-            (_, Fault::Dies) if !ask.repeatable() || ask.is_long() => Expected::AnsweredOr502,
+            (_, Fault::Dies) if !ask.repeatable() => Expected::AnsweredOr502,
             _ if ask.how == How::Upgrade && answer.status == 101 => Expected::Tunnel,
-            _ if taste.expires && (!ask.repeatable() || ask.is_long()) => Expected::AnsweredOr502,
+            _ if taste.expires && !ask.repeatable() => Expected::AnsweredOr502,
             _ => Expected::Answered,
         }
     }
@@ -190,11 +190,6 @@ impl Ask {
         matches!(self.method, "GET" | "HEAD" | "PUT" | "DELETE")
             && self.body.length() == 0
             && !self.is_chunked()
-    }
-
-    /// Its head may be too long to be kept for a second attempt.
-    fn is_long(&self) -> bool {
-        self.head().len() > 3_900
     }
 
     fn is_chunked(&self) -> bool {

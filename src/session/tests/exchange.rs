@@ -143,3 +143,30 @@ fn a_head_is_kept_for_a_second_attempt_only_until_an_answer_comes() {
     bench.arrive(Side::Origin, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
     assert_eq!(bench.session.held_bytes(), 0);
 }
+
+/// Whatever it said, it has taken the request.
+#[test]
+fn what_an_interim_response_answered_is_not_sent_again() {
+    let mut bench = Bench::new();
+    bench.arrive(Side::Client, &get("/"));
+    bench.dialled(true);
+    bench.leave(Side::Origin);
+    bench.arrive(Side::Origin, "HTTP/1.1 103 Early Hints\r\n\r\n");
+    bench.flows.down.note_end();
+    bench.feed(Input::Moved);
+    assert!(!bench.dials());
+    assert!(bench.leave(Side::Client).contains("HTTP/1.1 502 "));
+}
+
+/// Where memory is short a large head is not held, and so not sent twice; a small one is.
+#[test]
+fn without_room_to_spare_a_large_head_is_given_up() {
+    for (path_bytes, kept) in [(100, true), (8000, false)] {
+        let mut bench = Bench::new();
+        bench.has_room_to_spare = false;
+        bench.arrive(Side::Client, &get(&"x".repeat(path_bytes)));
+        bench.dialled(true);
+        bench.leave(Side::Origin);
+        assert_eq!(bench.session.held_bytes() > 0, kept);
+    }
+}

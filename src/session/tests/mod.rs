@@ -43,6 +43,7 @@ struct Bench {
     ids: id::Ids,
     guesses: Rates,
     spares: Spares,
+    has_room_to_spare: bool,
     now: Instant,
     actions: Vec<Action>,
 }
@@ -71,6 +72,7 @@ impl Bench {
             ids: id::Ids::new([0; 3], 0, 0),
             guesses: Rates::of_strangers(now),
             spares: Spares::default(),
+            has_room_to_spare: true,
             now,
             actions: Vec::new(),
         }
@@ -85,6 +87,7 @@ impl Bench {
             ids: &mut self.ids,
             guesses: &mut self.guesses,
             spares: &mut self.spares,
+            has_room_to_spare: self.has_room_to_spare,
             is_local: &|_| true,
             actions: &mut self.actions,
         };
