@@ -1,6 +1,6 @@
 //! Who must give first: those who hold a part of something scarce and have shown no right to it, by their addresses.
-//! Fair is to take from the address that has most, and there from who has waited longest. Closes nobody, knows no
-//! clock.
+//! Fair is to take from the address that has most, and there from who has waited longest; a slot not from who came only
+//! now. Closes nobody, knows no clock.
 //!
 //! What is asked and changed costs O(log n), and nothing is kept for who has left.
 
@@ -97,15 +97,16 @@ impl Crowd {
         Some((self.oldest(*key)?.1, *held))
     }
 
-    /// The same, but who came only now is passed over for another: between its connection and its first bytes there is a
-    /// moment in which it has shown as little as who never says anything. The newest eighth counts as such, and so few
-    /// addresses are looked at that nobody gains by being new everywhere.
+    /// The same, but who came only now is passed over for another whose address has hardly less: between its connection and
+    /// its first bytes there is a moment in which it has shown as little as who never says anything. The newest eighth
+    /// counts as such.
     pub fn first_settled(&self) -> Option<(ConnId, u64)> {
         let newest = self.came.saturating_sub(self.members.len() as u64 / 8);
-        let mut oldest_of_most = self.order.iter().rev().take(PASSED_OVER_MAX);
-        match oldest_of_most.find(|(_, Reverse(oldest), _)| *oldest < newest) {
-            Some((held, _, key)) => Some((self.oldest(*key)?.1, *held)),
-            None => self.first(),
+        let (most, ..) = self.order.last()?;
+        let mut comparable = self.order.iter().rev().take(PASSED_OVER_MAX);
+        match comparable.find(|(held, Reverse(oldest), _)| held + 1 < *most || *oldest < newest) {
+            Some((held, _, key)) if held + 1 >= *most => Some((self.oldest(*key)?.1, *held)),
+            _ => self.first(),
         }
     }
 

@@ -46,13 +46,25 @@ fn who_came_only_now_is_passed_over() {
     assert_eq!(crowd.first_settled(), Some((id(16), 2)));
 }
 
-/// Somebody must go, though all are new.
 #[test]
-fn one_of_few_is_not_passed_over() {
+fn being_new_shields_no_address_that_has_much_more() {
     let mut crowd = Crowd::default();
     assert!(crowd.first_settled().is_none());
-    (0..2).for_each(|index| crowd.set(id(index), key(1), 1));
-    assert_eq!(crowd.first_settled(), Some((id(0), 2)));
+    (0..88).for_each(|index| crowd.set(id(index.into()), key(index), 1));
+    (88..98).for_each(|index| crowd.set(id(index), key(99), 1));
+    assert_eq!(crowd.first_settled(), Some((id(88), 10)));
+}
+
+/// Nor many addresses together that are all new.
+#[test]
+fn being_new_shields_no_more_than_a_few_addresses() {
+    let mut crowd = Crowd::default();
+    let address = |index: u32| ClientKey::of(std::net::Ipv4Addr::from(index).into());
+    (0..800).for_each(|index| crowd.set(id(index), address(index), 1));
+    let pairs = u32::try_from(PASSED_OVER_MAX).unwrap() + 1;
+    (0..2 * pairs).for_each(|index| crowd.set(id(800 + index), address(800 + index / 2), 1));
+    assert_eq!(crowd.first_settled(), Some((id(800), 2)));
+    assert_eq!(crowd.first_settled(), crowd.first());
 }
 
 #[test]
