@@ -20,6 +20,8 @@ pub(crate) struct Client {
 enum Phase {
     /// Waits for the answer to CONNECT.
     Connect(Vec<u8>),
+    /// Waits for a request that arrives.
+    Resting,
     /// Waits for a response's head.
     Head(Vec<u8>),
     /// In a response's body.
@@ -86,6 +88,7 @@ impl Client {
                     self.open(stream, socket, shared);
                     bytes = &bytes[used..];
                 }
+                Phase::Resting => return Err("an answer that nobody asked for".to_owned()),
                 Phase::Head(head) => {
                     let Some(used) = message::collect(head, bytes)? else {
                         break;
@@ -144,7 +147,7 @@ impl Client {
             return Ok(Next::Done);
         }
         if shared.has_arrivals {
-            self.phase = Phase::Head(Vec::new());
+            self.phase = Phase::Resting;
             return Ok(Next::Rest);
         }
         self.ask(Instant::now(), socket, shared);
@@ -200,7 +203,8 @@ impl Client {
                 Ok(Next::Done)
             }
             // It was kept alive, and then no longer: it may.
-            (Phase::Head(head), _) if head.is_empty() && self.served > 0 => Ok(Next::Done),
+            (Phase::Resting, _) => Ok(Next::Done),
+            (Phase::Head(head), _) if head.is_empty() && self.served > 0 => Ok(Next::Lost(self.since)),
             (Phase::Stream { .. }, Work::Download | Work::Both) if shared.stopping => Ok(Next::Done),
             _ => Err("the connection ended early".to_owned()),
         }

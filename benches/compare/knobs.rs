@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// The settings.
 pub(crate) struct Knobs {
-    /// `COMPARE_ROWS`: only rows whose names contain one of these words, separated by commas.
+    /// `COMPARE_ROWS`: only rows whose names are one of these words, separated by commas, or go on behind it with a hyphen.
     rows: Vec<String>,
     /// `COMPARE_PEERS`: only proxies whose names contain one of these.
     peers: Vec<String>,
@@ -49,15 +49,16 @@ impl Knobs {
 
     /// Whether this row is wanted.
     pub(crate) fn wants_row(&self, name: &str) -> bool {
-        chosen(&self.rows, name)
+        let is_meant = |word: &String| {
+            let rest = name.strip_prefix(word.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        };
+        self.rows.is_empty() || self.rows.iter().any(is_meant)
     }
 
     /// Whether this proxy is.
     pub(crate) fn wants_peer(&self, name: &str) -> bool {
-        chosen(&self.peers, name)
+        let contains = |word: &String| name.contains(word.as_str());
+        self.peers.is_empty() || self.peers.iter().any(contains)
     }
-}
-
-fn chosen(words: &[String], name: &str) -> bool {
-    words.is_empty() || words.iter().any(|word| name.contains(word.as_str()))
 }

@@ -44,9 +44,6 @@ pub(crate) struct Row {
     pub(crate) kind: Kind,
 }
 
-/// Clients, tunnels, connections at a time: few, and crowds.
-const CROWD: [usize; 3] = [8, 64, 512];
-
 /// All of them, in the order of the table.
 pub(crate) fn all(knobs: &Knobs) -> Vec<Row> {
     let mut rows = loads();
@@ -93,7 +90,12 @@ fn loads() -> Vec<Row> {
         counts.iter().map(row).collect::<Vec<_>>()
     };
     [
-        of(small, "get-1k", "GET 1 KiB, kept alive, {} clients", &CROWD),
+        of(
+            small,
+            "get-1k",
+            "GET 1 KiB, kept alive, {} clients",
+            &[8, 64, 512],
+        ),
         of(large, "get-1m", "GET 1 MiB, kept alive, {} clients", &[2, 8]),
         of(
             Work::Exchange,

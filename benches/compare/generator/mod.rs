@@ -37,6 +37,8 @@ pub(crate) enum Next {
     Again(EventFlags),
     /// It waits for the next request that arrives.
     Rest,
+    /// It ended before a request that began then was answered, as a kept connection may: another has to ask.
+    Lost(Instant),
     /// Its work is done.
     Done,
 }

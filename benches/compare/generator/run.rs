@@ -120,7 +120,7 @@ impl Generator {
                 sent_down,
                 received_down,
             } = self.shared.balance;
-            if (sent_up, sent_down) == (received_up, received_down) && self.ready.is_empty() {
+            if (sent_up, sent_down) == (received_up, received_down) {
                 return Ok(());
             }
             if Instant::now() > until {

@@ -23,6 +23,11 @@ impl Generator {
             Ok(Next::Keep) => {}
             Ok(Next::Again(flags)) => self.ready.push_back((index, flags)),
             Ok(Next::Rest) => self.resting.push_back(index),
+            Ok(Next::Lost(since)) => {
+                self.remove(index);
+                let again = work.filter(|_| !self.shared.stopping);
+                self.reopen.extend(again.map(|work| (work, since)));
+            }
             Ok(Next::Done) => {
                 self.remove(index);
                 self.replace(work);
@@ -85,6 +90,9 @@ impl Connection {
                         Side::Client(client) => client.bytes(bytes, &mut self.socket, shared)?,
                         Side::Origin(origin) => origin.bytes(bytes, &mut self.socket, shared)?,
                     };
+                    if next == Next::Rest && hung_up {
+                        return Ok(Next::Done);
+                    }
                     if next != Next::Keep {
                         return Ok(next);
                     }
