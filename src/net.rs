@@ -209,20 +209,13 @@ fn is_plain_spelling(spelled: &str, host: &Host) -> bool {
     }
 }
 
-/// A `Host` field's value, ready to be written; made by [`Target::host_field`].
+/// A `Host` field's value in its two parts; see [`Target::host_field`].
 #[derive(Clone, Debug)]
 pub struct HostField<'a> {
     /// The host.
     pub host: Cow<'a, str>,
     /// The port, where it must be said.
     pub port: Option<u16>,
-}
-
-impl fmt::Display for HostField<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.host)?;
-        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
-    }
 }
 
 /// Why an authority is no target: one short reason for a person, which echoes nothing of the input.

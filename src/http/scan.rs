@@ -1,4 +1,4 @@
-//! Finds the end of a head (or trailer section) in bytes that arrive piece by piece, looking at each byte once.
+//! Finds the end of a head (or trailer section) in bytes that arrive piece by piece, walking over each byte once.
 //! Judges line endings, control characters, sizes and the start line; splits nothing into fields (that is `head`).
 
 use memchr::memchr2;
@@ -254,7 +254,7 @@ pub(super) fn request_line(line: &[u8]) -> Result<RequestLine<'_>, Fault> {
     // Method and version are short, so plain loops find their ends soonest.
     let (method, rest) = around(line, line.iter().position(is_space)).ok_or(MALFORMED)?;
     let (target, version) = around(rest, rest.iter().rposition(is_space)).ok_or(MALFORMED)?;
-    // Between the first space and the last stands one target, or what is none. A fold as in `no_controls`.
+    // Between the first space and the last stands one target, or what is none. A fold as in `has_controls`.
     let found = target.iter().fold(false, |found, &byte| found | (byte <= b' '));
     if target.is_empty() || found {
         return Err(MALFORMED);

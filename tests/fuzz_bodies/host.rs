@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use smokescreen::net::{Host, Target};
+use smokescreen::net::{Host, HostField, Target};
 use smokescreen::policy::ranges::Ranges;
 
 use super::literals::{inet_aton, is_public};
@@ -92,7 +92,8 @@ fn the_target(input: &[u8], default_port: Option<u16>, target: &Target) {
     let again =
         Target::parse(format!("{}:{}", target.host, target.port).as_bytes(), None).expect("normal form");
     assert_eq!((again.host, again.port), (target.host.clone(), target.port));
-    let field = target.host_field(80).to_string();
+    let HostField { host, port } = target.host_field(80);
+    let field = port.map_or_else(|| host.to_string(), |port| format!("{host}:{port}"));
     let named = Target::parse(field.as_bytes(), Some(80)).expect("what we send we would take");
     assert!(field.is_ascii(), "{field}");
     assert_eq!(

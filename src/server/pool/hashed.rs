@@ -1,5 +1,5 @@
-//! A table whose keys are hashes already. Hashes nothing itself: whoever makes the keys seeds them, so that no client can
-//! choose where its own stand.
+//! A table whose keys are hashes already. Hashes nothing itself: whoever makes the keys seeds them, and bounds how many
+//! there are.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
