@@ -19,7 +19,7 @@ pub(super) fn start(path: &Path, _: SocketAddr) -> Result<Running, String> {
          controller: {{ local: {{ recv_timeout: 30, send_timeout: 1 }} }}\n\
          resolver: [{{ name: default, type: hickory, server: 127.0.0.1 }}]\n\
          escaper: [{{ name: default, type: direct_fixed, resolver: default, \
-         egress_network_filter: {{ default: allow }} }}]\n\
+         egress_network_filter: {{ default: forbid, allow: [127.0.0.0/8] }} }}]\n\
          user_group:\n  - name: default\n    static_users:\n      - name: {USER}\n        \
          token: {{ salt: \"{SALT}\", md5: \"{MD5}\", sha1: \"{SHA1}\" }}\n\
          server: [{{ name: http, type: http_proxy, escaper: default, user_group: default, \
