@@ -103,10 +103,11 @@ impl Crowd {
     pub fn first_settled(&self) -> Option<(ConnId, u64)> {
         let newest = self.came.saturating_sub(self.members.len() as u64 / 8);
         let (most, ..) = self.order.last()?;
-        let mut comparable = self.order.iter().rev().take(PASSED_OVER_MAX);
-        match comparable.find(|(held, Reverse(oldest), _)| held + 1 < *most || *oldest < newest) {
-            Some((held, _, key)) if held + 1 >= *most => Some((self.oldest(*key)?.1, *held)),
-            _ => self.first(),
+        let looked_at = self.order.iter().rev().take(PASSED_OVER_MAX);
+        let mut comparable = looked_at.take_while(|(held, ..)| held + 1 >= *most);
+        match comparable.find(|(_, Reverse(oldest), _)| *oldest < newest) {
+            Some((held, _, key)) => Some((self.oldest(*key)?.1, *held)),
+            None => self.first(),
         }
     }
 

@@ -35,11 +35,15 @@ fn is(class: u8, byte: u8) -> bool {
 /// neighbours are seen, becomes `\uXXXX`; so does, as `\ufffd`, each sequence that is not UTF-8.
 pub(super) fn quoted(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
-    let mut rest = bytes;
-    if classes_of(bytes) & PLAIN != 0 {
-        out.extend_from_slice(bytes);
-        rest = &[];
+    match classes_of(bytes) & PLAIN {
+        0 => escaped(out, bytes),
+        _ => out.extend_from_slice(bytes),
     }
+    out.push(b'"');
+}
+
+fn escaped(out: &mut Vec<u8>, bytes: &[u8]) {
+    let mut rest = bytes;
     while !rest.is_empty() {
         let (plain, special) = split_where(rest, |byte| !is(PLAIN, byte));
         out.extend_from_slice(plain);
@@ -53,7 +57,6 @@ pub(super) fn quoted(out: &mut Vec<u8>, bytes: &[u8]) {
         }
         rest = next;
     }
-    out.push(b'"');
 }
 
 /// What all of these bytes are.

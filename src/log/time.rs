@@ -40,15 +40,14 @@ pub(super) fn moment(out: &mut Vec<u8>, time: SystemTime, spelling: Spelling) {
     );
     let separator = if spelling == Spelling::Go { b' ' } else { b'T' };
     out.extend_from_slice(&[separator, h1, h2, b':', m1, m2, b':', s1, s2]);
-    let [n1, n2, n3, n4, n5, n6, n7, n8, n9] = padded(nanoseconds);
-    match spelling {
-        Spelling::Seconds => out.push(b'Z'),
-        Spelling::Nanoseconds => out.extend_from_slice(&[b'.', n1, n2, n3, n4, n5, n6, n7, n8, n9, b'Z']),
-        Spelling::Go => {
-            out.extend_from_slice(&[b'.', n1, n2, n3, n4, n5, n6, n7, n8, n9]);
-            out.extend_from_slice(b" +0000 UTC");
-        }
+    if spelling != Spelling::Seconds {
+        out.push(b'.');
+        out.extend_from_slice(&padded::<9>(nanoseconds));
     }
+    out.extend_from_slice(match spelling {
+        Spelling::Seconds | Spelling::Nanoseconds => b"Z",
+        Spelling::Go => b" +0000 UTC",
+    });
 }
 
 /// Appends a day counted from 1970-01-01 as `2026-11-22`.

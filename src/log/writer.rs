@@ -88,13 +88,12 @@ impl Waiting {
         self.flushers > 0 || self.lines >= LINES_MAX / 2 || self.bytes.len() >= BYTES_MAX / 2
     }
 
-    /// Must the thread be woken, now that a line or somebody who flushes has come? Then it is `Busy`. A thread that waits
-    /// for a line has no hurry where the caller says so later.
-    fn calls_thread(&mut self, later: bool) -> bool {
+    /// Must the thread be woken, now that a line or somebody who flushes has come? Then it is `Busy`.
+    fn calls_thread(&mut self) -> bool {
         let calls = match self.thread {
             Thread::Busy => false,
-            Thread::Idle if !later => !self.is_empty(),
-            Thread::Idle | Thread::Resting => self.is_urgent(),
+            Thread::Resting => self.is_urgent(),
+            Thread::Idle => !self.is_empty(),
         };
         if calls {
             self.thread = Thread::Busy;
@@ -132,30 +131,34 @@ impl Queue {
     /// Takes a line, its line feed included, or drops and counts it. Never waits for the sink, and under load makes
     /// no system call: the thread is woken only where it waits for a first line, or where half the queue is full.
     pub fn push(&self, line: &[u8]) {
-        self.take_in(line, false);
+        self.wake(self.take_in(line));
     }
 
-    /// The same, but a thread that waits for a first line goes on waiting until [`Queue::call`].
+    /// The same, but a thread that waits for a first line goes on waiting until [`Queue::call`], unless half the queue is
+    /// full before.
     pub fn put(&self, line: &[u8]) {
-        self.take_in(line, true);
+        let waiting = self.take_in(line);
+        if waiting.is_urgent() {
+            self.wake(waiting);
+        }
     }
 
     /// Wakes the thread for lines that were only put.
     pub fn call(&self) {
-        self.wake(self.0.lock(), false);
+        self.wake(self.0.lock());
     }
 
-    fn take_in(&self, line: &[u8], later: bool) {
+    fn take_in(&self, line: &[u8]) -> MutexGuard<'_, Waiting> {
         let mut waiting = self.0.lock();
         if !waiting.has_room_for(line.len()) || waiting.add(line).is_err() {
             waiting.dropped_unsaid += 1;
             self.0.dropped.fetch_add(1, Ordering::Relaxed);
         }
-        self.wake(waiting, later);
+        waiting
     }
 
-    fn wake(&self, mut waiting: MutexGuard<'_, Waiting>, later: bool) {
-        if waiting.calls_thread(later) {
+    fn wake(&self, mut waiting: MutexGuard<'_, Waiting>) {
+        if waiting.calls_thread() {
             // Unlocked first: the thread wants the lock as soon as it wakes.
             drop(waiting);
             self.0.wanted.notify_one();
@@ -170,7 +173,7 @@ impl Queue {
         }
         let mut waiting = self.0.lock();
         waiting.flushers += 1;
-        if waiting.calls_thread(false) {
+        if waiting.calls_thread() {
             self.0.wanted.notify_one();
         }
         let waited = self

@@ -93,8 +93,8 @@ pub struct Pool {
     by_end: Wheel,
     by_age: List,
     /// By their keys' hashes, and keys are compared all the same: no key is kept twice. The hashes are seeded, and quick
-    /// rather than strong: whoever aims at another's list makes it at most as long as
-    /// the limit of one host, which both then share.
+    /// rather than strong: whoever aims at another's list makes it at most as long as the limit of one host, which
+    /// both then share.
     by_key: ByHash<OfKey>,
     hasher: RandomState,
 }

@@ -1,4 +1,5 @@
-//! The loop's threads for credentials whose comparison takes longer than others may wait. Who asks, and what is compared, is the session's and the policy's business.
+//! The loop's threads for credentials whose comparison takes longer than others may wait. Who asks, and
+//! what is compared, is the session's and the policy's business.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,6 +3,7 @@
 
 use super::slices::within;
 
+/// The digits of a number in hexadecimal.
 pub(crate) const HEXADECIMAL: &[u8; 16] = b"0123456789abcdef";
 
 /// `00` to `99`: two digits cost one division.
