@@ -20,7 +20,7 @@ use criterion::{Criterion, Throughput};
 use smokescreen::log::Format;
 use smokescreen::log::canonical::canonical;
 use smokescreen::session::id::Id;
-use smokescreen::session::outcome::{Extent, Micros, ProxyType, Record, TunnelEnd};
+use smokescreen::session::outcome::{Extent, Micros, ProxyType, Record, TraceId, TunnelEnd};
 
 const DECISION_TEXT: &str = "time=\"2026-11-22T17:30:33Z\" level=info msg=CANONICAL-PROXY-DECISION allow=true \
     conn_establish_time_ms=12 decision_reason=\"host matched allowed domain in rule\" dns_lookup_time_ms=3 \
@@ -67,7 +67,9 @@ fn decision() -> Record {
     Record {
         proxy_type: ProxyType::Connect,
         requested_host: "example.com:443".into(),
-        trace_id: b"4bf92f3577b34da6a3ce929d0e0e4736".as_slice().into(),
+        trace_id: Some(Box::new(TraceId(
+            b"4bf92f3577b34da6a3ce929d0e0e4736".as_slice().into(),
+        ))),
         role: Some(Arc::from("authed")),
         project: Some(Arc::from("users")),
         allow: true,
@@ -98,7 +100,7 @@ fn close() -> Record {
 
 fn hostile() -> Record {
     Record {
-        trace_id: [0x1b; 256].into(),
+        trace_id: Some(Box::new(TraceId(Box::new([0x1b; 256])))),
         ..decision()
     }
 }

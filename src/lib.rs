@@ -22,4 +22,5 @@ pub mod process;
 pub mod server;
 pub mod session;
 mod text;
+pub mod tls;
 pub mod yaml;

@@ -9,6 +9,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+mod certified;
 mod client_key;
 mod fail;
 mod host;
@@ -18,6 +19,7 @@ mod scheme;
 #[cfg(test)]
 mod tests;
 
+pub use self::certified::Certified;
 pub use self::client_key::ClientKey;
 pub use self::fail::{IoFail, IoFailKind, LookupFail, LookupFailKind};
 pub use self::proxy_url::{ProxyUrl, Writer};

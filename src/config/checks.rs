@@ -55,6 +55,9 @@ fn tls_has_a_certificate(settings: &Settings) -> Result<(), ConfigError> {
     ] {
         needs(settings, one, certificate)?;
     }
+    for one in [TLS_CRL_FILE.row(), TLS_ROLE_FROM.row()] {
+        needs(settings, one, TLS_CLIENT_CA_FILE.row())?;
+    }
     match &settings.tls_at {
         Some(at) if !settings.is_given(certificate) => {
             Err(ConfigError::new(format!("{at}: cert_file is missing")))

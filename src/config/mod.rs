@@ -33,6 +33,7 @@ pub use crate::net::Network;
 use crate::policy::acl::Action;
 use crate::policy::auth::Password;
 use crate::policy::ranges::PlacedRule;
+use crate::tls::RoleFrom;
 
 pub use self::environment::Environment;
 pub use self::error::ConfigError;
@@ -40,8 +41,8 @@ pub use self::password::PasswordFile;
 use self::settings::Settings;
 use self::table::clients::{
     ALLOW_MISSING_ROLE, DNS_TIMEOUT, DRAIN_DELAY, EXIT_TIMEOUT, IDLE_TIMEOUT, LISTEN_IP, LISTEN_PORT,
-    READ_HEADER_TIMEOUT, READ_TIMEOUT, ROLES_BY_SOURCE, TIMEOUT, TLS_CLIENT_CA_FILE, USERS_FILE,
-    WRITE_TIMEOUT,
+    READ_HEADER_TIMEOUT, READ_TIMEOUT, ROLES_BY_SOURCE, TIMEOUT, TLS_CLIENT_CA_FILE, TLS_CRL_FILE,
+    TLS_KEY_FILE, TLS_ROLE_FROM, TLS_SERVER_BUNDLE_FILE, USERS_FILE, WRITE_TIMEOUT,
 };
 use self::table::destinations::{
     ADDITIONAL_ERROR_MESSAGE_ON_DENY, ALLOW_ADDRESS, ALLOW_RANGE, DENY_ADDRESS, DENY_RANGE, DENY_STATUS,
@@ -53,6 +54,21 @@ use self::table::operation::{
     TRANSPORT_MAX_IDLE_CONNS, TRANSPORT_MAX_IDLE_CONNS_PER_HOST, VERSION,
 };
 pub use self::values::SizeRange;
+
+/// The files of a TLS server.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// Certificate, its issuers, and the key where `key` is not given.
+    pub bundle: PathBuf,
+    /// The key.
+    pub key: Option<PathBuf>,
+    /// CAs that clients' certificates are verified against.
+    pub client_cas: Vec<PathBuf>,
+    /// What those revoked.
+    pub crls: Vec<PathBuf>,
+    /// What of a certificate names the role.
+    pub role_from: RoleFrom,
+}
 
 /// Everything the program is told at start, understood and range-checked; of the ACL, where it is.
 #[derive(Clone, Debug)]
@@ -87,6 +103,8 @@ pub struct Config {
     pub allow: Vec<PlacedRule>,
     /// Treat RFC 1918 and fc00::/7 as public; nothing else changes.
     pub unsafe_allow_private_ranges: bool,
+    /// What makes the proxy a TLS server to its clients, if it is one.
+    pub tls: Option<TlsFiles>,
     /// Where the ACL comes from.
     pub acl: AclSource,
     /// Actions an ACL may not use.
@@ -213,6 +231,7 @@ fn build(
         deny: [settings.list(DENY_RANGE)?, settings.list(DENY_ADDRESS)?].concat(),
         allow: [settings.list(ALLOW_RANGE)?, settings.list(ALLOW_ADDRESS)?].concat(),
         unsafe_allow_private_ranges: settings.value(UNSAFE_ALLOW_PRIVATE_RANGES)?,
+        tls: tls(settings)?,
         acl,
         disable_acl_policy_actions: settings.list(DISABLE_ACL_POLICY_ACTION)?,
         deny_message_extra: settings
@@ -232,6 +251,19 @@ fn build(
         password,
         password_file,
     })
+}
+
+fn tls(settings: &Settings) -> Result<Option<TlsFiles>, ConfigError> {
+    let Some(bundle) = settings.optional(TLS_SERVER_BUNDLE_FILE)? else {
+        return Ok(None);
+    };
+    Ok(Some(TlsFiles {
+        bundle,
+        key: settings.optional(TLS_KEY_FILE)?,
+        client_cas: settings.list(TLS_CLIENT_CA_FILE)?,
+        crls: settings.list(TLS_CRL_FILE)?,
+        role_from: settings.optional(TLS_ROLE_FROM)?.unwrap_or_default(),
+    }))
 }
 
 /// An ambient variable in which nothing counts says nothing.

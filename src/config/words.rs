@@ -6,6 +6,7 @@ use log::LevelFilter;
 use crate::log::Format;
 use crate::net::Network;
 use crate::policy::acl::Action;
+use crate::tls::RoleFrom;
 
 /// A type that words stand for.
 pub(super) trait Word: Copy + Sized {
@@ -46,6 +47,7 @@ words! {
     Network: "ip" => Network::Any, "ip4" => Network::V4, "ip6" => Network::V6;
     Format: "text" => Format::Text, "json" => Format::Json;
     Action: "open" => Action::Open, "report" => Action::Report, "enforce" => Action::Enforce;
+    RoleFrom: "cn" => RoleFrom::CommonName, "san_uri" => RoleFrom::Uri, "san_dns" => RoleFrom::Dns;
     DenyStatus: "407" => DenyStatus(407), "403" => DenyStatus(403);
     DenyStyle: "explicit" => DenyStyle { is_explicit: true }, "reference" => DenyStyle { is_explicit: false };
     // `warning` is logrus' word, `warn` the log crate's.

@@ -8,6 +8,7 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 /// No deadline, or no entry.
@@ -16,8 +17,8 @@ const NEVER: u64 = u64::MAX;
 const REBUILD_MIN: usize = 64;
 
 /// An owner's slot: when it is due, and which entry of the heap speaks for it. An owner that ends hands it to
-/// [`Deadlines::release`].
-#[derive(Debug)]
+/// [`Deadlines::release`]. Packed, for every connection has one: four bytes of padding would be a memory block's next size.
+#[repr(C, packed(4))]
 pub struct Filed {
     /// In nanoseconds since the base of the heap, like all times here.
     due: u64,
@@ -34,6 +35,13 @@ impl Default for Filed {
             entry: NEVER,
             stamp: 0,
         }
+    }
+}
+
+impl fmt::Debug for Filed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Filed { due, entry, stamp } = *self;
+        write!(f, "Filed(due {due}, entry {entry}, stamp {stamp})")
     }
 }
 

@@ -67,9 +67,9 @@ fn due_ones_come_soonest_first_and_once() {
         house.set(key, Some(at));
     }
     assert_eq!(house.next(), Some(10));
-    assert_eq!(house.due(9), []);
+    assert!(house.due(9).is_empty());
     assert_eq!(house.due(30), [2, 3, 1]);
-    assert_eq!(house.due(30), []);
+    assert!(house.due(30).is_empty());
     assert_eq!(house.next(), Some(40));
 }
 
@@ -82,7 +82,7 @@ fn one_that_moves_later_leaves_its_entry_to_file_itself_anew() {
     }
     assert_eq!(house.deadlines.heap.len(), 1);
     assert_eq!(house.next(), Some(10));
-    assert_eq!(house.due(998), []);
+    assert!(house.due(998).is_empty());
     assert_eq!(house.next(), Some(999));
     assert_eq!(house.due(999), [1]);
     assert!(house.deadlines.heap.is_empty());
@@ -95,9 +95,9 @@ fn one_that_moves_earlier_is_due_earlier_and_not_again() {
     house.set(1, Some(50));
     assert_eq!(house.due(50), [1]);
     house.set(1, Some(200));
-    assert_eq!(house.due(150), []);
+    assert!(house.due(150).is_empty());
     assert_eq!(house.due(200), [1]);
-    assert_eq!(house.due(1000), []);
+    assert!(house.due(1000).is_empty());
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn one_taken_away_is_never_due() {
     let mut house = House::new();
     house.set(1, Some(10));
     house.set(1, None);
-    assert_eq!(house.due(20), []);
+    assert!(house.due(20).is_empty());
     assert!(house.deadlines.heap.is_empty());
     house.set(1, Some(30));
     assert_eq!(house.due(30), [1]);
@@ -130,7 +130,7 @@ fn dead_entries_are_thrown_out_when_they_are_the_most() {
     for key in 0..600 {
         house.end(key);
     }
-    assert_eq!(house.due(1), []);
+    assert!(house.due(1).is_empty());
     assert_eq!(house.deadlines.heap.len(), 400);
     // One short deadline after the other below one long: each leaves a dead entry of the long one.
     for now in (10..50_000).step_by(10) {
@@ -157,13 +157,13 @@ fn times_out_of_range_are_no_panic() {
     if let Some(far) = house.base.checked_add(Duration::from_secs(1 << 40)) {
         house.deadlines.set(&mut Filed::default(), 2, Some(far));
     }
-    assert_eq!(house.due(u64::from(u32::MAX)), []);
+    assert!(house.due(u64::from(u32::MAX)).is_empty());
     let _ = house.deadlines.next();
 }
 
 #[test]
 fn a_slot_is_small() {
-    assert_eq!(size_of::<Filed>(), 24);
+    assert_eq!(size_of::<Filed>(), 20);
     assert_eq!(size_of::<Entry<super::super::token::ConnId>>(), 24);
 }
 

@@ -271,7 +271,7 @@ fn connect(vetted: Vetted, conn: ConnId, wires: &mut Wires) -> std::io::Result<W
     let stream = TcpStream::connect(vetted.address())?;
     stream.set_nodelay(true)?;
     set_keepalive(&SockRef::from(&stream))?;
-    wires.insert(Transport::Tcp(stream), Ready::default(), Owner::Race(conn))
+    wires.insert(Transport::plain(stream), Ready::default(), Owner::Race(conn))
 }
 
 #[cfg(test)]

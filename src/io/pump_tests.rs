@@ -24,7 +24,7 @@ fn connection() -> (TcpStream, Transport) {
     let (ours, _) = listener.accept().unwrap();
     ours.set_nonblocking(true).unwrap();
     peer.set_nonblocking(true).unwrap();
-    (peer, Transport::Tcp(mio::net::TcpStream::from_std(ours)))
+    (peer, Transport::plain(mio::net::TcpStream::from_std(ours)))
 }
 
 /// Waits until so many bytes can be read.

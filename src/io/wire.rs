@@ -1,15 +1,23 @@
-//! One socket as the loop sees it: its transport and what the poll said of it. No protocol, no policy.
+//! What a connection reads from and writes to, as the loop sees it: the contract of a wire, and what the poll said of
+//! one. A plain socket is in `tcp`, an engine over a wire in `engine`, which comes from `sealing`, both together, as connections have them, in
+//! `transport`. No policy.
+
+mod engine;
+mod sealing;
+mod tcp;
+mod transport;
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 
-use mio::net::TcpStream;
-use rustix::buffer::spare_capacity;
-use rustix::net::{RecvFlags, SendFlags, Shutdown};
-use rustix::pipe::SpliceFlags;
-
-use crate::net::{IoFail, IoFailKind};
+use crate::net::{Certified, IoFail, IoFailKind};
 use crate::text::errno;
+
+pub use self::engine::Engine;
+pub use self::sealing::Sealing;
+pub use self::tcp::Tcp;
+pub use self::transport::Transport;
 
 /// What a connection reads from and writes to: a socket, or an engine over one (TLS) that seals what it is given and
 /// keeps some of it; later also what is no socket of its own, such as a stream among several on one.
@@ -48,6 +56,11 @@ pub trait Wire {
     fn takes_again(&mut self) -> bool {
         false
     }
+    /// The handshake came to its end since this was asked last: whom is the other end known to be? Where there is an
+    /// answer, [`Wire::takes_again`] gave one too.
+    fn secured(&mut self) -> Option<Secured> {
+        None
+    }
     /// Half-close: nothing more will be written. What says so, a notice and then a FIN, may wait for [`Wire::flush`]. To
     /// be asked twice changes nothing.
     ///
@@ -70,8 +83,8 @@ pub trait Wire {
     }
     /// The error the kernel keeps for this socket, if any; asking clears it.
     fn take_error(&mut self) -> Option<io::Error>;
-    /// A read shorter than the room offered means that nothing more is there now: true of a plain socket,
-    /// false where bytes may be buffered above it.
+    /// A read shorter than the room offered means that nothing more is there now: true of a plain socket, false where
+    /// bytes may be kept above it. Asked right behind that read.
     fn short_read_means_drained(&self) -> bool;
     /// Can its bytes go into a pipe and come out of one? Not where they are changed on the way.
     fn can_splice(&self) -> bool {
@@ -96,95 +109,11 @@ pub trait Wire {
     }
 }
 
-/// How a wire carries bytes. One kind for now; TLS wraps it later.
+/// A handshake's outcome.
 #[derive(Debug)]
-pub enum Transport {
-    /// A plain TCP socket.
-    Tcp(TcpStream),
-}
-
-impl Transport {
-    /// The socket below.
-    pub fn tcp(&mut self) -> &mut TcpStream {
-        match self {
-            Transport::Tcp(stream) => stream,
-        }
-    }
-}
-
-impl Wire for Transport {
-    fn read(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
-        let Transport::Tcp(stream) = self;
-        retry_interrupted(|| {
-            rustix::net::recv(&*stream, spare_capacity(into), RecvFlags::empty()).map(|(n, _)| n)
-        })
-    }
-
-    fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
-        let Transport::Tcp(stream) = self;
-        if first.is_empty() || second.is_empty() {
-            let bytes = if first.is_empty() { second } else { first };
-            return retry_interrupted(|| rustix::net::send(&*stream, bytes, SendFlags::NOSIGNAL));
-        }
-        let slices = [io::IoSlice::new(first), io::IoSlice::new(second)];
-        retry_interrupted(|| rustix::io::writev(&*stream, &slices))
-    }
-
-    fn hangup(&mut self) -> io::Result<()> {
-        let Transport::Tcp(stream) = self;
-        Ok(rustix::net::shutdown(&*stream, Shutdown::Write)?)
-    }
-
-    fn abort(&mut self) {
-        let Transport::Tcp(stream) = self;
-        // If the option can't be set the close is an orderly one: the peer learns of the end all the same.
-        let _ = rustix::net::sockopt::set_socket_linger(&*stream, Some(std::time::Duration::ZERO));
-    }
-
-    fn has_news(&mut self) -> bool {
-        let mut byte = [0_u8; 1];
-        let peeked = retry_interrupted(|| rustix::net::recv(self.tcp(), &mut byte, RecvFlags::PEEK));
-        !peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
-    }
-
-    fn take_error(&mut self) -> Option<io::Error> {
-        self.tcp().take_error().ok().flatten()
-    }
-
-    fn short_read_means_drained(&self) -> bool {
-        true
-    }
-
-    fn can_splice(&self) -> bool {
-        true
-    }
-
-    fn splice_to(&mut self, pipe: BorrowedFd<'_>, n: usize) -> io::Result<usize> {
-        splice(self.tcp().as_fd(), pipe, n)
-    }
-
-    fn splice_from(&mut self, pipe: BorrowedFd<'_>, n: usize) -> io::Result<usize> {
-        splice(pipe, self.tcp().as_fd(), n)
-    }
-}
-
-/// Moves at most `n` bytes from one descriptor to another, one of them a pipe's end, without waiting.
-///
-/// # Errors
-/// splice(2)'s; `WouldBlock` where the one is empty or the other is full.
-fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>, n: usize) -> io::Result<usize> {
-    let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
-    retry_interrupted(|| rustix::pipe::splice(from, None, to, None, n, flags))
-}
-
-/// Makes a call again as long as a signal interrupts it.
-fn retry_interrupted<T>(mut call: impl FnMut() -> Result<T, rustix::io::Errno>) -> io::Result<T> {
-    loop {
-        match call() {
-            Err(rustix::io::Errno::INTR) => {}
-            other => return Ok(other?),
-        }
-    }
+pub struct Secured {
+    /// Whom the other end's certificate names, if it gave one: it was verified.
+    pub certificate: Option<Arc<Certified>>,
 }
 
 /// What the poll said of a socket and what reads and writes have used up since.

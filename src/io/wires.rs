@@ -3,14 +3,16 @@
 //! and its ready flags travel along, because an edge that fired long ago does not come again.
 
 use std::io;
+use std::sync::Arc;
 
 use mio::{Interest, Registry};
 
 use crate::net::Side;
+use crate::tls::Server;
 
 use super::arena::Arena;
 use super::token::{ConnId, IdleId, Source, WireId};
-use super::wire::{Ready, Transport, Wire as _};
+use super::wire::{Ready, Sealing, Transport, Wire as _};
 
 /// Urgent data wakes us as any other does; this way the event says that it was that.
 const READING: Interest = Interest::READABLE.add(Interest::PRIORITY);
@@ -45,6 +47,8 @@ pub struct WireEntry {
 pub struct Wires {
     arena: Arena<WireEntry>,
     registry: Registry,
+    /// Makes the engines of clients' wires, where those speak TLS.
+    sealing: Option<Sealing>,
 }
 
 impl Wires {
@@ -53,7 +57,30 @@ impl Wires {
         Wires {
             arena: Arena::default(),
             registry,
+            sealing: None,
         }
+    }
+
+    /// From now on clients' wires can do handshakes, and do them with this.
+    pub fn present(&mut self, server: Arc<Server>) {
+        match &mut self.sealing {
+            Some(sealing) => sealing.renew(server),
+            None => self.sealing = Some(Sealing::new(server)),
+        }
+    }
+
+    /// Puts an engine over a client's wire, of which so much was read.
+    ///
+    /// # Errors
+    /// `Unsupported` where there is nothing to present; else rustls's.
+    pub fn secure(&mut self, id: WireId, received: &[u8]) -> io::Result<()> {
+        let sealing = self.sealing.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        if let Some(entry) = self.arena.get_mut(id) {
+            entry.transport.secure(sealing.engine(received)?);
+            // What was received is to be opened, though the poll says nothing more of it.
+            entry.ready.readable = true;
+        }
+        Ok(())
     }
 
     /// Registers a socket, edge-triggered. One that is known to take bytes is registered for reading alone until
@@ -169,7 +196,7 @@ mod tests {
             let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let (stream, _) = listener.accept().unwrap();
             stream.set_nonblocking(true).unwrap();
-            let transport = Transport::Tcp(mio::net::TcpStream::from_std(stream));
+            let transport = Transport::plain(mio::net::TcpStream::from_std(stream));
             let id = wires.insert(transport, Ready::default(), OWNER).unwrap();
             let has_news = |wires: &mut Wires| wires.get_mut(id).unwrap().transport.has_news();
             assert!(!has_news(&mut wires) && !has_news(&mut wires));
@@ -207,7 +234,7 @@ mod tests {
             writable: true,
             ..Ready::default()
         };
-        let transport = Transport::Tcp(mio::net::TcpStream::from_std(stream));
+        let transport = Transport::plain(mio::net::TcpStream::from_std(stream));
         let id = wires.insert(transport, ready, OWNER).unwrap();
         wires.watch(id);
         assert!(!note(&mut poll, &mut wires, id, Duration::ZERO));

@@ -105,6 +105,7 @@ fn decision(record: &Record, mut line: Line<'_>) {
     }
     line.field(key!("id"), Value::Id(record.id));
     line.field(key!("inbound_remote_addr"), Value::Address(record.client));
+    certificate(record, &mut line);
     if let Some((_, matched, _)) = grounds {
         line.field(key!("matched"), matched);
     }
@@ -119,9 +120,13 @@ fn decision(record: &Record, mut line: Line<'_>) {
         line.field(key!("rule"), rule);
     }
     source(record, &mut line);
-    // As the reference says it where no certificate was given.
-    line.field(key!("src_host_common_name"), Value::Word("unknown"));
-    line.field(key!("src_host_organization_unit"), Value::Word("unknown"));
+    let [common_name, organizational_unit] = subject(record).map(|name| match name {
+        Some(name) => text(name),
+        // As the reference says it where no certificate was given.
+        None => Value::Word("unknown"),
+    });
+    line.field(key!("src_host_common_name"), common_name);
+    line.field(key!("src_host_organization_unit"), organizational_unit);
     begun(record, &mut line);
     if let Some(status) = record.status_code {
         line.field(key!("status_code"), Value::Number(status.into()));
@@ -148,6 +153,7 @@ fn close(record: &Record, end: &TunnelEnd, mut line: Line<'_>) {
     line.field(key!("error"), text(record.error.as_deref().unwrap_or_default()));
     line.field(key!("id"), Value::Id(record.id));
     line.field(key!("inbound_remote_addr"), Value::Address(record.client));
+    certificate(record, &mut line);
     line.field(key!("last_activity"), Value::Time(end.last_activity));
     line.field(key!("outbound_local_addr"), address(record.outbound_local));
     line.field(key!("outbound_remote_addr"), address(record.outbound_remote));
@@ -173,6 +179,26 @@ fn grounds(record: &Record) -> Option<(Value<'_>, Value<'_>, Value<'_>)> {
         Some(grounds) => Some((text(&grounds.rule), text(&grounds.matched), text(&grounds.hint))),
         None if record.allow => None,
         None => Some((text(""), text(""), text(""))),
+    }
+}
+
+/// Whom the client's certificate names: common name and organizational unit.
+fn subject(record: &Record) -> [Option<&str>; 2] {
+    let certificate = record.certificate.as_deref();
+    [
+        certificate.and_then(|certificate| certificate.common_name.as_deref()),
+        certificate.and_then(|certificate| certificate.organizational_unit.as_deref()),
+    ]
+}
+
+/// The same by the names that the reference's newer generation has for it, where there is a certificate.
+fn certificate(record: &Record, line: &mut Line<'_>) {
+    let [common_name, organizational_unit] = subject(record);
+    if let Some(name) = common_name {
+        line.field(key!("inbound_remote_x509_cn"), text(name));
+    }
+    if let Some(name) = organizational_unit {
+        line.field(key!("inbound_remote_x509_ou"), text(name));
     }
 }
 
@@ -217,7 +243,7 @@ fn host(record: &Record) -> &[u8] {
 
 fn trace_id(record: &Record) -> Value<'_> {
     Value::Bytes(cut(
-        &record.trace_id,
+        record.trace_id(),
         HOST_AND_TRACE_LENGTH_MAX - host(record).len(),
     ))
 }

@@ -8,9 +8,14 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::policy::Grounds;
+use crate::session::outcome::TraceId;
 
 use super::super::reader::{Fields, json, logfmt};
 use super::*;
+
+fn named(trace_id: impl Into<Box<[u8]>>) -> Option<Box<TraceId>> {
+    Some(Box::new(TraceId(trace_id.into())))
+}
 
 fn at(milliseconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(1_795_368_633_000 + milliseconds)
@@ -23,10 +28,11 @@ fn refused() -> Record {
         ]),
         proxy_type: ProxyType::Http,
         requested_host: "denied.test:80".into(),
-        trace_id: Box::default(),
+        trace_id: None,
         role: None,
         project: None,
         client: SocketAddr::from(([127, 0, 0, 1], 4711)),
+        certificate: None,
         by_stranger: false,
         start: at(1),
         allow: false,
@@ -49,7 +55,7 @@ fn allowed() -> Record {
     Record {
         proxy_type: ProxyType::Connect,
         requested_host: "listed.test:443".into(),
-        trace_id: b"trace-77".as_slice().into(),
+        trace_id: named(b"trace-77".as_slice()),
         role: Some(Arc::from("authed")),
         project: Some(Arc::from("users")),
         allow: true,
@@ -281,7 +287,7 @@ fn cve_2026_42507_no_trace_id_or_host_forges_a_line() {
     ];
     for value in evil {
         let record = Record {
-            trace_id: value.as_bytes().into(),
+            trace_id: named(value.as_bytes()),
             requested_host: value.into(),
             ..allowed()
         };
@@ -303,19 +309,19 @@ fn cve_2026_42507_no_trace_id_or_host_forges_a_line() {
 #[test]
 fn host_and_trace_id_are_cut_together() {
     let record = Record {
-        trace_id: vec![b'L'; 3000].into(),
+        trace_id: named(vec![b'L'; 3000]),
         ..allowed()
     };
     assert_eq!(read(&record)["trace_id"].len(), 3000);
     let record = Record {
-        trace_id: vec![b'L'; 9000].into(),
+        trace_id: named(vec![b'L'; 9000]),
         requested_host: "h".repeat(9000).into(),
         ..record
     };
     assert_eq!(read(&record)["requested_host"].len(), 1024);
     assert_eq!(read(&record)["trace_id"].len(), 3072);
     let record = Record {
-        trace_id: vec![b'L'; 9000].into(),
+        trace_id: named(vec![b'L'; 9000]),
         ..allowed()
     };
     assert_eq!(
@@ -356,9 +362,9 @@ prop_compose! {
         Record {
             id: Id(id),
             proxy_type: if flags[0] { ProxyType::Connect } else { ProxyType::Http },
-            requested_host: host.into(), trace_id: trace_id.into(),
+            requested_host: host.into(), trace_id: named(trace_id),
             role: flags[1].then(|| role.into()), project: flags[2].then(|| project.into()),
-            client: address, by_stranger: false, start: at(start >> 2), allow: flags[3], enforce_would_deny: flags[4],
+            client: address, certificate: None, by_stranger: false, start: at(start >> 2), allow: flags[3], enforce_would_deny: flags[4],
             decision_reason: reason.into(), error: flags[5].then(|| error.into()),
             status_code: flags[0].then_some(502), dns_lookup_time: flags[1].then_some(Duration::MAX.into()),
             establish_time: flags[2].then_some(Duration::from_nanos(second).into()),
@@ -386,15 +392,15 @@ proptest! {
             prop_assert!(is("role", record.role.as_deref().unwrap_or_default()));
             prop_assert!(is("src_port", &record.client.port().to_string()));
         }
-        if record.trace_id.len() <= 3000 {
-            prop_assert_eq!(&text["trace_id"], &String::from_utf8_lossy(&record.trace_id));
+        if record.trace_id().len() <= 3000 {
+            prop_assert_eq!(&text["trace_id"], &String::from_utf8_lossy(record.trace_id()));
         }
     }
 
     #[test]
     fn any_bytes_read_back(bytes in vec(any::<u8>(), 0..64), text in "\\PC{0,32}") {
         for bytes in [bytes.as_slice(), text.as_bytes()] {
-            let record = Record { trace_id: bytes.into(), ..allowed() };
+            let record = Record { trace_id: named(bytes), ..allowed() };
             prop_assert_eq!(&read(&record)["trace_id"], &String::from_utf8_lossy(bytes));
         }
     }

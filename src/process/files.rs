@@ -6,21 +6,25 @@ use std::fmt::Display;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use log::Level;
 
-use crate::config::{AclSource, Config, PasswordFile};
+use crate::config::{AclSource, Config, PasswordFile, TlsFiles};
 use crate::io::regular_file;
 use crate::policy::acl::{self, Acl, Action};
 use crate::policy::auth::Password;
 use crate::policy::{AUTHED, Policy};
 
+use super::shared::InForce;
+use super::tls_files;
+
 /// How many services are named in a warning.
 const SERVICES_NAMED_MAX: usize = 20;
 
-/// A policy that was read, and what is to be said once it is in force.
+/// What was read, and what is to be said once it is in force.
 pub(super) struct Fresh {
-    pub(super) policy: Policy,
+    pub(super) in_force: InForce,
     pub(super) lines: Vec<Line>,
 }
 
@@ -46,6 +50,7 @@ pub(super) struct Files {
     acl: Option<PathBuf>,
     disabled_actions: Vec<Action>,
     password: Option<PasswordFile>,
+    tls: Option<TlsFiles>,
 }
 
 impl Files {
@@ -58,31 +63,39 @@ impl Files {
             },
             disabled_actions: config.disable_acl_policy_actions.clone(),
             password: config.password_file.clone(),
+            tls: config.tls.clone(),
         }
     }
 
-    /// What the files say now, in place of what the policy in force has of them.
+    /// What the files say now, in place of what is in force of them.
     ///
     /// # Errors
     /// The first that is wrong with one of them, or that there is none.
-    pub(super) fn read(&self, present: &Policy) -> Result<Fresh, String> {
-        if self.acl.is_none() && self.password.is_none() {
+    pub(super) fn read(&self, present: &InForce) -> Result<Fresh, String> {
+        if self.acl.is_none() && self.password.is_none() && self.tls.is_none() {
             return Err(
-                "there is no file to read again: neither --egress-acl-file nor PROXY_PASSWORD_FILE is set"
+                "there is no file to read again: neither --egress-acl-file nor PROXY_PASSWORD_FILE nor \
+                        --tls-server-bundle-file is set"
                     .into(),
             );
         }
+        let before = &*present.policy;
         let acl = self.acl.as_deref();
         let acl = acl
             .map(|path| acl_again(path, &self.disabled_actions))
             .transpose()?;
         let password = self.password.as_ref().map(password_again).transpose()?;
-        let mut lines = Vec::new();
+        let mut warnings = Vec::new();
+        let tls = self.tls.as_ref();
+        let tls = tls
+            .map(|files| tls_files::read(files, present.tls.as_deref(), &mut warnings))
+            .transpose()?;
+        let mut lines: Vec<Line> = Vec::new();
         if let (Some(path), Some(next)) = (&self.acl, &acl) {
-            say_difference(path, present, next, &mut lines);
+            say_difference(path, before, next, &mut lines);
         }
         if let Some(next) = &password {
-            let word = if present.has_password(next) {
+            let word = if before.has_password(next) {
                 "the same"
             } else {
                 "another one"
@@ -90,8 +103,18 @@ impl Files {
             let text = format!("The proxy password was read again from PROXY_PASSWORD_FILE: it is {word}");
             lines.push(Line::new(Level::Info, text));
         }
+        if tls.is_some() {
+            lines.push(Line::new(
+                Level::Info,
+                "The TLS certificate, CAs and revocation lists were read again".into(),
+            ));
+        }
+        lines.extend(warnings.into_iter().map(|text| Line::new(Level::Warn, text)));
         Ok(Fresh {
-            policy: present.renewed(acl, password),
+            in_force: InForce {
+                policy: Arc::new(before.renewed(acl, password)),
+                tls: tls.map(Arc::new),
+            },
             lines,
         })
     }

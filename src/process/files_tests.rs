@@ -11,7 +11,7 @@ use super::*;
 /// A folder with an ACL and a password file, and what is made of it at start.
 struct House {
     folder: tempfile::TempDir,
-    policy: Policy,
+    in_force: InForce,
     files: Files,
 }
 
@@ -36,7 +36,10 @@ impl House {
         });
         House {
             folder,
-            policy,
+            in_force: InForce {
+                policy: Arc::new(policy),
+                tls: None,
+            },
             files: Files::of(&config),
         }
     }
@@ -50,15 +53,15 @@ impl House {
     }
 
     fn reload(&mut self) {
-        match self.files.read(&self.policy) {
-            Ok(fresh) => self.policy = fresh.policy,
+        match self.files.read(&self.in_force) {
+            Ok(fresh) => self.in_force = fresh.in_force,
             Err(why) => panic!("{why}"),
         }
     }
 
     #[track_caller]
     fn refused(&mut self) -> String {
-        match self.files.read(&self.policy) {
+        match self.files.read(&self.in_force) {
             Err(why) => why,
             Ok(_) => panic!("reloaded"),
         }
@@ -66,7 +69,8 @@ impl House {
 
     fn accepts(&self, base64: &str) -> bool {
         let field = format!("Basic {base64}");
-        self.policy
+        self.in_force
+            .policy
             .authenticate(Credentials::Given(field.as_bytes()), None)
             .is_ok()
     }
@@ -82,7 +86,7 @@ fn both_files_are_read_again() {
     house.write("acl.yaml", ONE_SERVICE);
     house.write("password", "second");
     house.reload();
-    assert_eq!(house.policy.acl().unwrap().services(), ["one"]);
+    assert_eq!(house.in_force.policy.acl().unwrap().services(), ["one"]);
     assert!(house.accepts(SECOND) && !house.accepts(FIRST));
 }
 
@@ -108,7 +112,7 @@ fn one_that_is_invalid_leaves_all_the_old_ones() {
     );
     std::fs::remove_file(house.path("acl.yaml")).unwrap();
     assert!(house.refused().contains("acl.yaml: No such file"));
-    assert_eq!(house.policy.acl().unwrap().services(), ["authed"]);
+    assert_eq!(house.in_force.policy.acl().unwrap().services(), ["authed"]);
     assert!(house.accepts(FIRST) && !house.accepts(SECOND));
 }
 

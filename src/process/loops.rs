@@ -66,10 +66,13 @@ fn core(config: &Config, shared: &Shared, poll: &Poll, outbox: Outbox<Message>) 
     let told = outbox.clone();
     let verifiers = Verifiers::new(Arc::new(move |answered| told.send(Message::Answered(answered))));
     let deliver = Arc::new(move |looked_up| outbox.send(Message::LookedUp(looked_up)));
+    let mut wires = Wires::new(poll.registry().try_clone()?);
+    let tls = shared.in_force.tls.iter();
+    tls.for_each(|server| wires.present(Arc::clone(server)));
     Ok(Core {
         world: World::new(
             (now, SystemTime::now()),
-            Arc::clone(&shared.policy),
+            Arc::clone(&shared.in_force.policy),
             settings(config),
             ids(),
             Box::new(local::is_local()),
@@ -84,9 +87,10 @@ fn core(config: &Config, shared: &Shared, poll: &Poll, outbox: Outbox<Message>) 
                 now,
             ),
             draining: false,
+            computes: false,
             turn: Allowance::new(turn::TURN_BYTES, turn::TURN_TIME_MAX),
         },
-        wires: Wires::new(poll.registry().try_clone()?),
+        wires,
         wires_max: descriptors.wires(),
         second_attempts: Shares::new(descriptors.second_attempts()),
         resolver: Resolver::new(resolver_settings(config, descriptors), poll.registry(), deliver)?,
@@ -111,6 +115,7 @@ fn idle_max(config: &Config, descriptors: Descriptors) -> usize {
 
 fn settings(config: &Config) -> Settings {
     Settings {
+        takes_tls: config.tls.is_some(),
         head: HeadLimits {
             head_bytes_max: config.head_bytes_max,
             head_fields_max: config.head_fields_max,

@@ -12,9 +12,9 @@ mod loops;
 mod reload;
 mod shared;
 mod start;
+mod tls_files;
 
 use std::io;
-use std::sync::Arc;
 use std::time::Instant;
 
 use crate::io::inbox::Outbox;
@@ -55,10 +55,10 @@ impl Process {
                 return self.failure.as_ref().map_or(0, failed);
             }
             if let Some(old) = heard.replaced {
-                self.reload.replaced(old, &self.shared.policy);
+                self.reload.replaced(old, &self.shared.in_force);
             }
             if heard.messages {
-                self.take_policy();
+                self.take_reload();
             }
             let now = self.serving.now();
             if let Some(error) = heard.broken {
@@ -85,7 +85,7 @@ impl Process {
         let signals: Vec<Signal> = self.signals.drain().collect();
         for signal in signals {
             match signal {
-                Signal::Reload => self.reload.ask(&self.shared.policy),
+                Signal::Reload => self.reload.ask(&self.shared.in_force),
                 Signal::Nothing => log::info!("SIGUSR1 does nothing"),
                 Signal::Drain => {
                     let open = self.serving.open().all();
@@ -102,11 +102,15 @@ impl Process {
     }
 
     /// Puts in force what a reload has read.
-    fn take_policy(&mut self) {
-        if let Some(policy) = self.reload.take(&self.shared.policy) {
-            self.shared.policy = Arc::clone(&policy);
-            // The loop takes it before it serves anybody else.
-            self.outbox.send(Message::Policy(policy));
+    fn take_reload(&mut self) {
+        if let Some(in_force) = self.reload.take(&self.shared.in_force) {
+            self.shared.in_force = in_force.clone();
+            // The loop takes both before it serves anybody else.
+            in_force
+                .tls
+                .into_iter()
+                .for_each(|tls| self.outbox.send(Message::Tls(tls)));
+            self.outbox.send(Message::Policy(in_force.policy));
         }
     }
 

@@ -12,9 +12,10 @@ use crate::io::work::{Settings, Workers};
 use crate::policy::Policy;
 
 use super::files::{Fresh, Line};
+use super::shared::InForce;
 
-/// Reads the files; the error says why the policy in force stays.
-pub(super) type Read = Arc<dyn Fn(&Policy) -> Result<Fresh, String> + Send + Sync>;
+/// Reads the files; the error says why what is in force stays.
+pub(super) type Read = Arc<dyn Fn(&InForce) -> Result<Fresh, String> + Send + Sync>;
 
 /// A thread's default. The stack at start is larger, but a file nests no deeper than fits in this.
 const STACK_BYTES: usize = 2 * 1024 * 1024;
@@ -61,13 +62,13 @@ impl Reload {
         }
     }
 
-    /// Reads, or, where a reload is under way, once more when it is over. `present` is the policy in force.
-    pub(super) fn ask(&mut self, present: &Arc<Policy>) {
+    /// Reads, or, where a reload is under way, once more when it is over. `present` is in force.
+    pub(super) fn ask(&mut self, present: &InForce) {
         if std::mem::replace(&mut self.is_under_way, true) {
             self.again = true;
             return;
         }
-        let (read, present, outbox) = (Arc::clone(&self.read), Arc::clone(present), self.outbox.clone());
+        let (read, present, outbox) = (Arc::clone(&self.read), present.clone(), self.outbox.clone());
         let job = move || {
             let answer = read(&present);
             // Reading takes several times what is kept of a long ACL.
@@ -79,13 +80,13 @@ impl Reload {
         });
     }
 
-    /// The policy to be in force from now on, if one was read; says what is different, or why there is none. `present`
-    /// is the one that is in force.
-    pub(super) fn take(&mut self, present: &Arc<Policy>) -> Option<Arc<Policy>> {
+    /// What is to be in force from now on, if it was read; says what is different, or why there is nothing. `present` is
+    /// in force.
+    pub(super) fn take(&mut self, present: &InForce) -> Option<InForce> {
         match self.inbox.take().pop()? {
-            Ok(Fresh { policy, lines }) => {
+            Ok(Fresh { in_force, lines }) => {
                 lines.into_iter().for_each(Line::log);
-                Some(Arc::new(policy))
+                Some(in_force)
             }
             Err(why) => {
                 log::error!("Nothing was reloaded, what was read before stays in force: {why}");
@@ -95,8 +96,8 @@ impl Reload {
         }
     }
 
-    /// What was taken is `present` now, in place of `old`, which is freed: a long ACL takes its time.
-    pub(super) fn replaced(&mut self, old: Arc<Policy>, present: &Arc<Policy>) {
+    /// What was taken is `present` now, in place of a policy `old`, which is freed: a long ACL takes its time.
+    pub(super) fn replaced(&mut self, old: Arc<Policy>, present: &InForce) {
         let job = move || {
             drop(old);
             heap::trim();
@@ -105,7 +106,7 @@ impl Reload {
         self.is_over(present);
     }
 
-    fn is_over(&mut self, present: &Arc<Policy>) {
+    fn is_over(&mut self, present: &InForce) {
         self.is_under_way = false;
         if std::mem::take(&mut self.again) {
             self.ask(present);

@@ -16,7 +16,7 @@ const LONG: Duration = Duration::from_secs(60);
 struct House {
     poll: Poll,
     reload: Reload,
-    present: Arc<Policy>,
+    present: InForce,
     begun: Receiver<()>,
     end: Option<Sender<Result<(), String>>>,
 }
@@ -32,7 +32,10 @@ impl House {
             let channels = channels.lock().unwrap();
             channels.0.send(()).unwrap();
             channels.1.recv().expect("on purpose").map(|()| Fresh {
-                policy: present.renewed(None, None),
+                in_force: InForce {
+                    policy: Arc::new(present.policy.renewed(None, None)),
+                    tls: None,
+                },
                 lines: Vec::new(),
             })
         });
@@ -40,7 +43,10 @@ impl House {
         House {
             poll,
             reload: Reload::new(read, waker),
-            present: Arc::new(policy),
+            present: InForce {
+                policy: Arc::new(policy),
+                tls: None,
+            },
             begun,
             end: Some(end),
         }
@@ -68,7 +74,7 @@ impl House {
         };
         assert!(self.begun.try_recv().is_err(), "a third policy is read");
         let old = std::mem::replace(&mut self.present, next);
-        self.reload.replaced(old, &self.present);
+        self.reload.replaced(old.policy, &self.present);
         true
     }
 }
@@ -108,7 +114,7 @@ fn what_fails_or_panics_leaves_the_policy_and_hinders_no_other_reading() {
 #[test]
 fn an_old_policy_is_freed_on_the_thread() {
     let mut house = House::new();
-    let old = Arc::new(house.present.renewed(None, None));
+    let old = Arc::new(house.present.policy.renewed(None, None));
     let witness = Arc::downgrade(&old);
     house.reload.replaced(old, &house.present);
     let start = std::time::Instant::now();

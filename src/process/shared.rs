@@ -4,13 +4,22 @@ use std::sync::Arc;
 
 use crate::log::Logger;
 use crate::policy::Policy;
+use crate::tls::Server;
 
 use super::descriptors::Descriptors;
 
+/// What was read from files and holds for whoever comes next; a reload replaces it as a whole.
+#[derive(Clone)]
+pub(super) struct InForce {
+    pub(super) policy: Arc<Policy>,
+    /// What the proxy presents to its clients, where those speak TLS.
+    pub(super) tls: Option<Arc<Server>>,
+}
+
 /// What loops share.
 pub(super) struct Shared {
-    /// In force; a reload replaces it as a whole.
-    pub(super) policy: Arc<Policy>,
+    /// In force now.
+    pub(super) in_force: InForce,
     /// The log's queue.
     pub(super) logger: Logger,
     /// How many descriptors each part may hold.

@@ -25,8 +25,8 @@ use super::descriptors::Descriptors;
 use super::exit::Exit;
 use super::files::{Files, Line};
 use super::reload::Reload;
-use super::shared::Shared;
-use super::{files, loops};
+use super::shared::{InForce, Shared};
+use super::{files, loops, tls_files};
 
 /// Why the program does not start.
 #[derive(Debug)]
@@ -59,6 +59,10 @@ impl StartError {
 /// A configuration that can't be served (the ACL is read here), or an address that can't be bound.
 pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
     let acl = read_acl(config)?;
+    let mut warnings = Vec::new();
+    let tls = config.tls.as_ref();
+    let tls = tls.map(|files| tls_files::read(files, None, &mut warnings).map_err(StartError::config));
+    let tls = tls.transpose()?;
     // Reading takes several times what is kept of a long ACL.
     heap::trim();
     let descriptors = Descriptors::of(raise_nofile());
@@ -77,7 +81,10 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
 
     let address = acceptor.local_addr();
     let shared = Shared {
-        policy: Arc::new(policy(config, acl, address.port())),
+        in_force: InForce {
+            policy: Arc::new(policy(config, acl, address.port())),
+            tls: tls.map(Arc::new),
+        },
         logger: logger.clone(),
         descriptors,
         connections_max,
@@ -94,6 +101,7 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
     })?;
     // Last: who reads it may count on all that was opened.
     say_start(config, address, &shared);
+    warnings.iter().for_each(|warning| log::warn!("{warning}"));
     let files = Files::of(config);
     let process = Process {
         shared,
@@ -149,7 +157,7 @@ fn connections_max(config: &Config, descriptors: Descriptors) -> usize {
 }
 
 fn say_start(config: &Config, address: SocketAddr, shared: &Shared) {
-    let (acl, connections_max) = (shared.policy.acl(), shared.connections_max);
+    let (acl, connections_max) = (shared.in_force.policy.acl(), shared.connections_max);
     let acl_source = match &config.acl {
         AclSource::File(path) => path.display().to_string(),
         AclSource::BuiltIn => "built-in".to_owned(),

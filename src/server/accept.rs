@@ -164,7 +164,7 @@ impl Loop {
                 writable: true,
                 ..Ready::default()
             };
-            let client = core.wires.insert(Transport::Tcp(stream), ready, owner)?;
+            let client = core.wires.insert(Transport::plain(stream), ready, owner)?;
             Ok::<_, io::Error>(Box::new(Conn::new(id, client, peer, now)))
         });
         match made {

@@ -6,13 +6,15 @@ mod origin;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::time::Instant;
 
 use crate::flow::Flows;
 use crate::io::deadlines::Filed;
 use crate::io::pump;
 use crate::io::token::{ConnId, WireId};
-use crate::net::ClientKey;
+use crate::io::wire::io_fail;
+use crate::net::{ClientKey, Side};
 use crate::policy::Verified;
 use crate::session::{Action, Close, Input, Session, Settings};
 
@@ -32,7 +34,7 @@ pub struct Conn<P: Ports> {
     /// A dial under way; few connections have one.
     dialling: Option<Box<Dialling<P::Race>>>,
     /// The number of the lookup under way.
-    looking_up: Option<u32>,
+    looking_up: Option<NonZeroU32>,
     flows: Flows,
     session: Session,
     held: Held,
@@ -60,6 +62,8 @@ pub enum After {
     Rests,
     /// It has more to do.
     Again,
+    /// It has a handshake to go on with, when it is time for such.
+    Computes,
     /// It is over.
     Over,
 }
@@ -117,6 +121,9 @@ impl<P: Ports> Conn<P> {
             if self.carry_out(ports) {
                 return After::Over;
             }
+            if self.has_to_compute(ports) {
+                return After::Computes;
+            }
             let ended = self.run(allowance, ports);
             ports.observe(self.id, &self.session, Step::Ran(ended, &self.flows));
             match ended {
@@ -134,6 +141,15 @@ impl<P: Ports> Conn<P> {
                 };
             }
         }
+    }
+
+    /// Is there a handshake to go on with, and is it not the time for it?
+    fn has_to_compute(&self, ports: &mut P) -> bool {
+        if !self.session.is_securing() {
+            return false;
+        }
+        let Parts { wires, stores, .. } = ports.parts();
+        !stores.computes && wires.wire(self.client).is_some_and(|(_, ready)| ready.readable)
     }
 
     fn run(&mut self, allowance: &mut Allowance, ports: &mut P) -> Turn {
@@ -243,6 +259,7 @@ impl<P: Ports> Conn<P> {
 
     fn act(&mut self, action: Action, ports: &mut P) {
         match action {
+            Action::Secure => self.secure(ports),
             Action::Ask(seq, question) => ports.verify(self.ticket(seq), self.client_key(), question),
             Action::Resolve(seq, name) => self.look_up(seq, &name, ports),
             Action::Dial(seq, addresses, wanted) => self.dial(seq, addresses, wanted, ports),
@@ -261,8 +278,19 @@ impl<P: Ports> Conn<P> {
                 }
             }
             Action::Park(key, dialled, lease) => self.park(key, dialled, lease, ports),
+            Action::Warn(words) => ports.warn(self.session.client(), &words),
             Action::Log(record) => ports.log(record),
             Action::Close(how) => self.close(how, ports),
+        }
+    }
+
+    /// What was read of the client's wire goes to its engine.
+    fn secure(&mut self, ports: &mut P) {
+        let received = self.flows.up.rx.as_slice();
+        let secured = ports.parts().wires.secure(self.client, received);
+        self.flows.up.rx.clear();
+        if let Err(error) = secured {
+            self.tell(Input::Broken(Side::Client, io_fail(&error)), ports);
         }
     }
 

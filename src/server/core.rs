@@ -1,7 +1,7 @@
 //! What all connections of a loop share, and their ports to it: sockets, resolver, dialer, log. What a connection does
 //! with it is `conn`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Instant, SystemTime};
 
 use crate::io::dialer::{self, ATTEMPTS_MAX, Dialer, Race, Standing};
@@ -131,6 +131,15 @@ impl Ports for Core {
 
     fn give_up(&mut self, race: &mut Race) {
         race.close(&mut self.dialer());
+    }
+
+    fn warn(&mut self, client: SocketAddr, words: &str) {
+        if self
+            .stranger_lines
+            .admits(ClientKey::of(client.ip()), 1, self.world.now)
+        {
+            log::warn!("{words}, client {client}");
+        }
     }
 
     /// A record about a stranger is not written where there are too many such.

@@ -1,6 +1,8 @@
 //! The two wires of a connection as a turn sees them, and the table in which they are found. What moves over them is
 //! `turn`'s matter; how a table keeps its wires is its own.
 
+use std::io;
+
 use crate::io::token::WireId;
 use crate::io::wire::{Ready, Transport, Wire};
 use crate::io::wires::{Owner, Wires};
@@ -14,6 +16,14 @@ pub trait WireTable {
     fn wire(&mut self, id: WireId) -> Option<(&mut Self::Wire, &mut Ready)>;
     /// To be called after writing: from now on it is told when a wire that took no more bytes does again.
     fn watch(&mut self, id: WireId);
+    /// Puts an engine over a client's wire, of which so much was read, and which is to be read again.
+    ///
+    /// # Errors
+    /// What kept the engine from being made.
+    fn secure(&mut self, id: WireId, received: &[u8]) -> io::Result<()> {
+        let _ = (id, received);
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// Gives a wire to somebody else.
     fn hand_over(&mut self, id: WireId, owner: Owner);
     /// Closes a wire.
@@ -37,6 +47,10 @@ impl WireTable for Wires {
 
     fn watch(&mut self, id: WireId) {
         self.watch(id);
+    }
+
+    fn secure(&mut self, id: WireId, received: &[u8]) -> io::Result<()> {
+        self.secure(id, received)
     }
 
     fn hand_over(&mut self, id: WireId, owner: Owner) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::io::resolver::LookedUp;
 use crate::policy::Policy;
+use crate::tls::Server;
 
 use super::Loop;
 use super::verifiers::Answered;
@@ -14,6 +15,8 @@ pub enum Message {
     LookedUp(LookedUp),
     /// It was found out whether credentials are right, or nobody was free to.
     Answered(Answered),
+    /// New clients are presented this from now on.
+    Tls(Arc<Server>),
     /// This policy is in force from now on.
     Policy(Arc<Policy>),
     /// Take no further clients, and end with the last of those that are there.
@@ -42,6 +45,7 @@ impl Loop {
                     let old = std::mem::replace(&mut self.core.world.policy, policy);
                     self.heard.replaced = Some(old);
                 }
+                Message::Tls(server) => self.core.wires.present(server),
                 Message::Drain => self.drain(),
                 Message::Terminate => {
                     self.listeners.clear();

@@ -78,6 +78,8 @@ pub struct Loop {
     run_queue: VecDeque<ConnId>,
     /// Those who used up a turn and have more to do.
     backlog: VecDeque<ConnId>,
+    /// Those whose handshake goes on when it is time for such.
+    handshakes: VecDeque<ConnId>,
     /// Answers that were not told yet.
     answers: VecDeque<(Ticket, News)>,
     /// Client connections at a time; further ones wait in the kernel's queue.
@@ -148,6 +150,7 @@ impl Loop {
             deadlines: Deadlines::new(Instant::now()),
             run_queue: VecDeque::new(),
             backlog: VecDeque::new(),
+            handshakes: VecDeque::new(),
             answers: VecDeque::new(),
             connections_max,
             terminating: false,
@@ -203,7 +206,8 @@ impl Loop {
 
     /// How long the poll may wait: not at all while something can run.
     fn timeout(&mut self, until: Option<Instant>) -> Option<Duration> {
-        let goes_on = !(self.run_queue.is_empty() && self.backlog.is_empty() && self.answers.is_empty());
+        let queues = [&self.run_queue, &self.backlog, &self.handshakes];
+        let goes_on = !(queues.iter().all(|queue| queue.is_empty()) && self.answers.is_empty());
         if goes_on || self.core.stores.budget.has_due() {
             return Some(Duration::ZERO);
         }
@@ -321,6 +325,7 @@ impl Loop {
             self.flood.restart();
             self.run_queue.shrink_to_fit();
             self.backlog.shrink_to_fit();
+            self.handshakes.shrink_to_fit();
             self.answers.shrink_to_fit();
             heap::trim();
         }

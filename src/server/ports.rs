@@ -1,7 +1,7 @@
 //! Where a connection meets the outside: what `conn` needs done that it can't do itself. The loop does it with sockets,
 //! a simulation with wires in memory, so that the one carries out what sessions want as the other does. Decides nothing.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use crate::flow::Flows;
@@ -56,6 +56,8 @@ pub trait Ports {
 
     /// Writes a record's lines.
     fn log(&mut self, record: Box<Record>);
+    /// Warns of this client, which got no further than that.
+    fn warn(&mut self, client: SocketAddr, words: &str);
 
     /// Hears of every step of a connection, in order. Nobody needs to: it is for who watches over one.
     fn observe(&mut self, conn: ConnId, session: &Session, step: Step<'_>) {

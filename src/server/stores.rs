@@ -21,6 +21,8 @@ pub struct Stores {
     pub pool: Pool,
     /// No connection is kept for later any more.
     pub draining: bool,
+    /// Handshakes may be gone on with now: they compute for long, so they have a time of their own.
+    pub computes: bool,
     /// What a connection's turn may use up at present.
     pub turn: Allowance,
 }

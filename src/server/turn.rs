@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::flow::{Below, End, Flow, Flows, Gate};
 use crate::io::pump::{self, Bypass, Pumped};
 use crate::io::token::ConnId;
-use crate::io::wire::{Ready, Wire, io_fail};
+use crate::io::wire::{Ready, Secured, Wire, io_fail};
 use crate::net::Side;
 use crate::session::{Cx, Input, Session};
 
@@ -157,6 +157,7 @@ fn read<W: WireTable>(
         return false;
     };
     let mut moved = false;
+    let mut secured = None;
     let mut filled = match unread_failure(wire, ready, from, flows.from(from)) {
         Some(failed) => failed,
         None => {
@@ -168,7 +169,9 @@ fn read<W: WireTable>(
                 is_open,
             };
             let filled = pump::fill(wire, ready, flows.from(from), bypass, has_room, cx.now);
-            moved |= note_read(wire, ready, flows.to(from));
+            if note_read(wire, ready, flows.to(from)) {
+                (moved, secured) = (true, wire.secured());
+            }
             pipe.into_iter().for_each(|pipe| means.held.keep_pipe(from, pipe));
             filled
         }
@@ -177,6 +180,9 @@ fn read<W: WireTable>(
         filled = starved(from, wire, ready, session, cx, means);
     } else {
         means.held.note_fed(from);
+    }
+    if let Some(secured) = secured {
+        filled = tell_secured(secured, filled, flows, session, cx, means);
     }
     // A reset is no FIN, though the poll calls it the end of reading too.
     let announced = ready.read_closed && !ready.failed && flows.from(from).end == End::Open;
@@ -203,6 +209,26 @@ fn note_read(wire: &mut impl Wire, ready: &mut Ready, flow: &mut Flow) -> bool {
     // The poll told so long ago, and does not again.
     ready.writable |= takes_again;
     flow.note_under(wire.under()) | takes_again
+}
+
+/// Tells the session who the client is; what was read behind the handshake it sees then. Gives what is still to be told.
+#[cold]
+fn tell_secured(
+    Secured { certificate }: Secured,
+    filled: Pumped,
+    flows: &mut Flows,
+    session: &mut Session,
+    cx: &mut Cx<'_>,
+    means: &mut Means<'_>,
+) -> Pumped {
+    session.advance(Input::Secured(certificate), flows, cx);
+    match filled {
+        Pumped::Moved(n) => {
+            means.allowance.spend(n);
+            Pumped::Idle
+        }
+        filled => filled,
+    }
 }
 
 /// What becomes of a source for whose bytes there is no room: strangers are refused, others wait, though not for ever;

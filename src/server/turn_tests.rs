@@ -82,6 +82,7 @@ fn stores(scratch_bytes: usize, budget_bytes: usize) -> Stores {
         pipes: Pipes::new(0, Worth::default()),
         pool: Pool::new(0, 0, Instant::now()),
         draining: false,
+        computes: false,
         turn: Allowance::new(TURN_BYTES, Duration::from_secs(3600)),
     }
 }
@@ -98,6 +99,7 @@ fn endless() -> (Endless, Ready) {
 fn settings() -> Settings {
     Settings {
         head: HeadLimits::default(),
+        takes_tls: false,
         read_header_timeout: Duration::from_secs(30),
         dns_timeout: Default::default(),
         connect_timeout: Default::default(),

@@ -16,6 +16,9 @@ const LONG_TURNS: usize = 8;
 /// A shorter turn is not worth the change.
 const TURN_TIME_MIN: Duration = Duration::from_micros(100);
 
+/// So long a turn of the loop goes on with handshakes.
+const HANDSHAKES_TIME_MAX: Duration = Duration::from_millis(1);
+
 /// Connections asked in one turn of the loop whether there is room for what they want to read.
 const FED_PER_TURN: usize = 64;
 
@@ -42,10 +45,27 @@ impl Loop {
                 self.run_one(id);
             }
         }
+        self.run_handshakes();
         if let Some(began) = began {
             self.run_backlog(began);
         }
         self.feed_waiting();
+    }
+
+    /// Goes on with handshakes, one at least: each computes for as long as many turns take, and who waits for one can wait.
+    fn run_handshakes(&mut self) {
+        if self.handshakes.is_empty() {
+            return;
+        }
+        let began = Instant::now();
+        self.core.stores.computes = true;
+        while let Some(id) = self.handshakes.pop_front() {
+            self.run_one(id);
+            if began.elapsed() >= HANDSHAKES_TIME_MAX {
+                break;
+            }
+        }
+        self.core.stores.computes = false;
     }
 
     fn run_backlog(&mut self, began: Instant) {
@@ -103,6 +123,10 @@ impl Loop {
             After::Again => {
                 conn.queued = true;
                 self.backlog.push_back(id);
+            }
+            After::Computes => {
+                conn.queued = true;
+                self.handshakes.push_back(id);
             }
             After::Rests => {}
         }

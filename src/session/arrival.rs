@@ -1,15 +1,22 @@
-//! State: a client has connected, and nothing it sent was looked at. Its first byte says which language it speaks. There
-//! is one as yet: whatever comes is a request's head, also the ClientHello of a client that takes the port for one with
-//! TLS, for the answer that it gets is that of a head which is none.
+//! State: a client has connected, and nothing it sent was looked at. Where clients speak TLS its first byte must begin a
+//! handshake. Otherwise whatever comes is a request's head, also the ClientHello of a client that takes the port for one
+//! with TLS, for the answer that it gets is that of a head which is none.
 
 use std::ops::ControlFlow::{Break, Continue};
 use std::time::Instant;
 
 use super::at::At;
+use super::refusal::Refusal;
 use super::shared::Shared;
 use super::then::{Step, Then};
-use super::waiting::Waiting;
+use super::waiting::{self, Waiting};
 use super::words::{Input, Settings};
+
+/// What TLS begins with: the type of a record that holds handshake messages (RFC 8446, 5.1).
+const HANDSHAKE_RECORD: u8 = 0x16;
+
+/// To whom speaks HTTP without TLS, in words that a person can act on.
+const NOT_TLS: Refusal = Refusal::Malformed("this port speaks TLS: give the proxy's address as https://");
 
 /// Waiting for the first byte.
 #[derive(Debug)]
@@ -34,8 +41,12 @@ impl Arrival {
         if let Some(then) = self.waiting.ended_by(&input, 0, at) {
             return Break(then);
         }
-        if !at.flows.up.rx.is_empty() {
-            return Break(Then::FirstHead(self.waiting.since()));
+        if let Some(&first) = at.flows.up.rx.as_slice().first() {
+            return Break(match (at.cx.settings.takes_tls, first) {
+                (false, _) => Then::FirstHead(self.waiting.since()),
+                (true, HANDSHAKE_RECORD) => Then::Secure(self.waiting.since()),
+                (true, _) => waiting::refuse(NOT_TLS, 0, at),
+            });
         }
         match self.waiting.given_up(at) {
             Some(then) => Break(then),

@@ -1,7 +1,7 @@
 //! What a state has at hand while it works: the flows, what stays from state to state, and the world outside.
 //! Decides nothing.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::{Instant, SystemTime};
 
 use crate::flow::Flows;
@@ -57,8 +57,10 @@ impl At<'_, '_> {
 
 impl Cx<'_> {
     /// The record of a request that was noticed now.
-    pub(super) fn new_record(&mut self, client: SocketAddr) -> Box<Record> {
+    pub(super) fn new_record(&mut self, shared: &Shared) -> Box<Record> {
         let id = self.ids.next(self.wall);
-        self.spares.records.fill(Record::new(id, client, self.wall))
+        let mut record = Record::new(id, shared.client, self.wall);
+        record.certificate.clone_from(&shared.certificate);
+        self.spares.records.fill(record)
     }
 }

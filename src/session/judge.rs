@@ -19,7 +19,7 @@ use crate::text::slices::{until, within};
 
 use super::at::{At, Cx};
 use super::errand::Errand;
-use super::outcome::{ProxyType, Record};
+use super::outcome::{ProxyType, Record, TraceId};
 use super::refusal::{Lacking, Refusal};
 use super::request::{Asked, Manner, Request, Way};
 use super::shared::Shared;
@@ -52,7 +52,7 @@ pub(super) fn verdict(place: Range<usize>, verified: Option<&Verified>, at: &mut
     at.flows.up.gate = Gate::Pass(0);
     let bytes = within(at.flows.up.rx.as_slice(), place.clone());
     let (shared, cx) = (&mut *at.shared, &mut *at.cx);
-    let record = cx.new_record(shared.client);
+    let record = cx.new_record(shared);
     let limits = cx.settings.head;
     let then = head::with_request(bytes, &limits, |parsed| match parsed {
         Ok(head) => Judge {
@@ -165,7 +165,8 @@ impl Judge<'_> {
     fn keep_trace_id(&mut self) {
         if let Some(trace_id) = fields::field(self.head.fields, "x-smokescreen-trace-id").next() {
             // The log shows no more of it, and a tunnel keeps it for as long as it lasts.
-            self.record.trace_id = trace_id.get(..TRACE_ID_BYTES_MAX).unwrap_or(trace_id).into();
+            let kept = trace_id.get(..TRACE_ID_BYTES_MAX).unwrap_or(trace_id);
+            self.record.trace_id = Some(Box::new(TraceId(kept.into())));
         }
     }
 

@@ -1,8 +1,9 @@
 //! The state machine of one client connection, and the only place that knows which state follows which.
 //!
 //! ```text
-//!             Arrival
-//!                | first byte
+//!             Arrival ------> Securing
+//!                | first byte    | handshake done
+//!                | <-------------'
 //!                v
 //!    +-------> Head <----------------------------+
 //!    |           | whole head                    |
@@ -48,6 +49,7 @@ use super::lookup::Lookup;
 use super::progress::Exchange;
 use super::reply;
 use super::request::Way;
+use super::securing::Securing;
 use super::shared::Shared;
 use super::then::{Step, Then};
 use super::tunnel::Tunnel;
@@ -57,6 +59,7 @@ use super::words::{Action, Input, Settings};
 #[derive(Debug)]
 enum State {
     Arrival(Arrival),
+    Securing(Securing),
     Head(Head),
     Asking(Asking),
     Lookup(Lookup),
@@ -126,6 +129,7 @@ impl Session {
     pub fn deadline(&self, flows: &Flows, settings: &Settings) -> Option<Instant> {
         match &self.state {
             State::Arrival(state) => Some(state.deadline(&self.shared, settings)),
+            State::Securing(state) => Some(state.deadline()),
             State::Head(state) => Some(state.deadline(&self.shared, settings)),
             State::Asking(state) => Some(state.deadline()),
             State::Lookup(state) => Some(state.deadline(&self.shared, settings)),
@@ -144,6 +148,7 @@ impl Session {
             State::Dial(state) => state.held_bytes(),
             State::Exchange(state) => state.request.head.len(),
             State::Arrival(_)
+            | State::Securing(_)
             | State::Head(_)
             | State::Asking(_)
             | State::Tunnel(_)
@@ -167,6 +172,11 @@ impl Session {
         matches!(self.state, State::Done)
     }
 
+    /// Does its client's wire do its handshake?
+    pub fn is_securing(&self) -> bool {
+        matches!(self.state, State::Securing(_))
+    }
+
     /// Is it a tunnel?
     pub fn is_tunnel(&self) -> bool {
         matches!(self.state, State::Tunnel(_))
@@ -177,6 +187,7 @@ impl State {
     fn advance(self, input: Input<'_>, at: &mut At<'_, '_>) -> Step<State> {
         match self {
             State::Arrival(state) => state.advance(input, at).map_continue(State::Arrival),
+            State::Securing(state) => state.advance(input, at).map_continue(State::Securing),
             State::Head(state) => state.advance(input, at).map_continue(State::Head),
             State::Asking(state) => state.advance(input, at).map_continue(State::Asking),
             State::Lookup(state) => state.advance(input, at).map_continue(State::Lookup),
@@ -209,6 +220,7 @@ fn follow(mut then: Then, at: &mut At<'_, '_>) -> State {
             Then::Switch(record) => return State::Tunnel(Tunnel::enter(record, at)),
             Then::Refuse(record, refusal, manner) => reply::refuse(record, refusal, manner, at),
             Then::Reached(record, manner) => reply::reached(record, manner, at),
+            Then::Secure(accepted_at) => return State::Securing(Securing::enter(accepted_at, at)),
             Then::FirstHead(accepted_at) => return State::Head(Head::first(accepted_at)),
             Then::Head => return State::Head(Head::enter(at)),
             Then::Linger => return State::Closing(Closing::enter(at)),

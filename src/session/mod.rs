@@ -28,6 +28,7 @@ pub mod relay;
 mod reply;
 pub mod request;
 mod response;
+mod securing;
 mod shared;
 pub mod spares;
 mod then;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub use crate::http::reply::Cause;
+use crate::net::Certified;
 pub use crate::policy::Code;
 use crate::policy::{Decision, Grounds};
 
@@ -44,6 +45,11 @@ pub enum Line {
     Close,
 }
 
+/// What a client calls its request, raw; the log cuts it. Most have none, and a tunnel keeps its record for as long as it
+/// lasts: so it is kept behind one pointer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TraceId(pub Box<[u8]>);
+
 /// Everything the log lines and counters say of one request.
 #[derive(Clone, Debug)]
 pub struct Record {
@@ -53,14 +59,16 @@ pub struct Record {
     pub proxy_type: ProxyType,
     /// The host as the request spelled it; empty where the request had none that could be read.
     pub requested_host: Arc<str>,
-    /// `X-Smokescreen-Trace-ID`, raw, cut by the log.
-    pub trace_id: Box<[u8]>,
+    /// `X-Smokescreen-Trace-ID`, where there was one.
+    pub trace_id: Option<Box<TraceId>>,
     /// The role's name; empty when missing or refused.
     pub role: Option<Arc<str>>,
     /// The ACL rule's project.
     pub project: Option<Arc<str>>,
     /// Who connected.
     pub client: SocketAddr,
+    /// Whom its certificate names.
+    pub certificate: Option<Arc<Certified>>,
     /// Nobody knows who that is: how many such lines are written is limited.
     pub by_stranger: bool,
     /// When the request's head was complete, by the wall clock.
@@ -129,10 +137,11 @@ impl Record {
             id,
             proxy_type: ProxyType::Http,
             requested_host: Arc::default(),
-            trace_id: Box::default(),
+            trace_id: None,
             role: None,
             project: None,
             client,
+            certificate: None,
             by_stranger: false,
             start,
             allow: false,
@@ -149,6 +158,11 @@ impl Record {
             outbound_local: None,
             extent: Extent::Unknown,
         }
+    }
+
+    /// What the client calls its request; empty where it said nothing.
+    pub fn trace_id(&self) -> &[u8] {
+        self.trace_id.as_ref().map_or(&[], |trace_id| &trace_id.0)
     }
 
     /// Notes what the ACL or the address rules said.

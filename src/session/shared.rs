@@ -2,7 +2,10 @@
 //! came. Holds nothing of a single request.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use crate::net::Certified;
 
 use super::front::Front;
 
@@ -20,6 +23,8 @@ pub(super) const STRANGER_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct Shared {
     /// Who connected.
     pub(super) client: SocketAddr,
+    /// Whom its certificate names.
+    pub(super) certificate: Option<Arc<Certified>>,
     /// How it is spoken to.
     pub(super) front: Front,
     /// Number of the latest question; an answer to any other is stale.
@@ -39,6 +44,7 @@ impl Shared {
     pub(super) fn new(client: SocketAddr) -> Shared {
         Shared {
             client,
+            certificate: None,
             front: Front::Proxy,
             seq: 0,
             draining: false,
@@ -46,6 +52,15 @@ impl Shared {
             refusals: 0,
             fin_at: None,
         }
+    }
+
+    /// The handshake is done. A verified certificate that names a role says who is asking.
+    pub(super) fn note_certificate(&mut self, certificate: Option<Arc<Certified>>) {
+        let names_role = certificate
+            .as_ref()
+            .is_some_and(|certificate| certificate.role.is_some());
+        self.is_stranger &= !names_role;
+        self.certificate = certificate;
     }
 
     /// A request said who is asking, or need not: what is asked counts from now on, not who asks.
@@ -65,9 +80,9 @@ impl Shared {
         !self.is_stranger || self.refusals < STRANGER_REFUSALS_MAX
     }
 
-    /// A number for a new question.
+    /// A number for a new question, never 0.
     pub(super) fn next_seq(&mut self) -> u32 {
-        self.seq = self.seq.wrapping_add(1);
+        self.seq = self.seq.wrapping_add(1).max(1);
         self.seq
     }
 

@@ -193,6 +193,7 @@ impl Targets {
 #[cfg(test)]
 mod tests {
     use crate::net::HostField;
+    use crate::session::outcome::TraceId;
 
     use super::*;
 
@@ -219,7 +220,7 @@ mod tests {
         let client = ([127, 0, 0, 1], 1).into();
         let mut record = boxes.fill(Record::new(Id::default(), client, SystemTime::UNIX_EPOCH));
         record.requested_host = Arc::clone(&host);
-        record.trace_id = Box::new([0; 4096]);
+        record.trace_id = Some(Box::new(TraceId(Box::new([0; 4096]))));
         boxes.put_back(record);
         assert_eq!(Arc::strong_count(&host), 1);
     }

@@ -33,6 +33,8 @@ pub(super) enum Then {
     Refuse(Box<Record>, Refusal, Manner),
     /// Answer an OPTIONS request that was let out and ends here.
     Reached(Box<Record>, Manner),
+    /// The first byte is there of a client that connected at this time: it begins a TLS handshake.
+    Secure(Instant),
     /// The first byte is there of a client that connected at this time: it begins a request.
     FirstHead(Instant),
     /// The client was answered and is kept: wait for its next request.

@@ -117,7 +117,7 @@ impl Waiting {
 
 /// Answers what was received and is no whole head.
 pub(super) fn refuse(refusal: Refusal, skipped_bytes: usize, at: &mut At<'_, '_>) -> Then {
-    let record = at.cx.new_record(at.shared.client);
+    let record = at.cx.new_record(at.shared);
     let received = at.flows.up.rx.as_slice();
     let begun = within(received, skipped_bytes..);
     Then::Refuse(record, refusal, Manner::closing(begun))

@@ -3,10 +3,11 @@
 
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::http::HeadLimits;
-use crate::net::{Host, IoFail, LookupFail, Name, Scheme, Side};
+use crate::net::{Certified, Host, IoFail, LookupFail, Name, Scheme, Side};
 use crate::policy::{Question, Role, Route, Verified, VettedList};
 
 use super::lease::Lease;
@@ -16,6 +17,8 @@ use super::refusal::DenyStyle;
 /// What a session may take and how long: from the configuration, the same for all sessions of a loop.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Clients speak TLS, all of them.
+    pub takes_tls: bool,
     /// Limits of a message head.
     pub head: HeadLimits,
     /// From accept, or from the first byte of a later head, until a head must be complete; never zero.
@@ -42,6 +45,8 @@ pub struct Settings {
 pub enum Input<'a> {
     /// Bytes were read or written, or an end was seen: look at the flows.
     Moved,
+    /// The client's handshake is done: whom its certificate names, if it gave one, is verified.
+    Secured(Option<Arc<Certified>>),
     /// Reading from that side failed.
     Broken(Side, IoFail),
     /// Writing to that side failed; what it sent before may still be read.
@@ -151,6 +156,8 @@ impl Hash for PoolKey {
 /// What the session wants done. Results come back as [`Input`]s that repeat the number.
 #[derive(Debug)]
 pub enum Action {
+    /// Let the client's wire do a TLS handshake, which what was read of it begins.
+    Secure,
     /// Find out whether credentials are right, by work that may block.
     Ask(u32, Question),
     /// Look a name up.
@@ -168,6 +175,8 @@ pub enum Action {
     /// Keep the origin's connection for later requests with this key, until the lease ends; a private one only for this
     /// client's.
     Park(PoolKey, Dialled, Lease),
+    /// Warn of a client that got no further than this, unless there are too many such lines.
+    Warn(Box<str>),
     /// Write the record's line.
     Log(Box<Record>),
     /// The session is over: close what is left.

@@ -55,7 +55,7 @@ pub(crate) fn judge_records(world: &World, nth: usize, client: &Client, wrong: &
 }
 
 fn number_of(record: &Record) -> Option<u32> {
-    std::str::from_utf8(&record.trace_id).ok()?.parse().ok()
+    std::str::from_utf8(record.trace_id()).ok()?.parse().ok()
 }
 
 fn judge_tunnel(world: &World, nth: usize, client: &Client, closes: &[&Record], wrong: &mut Vec<String>) {

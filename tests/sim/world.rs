@@ -134,6 +134,7 @@ impl World {
                 pipes: Pipes::new(setting.pipes_max, EVERYTHING),
                 scratch: Scratch::new(setting.scratch_bytes),
                 draining: false,
+                computes: false,
                 turn: Allowance::new(setting.allowance_bytes, FOR_EVER),
             },
             links: Links {

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::policy::ranges::PlacedRule;
+use crate::tls::RoleFrom;
 
 use super::super::row::{OptionRow, SwitchedOnBy};
 use super::super::typed::{
-    Opt, TimeLimit, duration, file, listen_host, port, positive_duration, range_rule, source_roles, switch,
-    time_limit, word,
+    Opt, TimeLimit, choice, duration, file, listen_host, port, positive_duration, range_rule, source_roles,
+    switch, time_limit,
 };
 
 pub(in crate::config) const LISTEN_IP: Opt<Option<String>> =
@@ -115,40 +116,34 @@ pub(in crate::config) const TLS_SERVER_BUNDLE_FILE: Opt<Option<PathBuf>> = file(
     "tls-server-bundle-file",
     "PEM file with certificate and key: TLS to clients",
 )
-.key_is("tls.cert_file")
-.not_built(SwitchedOnBy::Presence);
+.key_is("tls.cert_file");
 
 pub(in crate::config) const TLS_KEY_FILE: Opt<Option<PathBuf>> = file(
     "tls.key_file",
     "PEM file with the key, where it is not in tls.cert_file",
 )
-.in_file_only()
-.not_built(SwitchedOnBy::Presence);
+.in_file_only();
 
 pub(in crate::config) const TLS_CLIENT_CA_FILE: Opt<Vec<PathBuf>> = file(
     "tls-client-ca-file",
     "PEM file with CAs that client certificates are verified against; repeatable",
 )
 .key_is("tls.client_ca_files")
-.repeatable()
-.not_built(SwitchedOnBy::Presence);
+.repeatable();
 
 pub(in crate::config) const TLS_CRL_FILE: Opt<Vec<PathBuf>> = file(
     "tls-crl-file",
     "file with revoked client certificates; repeatable",
 )
 .key_is("tls.crl_files")
-.repeatable()
-.not_built(SwitchedOnBy::Presence);
+.repeatable();
 
-pub(in crate::config) const TLS_ROLE_FROM: Opt<Option<String>> = word(
-    &["cn", "san_uri", "san_dns"],
+pub(in crate::config) const TLS_ROLE_FROM: Opt<Option<RoleFrom>> = choice(
     "tls.role_from",
     "the part of a client certificate that names the role",
 )
 .in_file_only()
-.default_note("cn")
-.not_built(SwitchedOnBy::Presence);
+.default_note("cn");
 
 pub(in crate::config) const USERS_FILE: Opt<Option<PathBuf>> =
     file("users-file", "file with user names and password hashes").not_built(SwitchedOnBy::Presence);

@@ -172,12 +172,10 @@ fn switching_on(row: &OptionRow, file: &str) -> String {
 fn what_is_not_built_is_refused_by_name_and_only_when_switched_on() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let file = file.path().to_str().unwrap();
-    let bundle = ["--tls-server-bundle-file", file];
     for row in options().filter(|row| row.has_flag() && row.not_built.is_some()) {
         let given = flag(row, &switching_on(row, file));
         let mut flags = vec![given.as_str()];
         let needed: &[&str] = match row.flag {
-            "tls-client-ca-file" | "tls-crl-file" => &bundle,
             "mitm-ca-cert-file" => &["--mitm-ca-key-file", file],
             "mitm-ca-key-file" => &["--mitm-ca-cert-file", file],
             _ => &[],
@@ -202,7 +200,14 @@ fn what_is_built_is_accepted() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let file = file.path().to_str().unwrap();
     for row in options().filter(|row| row.places == Places::Everywhere && row.not_built.is_none()) {
-        config(&[&flag(row, &switching_on(row, file))], &[], "");
+        let given = flag(row, &switching_on(row, file));
+        let bundle = ["--tls-server-bundle-file", file];
+        let needed: &[&[&str]] = match row.flag {
+            "tls-client-ca-file" => &[&bundle],
+            "tls-crl-file" => &[&bundle, &["--tls-client-ca-file", file]],
+            _ => &[],
+        };
+        config(&[&[given.as_str()], needed.concat().as_slice()].concat(), &[], "");
     }
 }
 

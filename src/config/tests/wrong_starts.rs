@@ -1,5 +1,7 @@
 //! Tables of wrong starts and of the words that their errors must have, as far as it can be told without a socket.
 
+use crate::tls::RoleFrom;
+
 use super::*;
 
 /// Whatever the words are, they must be in the error.
@@ -195,16 +197,15 @@ fn a_variable_that_is_no_option() {
 #[test]
 fn a_flag_can_complete_what_the_file_began() {
     let bundle = tempfile::NamedTempFile::new().unwrap();
-    let flags = ["--tls-server-bundle-file", bundle.path().to_str().unwrap()];
-    refused_with(&flags, "tls: {}\n", &["--tls-server-bundle-file: not available"]);
+    let path = bundle.path().to_str().unwrap();
+    let config = config(&["--tls-server-bundle-file", path], &[], "tls: {}\n");
+    assert_eq!(config.tls.unwrap().bundle, bundle.path());
 }
 
 #[test]
 fn a_missing_feature_is_named_before_a_missing_password() {
-    let bundle = tempfile::NamedTempFile::new().unwrap();
-    let flags = ["--tls-server-bundle-file", bundle.path().to_str().unwrap()];
-    let error = start_with(&flags, &[], "").unwrap_err();
-    assert_eq!(error, "--tls-server-bundle-file: not available in this version");
+    let error = start_with(&["--watch"], &[], "").unwrap_err();
+    assert_eq!(error, "--watch: not available in this version");
 }
 
 #[test]
@@ -255,9 +256,21 @@ fn what_switches_nothing_on_is_accepted() {
 fn the_parts_of_a_certificate_that_name_a_role() {
     let bundle = tempfile::NamedTempFile::new().unwrap();
     let path = bundle.path().to_str().unwrap();
-    for part in ["cn", "san_uri", "san_dns"] {
-        let file = format!("tls: {{cert_file: {path}, role_from: {part}}}\n");
-        refused_with(&[], &file, &["not available in this version"]);
+    for (part, role_from) in [
+        ("cn", RoleFrom::CommonName),
+        ("san_uri", RoleFrom::Uri),
+        ("san_dns", RoleFrom::Dns),
+    ] {
+        let file = format!("tls: {{cert_file: {path}, client_ca_files: [{path}], role_from: {part}}}\n");
+        assert_eq!(config(&[], &[], &file).tls.unwrap().role_from, role_from);
+    }
+    let without = [
+        ("role_from: cn", "tls.role_from"),
+        ("crl_files: [/dev/null]", "tls.crl_files"),
+    ];
+    for (key, name) in without {
+        let file = format!("tls: {{cert_file: {path}, {key}}}\n");
+        refused_with(&[], &file, &[name, "tls.client_ca_files is needed too"]);
     }
 }
 

@@ -1,6 +1,7 @@
 //! How a client's connection comes to an origin's, and gives it away: the lookup, a kept connection or a dial, the pool.
 //! What is done with it is the session's business.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::io::dialer::Standing;
@@ -22,13 +23,13 @@ impl<P: Ports> Conn<P> {
     pub(super) fn look_up(&mut self, seq: u32, name: &Name, ports: &mut P) {
         // A dial that part of an answer began goes on without the rest where that comes too late: it is still on its way.
         if let Some(late) = self.looking_up.take() {
-            ports.cancel_lookup(self.ticket(late));
+            ports.cancel_lookup(self.ticket(late.get()));
         }
         let asker = self.session.client().ip();
         match ports.look_up(self.ticket(seq), name, asker) {
-            Asked::Pending => self.looking_up = Some(seq),
+            Asked::Pending => self.looking_up = NonZeroU32::new(seq),
             Asked::Partly(found) => {
-                self.looking_up = Some(seq);
+                self.looking_up = NonZeroU32::new(seq);
                 self.tell(Input::Partly(seq, &found), ports);
             }
             Asked::Answered(answer) => self.tell(resolved(seq, &answer), ports),
@@ -47,7 +48,7 @@ impl<P: Ports> Conn<P> {
         match news {
             News::Part(found) => self.feed(Input::Partly(seq, found), ports),
             News::Whole(answer) => {
-                self.looking_up.take_if(|current| *current == seq);
+                self.looking_up.take_if(|current| current.get() == seq);
                 self.feed(resolved(seq, answer), ports);
             }
         }
@@ -167,7 +168,7 @@ impl<P: Ports> Conn<P> {
             ports.give_up(&mut dialling.race);
         }
         if let Some(seq) = self.looking_up.take() {
-            ports.cancel_lookup(self.ticket(seq));
+            ports.cancel_lookup(self.ticket(seq.get()));
         }
     }
 

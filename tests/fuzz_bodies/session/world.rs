@@ -97,6 +97,7 @@ impl World {
                 pipes: Pipes::new(0, Worth::default()),
                 pool: Pool::new(IDLE_MAX, IDLE_PER_KEY_MAX, now),
                 draining: false,
+                computes: false,
                 turn: Allowance::new(manner.allowance_bytes, FOR_EVER),
             },
             wires: Wires::new(Pipe::new(
@@ -221,6 +222,7 @@ impl World {
                 self.remotes[nth].1 = Some(key.clone());
             }
             Action::Close(_) => assert!(!self.owes_record, "a request without a record"),
+            Action::Secure | Action::Warn(_) => panic!("no client speaks TLS: {action:?}"),
             Action::Ask(..) | Action::Cancel | Action::Hangup(_) | Action::DropOrigin | Action::Log(_) => {}
         }
     }
@@ -297,6 +299,10 @@ impl Ports for World {
         if let Standing::Won { wire, .. } = dial.standing {
             self.wires.close(wire);
         }
+    }
+
+    fn warn(&mut self, _: SocketAddr, words: &str) {
+        panic!("nothing is to be warned of: {words}");
     }
 
     fn log(&mut self, record: Box<Record>) {

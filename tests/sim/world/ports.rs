@@ -102,6 +102,10 @@ impl Ports for World {
         }
     }
 
+    fn warn(&mut self, client: SocketAddr, words: &str) {
+        self.complain(format!("{client}: {words}"));
+    }
+
     fn log(&mut self, record: Box<Record>) {
         let nth = usize::from(record.client.port() - FIRST_CLIENT_PORT);
         let records = &mut self.conns[nth].records;

@@ -1,0 +1,164 @@
+//! rustls's unbuffered connection, made to go on with whatever it is given: one loop over the states it may be in. Keeps
+//! what it has to say for itself, and notes its end and its failure. Touches no wire.
+
+use rustls::ProtocolVersion;
+use rustls::pki_types::CertificateDer;
+use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
+use rustls::unbuffered::{
+    ConnectionState, EncodeError, EncodeTlsData, EncryptError, InsufficientSizeError, UnbufferedStatus,
+    WriteTraffic,
+};
+
+use crate::tls;
+
+/// What writes while the connection lets it.
+pub(super) type Traffic<'c> = WriteTraffic<'c, ServerConnectionData>;
+
+/// Why a connection went no further.
+pub(super) enum Stop<T> {
+    /// Whoever takes its text takes no more.
+    Full,
+    /// It could write, and nothing was left to be opened.
+    Wrote(T),
+    /// It can't write: the handshake waits for the peer, or both ends are said.
+    Waits,
+    /// See [`Core::failure`].
+    Failed,
+}
+
+/// A connection and what it says.
+pub(super) struct Core {
+    connection: UnbufferedServerConnection,
+    /// Sealed, and not with the wire below yet.
+    pub(super) outbox: Vec<u8>,
+    /// It is to leave by itself. Otherwise it may wait for what is written next: tickets, and answers to updates of keys.
+    pub(super) is_due: bool,
+    /// The peer's close_notify came.
+    pub(super) heard_end: bool,
+    /// In words, why the connection is of no use any more.
+    pub(super) failure: Option<String>,
+}
+
+impl Core {
+    pub(super) fn new(connection: UnbufferedServerConnection) -> Core {
+        Core {
+            connection,
+            outbox: Vec::new(),
+            is_due: false,
+            heard_end: false,
+            failure: None,
+        }
+    }
+
+    pub(super) fn is_handshaking(&self) -> bool {
+        self.connection.is_handshaking()
+    }
+
+    /// What the peer presented itself with, leaf first, also where a session was resumed.
+    pub(super) fn peer_certificates(&self) -> &[CertificateDer<'static>] {
+        self.connection.peer_certificates().unwrap_or_default()
+    }
+
+    /// Goes on until nothing more can be made of `sealed`, from which all that was used up is taken. `take` gets each
+    /// record's text, and says whether it takes another; `write` is called where the connection can write, once, and gets
+    /// the outbox: what is sealed must leave in the order in which it was.
+    ///
+    /// It must be given the very bytes it was given before and did not use up: it may have begun with them.
+    pub(super) fn go_on<T>(
+        &mut self,
+        sealed: &mut Vec<u8>,
+        mut take: impl FnMut(&[u8]) -> bool,
+        write: impl FnOnce(&mut Traffic<'_>, &mut Vec<u8>) -> T,
+    ) -> Stop<T> {
+        let mut used = 0;
+        let stop = loop {
+            // Behind a failure there may be an alert to be had, and no more: rustls panics if it meets what failed again.
+            if self.failure.is_some() && !self.connection.wants_write() {
+                break Stop::Failed;
+            }
+            let left = sealed.get_mut(used..).unwrap_or_default();
+            let UnbufferedStatus { mut discard, state } = self.connection.process_tls_records(left);
+            let mut has_said = false;
+            let stop = match state {
+                Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+                    let mut goes_on = true;
+                    while let Some(Ok(record)) = traffic.next_record() {
+                        discard += record.discard;
+                        goes_on = take(record.payload);
+                    }
+                    (!goes_on).then_some(Stop::Full)
+                }
+                Ok(ConnectionState::EncodeTlsData(encode)) => {
+                    append_said(encode, &mut self.outbox);
+                    has_said = true;
+                    None
+                }
+                Ok(ConnectionState::TransmitTlsData(transmit)) => {
+                    transmit.done();
+                    None
+                }
+                Ok(ConnectionState::PeerClosed) => {
+                    self.heard_end = true;
+                    None
+                }
+                Ok(ConnectionState::WriteTraffic(mut traffic)) => {
+                    used += discard;
+                    break Stop::Wrote(write(&mut traffic, &mut self.outbox));
+                }
+                Ok(_) => Some(Stop::Waits),
+                Err(error) => {
+                    self.failure = Some(tls::words(&error));
+                    None
+                }
+            };
+            used += discard;
+            self.is_due |= has_said && !self.says_asides();
+            if let Some(stop) = stop {
+                break stop;
+            }
+        };
+        sealed.drain(..used.min(sealed.len()));
+        stop
+    }
+
+    /// Is what it says for itself nothing that the peer waits for?
+    fn says_asides(&self) -> bool {
+        let version = self.connection.protocol_version();
+        version == Some(ProtocolVersion::TLSv1_3) && !self.is_handshaking() && self.failure.is_none()
+    }
+}
+
+/// Appends what `seal` writes into room of so many bytes, or of as many as it says it needs.
+pub(super) fn append_sealed(
+    into: &mut Vec<u8>,
+    bytes_max: usize,
+    mut seal: impl FnMut(&mut [u8]) -> Result<usize, EncryptError>,
+) -> Result<(), EncryptError> {
+    let before = into.len();
+    let mut room_bytes = bytes_max;
+    loop {
+        into.resize(before + room_bytes, 0);
+        let sealed = seal(into.get_mut(before..).unwrap_or_default());
+        into.truncate(before + *sealed.as_ref().unwrap_or(&0));
+        match sealed {
+            Ok(_) => return Ok(()),
+            Err(EncryptError::InsufficientSize(InsufficientSizeError { required_size }))
+                if required_size > room_bytes =>
+            {
+                room_bytes = required_size;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn append_said(mut encode: EncodeTlsData<'_, ServerConnectionData>, outbox: &mut Vec<u8>) {
+    let Err(EncodeError::InsufficientSize(InsufficientSizeError { required_size })) = encode.encode(&mut [])
+    else {
+        return;
+    };
+    let before = outbox.len();
+    outbox.resize(before + required_size, 0);
+    let encoded = encode.encode(outbox.get_mut(before..).unwrap_or_default());
+    debug_assert!(encoded.is_ok(), "{encoded:?}");
+}

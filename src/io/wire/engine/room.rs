@@ -1,0 +1,101 @@
+//! The buffers that all engines of a loop work in: one for what comes in sealed, one for what goes out. An engine has them
+//! for the length of one call; between calls it keeps only what could not be opened or did not leave. How a buffer is kept,
+//! and given to the wire below.
+
+use std::cell::Cell;
+use std::io;
+
+use crate::text::slices::within;
+
+use super::super::Wire;
+
+/// So much is read from the wire below at a time, and so much sealed. A record has 16 KiB at most.
+pub(super) const ROOM_BYTES: usize = 64 * 1024;
+
+/// The buffers. Who takes one while another has it, as an engine over an engine does, gets an empty one that grows.
+#[derive(Default)]
+pub(in crate::io::wire) struct Room {
+    inbound: Cell<Vec<u8>>,
+    outbound: Cell<Vec<u8>>,
+}
+
+impl Room {
+    /// The buffer for what comes in: empty.
+    pub(super) fn take_inbound(&self) -> Vec<u8> {
+        self.inbound.take()
+    }
+
+    pub(super) fn put_inbound(&self, buffer: Vec<u8>) {
+        put(&self.inbound, buffer);
+    }
+
+    /// The buffer for what goes out: empty.
+    pub(super) fn take_outbound(&self) -> Vec<u8> {
+        self.outbound.take()
+    }
+
+    pub(super) fn put_outbound(&self, buffer: Vec<u8>) {
+        put(&self.outbound, buffer);
+    }
+}
+
+fn put(place: &Cell<Vec<u8>>, mut buffer: Vec<u8>) {
+    buffer.clear();
+    // One that had to hold more goes.
+    if buffer.capacity() <= 2 * ROOM_BYTES {
+        place.set(buffer);
+    }
+}
+
+/// As much of it as is sealed at a time.
+pub(super) fn roomful(text: &[u8]) -> &[u8] {
+    within(text, ..text.len().min(ROOM_BYTES))
+}
+
+/// Keeps what is left in a buffer that goes back, in memory just as large.
+pub(super) fn keep(own: &mut Vec<u8>, left: &[u8]) {
+    if own.capacity() > 2 * left.len() {
+        *own = Vec::new();
+    }
+    own.clear();
+    own.extend_from_slice(left);
+}
+
+/// Gives the wire below what it takes, and takes it out of `outbound`. Was that all?
+pub(super) fn push(below: &mut impl Wire, outbound: &mut Vec<u8>) -> io::Result<bool> {
+    let mut pushed = 0;
+    let all = loop {
+        let left = within(outbound, pushed..);
+        if left.is_empty() {
+            break Ok(true);
+        }
+        match below.write(left, &[]) {
+            Ok(n) if n < left.len() && below.short_read_means_drained() => {
+                pushed += n;
+                break Ok(false);
+            }
+            Ok(n) => pushed += n,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(false),
+            Err(error) => break Err(error),
+        }
+    };
+    outbound.drain(..pushed);
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_comes_back_empty_and_a_large_one_is_not_kept() {
+        let room = Room::default();
+        let mut buffer = room.take_inbound();
+        buffer.extend([1; 100]);
+        room.put_inbound(buffer);
+        let again = room.take_inbound();
+        assert!(again.is_empty() && again.capacity() >= 100);
+        room.put_outbound(Vec::with_capacity(3 * ROOM_BYTES));
+        assert_eq!(room.take_outbound().capacity(), 0);
+    }
+}

@@ -1,0 +1,493 @@
+//! An engine over a wire in memory, against rustls's client: what is kept, what leaves when, ends and cuts.
+
+use std::collections::VecDeque;
+use std::io::{Read as _, Write as _};
+use std::time::SystemTime;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use zeroize::Zeroizing;
+
+use crate::io::wire::Sealing;
+use crate::tls::testing::{Ca, Issued, Leaf};
+use crate::tls::{self, RoleFrom, ServerParts};
+
+use super::*;
+
+/// A socket in memory.
+#[derive(Default)]
+struct Memory {
+    inbound: VecDeque<u8>,
+    outbound: Vec<u8>,
+    /// So much may be outbound.
+    room: Option<usize>,
+    /// The peer's FIN is there.
+    has_ended: bool,
+    hung_up: bool,
+    closed: bool,
+    /// Nothing more is read at a time.
+    piece_bytes: usize,
+    reads: usize,
+}
+
+impl Wire for Memory {
+    fn read(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
+        self.reads += 1;
+        let room = into.capacity() - into.len();
+        assert!(room > 0, "a read without room");
+        let n = self.inbound.len().min(room).min(self.piece_bytes.max(1));
+        into.extend(self.inbound.drain(..n));
+        match (n, self.has_ended) {
+            (0, false) => Err(io::ErrorKind::WouldBlock.into()),
+            _ => Ok(n),
+        }
+    }
+
+    fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+        assert!(!self.hung_up && !self.closed, "a write behind the end");
+        let all = [first, second].concat();
+        let room = self
+            .room
+            .map_or(usize::MAX, |room| room.saturating_sub(self.outbound.len()));
+        let n = all.len().min(room);
+        self.outbound.extend(&all[..n]);
+        match n {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            _ => Ok(n),
+        }
+    }
+
+    fn hangup(&mut self) -> io::Result<()> {
+        self.hung_up = true;
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        self.closed = true;
+    }
+
+    fn abort(&mut self) {}
+
+    fn has_news(&mut self) -> bool {
+        !self.inbound.is_empty() || self.has_ended
+    }
+
+    fn take_error(&mut self) -> Option<io::Error> {
+        None
+    }
+
+    fn short_read_means_drained(&self) -> bool {
+        self.piece_bytes > 1
+    }
+}
+
+/// A server, and how clients trust it.
+struct House {
+    ca: Ca,
+    server: Arc<Server>,
+    room: Sealing,
+}
+
+impl House {
+    fn new() -> House {
+        let ca = Ca::new("Root");
+        let file = |name: &str, text: String| tls::File {
+            name: name.into(),
+            bytes: Zeroizing::new(text.into_bytes()),
+        };
+        let parts = ServerParts {
+            bundle: file("bundle", ca.issue(&Leaf::server()).bundle()),
+            key: None,
+            client_cas: vec![file("ca", ca.pem())],
+            crls: vec![file("crl", ca.crl(&[66], (2020, 2040)))],
+            role_from: RoleFrom::CommonName,
+        };
+        let server = Server::new(&parts, None, SystemTime::now(), &mut Vec::new()).unwrap();
+        let server = Arc::new(server);
+        House {
+            ca,
+            room: Sealing::new(Arc::clone(&server)),
+            server,
+        }
+    }
+
+    fn client_config(&self, certificate: Option<&Issued>) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_slice(self.ca.pem().as_bytes()).unwrap())
+            .unwrap();
+        let provider = Arc::clone(self.server.config().crypto_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots);
+        match certificate {
+            None => builder.with_no_client_auth(),
+            Some(issued) => {
+                let chain = CertificateDer::pem_slice_iter(issued.chain.as_bytes()).map(Result::unwrap);
+                let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).unwrap();
+                builder.with_client_auth_cert(chain.collect(), key).unwrap()
+            }
+        }
+    }
+
+    fn pair(&self, certificate: Option<&Issued>) -> Pair {
+        Pair::new(self, Arc::new(self.client_config(certificate)))
+    }
+}
+
+/// An engine and its client.
+struct Pair {
+    engine: Engine,
+    memory: Memory,
+    client: ClientConnection,
+    /// What the engine opened.
+    opened: Vec<u8>,
+    /// What the client opened.
+    heard: Vec<u8>,
+    client_heard_end: bool,
+}
+
+impl Pair {
+    fn new(house: &House, config: Arc<ClientConfig>) -> Pair {
+        let name = ServerName::try_from("localhost").unwrap();
+        Pair {
+            engine: house.room.engine(&[]).unwrap(),
+            memory: Memory {
+                piece_bytes: usize::MAX,
+                ..Memory::default()
+            },
+            client: ClientConnection::new(config, name).unwrap(),
+            opened: Vec::new(),
+            heard: Vec::new(),
+            client_heard_end: false,
+        }
+    }
+
+    /// The client sends what it has to say.
+    fn client_sends(&mut self) {
+        let mut sealed = Vec::new();
+        while self.client.wants_write() {
+            self.client.write_tls(&mut sealed).unwrap();
+        }
+        self.memory.inbound.extend(sealed);
+    }
+
+    /// And takes what is there for it.
+    fn client_takes(&mut self) -> Result<(), rustls::Error> {
+        let sealed = std::mem::take(&mut self.memory.outbound);
+        let mut rest = sealed.as_slice();
+        while !rest.is_empty() {
+            self.client.read_tls(&mut rest).unwrap();
+            let state = self.client.process_new_packets()?;
+            let mut text = vec![0; state.plaintext_bytes_to_read()];
+            self.client.reader().read_exact(&mut text).unwrap();
+            self.heard.extend(text);
+            self.client_heard_end |= state.peer_has_closed();
+        }
+        Ok(())
+    }
+
+    /// The engine reads all there is; how that ended.
+    fn read(&mut self) -> io::Result<usize> {
+        loop {
+            let mut into = Vec::with_capacity(64 * 1024);
+            match self.engine.read(&mut self.memory, &mut into) {
+                Ok(n) if n > 0 => {
+                    assert_eq!(n, into.len());
+                    self.opened.extend(into);
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.engine.under() > 0 {
+            self.engine.flush(&mut self.memory).unwrap();
+        }
+    }
+
+    /// Both do the handshake.
+    fn shake_hands(&mut self) {
+        for _ in 0..3 {
+            self.client_sends();
+            blocks(self.read());
+            self.flush();
+            self.client_takes().unwrap();
+        }
+        assert!(!self.client.is_handshaking() && !self.engine.core.is_handshaking());
+    }
+
+    fn says(&mut self, text: &[u8]) {
+        self.client.writer().write_all(text).unwrap();
+        self.client_sends();
+    }
+}
+
+#[track_caller]
+fn blocks(read: io::Result<usize>) {
+    assert_eq!(read.unwrap_err().kind(), io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_handshake_names_the_client_and_text_passes_both_ways() {
+    let house = House::new();
+    let leaf = Leaf {
+        unit: "team",
+        ..Leaf::client("web")
+    };
+    for certificate in [None, Some(house.ca.issue(&leaf))] {
+        let mut pair = house.pair(certificate.as_ref());
+        assert_eq!(
+            pair.engine
+                .write(&mut pair.memory, b"early", b"")
+                .unwrap_err()
+                .kind(),
+            io::ErrorKind::WouldBlock
+        );
+        pair.shake_hands();
+        assert!(pair.engine.takes_again() && !pair.engine.takes_again());
+        let secured = pair.engine.secured().unwrap();
+        let names = secured
+            .certificate
+            .as_ref()
+            .and_then(|certificate| certificate.role.as_deref());
+        assert_eq!(names, certificate.as_ref().map(|_| "web"));
+        assert!(pair.engine.secured().is_none());
+        pair.says(b"hello");
+        blocks(pair.read());
+        assert_eq!(pair.opened, b"hello");
+        assert_eq!(pair.engine.write(&mut pair.memory, b"good ", b"day").unwrap(), 8);
+        pair.client_takes().unwrap();
+        assert_eq!(pair.heard, b"good day");
+        assert_eq!(
+            (pair.engine.under(), pair.engine.held_bytes()),
+            (0, 0),
+            "nothing is kept"
+        );
+    }
+}
+
+#[test]
+fn a_hello_in_pieces_of_one_byte_is_a_hello() {
+    let house = House::new();
+    let mut pair = house.pair(None);
+    pair.memory.piece_bytes = 1;
+    pair.shake_hands();
+    pair.says(&[b'x'; 3000]);
+    blocks(pair.read());
+    assert_eq!(pair.opened, [b'x'; 3000]);
+}
+
+#[test]
+fn what_does_not_fit_is_kept_and_nothing_is_lost_or_changed() {
+    let house = House::new();
+    let mut pair = house.pair(None);
+    pair.shake_hands();
+    let text: Vec<u8> = (0..150_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+    pair.client.set_buffer_limit(None);
+    pair.says(&text);
+    let mut into = Vec::with_capacity(100);
+    while pair.opened.len() < text.len() {
+        let n = pair.engine.read(&mut pair.memory, &mut into).unwrap();
+        assert_eq!(n, into.len());
+        assert!(
+            pair.engine.held_bytes() < 2 * 1024 * 40,
+            "more than two records and their text"
+        );
+        pair.opened.append(&mut into);
+        into.reserve_exact(100);
+    }
+    assert_eq!(pair.opened, text);
+    blocks(pair.engine.read(&mut pair.memory, &mut into));
+    assert_eq!(pair.engine.held_bytes(), 0);
+}
+
+#[test]
+fn writing_stops_where_the_socket_is_full_and_goes_on_by_flushing() {
+    let house = House::new();
+    let mut pair = house.pair(None);
+    pair.shake_hands();
+    let text: Vec<u8> = (0..300_000_u32).map(|n| n.to_le_bytes()[1]).collect();
+    pair.memory.room = Some(50_000);
+    let mut taken = pair
+        .engine
+        .write(&mut pair.memory, &text[..10], &text[10..])
+        .unwrap();
+    assert!(taken < text.len() && pair.engine.under() > 0);
+    for _ in 0..100 {
+        pair.client_takes().unwrap();
+        match pair.engine.under() > 0 {
+            true => drop(pair.engine.flush(&mut pair.memory)),
+            false if taken == text.len() => break,
+            false => taken += pair.engine.write(&mut pair.memory, &text[taken..], &[]).unwrap(),
+        }
+    }
+    pair.client_takes().unwrap();
+    assert!(pair.heard == text);
+}
+
+#[test]
+fn keys_are_renewed_while_text_passes_and_records_keep_their_order() {
+    let house = House::new();
+    let mut pair = house.pair(None);
+    pair.shake_hands();
+    for round in 0..20_u8 {
+        pair.client.refresh_traffic_keys().unwrap();
+        pair.says(&[round]);
+        blocks(pair.read());
+        pair.engine
+            .write(&mut pair.memory, &[round], &[round; 2])
+            .unwrap();
+        pair.client_takes().unwrap();
+    }
+    let rounds: Vec<u8> = (0..20).collect();
+    assert_eq!(pair.opened, rounds);
+    assert_eq!(
+        pair.heard,
+        rounds.iter().flat_map(|round| [*round; 3]).collect::<Vec<u8>>()
+    );
+}
+
+#[test]
+fn an_end_is_told_from_a_cut() {
+    let house = House::new();
+    for says_end in [true, false] {
+        let mut pair = house.pair(None);
+        pair.shake_hands();
+        pair.says(b"last");
+        if says_end {
+            pair.client.send_close_notify();
+            pair.client_sends();
+        }
+        pair.memory.has_ended = true;
+        let ended = pair.read();
+        assert_eq!(pair.opened, b"last");
+        match says_end {
+            true => assert_eq!(ended.unwrap(), 0),
+            false => assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::UnexpectedEof),
+        }
+        // What it is owed still comes.
+        pair.engine.write(&mut pair.memory, b"reply", b"").unwrap();
+        pair.engine.hangup(&mut pair.memory).unwrap();
+        pair.client_takes().unwrap();
+        assert!(pair.heard == b"reply" && pair.client_heard_end && pair.memory.hung_up);
+    }
+}
+
+#[test]
+fn the_end_waits_for_room_like_everything_else() {
+    let house = House::new();
+    let mut pair = house.pair(None);
+    pair.shake_hands();
+    pair.memory.room = Some(0);
+    pair.engine.hangup(&mut pair.memory).unwrap();
+    assert!(pair.engine.under() > 0 && !pair.memory.hung_up);
+    assert_eq!(
+        pair.engine.flush(&mut pair.memory).unwrap_err().kind(),
+        io::ErrorKind::WouldBlock
+    );
+    pair.memory.room = None;
+    pair.engine.flush(&mut pair.memory).unwrap();
+    pair.client_takes().unwrap();
+    assert!(pair.client_heard_end && pair.memory.hung_up);
+    pair.engine.close(&mut pair.memory);
+    assert!(pair.memory.closed);
+}
+
+#[test]
+fn who_may_not_come_in_is_told_by_an_alert() {
+    let house = House::new();
+    let revoked = Leaf {
+        serial: 66,
+        ..Leaf::client("web")
+    };
+    let expired = Leaf {
+        years: (2020, 2021),
+        ..Leaf::client("web")
+    };
+    let server = Leaf {
+        common_name: "web",
+        ..Leaf::server()
+    };
+    let ca = Leaf {
+        is_ca: true,
+        ..Leaf::client("web")
+    };
+    for (issued, words, alert) in [
+        (house.ca.issue(&revoked), "is revoked", "CertificateRevoked"),
+        (house.ca.issue(&expired), "has expired", "CertificateExpired"),
+        (
+            house.ca.issue(&server),
+            "is not for clients",
+            "UnsupportedCertificate",
+        ),
+        (house.ca.issue(&ca), "is a CA's", "CertificateUnknown"),
+        (
+            Ca::new("Other").issue(&Leaf::client("web")),
+            "signed by none",
+            "UnknownCA",
+        ),
+    ] {
+        let mut pair = house.pair(Some(&issued));
+        let mut failed = None;
+        for _ in 0..3 {
+            pair.client_sends();
+            match pair.read() {
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => failed = Some(error.to_string()),
+                other => blocks(other),
+            }
+            pair.flush();
+            if failed.is_some() {
+                break;
+            }
+            pair.client_takes().unwrap();
+        }
+        let failed = failed.expect(words);
+        assert!(failed.contains(words), "{failed}");
+        let told = pair.client_takes().unwrap_err();
+        assert!(pair.engine.secured().is_none());
+        // Behind it only the end is of interest.
+        pair.memory.inbound.extend([0; 100]);
+        pair.memory.has_ended = true;
+        assert_eq!(pair.read().unwrap(), 0);
+        assert!(
+            matches!(told, rustls::Error::AlertReceived(received) if format!("{received:?}") == alert),
+            "{told:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_tls_or_was_changed_is_refused() {
+    let house = House::new();
+    let mut pair = house.pair(None);
+    pair.memory.inbound.extend(*b"\x16\x03\x01\x00\x05hello");
+    assert_eq!(pair.read().unwrap_err().kind(), io::ErrorKind::InvalidData);
+    let mut pair = house.pair(None);
+    pair.shake_hands();
+    pair.says(b"hello");
+    if let Some(last) = pair.memory.inbound.back_mut() {
+        *last ^= 1;
+    }
+    assert_eq!(pair.read().unwrap_err().kind(), io::ErrorKind::InvalidData);
+    assert!(pair.opened.is_empty());
+    assert_eq!(
+        pair.engine.write(&mut pair.memory, b"x", b"").unwrap_err().kind(),
+        io::ErrorKind::BrokenPipe
+    );
+}
+
+#[test]
+fn a_short_read_says_that_nothing_more_is_there() {
+    let house = House::new();
+    let mut pair = house.pair(None);
+    pair.shake_hands();
+    pair.says(b"hello");
+    pair.memory.reads = 0;
+    let mut into = Vec::with_capacity(64 * 1024);
+    assert_eq!(pair.engine.read(&mut pair.memory, &mut into).unwrap(), 5);
+    assert!(pair.engine.is_drained() && pair.memory.reads == 1);
+}

@@ -1,0 +1,61 @@
+//! State: the client's handshake. The wire does it, bytes of it never come here; this waits for it, says who the client is
+//! known to be, or why it failed, and does not wait long.
+
+use std::ops::ControlFlow::{Break, Continue};
+use std::time::{Duration, Instant};
+
+use crate::flow::End;
+use crate::net::Side;
+
+use super::at::At;
+use super::then::{Step, Then};
+use super::words::{Action, Close, Input};
+
+/// From the accept on a handshake may take so long.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Waiting for the handshake to end.
+#[derive(Debug)]
+pub(super) struct Securing {
+    /// When the client connected.
+    since: Instant,
+}
+
+impl Securing {
+    /// Asks for it.
+    pub(super) fn enter(since: Instant, at: &mut At<'_, '_>) -> Securing {
+        at.act(Action::Secure);
+        Securing { since }
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        self.since + HANDSHAKE_TIMEOUT
+    }
+
+    pub(super) fn advance(self, input: Input<'_>, at: &mut At<'_, '_>) -> Step<Securing> {
+        match input {
+            Input::Secured(certificate) => {
+                at.shared.note_certificate(certificate);
+                Break(Then::FirstHead(self.since))
+            }
+            Input::Broken(Side::Client, fail) => {
+                at.act(Action::Warn(
+                    format!("TLS handshake failed: {}", fail.text).into(),
+                ));
+                // What tells the client why is still to be read by it.
+                Break(Then::Linger)
+            }
+            Input::Starved => Break(gone("no memory is left for it", at)),
+            Input::Expired if self.deadline() <= at.cx.now => Break(gone("it took longer than 10 s", at)),
+            Input::Unwritable(..) | Input::Terminate => Break(Then::Close(Close::Orderly)),
+            _ if at.flows.up.end >= End::Reached => Break(gone("the client went away during it", at)),
+            _ => Continue(self),
+        }
+    }
+}
+
+/// It ends here, and nobody is there to be told but the operator.
+fn gone(why: &str, at: &mut At<'_, '_>) -> Then {
+    at.act(Action::Warn(format!("TLS handshake failed: {why}").into()));
+    Then::Close(Close::Orderly)
+}

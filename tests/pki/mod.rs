@@ -1,0 +1,206 @@
+//! A certificate authority for tests and benches: makes certificates, keys and revocation lists in memory. Everything it
+//! makes is valid from 2020 to 2040 unless told otherwise.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "each test takes what it needs, and says what it expects by failing"
+)]
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer,
+    CrlDistributionPoint, CrlIssuingDistributionPoint, DnType, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RevokedCertParams, SanType,
+    SerialNumber, date_time_ymd,
+};
+
+/// An authority.
+pub(crate) struct Ca {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    /// Its own certificate and those of its issuers but the root, to be sent along.
+    chain: String,
+}
+
+/// A certificate with its key, both as PEM.
+#[derive(Clone)]
+pub(crate) struct Issued {
+    /// Leaf first.
+    pub(crate) chain: String,
+    pub(crate) key: String,
+    pub(crate) serial: u64,
+}
+
+/// What is asked of an authority.
+#[derive(Clone, Debug)]
+pub(crate) struct Leaf<'a> {
+    pub(crate) common_name: &'a str,
+    pub(crate) unit: &'a str,
+    pub(crate) uris: &'a [&'a str],
+    pub(crate) dns: &'a [&'a str],
+    pub(crate) usage: Option<ExtendedKeyUsagePurpose>,
+    pub(crate) serial: u64,
+    /// The years in which it is valid: from the first's beginning to the second's.
+    pub(crate) years: (i32, i32),
+    pub(crate) rsa: bool,
+    pub(crate) is_ca: bool,
+}
+
+impl Leaf<'_> {
+    /// A client's, whose common name this is.
+    pub(crate) fn client(common_name: &str) -> Leaf<'_> {
+        Leaf {
+            common_name,
+            unit: "",
+            uris: &[],
+            dns: &[],
+            usage: Some(ExtendedKeyUsagePurpose::ClientAuth),
+            serial: 2,
+            years: (2020, 2040),
+            rsa: false,
+            is_ca: false,
+        }
+    }
+
+    /// That of a server on this machine.
+    pub(crate) fn server() -> Leaf<'static> {
+        Leaf {
+            dns: &["localhost"],
+            usage: Some(ExtendedKeyUsagePurpose::ServerAuth),
+            serial: 1,
+            ..Leaf::client("localhost")
+        }
+    }
+}
+
+impl Issued {
+    /// Chain and key in one.
+    pub(crate) fn bundle(&self) -> String {
+        format!("{}{}", self.chain, self.key)
+    }
+}
+
+impl Ca {
+    /// A root.
+    pub(crate) fn new(name: &str) -> Ca {
+        let key = KeyPair::generate().unwrap();
+        Ca {
+            issuer: CertifiedIssuer::self_signed(ca_params(name, 1), key).unwrap(),
+            chain: String::new(),
+        }
+    }
+
+    /// An authority below this one.
+    pub(crate) fn below(&self, name: &str, serial: u64) -> Ca {
+        let key = KeyPair::generate().unwrap();
+        let issuer = CertifiedIssuer::signed_by(ca_params(name, serial), key, &self.issuer).unwrap();
+        Ca {
+            chain: format!("{}{}", issuer.pem(), self.chain),
+            issuer,
+        }
+    }
+
+    /// Its own certificate.
+    pub(crate) fn pem(&self) -> String {
+        self.issuer.pem()
+    }
+
+    /// Makes a certificate.
+    pub(crate) fn issue(&self, leaf: &Leaf<'_>) -> Issued {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        if !leaf.common_name.is_empty() {
+            params
+                .distinguished_name
+                .push(DnType::CommonName, leaf.common_name);
+        }
+        if !leaf.unit.is_empty() {
+            params
+                .distinguished_name
+                .push(DnType::OrganizationalUnitName, leaf.unit);
+        }
+        let uris = leaf
+            .uris
+            .iter()
+            .map(|uri| SanType::URI((*uri).try_into().unwrap()));
+        let dns = leaf
+            .dns
+            .iter()
+            .map(|name| SanType::DnsName((*name).try_into().unwrap()));
+        params.subject_alt_names = uris.chain(dns).collect();
+        if leaf.dns.contains(&"localhost") {
+            params
+                .subject_alt_names
+                .push(SanType::IpAddress([127, 0, 0, 1].into()));
+        }
+        params.extended_key_usages = leaf.usage.iter().cloned().collect();
+        params.serial_number = Some(leaf.serial.into());
+        params.not_before = date_time_ymd(leaf.years.0, 1, 1);
+        params.not_after = date_time_ymd(leaf.years.1, 1, 1);
+        if leaf.is_ca {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
+        let algorithm = if leaf.rsa {
+            &PKCS_RSA_SHA256
+        } else {
+            &PKCS_ECDSA_P256_SHA256
+        };
+        let key = KeyPair::generate_for(algorithm).unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Issued {
+            chain: format!("{}{}", certificate.pem(), self.chain),
+            key: key.serialize_pem(),
+            serial: leaf.serial,
+        }
+    }
+
+    /// A list of what it revoked, as PEM. Made in the first year, the next is due in the second.
+    pub(crate) fn crl(&self, serials: &[u64], years: (i32, i32)) -> String {
+        self.crl_of(serials, years, None)
+    }
+
+    /// One that says it covers only what points at this place.
+    pub(crate) fn partial_crl(&self, serials: &[u64], url: &str) -> String {
+        let point = CrlIssuingDistributionPoint {
+            distribution_point: CrlDistributionPoint {
+                uris: vec![url.to_owned()],
+            },
+            scope: None,
+        };
+        self.crl_of(serials, (2020, 2040), Some(point))
+    }
+
+    fn crl_of(
+        &self,
+        serials: &[u64],
+        years: (i32, i32),
+        issuing_distribution_point: Option<CrlIssuingDistributionPoint>,
+    ) -> String {
+        let revoked = serials.iter().map(|serial| RevokedCertParams {
+            serial_number: (*serial).into(),
+            revocation_time: date_time_ymd(2020, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let params = CertificateRevocationListParams {
+            this_update: date_time_ymd(years.0, 1, 1),
+            next_update: date_time_ymd(years.1, 1, 1),
+            crl_number: SerialNumber::from(1_u64),
+            issuing_distribution_point,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.issuer).unwrap().pem().unwrap()
+    }
+}
+
+fn ca_params(name: &str, serial: u64) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.serial_number = Some(serial.into());
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(2040, 1, 1);
+    params
+}
