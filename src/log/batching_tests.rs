@@ -1,5 +1,5 @@
-//! When the thread writes: a first line at once, those behind it together, urgent ones without rest. A window of an
-//! hour stands for "later", so that nothing depends on how long anything takes.
+//! When the thread writes: when it is called, all that is there, and never twice for one call; urgent lines uncalled. A
+//! quiet time of an hour stands for "later", so that nothing depends on how long anything takes.
 
 use std::sync::mpsc::Receiver;
 
@@ -7,21 +7,21 @@ use super::tests::{LONG, scripted, stalled, until};
 use super::*;
 
 const HOUR: Batching = Batching {
-    window: Duration::from_secs(3600),
     write_length_max: 64 << 10,
+    quiet_time: Duration::from_secs(3600),
 };
 
-/// A queue whose thread has written a first line and now rests for an hour.
-fn resting() -> (Queue, Receiver<Vec<u8>>) {
-    let (queue, writes) = scripted(vec![], HOUR);
+/// A queue whose thread has written a first line and now sleeps.
+fn asleep(batching: Batching) -> (Queue, Receiver<Vec<u8>>) {
+    let (queue, writes) = scripted(vec![], batching);
     queue.push(b"first\n");
     assert_eq!(writes.recv_timeout(LONG).unwrap(), b"first\n");
-    until(&queue, |waiting| waiting.thread == Thread::Resting);
+    until(&queue, |waiting| waiting.thread == Thread::Idle);
     (queue, writes)
 }
 
-fn push(queue: &Queue, count: usize) {
-    (0..count).for_each(|_| queue.push(b"line\n"));
+fn put(queue: &Queue, count: usize) {
+    (0..count).for_each(|_| queue.put(b"line\n"));
 }
 
 fn thread(queue: &Queue) -> Thread {
@@ -29,76 +29,103 @@ fn thread(queue: &Queue) -> Thread {
 }
 
 #[test]
-fn lines_within_a_window_leave_in_one_write_when_flushed() {
-    let (queue, writes) = resting();
-    push(&queue, 100);
+fn lines_that_were_only_put_leave_in_one_write_when_called_for() {
+    let (queue, writes) = asleep(HOUR);
+    put(&queue, 100);
     // Nobody has woken the thread.
-    assert_eq!(thread(&queue), Thread::Resting);
+    assert_eq!(thread(&queue), Thread::Idle);
     assert!(writes.try_recv().is_err());
+    queue.call();
+    assert_eq!(writes.recv_timeout(LONG).unwrap(), b"line\n".repeat(100));
+}
+
+#[test]
+fn lines_that_were_only_put_leave_in_one_write_when_flushed() {
+    let (queue, writes) = asleep(HOUR);
+    put(&queue, 100);
     assert!(queue.flush(LONG));
     assert_eq!(writes.try_iter().collect::<Vec<_>>(), [b"line\n".repeat(100)]);
 }
 
+/// The loop may be asleep, and another thread's line can't wait until it wakes.
 #[test]
-fn flush_with_nothing_waiting_returns_and_the_next_line_leaves_at_once() {
-    let (queue, writes) = resting();
-    assert!(queue.flush(LONG));
-    // What cut the rest short has ended it: the thread is idle again or rests, and flush wakes it from both.
-    queue.push(b"second\n");
-    assert!(queue.flush(LONG));
-    assert_eq!(writes.try_iter().collect::<Vec<_>>(), [b"second\n"]);
+fn a_line_that_is_pushed_takes_those_before_it_along() {
+    let (queue, writes) = asleep(HOUR);
+    put(&queue, 2);
+    let other = queue.clone();
+    thread::spawn(move || other.push(b"pushed\n")).join().unwrap();
+    assert_eq!(writes.recv_timeout(LONG).unwrap(), b"line\nline\npushed\n");
 }
 
 #[test]
-fn lines_of_half_a_queue_cut_the_rest_short() {
-    let (queue, writes) = resting();
-    push(&queue, LINES_MAX / 2 - 1);
-    assert_eq!(thread(&queue), Thread::Resting);
-    assert!(writes.try_recv().is_err());
-    push(&queue, 1);
-    let written = writes.recv_timeout(LONG).unwrap();
-    assert_eq!(written, b"line\n".repeat(LINES_MAX / 2));
+fn a_call_for_nothing_wakes_nobody() {
+    let (queue, _writes) = asleep(HOUR);
+    queue.call();
+    assert_eq!(thread(&queue), Thread::Idle);
 }
 
-/// Whoever put it goes on first.
 #[test]
-fn a_line_that_was_only_put_waits_for_the_call() {
-    let (queue, writes) = scripted(vec![], HOUR);
-    until(&queue, |waiting| waiting.thread == Thread::Idle);
-    (0..2).for_each(|_| queue.put(b"line\n"));
+fn flush_with_nothing_waiting_returns() {
+    let (queue, writes) = asleep(HOUR);
+    assert!(queue.flush(LONG));
     assert_eq!(thread(&queue), Thread::Idle);
     assert!(writes.try_recv().is_err());
+}
+
+/// Else it would write one line after the other for as long as there are some.
+#[test]
+fn what_was_only_put_while_the_thread_wrote_waits_for_a_call() {
+    let (queue, open, writes) = stalled(HOUR);
+    put(&queue, 2);
+    drop(open);
+    until(&queue, |waiting| waiting.thread == Thread::Idle);
+    assert_eq!(writes.try_iter().collect::<Vec<_>>(), [b"first\n"]);
     queue.call();
     assert_eq!(writes.recv_timeout(LONG).unwrap(), b"line\nline\n");
 }
 
-/// Not even for whoever put it: a queue that is half full may be full before he calls.
 #[test]
-fn half_a_queue_that_was_only_put_does_not_wait() {
-    let (queue, writes) = scripted(vec![], HOUR);
+fn who_calls_while_the_thread_writes_need_not_call_again() {
+    let (queue, open, writes) = stalled(HOUR);
+    put(&queue, 2);
+    queue.call();
+    drop(open);
     until(&queue, |waiting| waiting.thread == Thread::Idle);
-    (0..LINES_MAX / 2).for_each(|_| queue.put(b"line\n"));
+    assert_eq!(
+        writes.try_iter().collect::<Vec<_>>(),
+        [b"first\n".as_slice(), b"line\nline\n"]
+    );
+}
+
+/// Not even for whoever put them: a queue that is half full may be full before he calls.
+#[test]
+fn lines_of_half_a_queue_wait_for_no_call() {
+    let (queue, writes) = asleep(HOUR);
+    put(&queue, LINES_MAX / 2 - 1);
+    assert_eq!(thread(&queue), Thread::Idle);
+    assert!(writes.try_recv().is_err());
+    put(&queue, 1);
     let written = writes.recv_timeout(LONG).unwrap();
     assert_eq!(written, b"line\n".repeat(LINES_MAX / 2));
 }
 
 #[test]
-fn bytes_of_half_a_queue_cut_the_rest_short() {
-    let (queue, writes) = resting();
+fn bytes_of_half_a_queue_wait_for_no_call() {
+    let (queue, writes) = asleep(HOUR);
     let line = [vec![b'x'; BYTES_MAX / 4 - 1], vec![b'\n']].concat();
-    queue.push(&line);
-    assert_eq!(thread(&queue), Thread::Resting);
+    queue.put(&line);
+    assert_eq!(thread(&queue), Thread::Idle);
     assert!(writes.try_recv().is_err());
-    queue.push(&line);
+    queue.put(&line);
     for _ in 0..2 {
         assert_eq!(writes.recv_timeout(LONG).unwrap(), line);
     }
 }
 
 #[test]
-fn what_became_urgent_while_the_thread_wrote_is_written_without_rest() {
+fn what_became_urgent_while_the_thread_wrote_waits_for_no_call() {
     let (queue, open, writes) = stalled(HOUR);
-    push(&queue, LINES_MAX / 2);
+    put(&queue, LINES_MAX / 2);
     drop(open);
     assert_eq!(writes.recv_timeout(LONG).unwrap(), b"first\n");
     assert_eq!(
@@ -109,9 +136,9 @@ fn what_became_urgent_while_the_thread_wrote_is_written_without_rest() {
 
 #[test]
 fn a_burst_beyond_half_the_queue_loses_nothing() {
-    let (queue, writes) = resting();
+    let (queue, writes) = asleep(HOUR);
     for _ in 0..20 {
-        push(&queue, LINES_MAX / 2);
+        put(&queue, LINES_MAX / 2);
         until(&queue, |waiting| waiting.is_empty());
     }
     assert_eq!(queue.0.dropped.load(Ordering::Relaxed), 0);
@@ -121,56 +148,44 @@ fn a_burst_beyond_half_the_queue_loses_nothing() {
     );
 }
 
-#[test]
-fn after_a_quiet_window_a_line_is_written_at_once() {
-    let (queue, writes) = scripted(
-        vec![],
-        Batching {
-            window: Duration::ZERO,
-            ..HOUR
-        },
-    );
-    for _ in 0..3 {
-        until(&queue, |waiting| waiting.thread == Thread::Idle);
-        push(&queue, 1);
-        assert_eq!(writes.recv_timeout(LONG).unwrap(), b"line\n");
-    }
+const HALF: Batching = Batching {
+    write_length_max: BYTES_MAX,
+    ..HOUR
+};
+
+fn half() -> Vec<u8> {
+    [vec![b'x'; BYTES_MAX / 2 - 1], vec![b'\n']].concat()
 }
 
 #[test]
-fn a_window_that_ends_is_enough() {
-    let (queue, writes) = scripted(
-        vec![],
-        Batching {
-            window: Duration::from_millis(1),
-            ..HOUR
-        },
-    );
-    // Whatever the thread is doing as each line comes, it is written without a flush.
-    let mut length = 0;
-    for _ in 0..100 {
-        push(&queue, 1);
-        length += writes.recv_timeout(LONG).unwrap().len();
-    }
-    assert_eq!(length, 500);
-}
-
-#[test]
-fn the_room_stays_under_steady_load_and_is_given_back_after_it() {
-    let (queue, writes) = resting();
-    let batch = [vec![b'x'; BYTES_MAX / 2 - 1], vec![b'\n']].concat();
+fn the_room_stays_under_steady_load() {
+    let (queue, writes) = asleep(HALF);
     for round in 0..4 {
-        until(&queue, |waiting| waiting.thread == Thread::Resting);
+        until(&queue, |waiting| waiting.thread == Thread::Idle);
         // Two buffers take turns; each has grown once.
         let kept = queue.0.lock().bytes.capacity();
         assert!(round < 2 || kept >= BYTES_MAX / 2, "{kept}");
-        queue.push(&batch);
-        assert_eq!(writes.recv_timeout(LONG).unwrap().len(), batch.len());
+        queue.put(&half());
+        assert_eq!(writes.recv_timeout(LONG).unwrap().len(), BYTES_MAX / 2);
     }
-    assert!(queue.flush(LONG));
-    // No rest follows a flush.
-    until(&queue, |waiting| waiting.thread == Thread::Idle);
-    assert!(queue.0.lock().bytes.capacity() <= CAPACITY_KEPT);
+}
+
+#[test]
+fn the_room_is_given_back_after_a_quiet_time() {
+    let (queue, writes) = asleep(Batching {
+        quiet_time: Duration::from_millis(1),
+        ..HALF
+    });
+    for _ in 0..2 {
+        queue.put(&half());
+        assert_eq!(writes.recv_timeout(LONG).unwrap().len(), BYTES_MAX / 2);
+    }
+    let has_little =
+        |waiting: &Waiting| waiting.thread == Thread::Idle && waiting.bytes.capacity() <= CAPACITY_KEPT;
+    until(&queue, has_little);
+    // The thread's hand is what the next lines but one wait in.
+    queue.push(b"line\n");
+    until(&queue, has_little);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //! the program says through the `log` crate. Decides syntax and level; what happened was decided elsewhere.
 //!
 //! One filter governs both: `env_logger`'s. Ordinary lines pass through it; for canonical lines, whose target is
-//! [`CANONICAL`], it is asked once, and they go straight to [`writer`], which never makes anyone wait.
+//! [`CANONICAL`], it is asked once, and they go straight to [`writer`], which never makes anyone wait. They gather for
+//! a [`window`], which the loop's poll keeps; ordinary lines, which any thread may say, wait for nobody.
 
 mod address;
 pub mod canonical;
@@ -11,11 +12,12 @@ mod levels;
 pub mod line;
 mod sink;
 mod time;
+mod window;
 pub mod writer;
 
 use std::borrow::Cow;
 use std::io::{self, Write};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use ::log::{Level, LevelFilter, Log, Metadata};
 
@@ -24,7 +26,8 @@ use crate::session::outcome::{Cause, Record};
 pub use self::levels::Levels;
 use self::line::Value;
 use self::sink::StandardError;
-use self::writer::{BATCH_WINDOW, Batching, Queue};
+use self::window::Window;
+use self::writer::{Batching, QUIET_TIME, Queue};
 
 /// The target of lines that are already formatted.
 pub const CANONICAL: &str = "smokescreen::canonical";
@@ -54,8 +57,8 @@ pub struct Logger {
     queue: Queue,
     /// Reused for every line.
     scratch: Vec<u8>,
-    /// Lines were put in the queue, and the thread was not called for them.
-    calls: bool,
+    /// For the lines that were put in the queue.
+    window: Window,
 }
 
 /// Makes standard error the log of this process, for good. From now on a panic waits until the lines before it are out.
@@ -64,8 +67,8 @@ pub struct Logger {
 /// When there is no thread to be had, or the process has a logger already.
 pub fn init(format: Format, levels: Levels) -> io::Result<Logger> {
     let batching = Batching {
-        window: BATCH_WINDOW,
         write_length_max: sink::write_length_max(io::stderr()),
+        quiet_time: QUIET_TIME,
     };
     let notice = move |count, out: &mut Vec<u8>| dropped_line(count, format, out);
     let queue = Queue::start(StandardError, batching, notice)?;
@@ -78,7 +81,7 @@ pub fn init(format: Format, levels: Levels) -> io::Result<Logger> {
     Ok(logger)
 }
 
-/// A panic may be the process's end, and lines may be waiting for the thread's rest to end.
+/// A panic may be the process's end, and lines may be waiting for their window to end.
 fn flush_at_panic(queue: Queue) {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -100,7 +103,7 @@ impl Logger {
                 .map_or(LevelFilter::Off, |level| level.to_level_filter()),
             queue,
             scratch: Vec::new(),
-            calls: false,
+            window: Window::default(),
         }
     }
 
@@ -138,18 +141,22 @@ impl Logger {
         self.line(Level::Warn, LEFT_OUT, &mut fields, now);
     }
 
-    /// Writes any other line that has fields, such as the start line.
-    pub fn line(&mut self, level: Level, message: &str, fields: &mut [(&str, Value<'_>)], now: SystemTime) {
+    /// Writes any other line that has fields. [`Logger::call`] must follow.
+    fn line(&mut self, level: Level, message: &str, fields: &mut [(&str, Value<'_>)], now: SystemTime) {
         self.formatted(level, |format, out| {
             line::line(out, format, now, level, message, fields)
         });
-        self.call();
     }
 
-    /// Sets those who write the lines going. That may cost the caller its processor: so the loop does it when its turn is
-    /// over, and nobody's answer waits for a line.
-    pub fn call(&mut self) {
-        if std::mem::take(&mut self.calls) {
+    /// When [`Logger::call`] is to be called even if nothing else happens before.
+    pub fn due(&self) -> Option<Instant> {
+        self.window.due()
+    }
+
+    /// Sets those who write the lines going, if it is time to. That may cost the caller its processor: so the loop does
+    /// it when its turn is over, and nobody's answer waits for a line.
+    pub fn call(&mut self, now: Instant) {
+        if self.window.ends(now) {
             self.queue.call();
         }
     }
@@ -165,7 +172,7 @@ impl Logger {
             write(self.format, &mut self.scratch);
             self.scratch.push(b'\n');
             self.queue.put(&self.scratch);
-            self.calls = true;
+            self.window.note_line();
         }
     }
 }

@@ -34,8 +34,8 @@ fn written(format: Format, levels: Levels, each: impl FnOnce(&dyn Log)) -> Strin
 fn tapped() -> (Queue, mpsc::Receiver<Vec<u8>>) {
     let (tap, writes) = mpsc::channel();
     let batching = Batching {
-        window: BATCH_WINDOW,
         write_length_max: 4096,
+        quiet_time: QUIET_TIME,
     };
     (Queue::start(Tap(tap), batching, |_, _| {}).unwrap(), writes)
 }
@@ -88,6 +88,31 @@ fn canonical_lines_and_others_leave_in_order_one_line_each() {
         (fields["level"].as_str(), fields["msg"].as_str()),
         ("warning", "bad\nlevel=info msg=fake")
     );
+}
+
+/// Any thread may say one, and the loop may be asleep.
+#[test]
+fn only_lines_with_fields_wait_for_a_call() {
+    let (queue, writes) = tapped();
+    let filter = builder(Format::Text, Levels::default(), queue.clone()).build();
+    let mut logger = Logger::new(Format::Text, &filter, queue);
+    let now = Instant::now();
+    logger.call(now);
+    logger.line(Level::Info, "put", &mut [], SystemTime::UNIX_EPOCH);
+    assert!(writes.try_recv().is_err());
+    say(&filter, "mio", Level::Warn, "said");
+    let written = writes.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert_eq!(written.iter().filter(|byte| **byte == b'\n').count(), 2);
+    // What was written along with another is called for in vain, and what comes then has a window.
+    logger.call(now);
+    logger.line(Level::Info, "put", &mut [], SystemTime::UNIX_EPOCH);
+    logger.call(now);
+    assert!(writes.try_recv().is_err());
+    let due = logger.due().unwrap();
+    assert!(due > now);
+    logger.call(due);
+    assert!(writes.recv_timeout(Duration::from_secs(60)).is_ok());
+    assert_eq!(logger.due(), None);
 }
 
 #[test]

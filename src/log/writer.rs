@@ -1,6 +1,6 @@
 //! The thread that writes log lines, and the bounded queue before it. Whoever logs never waits: when the sink
 //! stalls, lines are dropped and counted; when it is closed, they are dropped too, and nothing ends.
-//! Knows no levels and no fields: a line is bytes.
+//! Knows no levels and no fields: a line is bytes. Nor does it know when a line is due: it writes when it is called.
 
 use std::collections::TryReserveError;
 use std::io::{self, Write};
@@ -15,21 +15,19 @@ use super::sink::Sink;
 pub const LINES_MAX: usize = 8192;
 /// Bytes waiting, those in the thread's hand included.
 pub const BYTES_MAX: usize = 4 << 20;
-/// The batch window of the process: at most 200 wake-ups and rounds of writing a second, and a line that nobody who
-/// follows the log by eye or by `tail -f` sees late.
-pub const BATCH_WINDOW: Duration = Duration::from_millis(5);
-/// What a buffer keeps of its room after a burst.
+/// After so long without a call the room that a burst needed is given back.
+pub const QUIET_TIME: Duration = Duration::from_secs(1);
+/// What a buffer keeps of its room then.
 const CAPACITY_KEPT: usize = 64 << 10;
 const THREAD_NAME: &str = "log";
 
 /// How lines are gathered into writes.
 #[derive(Clone, Copy, Debug)]
 pub struct Batching {
-    /// Having written, the thread rests for so long, and then takes what has come meanwhile in one go. A line that
-    /// comes after a rest in which none came is written at once.
-    pub window: Duration,
     /// Lines leave together up to this many bytes a write; a longer one leaves alone.
     pub write_length_max: usize,
+    /// [`QUIET_TIME`], but in tests.
+    pub quiet_time: Duration,
 }
 
 /// The way in. Clones share one queue.
@@ -61,15 +59,16 @@ struct Waiting {
     thread: Thread,
 }
 
-/// What the writing thread is doing. Who makes it `Busy` wakes it; while it is that, nobody needs to.
+/// What the writing thread is doing. While it writes, lines gather until it is called again: otherwise it would write
+/// them one by one, and never be done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum Thread {
     /// Writing, or on its way.
     #[default]
     Busy,
-    /// Letting lines gather, until its window ends or something is urgent.
-    Resting,
-    /// Waiting for a line.
+    /// The same, and called meanwhile.
+    Called,
+    /// Asleep. Who makes it `Busy` wakes it.
     Idle,
 }
 
@@ -83,22 +82,24 @@ impl Waiting {
             && self.bytes.len() + self.bytes_in_hand + length <= BYTES_MAX
     }
 
-    /// Is there reason to cut a rest short? A queue half full leaves room for a burst while the thread gets going.
+    /// Must lines not wait for a call? A queue half full leaves room for a burst while the thread gets going.
     fn is_urgent(&self) -> bool {
         self.flushers > 0 || self.lines >= LINES_MAX / 2 || self.bytes.len() >= BYTES_MAX / 2
     }
 
-    /// Must the thread be woken, now that a line or somebody who flushes has come? Then it is `Busy`.
-    fn calls_thread(&mut self) -> bool {
-        let calls = match self.thread {
-            Thread::Busy => false,
-            Thread::Resting => self.is_urgent(),
-            Thread::Idle => !self.is_empty(),
-        };
-        if calls {
-            self.thread = Thread::Busy;
+    /// Is there anything that the thread should go on for, having written?
+    fn goes_on(&self) -> bool {
+        !self.is_empty() && (self.thread == Thread::Called || self.is_urgent())
+    }
+
+    /// Calls the thread, if there is anything for it. Must it be woken?
+    fn call(&mut self) -> bool {
+        if self.is_empty() {
+            return false;
         }
-        calls
+        let sleeps = self.thread == Thread::Idle;
+        self.thread = if sleeps { Thread::Busy } else { Thread::Called };
+        sleeps
     }
 
     fn add(&mut self, line: &[u8]) -> Result<(), TryReserveError> {
@@ -128,14 +129,12 @@ impl Queue {
         Ok(queue)
     }
 
-    /// Takes a line, its line feed included, or drops and counts it. Never waits for the sink, and under load makes
-    /// no system call: the thread is woken only where it waits for a first line, or where half the queue is full.
+    /// Takes a line, its line feed included, or drops and counts it; it is written at once. Never waits for the sink.
     pub fn push(&self, line: &[u8]) {
         self.wake(self.take_in(line));
     }
 
-    /// The same, but a thread that waits for a first line goes on waiting until [`Queue::call`], unless half the queue is
-    /// full before.
+    /// The same, but the line waits for [`Queue::call`], unless half the queue is full before: so it costs no system call.
     pub fn put(&self, line: &[u8]) {
         let waiting = self.take_in(line);
         if waiting.is_urgent() {
@@ -143,7 +142,7 @@ impl Queue {
         }
     }
 
-    /// Wakes the thread for lines that were only put.
+    /// Has written what was only put.
     pub fn call(&self) {
         self.wake(self.0.lock());
     }
@@ -158,14 +157,14 @@ impl Queue {
     }
 
     fn wake(&self, mut waiting: MutexGuard<'_, Waiting>) {
-        if waiting.calls_thread() {
+        if waiting.call() {
             // Unlocked first: the thread wants the lock as soon as it wakes.
             drop(waiting);
             self.0.wanted.notify_one();
         }
     }
 
-    /// Has everything written without rest, and waits until it is, but no longer than `timeout`. Says whether it was.
+    /// Has everything written, and waits until it is, but no longer than `timeout`. Says whether it was.
     /// The writing thread itself, should it panic, does not wait for itself.
     pub fn flush(&self, timeout: Duration) -> bool {
         if thread::current().name() == Some(THREAD_NAME) {
@@ -173,7 +172,7 @@ impl Queue {
         }
         let mut waiting = self.0.lock();
         waiting.flushers += 1;
-        if waiting.calls_thread() {
+        if waiting.call() {
             self.0.wanted.notify_one();
         }
         let waited = self
@@ -197,7 +196,7 @@ impl Shared {
         let mut hand = Vec::new();
         let mut unsaid = 0;
         loop {
-            unsaid += self.take(&mut hand);
+            unsaid += self.take(&mut hand, batching.quiet_time);
             let lost = sink.write_lines(&hand);
             self.dropped.fetch_add(lost, Ordering::Relaxed);
             unsaid += lost;
@@ -213,37 +212,19 @@ impl Shared {
                 }
                 hand.clear();
             }
-            self.rest(batching.window);
         }
     }
 
-    /// Lets lines gather for a window, unless something is urgent. What was in hand is written by now.
-    fn rest(&self, window: Duration) {
+    /// Takes all lines, as soon as there is reason to; the room of `hand`, whose lines are written, is left for the next
+    /// ones. Gives the number of lines dropped that nobody has been told of.
+    fn take(&self, hand: &mut Vec<u8>, quiet_time: Duration) -> u64 {
         let mut waiting = self.lock();
         (waiting.bytes_in_hand, waiting.lines_in_hand) = (0, 0);
         if waiting.flushers > 0 && waiting.is_empty() {
             self.emptied.notify_all();
         }
-        if waiting.is_urgent() {
-            return;
-        }
-        waiting.thread = Thread::Resting;
-        let waited = self
-            .wanted
-            .wait_timeout_while(waiting, window, |waiting| waiting.thread == Thread::Resting);
-        let (mut waiting, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        waiting.thread = Thread::Busy;
-    }
-
-    /// Waits for lines and takes them all; the room of `hand`, which is empty, is left for the next ones.
-    /// Gives the number of lines dropped that nobody has been told of.
-    fn take(&self, hand: &mut Vec<u8>) -> u64 {
-        let mut waiting = self.lock();
-        while waiting.is_empty() {
-            hand.shrink_to(CAPACITY_KEPT);
-            waiting.bytes.shrink_to(CAPACITY_KEPT);
-            waiting.thread = Thread::Idle;
-            waiting = self.wanted.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        if !waiting.goes_on() {
+            waiting = self.sleep(waiting, hand, quiet_time);
         }
         waiting.thread = Thread::Busy;
         std::mem::swap(&mut waiting.bytes, hand);
@@ -251,6 +232,29 @@ impl Shared {
         waiting.lines_in_hand = waiting.lines.max(1);
         waiting.lines = 0;
         std::mem::take(&mut waiting.dropped_unsaid)
+    }
+
+    /// Waits to be woken. What a burst left behind is given back when it seems to be over, and not before: under steady
+    /// load nothing is allocated.
+    fn sleep<'a>(
+        &'a self,
+        mut waiting: MutexGuard<'a, Waiting>,
+        hand: &mut Vec<u8>,
+        quiet_time: Duration,
+    ) -> MutexGuard<'a, Waiting> {
+        let sleeps = |waiting: &mut Waiting| waiting.thread == Thread::Idle;
+        waiting.thread = Thread::Idle;
+        if hand.capacity().max(waiting.bytes.capacity()) > CAPACITY_KEPT {
+            let waited = self.wanted.wait_timeout_while(waiting, quiet_time, sleeps);
+            let result;
+            (waiting, result) = waited.unwrap_or_else(PoisonError::into_inner);
+            if result.timed_out() {
+                hand.shrink_to(CAPACITY_KEPT);
+                waiting.bytes.shrink_to(CAPACITY_KEPT);
+            }
+        }
+        let waited = self.wanted.wait_while(waiting, sleeps);
+        waited.unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -195,7 +195,7 @@ impl Loop {
         self.listen();
         self.give_back();
         self.heard.ended = self.end();
-        self.core.logger.call();
+        self.core.logger.call(self.core.world.now);
         Ok(())
     }
 
@@ -216,6 +216,7 @@ impl Loop {
             self.core.resolver.deadline(),
             self.core.stores.pool.deadline(),
             self.core.stranger_lines.deadline(),
+            self.core.logger.due(),
             paused.filter(|_| self.has_room()),
             until,
         ];

@@ -16,6 +16,7 @@ cases![
     denials_are_warnings_and_failures_are_errors,
     failed_dials_add_their_own_line,
     one_decision_line_for_every_request,
+    lines_in_a_row_are_written_though_nothing_else_happens,
     only_tunnels_have_close_lines,
     plain_requests_say_where_they_went,
     keys_are_sorted_after_time_level_and_message,
@@ -232,6 +233,20 @@ fn one_decision_line_for_every_request() {
     let lines = proxy.await_lines(DECISION, 6);
     let ids: std::collections::BTreeSet<&str> = lines.iter().map(|line| line.get("id")).collect();
     assert_eq!((lines.len(), ids.len()), (6, 6));
+}
+
+/// Those that gather behind a first one: the proxy must wake for them, as its client stays and says nothing more.
+fn lines_in_a_row_are_written_though_nothing_else_happens() {
+    let (proxy, origin) = (Setup::open().start(), Origin::fixed("ok"));
+    let mut client = proxy.client();
+    for count in 1..=20 {
+        for _ in 0..count {
+            client.send(get(&origin.url("/")));
+            assert_eq!(client.response().status, 200);
+        }
+        let so_far = (1..=count).sum();
+        assert_eq!(proxy.await_lines(DECISION, so_far).len(), so_far);
+    }
 }
 
 fn only_tunnels_have_close_lines() {
