@@ -1,7 +1,7 @@
 //! What files make a server of, and what is said of them. Handshakes are the business of `io/wire/engine`'s tests and of
 //! `tests/it/tls`.
 
-use crate::tls::testing::{Ca, Leaf};
+use crate::tls::testing::{Ca, Key, Leaf};
 
 use super::*;
 
@@ -90,7 +90,7 @@ fn a_key_that_does_not_fit_and_what_is_no_certificate_are_refused_by_file() {
 fn an_rsa_key_does_as_well() {
     let mut files = Files::new();
     let rsa = Leaf {
-        rsa: true,
+        key: Key::Rsa,
         ..Leaf::server()
     };
     files.parts.bundle = file("bundle", files.ca.issue(&rsa).bundle());

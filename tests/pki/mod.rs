@@ -10,9 +10,30 @@
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer,
     CrlDistributionPoint, CrlIssuingDistributionPoint, DnType, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod,
-    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RevokedCertParams, SanType,
-    SerialNumber, date_time_ymd,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256, RevokedCertParams,
+    SanType, SerialNumber, date_time_ymd,
 };
+
+/// What is signed with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Key {
+    P256,
+    /// Of 2,048 bits.
+    Rsa,
+    /// Whose signatures are all of one length.
+    Ed25519,
+}
+
+impl Key {
+    fn pair(self) -> KeyPair {
+        let algorithm = match self {
+            Key::P256 => &PKCS_ECDSA_P256_SHA256,
+            Key::Rsa => &PKCS_RSA_SHA256,
+            Key::Ed25519 => &PKCS_ED25519,
+        };
+        KeyPair::generate_for(algorithm).unwrap()
+    }
+}
 
 /// An authority.
 pub(crate) struct Ca {
@@ -41,7 +62,7 @@ pub(crate) struct Leaf<'a> {
     pub(crate) serial: u64,
     /// The years in which it is valid: from the first's beginning to the second's.
     pub(crate) years: (i32, i32),
-    pub(crate) rsa: bool,
+    pub(crate) key: Key,
     pub(crate) is_ca: bool,
 }
 
@@ -56,7 +77,7 @@ impl Leaf<'_> {
             usage: Some(ExtendedKeyUsagePurpose::ClientAuth),
             serial: 2,
             years: (2020, 2040),
-            rsa: false,
+            key: Key::P256,
             is_ca: false,
         }
     }
@@ -82,17 +103,21 @@ impl Issued {
 impl Ca {
     /// A root.
     pub(crate) fn new(name: &str) -> Ca {
-        let key = KeyPair::generate().unwrap();
+        Ca::with_key(name, Key::P256)
+    }
+
+    /// A root that signs with this.
+    pub(crate) fn with_key(name: &str, key: Key) -> Ca {
         Ca {
-            issuer: CertifiedIssuer::self_signed(ca_params(name, 1), key).unwrap(),
+            issuer: CertifiedIssuer::self_signed(ca_params(name, 1), key.pair()).unwrap(),
             chain: String::new(),
         }
     }
 
     /// An authority below this one.
     pub(crate) fn below(&self, name: &str, serial: u64) -> Ca {
-        let key = KeyPair::generate().unwrap();
-        let issuer = CertifiedIssuer::signed_by(ca_params(name, serial), key, &self.issuer).unwrap();
+        let issuer =
+            CertifiedIssuer::signed_by(ca_params(name, serial), Key::P256.pair(), &self.issuer).unwrap();
         Ca {
             chain: format!("{}{}", issuer.pem(), self.chain),
             issuer,
@@ -139,12 +164,7 @@ impl Ca {
         if leaf.is_ca {
             params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         }
-        let algorithm = if leaf.rsa {
-            &PKCS_RSA_SHA256
-        } else {
-            &PKCS_ECDSA_P256_SHA256
-        };
-        let key = KeyPair::generate_for(algorithm).unwrap();
+        let key = leaf.key.pair();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         Issued {
             chain: format!("{}{}", certificate.pem(), self.chain),

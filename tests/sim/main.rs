@@ -14,6 +14,8 @@ mod checks;
 mod client;
 mod origin;
 mod parse;
+#[path = "../pki/mod.rs"]
+mod pki;
 mod plan;
 mod public;
 mod random;
@@ -39,6 +41,9 @@ const SEEDS: u64 = 256;
 
 /// Seeds over sealed wires.
 const SEALED_SEEDS: u64 = 2_000;
+
+/// Seeds over TLS.
+const TLS_SEEDS: u64 = 500;
 
 /// A seed that takes longer is mentioned.
 const SLOW: Duration = Duration::from_secs(2);
@@ -185,6 +190,17 @@ fn sealed_wires_keep_their_promises() {
         let mut drawn = setting(seed);
         let seals = [(1, 0), (0, 1), (1, 1), (2, 1), (1, 2), (2, 0), (0, 2), (2, 2)];
         (drawn.client_seals, drawn.origin_seals) = Random::new(!seed).pick(&seals);
+        drawn
+    });
+}
+
+/// Over TLS itself: the proxy's own engine, and rustls's client.
+#[test]
+fn tls_wires_keep_their_promises() {
+    keep_promises(TLS_SEEDS, |seed| {
+        let mut drawn = setting(seed);
+        drawn.settings.takes_tls = true;
+        drawn.client_seals = 0;
         drawn
     });
 }

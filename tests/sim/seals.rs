@@ -2,7 +2,7 @@
 //! was one, and a cut nowhere taken for an end.
 
 use crate::plan::{Answer, Body};
-use crate::wires::{Ended, Sealed, Sent, Stack};
+use crate::wires::{Ended, Sealed, Sent, Stack, Tls};
 use crate::world::World;
 
 /// Everything that is wrong with what was sealed.
@@ -18,7 +18,30 @@ pub(crate) fn judge_seals(world: &World, wrong: &mut Vec<String>) {
     judge_cuts(world, wrong);
 }
 
+/// The same where only the peer can open what was sealed.
+fn judge_heard(tls: &Tls, must_arrive: bool) -> Result<(), String> {
+    if !tls.written.starts_with(&tls.heard) {
+        return Err("the peer opened other bytes than were taken".into());
+    }
+    let (heard, taken) = (tls.heard.len(), tls.written.len());
+    if tls.heard_end && heard < taken {
+        return Err(format!("the end was told behind {heard} of {taken} bytes"));
+    }
+    let memory = &tls.below;
+    if !must_arrive || !memory.closed || memory.broken || memory.aborted || !tls.peer_has_all() {
+        return Ok(());
+    }
+    match heard < taken {
+        true => Err(format!("it was closed behind {heard} of {taken} bytes")),
+        false if !tls.heard_end => Err("it was closed in order and the end was not told".into()),
+        false => Ok(()),
+    }
+}
+
 fn judge_sent(wire: &Stack, must_arrive: bool) -> Result<(), String> {
+    if let Some(tls) = wire.tls() {
+        return judge_heard(tls, must_arrive);
+    }
     let memory = wire.memory();
     let layers: Vec<&Sealed> = wire.sealed().collect();
     let mut sent = Sent {
@@ -54,8 +77,9 @@ fn judge_sent(wire: &Stack, must_arrive: bool) -> Result<(), String> {
 /// Who got what was cut by its source must know.
 fn judge_cuts(world: &World, wrong: &mut Vec<String>) {
     let was_cut = |link: usize| {
-        let top = world.links.all[link].wire.sealed().next();
-        top.is_some_and(|layer| layer.cut_read)
+        let wire = &world.links.all[link].wire;
+        let top = wire.sealed().next();
+        top.is_some_and(|layer| layer.cut_read) || wire.tls().is_some_and(|tls| tls.cut_read)
     };
     for origin in &world.origins {
         let Some((number, _)) = origin.tunnel else {

@@ -36,7 +36,7 @@ use crate::origin::{Book, Origin};
 use crate::plan::{Exchange, OWN_ADDRESS, OWN_PORT, Taste};
 use crate::random::Random;
 use crate::setting::{Setting, Spoil};
-use crate::wires::{Manner, MemoryWire, Role, Sealed, Stack, Temper};
+use crate::wires::{Manner, MemoryWire, Role, Sealed, Stack, Temper, Tls};
 
 pub(crate) use self::answers::{Pending, What, dialled, refused};
 use self::links::Links;
@@ -134,7 +134,7 @@ impl World {
                 pipes: Pipes::new(setting.pipes_max, EVERYTHING),
                 scratch: Scratch::new(setting.scratch_bytes),
                 draining: false,
-                computes: false,
+                computes: true,
                 turn: Allowance::new(setting.allowance_bytes, FOR_EVER),
             },
             links: Links {
@@ -211,7 +211,11 @@ impl World {
 
     /// A wire that takes bytes, sealed so many times.
     fn open(&mut self, mut manner: Manner, seals: usize, role: Role, owner: Owner) -> usize {
-        if seals > 0 {
+        let ready = Ready {
+            writable: true,
+            ..Ready::default()
+        };
+        if seals > 0 || self.setting.settings.takes_tls {
             manner.piece_max = manner.piece_max.max(SEALED_PIECE_MIN);
         }
         let Setting { taste, spoil, .. } = self.setting;
@@ -219,14 +223,15 @@ impl World {
             calm: taste.calm,
             spoil,
         };
-        let mut wire = Stack::Plain(MemoryWire::new(manner, self.random.fork()));
+        let memory = MemoryWire::new(manner, self.random.fork());
+        if self.setting.settings.takes_tls && role == Role::Server {
+            let tls = Tls::new(memory, taste.calm, self.random.fork());
+            return self.links.open(Stack::Tls(Box::new(tls)), ready, owner);
+        }
+        let mut wire = Stack::Plain(memory);
         for _ in 0..seals {
             wire = Stack::Sealed(Box::new(Sealed::new(wire, role, temper, self.random.fork())));
         }
-        let ready = Ready {
-            writable: true,
-            ..Ready::default()
-        };
         self.links.open(wire, ready, owner)
     }
 

@@ -1,4 +1,5 @@
-//! The wires of a seed: in memory (`memory`), or sealed over such a one, once or twice, as TLS would (`sealed`). What
+//! The wires of a seed: in memory (`memory`), or sealed over such a one, once or twice, as TLS would (`sealed`), or with
+//! TLS itself (`tls`). What
 //! travels over them is not known here.
 
 mod engine;
@@ -6,15 +7,17 @@ mod memory;
 mod peer;
 mod record;
 mod sealed;
+mod tls;
 
 use std::io::{self, ErrorKind};
 use std::os::fd::BorrowedFd;
 
-use smokescreen::io::wire::{Ready, Wire};
+use smokescreen::io::wire::{Ready, Sealing, Secured, Wire};
 
 pub(crate) use self::engine::Role;
 pub(crate) use self::memory::{Manner, MemoryWire};
 pub(crate) use self::sealed::{Sealed, Sent, Temper};
+pub(crate) use self::tls::{Tls, sealing};
 
 /// How a stream ended, as its receiver sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,6 +34,7 @@ pub(crate) enum Ended {
 pub(crate) enum Stack {
     Plain(MemoryWire),
     Sealed(Box<Sealed>),
+    Tls(Box<Tls>),
 }
 
 /// Calls the same method of whatever it is.
@@ -39,6 +43,7 @@ macro_rules! each {
         match $stack {
             Stack::Plain($wire) => $call,
             Stack::Sealed($wire) => $call,
+            Stack::Tls($wire) => $call,
         }
     };
 }
@@ -49,6 +54,7 @@ impl Stack {
         match self {
             Stack::Plain(wire) => wire,
             Stack::Sealed(wire) => wire.below.memory(),
+            Stack::Tls(wire) => &wire.below,
         }
     }
 
@@ -56,6 +62,7 @@ impl Stack {
         match self {
             Stack::Plain(wire) => wire,
             Stack::Sealed(wire) => wire.below.memory_mut(),
+            Stack::Tls(wire) => &mut wire.below,
         }
     }
 
@@ -66,8 +73,24 @@ impl Stack {
 
     fn top(&self) -> Option<&Sealed> {
         match self {
-            Stack::Plain(_) => None,
+            Stack::Plain(_) | Stack::Tls(_) => None,
             Stack::Sealed(wire) => Some(wire),
+        }
+    }
+
+    /// The wire with TLS itself.
+    pub(crate) fn tls(&self) -> Option<&Tls> {
+        match self {
+            Stack::Plain(_) | Stack::Sealed(_) => None,
+            Stack::Tls(wire) => Some(wire),
+        }
+    }
+
+    /// Lets it do its handshake, of which so much was read.
+    pub(crate) fn secure(&mut self, sealing: &Sealing, received: &[u8]) -> io::Result<()> {
+        match self {
+            Stack::Plain(_) | Stack::Sealed(_) => Err(ErrorKind::Unsupported.into()),
+            Stack::Tls(wire) => wire.secure(sealing, received),
         }
     }
 
@@ -83,7 +106,8 @@ impl Stack {
 
     /// What was done wrong on it, or arrived wrong.
     pub(crate) fn complaints(&self) -> Vec<String> {
-        let above = self.sealed().flat_map(|wire| &wire.complaints);
+        let tls = self.tls().into_iter().flat_map(|wire| &wire.complaints);
+        let above = self.sealed().flat_map(|wire| &wire.complaints).chain(tls);
         above.chain(&self.memory().complaints).cloned().collect()
     }
 
@@ -153,6 +177,10 @@ impl Wire for Stack {
 
     fn takes_again(&mut self) -> bool {
         each!(self, wire => wire.takes_again())
+    }
+
+    fn secured(&mut self) -> Option<Secured> {
+        each!(self, wire => wire.secured())
     }
 
     fn hangup(&mut self) -> io::Result<()> {

@@ -1,12 +1,14 @@
 //! All wires of a seed, as the server's table has them: whose they are and what the poll said of them. A wire that was
 //! closed stays, so that its use is noticed.
 
+use std::io;
+
 use smokescreen::io::token::WireId;
-use smokescreen::io::wire::{Ready, Wire};
+use smokescreen::io::wire::{Ready, Sealing, Wire};
 use smokescreen::io::wires::Owner;
 use smokescreen::server::ends::WireTable;
 
-use crate::wires::Stack;
+use crate::wires::{Stack, sealing as sealing_of_all};
 
 /// A turn that looks at its wires more often than this makes no progress.
 const LOOKS_PER_TURN_MAX: usize = 2_000_000;
@@ -23,6 +25,8 @@ pub(crate) struct Link {
 #[derive(Debug, Default)]
 pub(crate) struct Links {
     pub(crate) all: Vec<Link>,
+    /// What makes engines.
+    pub(super) sealing: Option<Sealing>,
     /// How often wires were looked at in this turn.
     pub(super) looks: usize,
     /// Wires are not closed: a spoiled seed.
@@ -50,6 +54,14 @@ impl WireTable for Links {
 
     /// The network tells of all room anyway.
     fn watch(&mut self, _: WireId) {}
+
+    fn secure(&mut self, id: WireId, received: &[u8]) -> io::Result<()> {
+        let Links { all, sealing, .. } = self;
+        let link = &mut all[link_of(id)];
+        link.ready.readable = true;
+        let sealing = sealing.get_or_insert_with(sealing_of_all);
+        link.wire.secure(sealing, received)
+    }
 
     fn hand_over(&mut self, id: WireId, owner: Owner) {
         self.all[link_of(id)].owner = owner;
