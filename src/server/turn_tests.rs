@@ -98,6 +98,7 @@ fn endless() -> (Endless, Ready) {
 fn settings() -> Settings {
     Settings {
         head: HeadLimits::default(),
+        proxy_protocol: false,
         read_header_timeout: Duration::from_secs(30),
         dns_timeout: Default::default(),
         connect_timeout: Default::default(),

@@ -1,7 +1,7 @@
 //! What a connection keeps whatever its state: who connected and how it is spoken to, how it was refused, and when its FIN
 //! came. Holds nothing of a single request.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::front::Front;
@@ -18,8 +18,10 @@ pub(super) const STRANGER_TIMEOUT: Duration = Duration::from_secs(10);
 /// What lives as long as the client's connection, whatever the state.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// Who connected.
+    /// Who connected, or whose connection it is as a PROXY header said.
     pub(super) client: SocketAddr,
+    /// It is only who sent a PROXY header that named nobody.
+    is_balancer: bool,
     /// How it is spoken to.
     pub(super) front: Front,
     /// Number of the latest question; an answer to any other is stale.
@@ -39,6 +41,7 @@ impl Shared {
     pub(super) fn new(client: SocketAddr) -> Shared {
         Shared {
             client,
+            is_balancer: false,
             front: Front::Proxy,
             seq: 0,
             draining: false,
@@ -46,6 +49,17 @@ impl Shared {
             refusals: 0,
             fin_at: None,
         }
+    }
+
+    /// A PROXY header said whose connection it is; none: it did not.
+    pub(super) fn note_source(&mut self, source: Option<SocketAddr>) {
+        self.client = source.unwrap_or(self.client);
+        self.is_balancer = source.is_none();
+    }
+
+    /// The address that may name a role: never a balancer's, whose clients are not its own.
+    pub(super) fn source(&self) -> Option<IpAddr> {
+        (!self.is_balancer).then(|| self.client.ip())
     }
 
     /// A request said who is asking, or need not: what is asked counts from now on, not who asks.

@@ -142,6 +142,7 @@ fn settings(script: &mut Script<'_>) -> Settings {
             head_bytes_max: if shape & 1 == 0 { 128 * 1024 } else { 300 },
             head_fields_max: if shape & 2 == 0 { 256 } else { 4 },
         },
+        proxy_protocol: false,
         read_header_timeout: Duration::from_secs(30),
         dns_timeout: Duration::from_secs(5),
         connect_timeout: seconds(4, Some(10), None),

@@ -202,7 +202,12 @@ fn what_is_built_is_accepted() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let file = file.path().to_str().unwrap();
     for row in options().filter(|row| row.places == Places::Everywhere && row.not_built.is_none()) {
-        config(&[&flag(row, &switching_on(row, file))], &[], "");
+        let given = flag(row, &switching_on(row, file));
+        let needed: &[&str] = match row.flag {
+            "proxy-protocol-from" => &["--proxy-protocol"],
+            _ => &[],
+        };
+        config(&[&[given.as_str()], needed].concat(), &[], "");
     }
 }
 

@@ -57,6 +57,7 @@ impl Bench {
             policy: policy(None),
             settings: Settings {
                 head: HeadLimits::default(),
+                proxy_protocol: false,
                 read_header_timeout: Duration::from_secs(30),
                 dns_timeout: Duration::from_secs(5),
                 connect_timeout: Some(Duration::from_secs(10)),
