@@ -67,21 +67,28 @@ impl Crowd {
         if holds == 0 {
             return self.remove(id);
         }
-        let known = self.members.get(&id).copied();
-        let stays = known.filter(|member| member.key == key);
-        if stays.is_some_and(|member| member.holds == holds) {
-            return;
+        let came = self.came;
+        let newcomer = Member { key, came, holds: 0 };
+        let member = self.members.entry(id).or_insert(newcomer);
+        let after = Member {
+            key,
+            holds,
+            ..*member
+        };
+        let before = std::mem::replace(member, after);
+        let (is_new, moves) = (before.holds == 0, before.key != key);
+        if moves {
+            self.leave(before);
         }
-        let came = known.map_or(self.came, |member| member.came);
-        if stays.is_none() {
-            match known {
-                Some(moves) => self.leave(moves),
-                None => self.came += 1,
-            }
-            self.queues.insert((key, came), id);
+        if is_new || moves {
+            self.came += u64::from(is_new);
+            self.queues.insert((key, before.came), id);
         }
-        self.members.insert(id, Member { key, came, holds });
-        self.count(key, stays.map_or(0, |member| member.holds), holds);
+        match moves {
+            true => self.count(key, 0, holds),
+            false if before.holds == holds => {}
+            false => self.count(key, before.holds, holds),
+        }
     }
 
     /// This connection holds nothing any more, or is no longer one of them.
