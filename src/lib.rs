@@ -1,8 +1,8 @@
 //! smokescreen: an SSRF-safe egress proxy.
 //!
 //! The crate is one house with two halves. The *pure* half decides: [`net`] and [`flow`] are its words, `text`
-//! spells them, [`yaml`] reads what people write for us, [`policy`] says who may go where, [`http`] reads and writes
-//! message heads, [`session`] is the state machine of one client connection. The *impure* half moves bytes: [`io`]
+//! spells them, [`yaml`] reads what people write for us, [`hello`] what comes first on a connection, [`policy`] says who
+//! may go where, [`http`] reads and writes message heads, [`session`] is the state machine of one client connection. The *impure* half moves bytes: [`io`]
 //! owns sockets, timers and threads, [`server`] is the event loop that lets the two halves meet, [`process`] what its
 //! loops share and who tells them to end. [`config`] reads flags, environment and file; [`log`] turns a
 //! [`session::outcome::Record`] into a line.
@@ -13,6 +13,7 @@
 
 pub mod config;
 pub mod flow;
+pub mod hello;
 pub mod http;
 pub mod io;
 pub mod log;

@@ -14,6 +14,7 @@ mod client_key;
 mod fail;
 mod host;
 pub(crate) mod label;
+mod networks;
 mod proxy_url;
 mod scheme;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod tests;
 pub use self::certified::Certified;
 pub use self::client_key::ClientKey;
 pub use self::fail::{IoFail, IoFailKind, LookupFail, LookupFailKind};
+pub use self::networks::Networks;
 pub use self::proxy_url::{ProxyUrl, Writer};
 pub use self::scheme::Scheme;
 

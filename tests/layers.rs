@@ -19,7 +19,9 @@ use std::path::{Path, PathBuf};
 use scan::Source;
 
 /// The rooms that decide: they are given time, addresses and bytes, and touch nothing themselves.
-const PURE: &[&str] = &["net", "text", "yaml", "flow", "policy", "http", "session"];
+const PURE: &[&str] = &[
+    "net", "text", "yaml", "hello", "flow", "policy", "http", "session",
+];
 
 /// Path beginnings that a pure room may not contain.
 const IMPURE: &[&str] = &[

@@ -152,6 +152,11 @@ fn dns() {
 }
 
 #[test]
+fn proxy_header() {
+    replay("proxy_header");
+}
+
+#[test]
 fn session() {
     replay("session");
 }

@@ -9,7 +9,8 @@ use super::options::{OptionRow, SwitchedOnBy, options};
 use super::settings::Settings;
 use super::source::{Given, Source};
 use super::table::clients::{
-    ROLES_BY_SOURCE, TLS_CLIENT_CA_FILE, TLS_CRL_FILE, TLS_KEY_FILE, TLS_ROLE_FROM, TLS_SERVER_BUNDLE_FILE,
+    PROXY_PROTOCOL, PROXY_PROTOCOL_FROM, ROLES_BY_SOURCE, TLS_CLIENT_CA_FILE, TLS_CRL_FILE, TLS_KEY_FILE,
+    TLS_ROLE_FROM, TLS_SERVER_BUNDLE_FILE,
 };
 use super::table::destinations::{MITM_CA_CERT_FILE, MITM_CA_KEY_FILE};
 use super::table::operation::{MAX_REQUEST_BURST, MAX_REQUEST_RATE};
@@ -19,6 +20,7 @@ use super::values::{Kind, Value, source};
 pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
     both_or_none(settings, MITM_CA_CERT_FILE.row(), MITM_CA_KEY_FILE.row())?;
     tls_has_a_certificate(settings)?;
+    senders_send_something(settings)?;
     burst_exceeds_rate(settings)?;
     sources_are_distinct(settings)?;
     for row in options().filter(|row| row.kind == Kind::File) {
@@ -62,6 +64,17 @@ fn tls_has_a_certificate(settings: &Settings) -> Result<(), ConfigError> {
         Some(at) if !settings.is_given(certificate) => {
             Err(ConfigError::new(format!("{at}: cert_file is missing")))
         }
+        _ => Ok(()),
+    }
+}
+
+/// A list of who may send headers that nobody asks for would keep nobody out.
+fn senders_send_something(settings: &Settings) -> Result<(), ConfigError> {
+    match settings.one(PROXY_PROTOCOL_FROM.row()) {
+        Some(given) if !settings.value(PROXY_PROTOCOL)? => Err(ConfigError::at(
+            &given.source,
+            format!("{} is needed too", given.source.spelling_of(PROXY_PROTOCOL.row())),
+        )),
         _ => Ok(()),
     }
 }

@@ -29,7 +29,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::log::{Format, Levels};
-pub use crate::net::Network;
+pub use crate::net::{Network, Networks};
 use crate::policy::acl::Action;
 use crate::policy::auth::Password;
 use crate::policy::ranges::PlacedRule;
@@ -41,8 +41,9 @@ pub use self::password::PasswordFile;
 use self::settings::Settings;
 use self::table::clients::{
     ALLOW_MISSING_ROLE, DNS_TIMEOUT, DRAIN_DELAY, EXIT_TIMEOUT, IDLE_TIMEOUT, LISTEN_IP, LISTEN_PORT,
-    READ_HEADER_TIMEOUT, READ_TIMEOUT, ROLES_BY_SOURCE, TIMEOUT, TLS_CLIENT_CA_FILE, TLS_CRL_FILE,
-    TLS_KEY_FILE, TLS_ROLE_FROM, TLS_SERVER_BUNDLE_FILE, USERS_FILE, WRITE_TIMEOUT,
+    PROXY_PROTOCOL, PROXY_PROTOCOL_FROM, READ_HEADER_TIMEOUT, READ_TIMEOUT, ROLES_BY_SOURCE, TIMEOUT,
+    TLS_CLIENT_CA_FILE, TLS_CRL_FILE, TLS_KEY_FILE, TLS_ROLE_FROM, TLS_SERVER_BUNDLE_FILE, USERS_FILE,
+    WRITE_TIMEOUT,
 };
 use self::table::destinations::{
     ADDITIONAL_ERROR_MESSAGE_ON_DENY, ALLOW_ADDRESS, ALLOW_RANGE, DENY_ADDRESS, DENY_RANGE, DENY_STATUS,
@@ -77,6 +78,10 @@ pub struct Config {
     pub listen_ip: Option<String>,
     /// Port to listen on; 0 is any free one.
     pub listen_port: u16,
+    /// Each connection begins with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
+    /// Who may send one; empty: anybody.
+    pub proxy_protocol_from: Networks,
     /// Longest wait for a connection to a destination; none is the kernel's limit.
     pub connect_timeout: Option<Duration>,
     /// Longest wait for the resolver, never zero.
@@ -218,6 +223,8 @@ fn build(
     Ok(Config {
         listen_ip: settings.optional(LISTEN_IP)?,
         listen_port: settings.value(LISTEN_PORT)?,
+        proxy_protocol: settings.value(PROXY_PROTOCOL)?,
+        proxy_protocol_from: networks(&settings.list(PROXY_PROTOCOL_FROM)?),
         connect_timeout: settings.value(TIMEOUT)?.0,
         dns_timeout: settings.value(DNS_TIMEOUT)?,
         idle_timeout: settings.value(IDLE_TIMEOUT)?.0,
@@ -264,6 +271,11 @@ fn tls(settings: &Settings) -> Result<Option<TlsFiles>, ConfigError> {
         crls: settings.list(TLS_CRL_FILE)?,
         role_from: settings.optional(TLS_ROLE_FROM)?.unwrap_or_default(),
     }))
+}
+
+fn networks(rules: &[PlacedRule]) -> Networks {
+    let networks: Vec<_> = rules.iter().map(|placed| placed.rule.network()).collect();
+    Networks::new(&networks)
 }
 
 /// An ambient variable in which nothing counts says nothing.

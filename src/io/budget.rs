@@ -4,12 +4,13 @@
 //! While more than half is taken, strangers together hold at most a quarter, those of one address at most a sixteenth:
 //! those of the address that holds most are to be refused, the longest-waiting first. Who is no stranger is never
 //! refused, but waits: so what the connections of one address hold, a quarter at most, and what all of them hold, three
-//! quarters, is bounded from the first byte on.
+//! quarters, is bounded from the first byte on. An address that many are behind, a balancer's, has no bound of its own.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 
 use crate::flow::{Flow, Flows, GRANTED_BYTES};
-use crate::net::ClientKey;
+use crate::net::{ClientKey, Networks};
 
 use super::crowd::Crowd;
 use super::token::ConnId;
@@ -22,10 +23,16 @@ const KEPT_MAX: usize = 1024;
 pub struct Holder {
     /// The connection.
     pub id: ConnId,
-    /// Its client.
-    pub key: ClientKey,
+    /// Its client's address, which becomes another only as long as it is a stranger's.
+    pub address: IpAddr,
     /// Nobody knows who the client is.
     pub is_stranger: bool,
+}
+
+impl Holder {
+    fn key(&self) -> ClientKey {
+        ClientKey::of(self.address)
+    }
 }
 
 /// What is charged to a connection: nothing, as a rule.
@@ -33,6 +40,13 @@ pub struct Holder {
 pub struct Charge {
     bytes: u32,
     to_stranger: bool,
+}
+
+impl Charge {
+    /// Is something charged to it as to a stranger?
+    pub fn is_to_stranger(&self) -> bool {
+        self.to_stranger
+    }
 }
 
 /// How much of the shared room is taken, and by whom.
@@ -44,7 +58,11 @@ pub struct Budget {
     scarce_bytes: usize,
     /// and from so many on no longer ample.
     ample_bytes: usize,
+    /// Addresses that have no bound of their own.
+    balancers: Networks,
     strangers: Crowd,
+    /// Strangers whose addresses are such.
+    balanced: Crowd,
     /// Bytes of the others, by address, and in all.
     known: HashMap<ClientKey, usize>,
     known_bytes: usize,
@@ -62,12 +80,19 @@ impl Budget {
             used_bytes: 0,
             scarce_bytes: max_bytes.min(max_bytes / 2 + 1),
             ample_bytes: max_bytes / 4,
+            balancers: Networks::default(),
             strangers: Crowd::default(),
+            balanced: Crowd::default(),
             known: HashMap::new(),
             known_bytes: 0,
             waiting: VecDeque::new(),
             due: 0,
         }
+    }
+
+    /// With no bound for what single ones of these addresses hold: others are behind them.
+    pub fn without_bound_for(self, balancers: Networks) -> Budget {
+        Budget { balancers, ..self }
     }
 
     /// Is more than half taken, so that it matters who wants more?
@@ -85,14 +110,21 @@ impl Budget {
         self.used_bytes
     }
 
+    /// Is nothing charged to anybody?
+    pub fn is_unused(&self) -> bool {
+        let strangers_hold = !(self.strangers.is_empty() && self.balanced.is_empty());
+        self.used_bytes == 0 && !strangers_hold && self.known.is_empty()
+    }
+
     /// May it hold more than it does? What a stranger has too much shows afterwards: see [`Budget::surplus`].
     pub fn admits(&self, holder: Holder) -> bool {
         let quarter = self.max_bytes / 4;
         if holder.is_stranger || self.is_ample() {
             return !self.is_spent();
         }
-        let held = self.known.get(&holder.key).copied().unwrap_or(0);
-        held < quarter && self.known_bytes < self.max_bytes - quarter && !self.is_spent()
+        let held = self.known.get(&holder.key()).copied().unwrap_or(0);
+        let may_hold_more = held < quarter || self.balancers.contains(holder.address);
+        may_hold_more && self.known_bytes < self.max_bytes - quarter && !self.is_spent()
     }
 
     /// Is so little taken that what could be done without may be held too?
@@ -110,9 +142,18 @@ impl Budget {
         if !self.is_scarce() {
             return None;
         }
-        let (first, held) = self.strangers.first()?;
-        let too_much = self.strangers.held() > self.max_bytes as u64 / 4 || held > self.max_bytes as u64 / 16;
-        too_much.then_some(first)
+        let first = self.strangers.first();
+        if let Some((id, held)) = first
+            && held > self.max_bytes as u64 / 16
+        {
+            return Some(id);
+        }
+        if self.strangers.held() + self.balanced.held() <= self.max_bytes as u64 / 4 {
+            return None;
+        }
+        let firsts = [self.balanced.first(), first];
+        let most = firsts.into_iter().flatten().max_by_key(|(_, held)| *held);
+        most.map(|(id, _)| id)
     }
 
     /// What is charged for what a connection holds: its flows, and so many bytes beside them, which count as on the way up.
@@ -131,15 +172,15 @@ impl Budget {
     pub fn settle(&mut self, holder: Holder, before: Charge, after: Charge) {
         self.used_bytes = (self.used_bytes + after.bytes as usize).saturating_sub(before.bytes as usize);
         match (before.to_stranger, after.to_stranger) {
-            (false, false) => self.count_known(holder.key, before.bytes, after.bytes),
-            (true, true) => self.strangers.set(holder.id, holder.key, after.bytes),
+            (false, false) => self.count_known(holder.key(), before.bytes, after.bytes),
+            (true, true) => self.count_stranger(holder, after.bytes),
             (true, false) => {
-                self.strangers.remove(holder.id);
-                self.count_known(holder.key, 0, after.bytes);
+                self.count_stranger(holder, 0);
+                self.count_known(holder.key(), 0, after.bytes);
             }
             (false, true) => {
-                self.count_known(holder.key, before.bytes, 0);
-                self.strangers.set(holder.id, holder.key, after.bytes);
+                self.count_known(holder.key(), before.bytes, 0);
+                self.count_stranger(holder, after.bytes);
             }
         }
         if after.bytes < before.bytes {
@@ -172,6 +213,16 @@ impl Budget {
     /// Is there anybody to be asked?
     pub fn has_due(&self) -> bool {
         self.due > 0
+    }
+
+    /// Wherever it was counted before, it may have been another address's.
+    fn count_stranger(&mut self, holder: Holder, bytes: u32) {
+        let (its, other) = match self.balancers.contains(holder.address) {
+            true => (&mut self.balanced, &mut self.strangers),
+            false => (&mut self.strangers, &mut self.balanced),
+        };
+        its.set(holder.id, holder.key(), bytes);
+        other.remove(holder.id);
     }
 
     fn count_known(&mut self, key: ClientKey, before: u32, after: u32) {

@@ -12,9 +12,16 @@ const MAX: u32 = 1_600_000;
 fn holder(index: u32, last: u8, is_stranger: bool) -> Holder {
     Holder {
         id: ConnId { index, generation: 1 },
-        key: ClientKey::of([10, 0, 0, last].into()),
+        address: [10, 0, 0, last].into(),
         is_stranger,
     }
+}
+
+fn last_of(holder: Holder) -> u8 {
+    let IpAddr::V4(address) = holder.address else {
+        panic!("an IPv4 address");
+    };
+    address.octets()[3]
 }
 
 fn charge(bytes: u32, to_stranger: bool) -> Charge {
@@ -113,6 +120,48 @@ fn who_waits_is_asked_once_after_something_was_given_back() {
     assert!(budget.waiting.is_empty());
 }
 
+#[test]
+fn a_balancer_has_no_bound_of_its_own() {
+    let balancers = Networks::new(&["10.0.0.9/32".parse().unwrap()]);
+    let mut budget = Budget::new(MAX as usize).without_bound_for(balancers);
+    hold(&mut budget, holder(0, 9, false), MAX / 2 + 1);
+    assert!(
+        budget.is_scarce() && budget.admits(holder(1, 9, false)),
+        "more than a quarter"
+    );
+    let crowd: Vec<Holder> = (1..4).map(|index| holder(index, 9, true)).collect();
+    crowd
+        .iter()
+        .for_each(|&stranger| hold(&mut budget, stranger, MAX / 12));
+    assert_eq!(budget.surplus(), None, "more than a sixteenth");
+    hold(&mut budget, holder(4, 1, true), MAX / 16 + 1);
+    assert_eq!(budget.surplus(), Some(holder(4, 1, true).id));
+    budget.release(holder(4, 1, true), charge(MAX / 16 + 1, true));
+    hold(&mut budget, holder(5, 1, true), 10);
+    assert_eq!(
+        budget.surplus(),
+        Some(crowd[0].id),
+        "all strangers together have a quarter"
+    );
+    // It turns out to be somebody's behind it: there is a bound for that address.
+    let named = holder(1, 2, true);
+    budget.settle(named, charge(MAX / 12, true), charge(MAX / 12, true));
+    assert_eq!(
+        (budget.surplus(), budget.strangers.held()),
+        (Some(named.id), u64::from(MAX / 12 + 10))
+    );
+    for (holder, bytes) in [
+        (named, MAX / 12),
+        (crowd[1], MAX / 12),
+        (crowd[2], MAX / 12),
+        (holder(5, 1, true), 10),
+    ] {
+        budget.release(holder, charge(bytes, true));
+    }
+    assert!(budget.strangers.is_empty() && budget.balanced.is_empty());
+    assert_eq!(budget.used_bytes(), MAX as usize / 2 + 1);
+}
+
 proptest! {
     #[test]
     fn nothing_is_lost_and_nobody_has_too_much_for_long(
@@ -122,7 +171,11 @@ proptest! {
         let mut held: HashMap<u32, (Holder, Charge)> = HashMap::new();
         for (index, bytes, says_who) in steps {
             let (before, charged) = held.get(&index).copied().unwrap_or((holder(index, 0, true), Charge::default()));
-            let now = holder(index, u8::try_from(index % 4).unwrap(), before.is_stranger && !says_who);
+            let is_stranger = before.is_stranger && !says_who;
+            // A stranger may turn out to be another address's with the first that it says.
+            let last = if is_stranger { bytes % 4 } else { index % 4 };
+            let last = if before.is_stranger { last } else { u32::from(last_of(before)) };
+            let now = holder(index, u8::try_from(last).unwrap(), is_stranger);
             let after = charge(bytes, now.is_stranger);
             budget.settle(now, charged, after);
             held.insert(index, (now, after));
@@ -138,9 +191,9 @@ proptest! {
             if budget.is_scarce() {
                 prop_assert!(sum(&|holder| holder.is_stranger) <= u64::from(MAX) / 4);
                 for address in 0..4 {
-                    let key = holder(0, address, true).key;
-                    prop_assert!(sum(&|holder| holder.is_stranger && holder.key == key) <= u64::from(MAX) / 16);
-                    let known = sum(&|holder| !holder.is_stranger && holder.key == key);
+                    let key = holder(0, address, true).key();
+                    prop_assert!(sum(&|holder| holder.is_stranger && holder.key() == key) <= u64::from(MAX) / 16);
+                    let known = sum(&|holder| !holder.is_stranger && holder.key() == key);
                     let admitted = budget.admits(holder(99, address, false));
                     let all_known = sum(&|holder| !holder.is_stranger);
                     let has_room = known < u64::from(MAX) / 4 && all_known < u64::from(MAX) / 4 * 3;
@@ -151,6 +204,6 @@ proptest! {
         for (holder, charge) in held.into_values() {
             budget.release(holder, charge);
         }
-        prop_assert!(budget.used_bytes() == 0 && budget.known_bytes == 0 && budget.known.is_empty() && budget.surplus().is_none());
+        prop_assert!(budget.used_bytes() == 0 && budget.known_bytes == 0 && budget.known.is_empty() && budget.strangers.is_empty());
     }
 }

@@ -30,7 +30,7 @@ pub struct Crowd {
     came: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Member {
     key: ClientKey,
     came: u64,
@@ -61,34 +61,51 @@ impl Crowd {
         self.members.is_empty()
     }
 
-    /// This connection holds so much now. It comes with its first, keeps its place with any other, and leaves with 0.
+    /// This connection holds so much now. It comes with its first, keeps its place with any other, and leaves with 0. One
+    /// that turns out to be another address's counts there from now on, as one that has waited since it came.
     pub fn set(&mut self, id: ConnId, key: ClientKey, holds: u32) {
         if holds == 0 {
             return self.remove(id);
         }
         let came = self.came;
-        let member = self
-            .members
-            .entry(id)
-            .or_insert_with(|| Member { key, came, holds: 0 });
-        let (key, before) = (member.key, std::mem::replace(&mut member.holds, holds));
-        if before == 0 {
-            self.came += 1;
-            self.queues.insert((key, came), id);
+        let newcomer = Member { key, came, holds: 0 };
+        let member = self.members.entry(id).or_insert(newcomer);
+        let after = Member {
+            key,
+            holds,
+            ..*member
+        };
+        let before = std::mem::replace(member, after);
+        let (is_new, moves) = (before.holds == 0, before.key != key);
+        if moves {
+            self.leave(before);
         }
-        self.count(key, before, holds);
+        if is_new || moves {
+            self.came += u64::from(is_new);
+            self.queues.insert((key, before.came), id);
+        }
+        match moves {
+            true => self.count(key, 0, holds),
+            false if before.holds == holds => {}
+            false => self.count(key, before.holds, holds),
+        }
     }
 
     /// This connection holds nothing any more, or is no longer one of them.
     pub fn remove(&mut self, id: ConnId) {
-        if let Some(Member { key, came, holds }) = self.members.remove(&id) {
-            self.queues.remove(&(key, came));
-            self.count(key, holds, 0);
+        if let Some(member) = self.members.remove(&id) {
+            self.leave(member);
         }
         if self.members.len() < self.members.capacity() / 4 && self.members.capacity() >= SHRINK_MIN {
             self.members.shrink_to(2 * self.members.len());
             self.addresses.shrink_to(2 * self.addresses.len());
         }
+    }
+
+    /// It counts no more for its address.
+    fn leave(&mut self, Member { key, came, holds }: Member) {
+        self.queues.remove(&(key, came));
+        self.count(key, holds, 0);
     }
 
     /// Who came first of the address that holds most, and what that address holds.

@@ -82,6 +82,27 @@ fn of_those_who_left_nothing_is_kept() {
     assert!(crowd.members.capacity() < 2 * SHRINK_MIN && crowd.addresses.capacity() < 2 * SHRINK_MIN);
 }
 
+#[test]
+fn who_turns_out_to_be_another_addresss_takes_its_part_and_its_place_along() {
+    let mut crowd = Crowd::default();
+    for (index, last, holds) in [(0, 1, 3), (1, 2, 1), (2, 1, 4)] {
+        crowd.set(id(index), key(last), holds);
+    }
+    crowd.set(id(0), key(2), 3);
+    assert_eq!(
+        (crowd.held_by(key(1)), crowd.held_by(key(2)), crowd.held()),
+        (4, 4, 8)
+    );
+    assert_eq!(crowd.first(), Some((id(0), 4)), "it came first of all");
+    crowd.set(id(2), key(3), 1);
+    assert_eq!(crowd.held_by(key(1)), 0);
+    (0..3).for_each(|index| crowd.remove(id(index)));
+    assert!(
+        crowd.is_empty() && crowd.queues.is_empty() && crowd.order.is_empty() && crowd.addresses.is_empty()
+    );
+    assert_eq!(crowd.held(), 0);
+}
+
 /// The same by search.
 #[derive(Default)]
 struct Naive(Vec<(ConnId, ClientKey, u32)>);
@@ -89,7 +110,7 @@ struct Naive(Vec<(ConnId, ClientKey, u32)>);
 impl Naive {
     fn set(&mut self, id: ConnId, key: ClientKey, holds: u32) {
         match self.0.iter_mut().find(|(known, ..)| *known == id) {
-            Some(member) => member.2 = holds,
+            Some(member) => (member.1, member.2) = (key, holds),
             None => self.0.push((id, key, holds)),
         }
         self.0.retain(|(.., holds)| *holds > 0);
@@ -109,10 +130,10 @@ impl Naive {
 
 proptest! {
     #[test]
-    fn it_says_what_a_search_says(steps in prop::collection::vec((0_u32..24, 0_u32..4), 0..200)) {
+    fn it_says_what_a_search_says(steps in prop::collection::vec((0_u32..24, 0_u8..5, any::<bool>(), 0_u32..4), 0..200)) {
         let (mut crowd, mut naive) = (Crowd::default(), Naive::default());
-        for (index, holds) in steps {
-            let key = key(u8::try_from(index % 5).unwrap());
+        for (index, another, moves, holds) in steps {
+            let key = key(if moves { another } else { u8::try_from(index % 5).unwrap() });
             crowd.set(id(index), key, holds);
             naive.set(id(index), key, holds);
             prop_assert_eq!(crowd.first(), naive.first());

@@ -79,7 +79,7 @@ fn core(config: &Config, shared: &Shared, poll: &Poll, outbox: Outbox<Message>) 
         ),
         stores: Stores {
             scratch: Scratch::new(SCRATCH_BYTES),
-            budget: Budget::new(BUDGET_BYTES),
+            budget: Budget::new(BUDGET_BYTES).without_bound_for(config.proxy_protocol_from.clone()),
             pipes: Pipes::new(descriptors.pipes(), Worth::default()),
             pool: Pool::new(
                 idle_max(config, descriptors),
@@ -96,6 +96,7 @@ fn core(config: &Config, shared: &Shared, poll: &Poll, outbox: Outbox<Message>) 
         resolver: Resolver::new(resolver_settings(config, descriptors), poll.registry(), deliver)?,
         verifiers,
         stranger_lines: StrangerLines::new(now),
+        balancers: config.proxy_protocol_from.clone(),
         logger: shared.logger.clone(),
     })
 }
@@ -120,6 +121,7 @@ fn settings(config: &Config) -> Settings {
             head_bytes_max: config.head_bytes_max,
             head_fields_max: config.head_fields_max,
         },
+        proxy_protocol: config.proxy_protocol,
         read_header_timeout: config.read_header_timeout,
         dns_timeout: config.dns_timeout,
         connect_timeout: config.connect_timeout,

@@ -193,6 +193,11 @@ fn say_start(config: &Config, address: SocketAddr, shared: &Shared) {
     if config.allow_missing_role && config.password.is_none() {
         log::warn!("Clients are not identified (--allow-missing-role): whoever reaches the port may use it");
     }
+    if config.proxy_protocol && config.proxy_protocol_from.is_empty() {
+        log::warn!(
+            "--proxy-protocol is on without --proxy-protocol-from: whoever reaches the port may claim any address as its own"
+        );
+    }
     if config.exit_timeout < Duration::from_secs(1) {
         log::warn!("--exit-timeout is below one second: tunnels are cut almost at once on shutdown");
     }

@@ -90,6 +90,9 @@ impl Loop {
                 return false;
             };
             match accepting.accept() {
+                Ok(Some((_, peer))) if !self.core.may_connect(peer) => {
+                    self.say_closed(peer);
+                }
                 Ok(Some((stream, peer))) => {
                     replaced.into_iter().for_each(|stranger| self.replace(stranger));
                     self.admit(stream, peer);
@@ -176,11 +179,21 @@ impl Loop {
         }
     }
 
-    /// A connection that can't be kept for want of something is a stranger's still.
+    fn say_closed(&mut self, peer: SocketAddr) {
+        if self.may_say(peer) {
+            log::warn!("Closed a connection from {peer}: the address is not in --proxy-protocol-from");
+        }
+    }
+
     fn say_lost(&mut self, peer: SocketAddr, why: &dyn Display) {
-        let (client, now) = (ClientKey::of(peer.ip()), self.core.world.now);
-        if self.core.stranger_lines.admits(client, 1, now) {
+        if self.may_say(peer) {
             log::warn!("Failed to take a connection from {peer}: {why}");
         }
+    }
+
+    /// A connection that was not kept, for whatever reason, is a stranger's still.
+    fn may_say(&mut self, peer: SocketAddr) -> bool {
+        let (client, now) = (ClientKey::of(peer.ip()), self.core.world.now);
+        self.core.stranger_lines.admits(client, 1, now)
     }
 }

@@ -10,7 +10,7 @@ use crate::io::shares::Shares;
 use crate::io::token::Ticket;
 use crate::io::wires::Wires;
 use crate::log::Logger;
-use crate::net::{ClientKey, Name};
+use crate::net::{ClientKey, Name, Networks};
 use crate::policy::rates::Excess;
 use crate::policy::{Question, VettedList};
 use crate::session::outcome::Record;
@@ -41,6 +41,8 @@ pub struct Core {
     pub logger: Logger,
     /// How many of them are about strangers.
     pub stranger_lines: StrangerLines,
+    /// Who may connect and say whose connection it is; empty: any address.
+    pub balancers: Networks,
 }
 
 impl Core {
@@ -48,6 +50,11 @@ impl Core {
     pub fn read_clocks(&mut self) {
         self.world.now = Instant::now();
         self.world.wall = SystemTime::now();
+    }
+
+    /// Is it one who may say whose connection it is, where that has to be said?
+    pub(super) fn may_connect(&self, peer: SocketAddr) -> bool {
+        self.balancers.is_empty() || self.balancers.contains(peer.ip())
     }
 
     /// What dials take.

@@ -7,7 +7,7 @@ use crate::flow::Flows;
 use crate::io::budget::{Budget, Charge, Holder};
 use crate::io::pipe::{Pipe, Pipes};
 use crate::io::token::ConnId;
-use crate::net::{ClientKey, Side};
+use crate::net::Side;
 use crate::session::Session;
 
 /// Turns in a row that one direction may use up, so that it can't starve the other. To go to and fro more often costs
@@ -22,7 +22,7 @@ const STARVED_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) fn holder(session: &Session, id: ConnId) -> Holder {
     Holder {
         id,
-        key: ClientKey::of(session.client().ip()),
+        address: session.client().ip(),
         is_stranger: session.is_stranger(),
     }
 }
@@ -115,7 +115,8 @@ impl Held {
             .as_ref()
             .map_or(Charge::default(), |holdings| holdings.charged);
         let charged = Budget::charge(flows, beside_bytes, session.is_stranger());
-        if charged != before {
+        // A stranger's may be another address's since.
+        if charged != before || charged.is_to_stranger() {
             budget.settle(holder(session, id), before, charged);
             self.0.get_or_insert_default().charged = charged;
         }

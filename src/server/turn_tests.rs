@@ -100,6 +100,7 @@ fn settings() -> Settings {
     Settings {
         head: HeadLimits::default(),
         takes_tls: false,
+        proxy_protocol: false,
         read_header_timeout: Duration::from_secs(30),
         dns_timeout: Default::default(),
         connect_timeout: Default::default(),

@@ -132,13 +132,13 @@ impl Loop {
         }
         let deadline = conn.deadline(&self.core.world.settings);
         self.deadlines.set(&mut conn.filed, id, deadline);
-        if conn.is_stranger() != conn.counted {
+        if conn.is_stranger() || conn.counted {
             self.count(id);
         }
         self.shed();
     }
 
-    /// Counts a connection among the strangers, or no longer. One that says who it is in its first turn, as most do,
+    /// Counts a connection among the strangers, by the address that it has now, or no longer. One that says who it is in its first turn, as most do,
     /// never comes here.
     pub(super) fn count(&mut self, id: ConnId) {
         if let Some(conn) = self.conns.get_mut(id) {

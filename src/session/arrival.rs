@@ -1,16 +1,26 @@
-//! State: a client has connected, and nothing it sent was looked at. Where clients speak TLS its first byte must begin a
-//! handshake. Otherwise whatever comes is a request's head, also the ClientHello of a client that takes the port for one
-//! with TLS, for the answer that it gets is that of a head which is none.
+//! State: a client has connected, and nothing that it says itself was looked at. Where a PROXY header is due, that comes
+//! before: it says whose connection it is. The first byte behind it says which language the client speaks. Where clients
+//! speak TLS it must begin a handshake. Otherwise whatever comes is a request's head, also the ClientHello of a client that
+//! takes the port for one with TLS, for the answer that it gets is that of a head which is none. Who may send a header was
+//! asked before.
 
-use std::ops::ControlFlow::{Break, Continue};
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::Instant;
+
+use crate::flow::End;
+use crate::hello;
+use crate::hello::proxy::{self, Read};
+use crate::net::Side;
 
 use super::at::At;
 use super::refusal::Refusal;
 use super::shared::Shared;
 use super::then::{Step, Then};
 use super::waiting::{self, Waiting};
-use super::words::{Input, Settings};
+use super::words::{Action, Close, Input, Settings};
+
+/// Why what came is no PROXY header at all.
+const ABSENT: &str = "the connection begins with something else";
 
 /// What TLS begins with: the type of a record that holds handshake messages (RFC 8446, 5.1).
 const HANDSHAKE_RECORD: u8 = 0x16;
@@ -22,6 +32,16 @@ const NOT_TLS: Refusal = Refusal::Malformed("this port speaks TLS: give the prox
 #[derive(Debug)]
 pub(super) struct Arrival {
     waiting: Waiting,
+    awaited: Awaited,
+}
+
+/// What a client that says nothing yet is waited for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Awaited {
+    /// The PROXY header, where one is due.
+    Header,
+    /// The first byte of what the client says itself.
+    FirstByte,
 }
 
 impl Arrival {
@@ -29,6 +49,7 @@ impl Arrival {
     pub(super) fn new(now: Instant) -> Arrival {
         Arrival {
             waiting: Waiting::first(now),
+            awaited: Awaited::Header,
         }
     }
 
@@ -37,7 +58,15 @@ impl Arrival {
         self.waiting.deadline(shared, settings)
     }
 
-    pub(super) fn advance(self, input: Input<'_>, at: &mut At<'_, '_>) -> Step<Arrival> {
+    pub(super) fn advance(mut self, input: Input<'_>, at: &mut At<'_, '_>) -> Step<Arrival> {
+        if self.awaited == Awaited::Header && at.cx.settings.proxy_protocol {
+            match self.header(&input, at) {
+                Break(then) => return Break(then),
+                Continue(Awaited::Header) => return Continue(self),
+                Continue(Awaited::FirstByte) => {}
+            }
+        }
+        self.awaited = Awaited::FirstByte;
         if let Some(then) = self.waiting.ended_by(&input, 0, at) {
             return Break(then);
         }
@@ -53,4 +82,49 @@ impl Arrival {
             None => Continue(self),
         }
     }
+
+    /// Takes the PROXY header, if it is there. What is awaited then?
+    fn header(&self, input: &Input<'_>, at: &mut At<'_, '_>) -> ControlFlow<Then, Awaited> {
+        let is_late = match input {
+            Input::Broken(Side::Client, _) | Input::Unwritable(..) | Input::Starved | Input::Terminate => {
+                return Break(Then::Close(Close::Orderly));
+            }
+            Input::Expired => at.cx.now >= self.deadline(at.shared, at.cx.settings),
+            _ => false,
+        };
+        let received = at.flows.up.rx.as_slice();
+        let reason = match proxy::read(received) {
+            Read::Header(header) => {
+                at.flows.up.rx.consume(header.bytes);
+                at.shared.note_source(header.source);
+                return Continue(Awaited::FirstByte);
+            }
+            // Nobody is told of who says nothing, as many a health check.
+            Read::NeedMore if received.is_empty() => {
+                let late = is_late.then_some(Then::Close(Close::Orderly));
+                return match late.or_else(|| self.waiting.given_up(at)) {
+                    Some(then) => Break(then),
+                    None => Continue(Awaited::Header),
+                };
+            }
+            Read::NeedMore if is_late => "it did not arrive in time",
+            Read::NeedMore if at.flows.up.end >= End::Reached => "the connection ends within it",
+            Read::NeedMore => return Continue(Awaited::Header),
+            Read::Absent if hello::may_be_http(received) => {
+                return Break(waiting::refuse(Refusal::ProxyHeader(ABSENT), 0, at));
+            }
+            Read::Absent => ABSENT,
+            Read::Malformed(reason) => reason,
+        };
+        Break(turn_away(reason, at))
+    }
+}
+
+/// Ends the connection of somebody who would not understand an answer.
+fn turn_away(reason: &'static str, at: &mut At<'_, '_>) -> Then {
+    let mut record = at.cx.new_record(at.shared);
+    record.by_stranger = true;
+    record.note_unanswered(Refusal::ProxyHeader(reason));
+    at.act(Action::Log(record));
+    Then::Close(Close::Orderly)
 }

@@ -33,7 +33,7 @@
 //! no state: it is passed through at once. States return a [`Then`] and never name each other; what they return is
 //! followed here.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow::{Break, Continue};
 use std::time::Instant;
 
@@ -157,9 +157,15 @@ impl Session {
         }
     }
 
-    /// Who connected.
+    /// Who connected, or whose connection it is as a PROXY header said.
     pub fn client(&self) -> SocketAddr {
         self.shared.client
+    }
+
+    /// The client's address where it may name a role: not where a PROXY header named nobody, for then it is that of who
+    /// sent it. Known from the client's first byte on.
+    pub fn source(&self) -> Option<IpAddr> {
+        self.shared.source()
     }
 
     /// Has none of its requests passed *who is asking*?

@@ -173,9 +173,14 @@ impl Record {
         self.project = Some(decision.project);
     }
 
-    /// Notes why the request ends without the origin's answer.
+    /// Notes why the request ends by an answer of ours, with this status.
     pub fn note_refusal(&mut self, refusal: Refusal, status: u16) {
         self.status_code = Some(status);
+        self.note_unanswered(refusal);
+    }
+
+    /// Notes why the request ends without the origin's answer, and without one of ours.
+    pub fn note_unanswered(&mut self, refusal: Refusal) {
         let cause = refusal.cause();
         self.cause = Some(cause);
         self.code = Some(refusal.code());

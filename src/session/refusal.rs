@@ -43,6 +43,8 @@ pub enum Refusal {
     HeadTooSlow,
     /// The body stood still for too long.
     BodyTooSlow,
+    /// The connection does not begin with the PROXY header that is due; one reason.
+    ProxyHeader(&'static str),
     /// A request to a server, not to a proxy.
     NotProxyRequest,
     /// `https:` in absolute form.
@@ -82,6 +84,7 @@ impl Refusal {
     pub fn status(&self, style: DenyStyle) -> (u16, Cow<'static, str>) {
         let (status, reason) = match self {
             Refusal::Malformed(_)
+            | Refusal::ProxyHeader(_)
             | Refusal::NotProxyRequest
             | Refusal::UseConnect
             | Refusal::SchemeUnknown => (400, "Bad Request"),
@@ -121,6 +124,7 @@ impl Refusal {
     pub fn error_type(&self) -> &'static str {
         match self {
             Refusal::Malformed(_)
+            | Refusal::ProxyHeader(_)
             | Refusal::HeadTooLarge(_)
             | Refusal::HeadTooSlow
             | Refusal::BodyTooSlow
@@ -149,7 +153,7 @@ impl Refusal {
     /// Its stable name: see docs/denied.md.
     pub fn code(&self) -> Code {
         match self {
-            Refusal::Malformed(_) => Code::MalformedRequest,
+            Refusal::Malformed(_) | Refusal::ProxyHeader(_) => Code::MalformedRequest,
             Refusal::HeadTooLarge(_) => Code::HeadTooLarge,
             Refusal::HeadTooSlow => Code::HeadTooSlow,
             Refusal::BodyTooSlow => Code::BodyTooSlow,
@@ -176,6 +180,9 @@ impl Refusal {
     pub fn reason(&self) -> Cow<'static, str> {
         match self {
             Refusal::Malformed(reason) => format!("Malformed request: {reason}.").into(),
+            Refusal::ProxyHeader(reason) => {
+                format!("PROXY protocol header expected (--proxy-protocol): {reason}.").into()
+            }
             Refusal::HeadTooLarge(reason) => format!("Request head too large: {reason}.").into(),
             Refusal::HeadTooSlow | Refusal::BodyTooSlow => "The request did not arrive in time.".into(),
             Refusal::NotProxyRequest => "This is a proxy: it takes CONNECT and requests for absolute \
@@ -236,6 +243,7 @@ impl Refusal {
     pub fn cause(&self) -> Cause {
         match self {
             Refusal::Malformed(_)
+            | Refusal::ProxyHeader(_)
             | Refusal::HeadTooLarge(_)
             | Refusal::HeadTooSlow
             | Refusal::BodyTooSlow
@@ -262,7 +270,11 @@ impl Refusal {
     pub fn leaves_framing_intact(&self) -> bool {
         !matches!(
             self,
-            Refusal::Malformed(_) | Refusal::HeadTooLarge(_) | Refusal::HeadTooSlow | Refusal::BodyTooSlow
+            Refusal::Malformed(_)
+                | Refusal::ProxyHeader(_)
+                | Refusal::HeadTooLarge(_)
+                | Refusal::HeadTooSlow
+                | Refusal::BodyTooSlow
         )
     }
 }

@@ -1,7 +1,7 @@
 //! What a connection keeps whatever its state: who connected and how it is spoken to, how it was refused, and when its FIN
 //! came. Holds nothing of a single request.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,8 +21,10 @@ pub(super) const STRANGER_TIMEOUT: Duration = Duration::from_secs(10);
 /// What lives as long as the client's connection, whatever the state.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// Who connected.
+    /// Who connected, or whose connection it is as a PROXY header said.
     pub(super) client: SocketAddr,
+    /// It is only who sent a PROXY header that named nobody.
+    is_balancer: bool,
     /// Whom its certificate names.
     pub(super) certificate: Option<Arc<Certified>>,
     /// How it is spoken to.
@@ -44,6 +46,7 @@ impl Shared {
     pub(super) fn new(client: SocketAddr) -> Shared {
         Shared {
             client,
+            is_balancer: false,
             certificate: None,
             front: Front::Proxy,
             seq: 0,
@@ -61,6 +64,17 @@ impl Shared {
             .is_some_and(|certificate| certificate.role.is_some());
         self.is_stranger &= !names_role;
         self.certificate = certificate;
+    }
+
+    /// A PROXY header said whose connection it is; none: it did not.
+    pub(super) fn note_source(&mut self, source: Option<SocketAddr>) {
+        self.client = source.unwrap_or(self.client);
+        self.is_balancer = source.is_none();
+    }
+
+    /// The address that may name a role: never a balancer's, whose clients are not its own.
+    pub(super) fn source(&self) -> Option<IpAddr> {
+        (!self.is_balancer).then(|| self.client.ip())
     }
 
     /// A request said who is asking, or need not: what is asked counts from now on, not who asks.

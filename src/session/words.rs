@@ -21,6 +21,8 @@ pub struct Settings {
     pub takes_tls: bool,
     /// Limits of a message head.
     pub head: HeadLimits,
+    /// Each connection begins with a header of the PROXY protocol, which says whose it is.
+    pub proxy_protocol: bool,
     /// From accept, or from the first byte of a later head, until a head must be complete; never zero.
     pub read_header_timeout: Duration,
     /// Limit of a lookup, never zero.

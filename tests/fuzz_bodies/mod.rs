@@ -8,6 +8,7 @@ mod framing;
 mod head;
 mod host;
 pub(crate) mod literals;
+mod proxy_header;
 pub(crate) mod reader;
 mod session;
 
@@ -15,13 +16,14 @@ mod session;
 pub(crate) type Body = fn(&[u8]);
 
 /// Every target by its name, which is also that of its corpus.
-pub(crate) const TARGETS: [(&str, Body); 7] = [
+pub(crate) const TARGETS: [(&str, Body); 8] = [
     ("head", head::run),
     ("request_framing", framing::request),
     ("response_framing", framing::response),
     ("host", host::run),
     ("acl", acl::run),
     ("dns", dns::run),
+    ("proxy_header", proxy_header::run),
     ("session", session::run),
 ];
 

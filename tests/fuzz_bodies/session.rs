@@ -70,6 +70,14 @@ const ASKED: [&[u8]; 24] = [
     b"POST http://a.test/body HTTP/1.1\r\nProxy-Authorization: Basic dTpzZWNyZXQ=\r\nContent-Length: 5\r\n\r\nhello",
 ];
 
+/// What a balancer sends first.
+const HEADERS: [&[u8]; 4] = [
+    b"PROXY TCP4 192.0.2.7 198.51.100.1 4000 4750\r\n",
+    b"PROXY UNKNOWN\r\n",
+    b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0",
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0f\xc0\0\x02\x07\xc6\x33\x64\x01\x0f\xa0\x12\x8e\x04\0\0",
+];
+
 /// What origins send, in parts.
 const ANSWERED: [&[u8]; 18] = [
     b"HTTP/1.1 200 OK\r\n",
@@ -106,8 +114,13 @@ const FOUND: [&[&str]; 8] = [
 
 pub(crate) fn run(input: &[u8]) {
     let mut script = Script(input);
-    let (manner, settings) = (manner(&mut script), settings(&mut script));
+    let is_announced = input.first().is_some_and(|shape| shape & 0x80 != 0);
+    let (manner, mut settings) = (manner(&mut script), settings(&mut script));
+    settings.proxy_protocol = is_announced;
     let mut proxy = Proxy::new(manner, settings, policy());
+    if is_announced {
+        proxy.announce(script.pick(&HEADERS));
+    }
     proxy.run();
     for _ in 0..STEPS_MAX {
         if script.is_over() || proxy.is_over() {
@@ -143,6 +156,7 @@ fn settings(script: &mut Script<'_>) -> Settings {
             head_fields_max: if shape & 2 == 0 { 256 } else { 4 },
         },
         takes_tls: false,
+        proxy_protocol: false,
         read_header_timeout: Duration::from_secs(30),
         dns_timeout: Duration::from_secs(5),
         connect_timeout: seconds(4, Some(10), None),

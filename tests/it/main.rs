@@ -29,6 +29,7 @@ mod limits;
 mod log;
 mod names;
 mod programs;
+mod proxy_protocol;
 mod refuse;
 mod relay;
 mod resolvers;
@@ -87,6 +88,7 @@ fn all_cases() -> Vec<Case> {
         signals::cases(),
         limits::cases(),
         strangers::cases(),
+        proxy_protocol::cases(),
         programs::cases(),
         clients::cases(),
         codes::cases(),

@@ -29,6 +29,9 @@ pub(crate) fn all(world: &World) -> Vec<String> {
             world.stores.budget.used_bytes()
         ));
     }
+    if !world.stores.budget.is_unused() {
+        wrong.push("something is charged to somebody who is gone".into());
+    }
     for (nth, client) in world.clients.iter().enumerate() {
         let mut found = Vec::new();
         let watched = &world.conns[nth];

@@ -217,6 +217,11 @@ impl Client {
         }
     }
 
+    /// A balancer says this before its first byte.
+    pub(crate) fn announce(&mut self, header: Vec<u8>) {
+        self.steps.push_front((Wait::Nothing, Step::Send(header)));
+    }
+
     /// It sends everything without waiting and never takes a byte.
     pub(crate) fn flood(&mut self) {
         (self.takes_bytes_max, self.sends_bytes_max) = (0, usize::MAX);

@@ -69,6 +69,7 @@ fn setting(seed: u64) -> Setting {
     }
     let clients = draw_clients(taste, &mut random);
     let mut seals = Random::new(!seed);
+    settings.proxy_protocol = Random::new(seed ^ 0x5_0e0a).one_in(3);
     let [client_seals, origin_seals] = [(); 2].map(|()| seals.pick(&[0, 0, 0, 0, 1, 1, 1, 2]));
     Setting {
         seed,
@@ -221,6 +222,7 @@ fn the_outcome_does_not_depend_on_how_bytes_are_cut() {
                 ..drawn.taste
             };
             drawn.settings = ordinary_settings(drawn.taste.head_bytes_max);
+            drawn.settings.proxy_protocol = seed.is_multiple_of(2);
             drawn.clients = draw_clients(drawn.taste, &mut random);
             drawn.clients.truncate(1);
             // What a reset overtakes depends on when it comes.
@@ -266,10 +268,11 @@ fn the_outcome_does_not_depend_on_how_bytes_are_cut() {
 fn errors_at_every_byte() {
     use std::io::ErrorKind as K;
     let kinds = [K::ConnectionReset, K::BrokenPipe, K::TimedOut];
-    for (seed, seals) in [(1, 0), (4, 0), (7, 0), (1, 1)] {
+    for (seed, seals, announced) in [(1, 0, false), (4, 0, true), (7, 0, false), (1, 1, true)] {
         let broken = |on_client: bool, on_read: bool, at: usize, pipes_max: usize| {
             let mut drawn = setting(seed);
             drawn.pipes_max = pipes_max;
+            drawn.settings.proxy_protocol = announced;
             (drawn.client_seals, drawn.origin_seals) = (seals, seals);
             drawn.taste.fine = true;
             drawn.taste.calm = true;

@@ -3,8 +3,10 @@
 
 mod draw;
 mod form;
+mod header;
 mod sites;
 
+pub(crate) use self::header::Announced;
 pub(crate) use self::sites::{Fate, MALFORMED_ANSWERS, OWN_ADDRESS, OWN_PORT, SITES, Site};
 use crate::random::payload;
 

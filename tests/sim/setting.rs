@@ -65,6 +65,7 @@ pub(crate) fn ordinary_settings(head_bytes_max: usize) -> Settings {
             head_fields_max: 256,
         },
         takes_tls: false,
+        proxy_protocol: false,
         read_header_timeout: Duration::from_secs(30),
         dns_timeout: Duration::from_secs(5),
         connect_timeout: Some(Duration::from_secs(10)),

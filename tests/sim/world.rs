@@ -7,10 +7,11 @@ mod links;
 mod ports;
 mod watch;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use ipnet::IpNet;
 use smokescreen::io::budget::Budget;
 use smokescreen::io::dialer::Standing;
 use smokescreen::io::pipe::{Pipes, Worth};
@@ -18,7 +19,7 @@ use smokescreen::io::scratch::Scratch;
 use smokescreen::io::token::ConnId;
 use smokescreen::io::wire::Ready;
 use smokescreen::io::wires::Owner;
-use smokescreen::net::Side;
+use smokescreen::net::{Networks, Side};
 use smokescreen::policy::acl::Acl;
 use smokescreen::policy::auth::Password;
 use smokescreen::policy::ranges::Ranges;
@@ -33,7 +34,7 @@ use smokescreen::session::outcome::Record;
 
 use crate::client::Client;
 use crate::origin::{Book, Origin};
-use crate::plan::{Exchange, OWN_ADDRESS, OWN_PORT, Taste};
+use crate::plan::{Announced, Exchange, OWN_ADDRESS, OWN_PORT, Taste};
 use crate::random::Random;
 use crate::setting::{Setting, Spoil};
 use crate::wires::{Manner, MemoryWire, Role, Sealed, Stack, Temper, Tls};
@@ -58,11 +59,14 @@ const FOR_EVER: Duration = Duration::from_secs(3600);
 /// Records of a byte that leave byte by byte take too long.
 const SEALED_PIECE_MIN: usize = 32;
 
+/// Who connects: a client, or the balancer before it.
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(172, 16, 0, 9));
+
 /// The port of the first client; the others have those above it.
 const FIRST_CLIENT_PORT: u16 = 40_000;
 
 /// What is known of a connection beside what the server keeps of it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Watched {
     pub(crate) over: bool,
     pub(crate) records: Vec<Record>,
@@ -72,8 +76,24 @@ pub(crate) struct Watched {
     pub(crate) looking_up: Option<u32>,
     /// The dial under way: its number, and what the connection learns in its next turn.
     pub(crate) dial: Option<(u32, Standing)>,
+    /// Whose it is, as its records must say.
+    pub(crate) client: SocketAddr,
     /// When its next deadline must lie behind.
     expired_at: Option<Instant>,
+}
+
+impl Watched {
+    fn new(client: SocketAddr) -> Watched {
+        Watched {
+            over: false,
+            records: Vec::new(),
+            tunnel_origin: None,
+            looking_up: None,
+            dial: None,
+            client,
+            expired_at: None,
+        }
+    }
 }
 
 /// One seed's world.
@@ -130,7 +150,8 @@ impl World {
             view: View::new((now, wall), policy.into(), settings, ids, Box::new(is_own)),
             stores: Stores {
                 pool: Pool::new(random.between(1, 4), random.between(1, 3), now),
-                budget: Budget::new(setting.budget_bytes),
+                budget: Budget::new(setting.budget_bytes)
+                    .without_bound_for(Networks::new(&[IpNet::from(PEER)])),
                 pipes: Pipes::new(setting.pipes_max, EVERYTHING),
                 scratch: Scratch::new(setting.scratch_bytes),
                 draining: false,
@@ -166,10 +187,22 @@ impl World {
         let taste = self.setting.taste;
         self.clients
             .push(Client::new(link, exchanges, taste, &mut self.random));
-        self.conns.push(Watched::default());
         let port = FIRST_CLIENT_PORT + u16::try_from(nth).expect("few");
-        let peer = SocketAddr::from(([172, 16, 0, 9], port));
+        let peer = SocketAddr::from((PEER, port));
+        let announced = self.announce(nth, port);
+        self.conns.push(Watched::new(announced.unwrap_or(peer)));
         Conn::new(conn_id(nth), wire_id(link), peer, self.view.now)
+    }
+
+    /// The header that stands before a client's bytes, where one is due. Whom does it name?
+    fn announce(&mut self, nth: usize, port: u16) -> Option<SocketAddr> {
+        if !self.setting.settings.proxy_protocol {
+            return None;
+        }
+        let mut random = Random::new(self.setting.seed << 8 | nth as u64);
+        let announced = Announced::draw(port, self.setting.taste.calm, &mut random);
+        self.clients[nth].announce(announced.bytes);
+        announced.client
     }
 
     fn manner(&mut self) -> Manner {

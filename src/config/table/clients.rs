@@ -36,16 +36,14 @@ pub(in crate::config) const PROXY_PROTOCOL: Opt<bool> = switch(
     "require a PROXY protocol header (v1 or v2) on every connection",
 )
 .key_is("support_proxy_protocol")
-.default_is("false")
-.not_built(SwitchedOnBy::True);
+.default_is("false");
 
 pub(in crate::config) const PROXY_PROTOCOL_FROM: Opt<Vec<PlacedRule>> = range_rule(
     "proxy-protocol-from",
-    "who may send a PROXY protocol header; repeatable",
+    "who may connect with --proxy-protocol, by its own address; others are closed; repeatable",
 )
 .repeatable()
-.default_note("any, with a warning")
-.not_built(SwitchedOnBy::Presence);
+.default_note("any, with a warning");
 
 pub(super) const LISTENING: &[OptionRow] = &[
     LISTEN_IP.row,

@@ -205,6 +205,7 @@ fn what_is_built_is_accepted() {
         let needed: &[&[&str]] = match row.flag {
             "tls-client-ca-file" => &[&bundle],
             "tls-crl-file" => &[&bundle, &["--tls-client-ca-file", file]],
+            "proxy-protocol-from" => &[&["--proxy-protocol"]],
             _ => &[],
         };
         config(&[&[given.as_str()], needed.concat().as_slice()].concat(), &[], "");

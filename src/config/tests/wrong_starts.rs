@@ -87,8 +87,12 @@ fn bad_values_of_flags() {
         (&["stray"], &["unexpected argument 'stray'"]),
         (&["--listen-port"], &["--listen-port"]),
         (
-            &["--proxy-protocol"],
-            &["--proxy-protocol: not available in this version"],
+            &["--proxy-protocol-from", "10.0.0.0/8"],
+            &["--proxy-protocol-from: --proxy-protocol is needed too"],
+        ),
+        (
+            &["--proxy-protocol", "--proxy-protocol-from", "10.0.0.1"],
+            &["--proxy-protocol-from", "10.0.0.1"],
         ),
         (&["--verify-sni", "report"], &["--verify-sni: not available"]),
         (&["--workers", "0"], &["--workers", "from 1"]),
@@ -151,8 +155,11 @@ fn bad_files() {
             &["line 2, column 1", "`ip`", "first on line 1"],
         ),
         (
-            "support_proxy_protocol: true\n",
-            &["support_proxy_protocol: not available in this version"],
+            "support_proxy_protocol: false\nproxy_protocol_from: [10.0.0.0/8]\n",
+            &[
+                "line 2",
+                "proxy_protocol_from: support_proxy_protocol is needed too",
+            ],
         ),
         (
             "roles_by_source: [{cidr: 10.0.0.0/8, role: web}]\n",

@@ -55,6 +55,11 @@ impl Rule {
         PlacedRule { rule: self, place }
     }
 
+    /// The addresses it names.
+    pub fn network(&self) -> IpNet {
+        self.net
+    }
+
     /// What names this address at this port and nothing else. An IPv4-mapped one has to be unmapped before.
     pub(super) fn exactly(address: SocketAddr) -> Rule {
         Rule {

@@ -64,3 +64,192 @@ fn an_event_beside_the_first_bytes_is_not_lost() {
     bench.feed(Input::Drain);
     assert!(!bench.session.is_done(), "its request is under way");
 }
+
+/// Whose connection the header says it is, behind a balancer at 127.0.0.1.
+const NAMED: &str = "192.0.2.7:4000";
+
+const LINE: &[u8] = b"PROXY TCP4 192.0.2.7 198.51.100.1 4000 4750\r\n";
+
+const BINARY: &[u8] =
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0f\xc0\0\x02\x07\xc6\x33\x64\x01\x0f\xa0\x12\x8e\x04\0\0";
+
+/// One that awaits a header.
+fn behind_a_balancer() -> Bench {
+    let mut bench = Bench::new();
+    bench.settings.proxy_protocol = true;
+    bench
+}
+
+impl Bench {
+    /// Each piece arrives by itself.
+    fn arrive_in(&mut self, pieces: &[&[u8]]) {
+        for piece in pieces {
+            self.flows.up.rx.push(piece);
+            self.feed(Input::Moved);
+        }
+    }
+
+    /// The record's line, if there is one; what else is wanted stays.
+    fn line(&mut self) -> Option<Box<outcome::Record>> {
+        let place = self
+            .actions
+            .iter()
+            .position(|action| matches!(action, Action::Log(_)))?;
+        match self.actions.remove(place) {
+            Action::Log(record) => Some(record),
+            _ => None,
+        }
+    }
+
+    #[track_caller]
+    fn assert_closed_in_silence(&self) {
+        assert!(self.session.is_done() && self.flows.down.tx.is_empty());
+        assert!(matches!(self.actions[..], [Action::Close(Close::Orderly)]));
+    }
+}
+
+#[test]
+fn the_header_says_whose_connection_it_is_however_it_is_cut() {
+    for header in [LINE, BINARY] {
+        let all = [header, get("x").as_bytes()].concat();
+        for cut in 0..all.len() {
+            let mut bench = behind_a_balancer();
+            bench.arrive_in(&[&all[..cut], &all[cut..]]);
+            assert!(bench.dials());
+            assert_eq!(bench.session.client().to_string(), NAMED);
+            assert_eq!(bench.session.source(), Some([192, 0, 2, 7].into()));
+            bench.dialled(false);
+            let sent = bench.leave(Side::Origin);
+            assert!(sent.starts_with("GET /x HTTP/1.1\r\n"), "{sent}");
+            assert!(
+                bench.actions.iter().all(
+                    |action| !matches!(action, Action::Log(record) if record.client.to_string() != NAMED)
+                )
+            );
+        }
+    }
+}
+
+#[test]
+fn who_names_nobody_keeps_the_address_and_gets_no_role_by_it() {
+    for header in [&b"PROXY UNKNOWN\r\n"[..], b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"] {
+        let mut bench = behind_a_balancer();
+        let own = bench.session.client();
+        bench.arrive_in(&[header, b"GET "]);
+        assert_eq!((bench.session.client(), bench.session.source()), (own, None));
+    }
+    assert_eq!(Bench::new().session.source(), Some([127, 0, 0, 1].into()));
+}
+
+#[test]
+fn what_is_no_header_ends_the_connection_with_one_line() {
+    for begin in [
+        &b"PROXY TCP4 192.0.2.7 198.51.100.1 04000 4750\r\n"[..],
+        b"PROXY / HTTP/1.1\r\n",
+        b"\r\n\r\n\0\r\nQUIT\n\x31\x11\0\0",
+        b"\x16\x03\x01",
+        b"\0",
+    ] {
+        let mut bench = behind_a_balancer();
+        bench.arrive_in(&[begin]);
+        let record = bench.line().unwrap();
+        assert!(record.by_stranger && !record.allow && record.status_code.is_none());
+        assert_eq!(record.code, Some(outcome::Code::MalformedRequest));
+        let why = &record.decision_reason;
+        assert!(
+            why.starts_with("PROXY protocol header expected (--proxy-protocol): "),
+            "{why}"
+        );
+        assert_eq!(record.client.to_string(), "127.0.0.1:5");
+        bench.assert_closed_in_silence();
+    }
+}
+
+#[test]
+fn a_request_in_its_place_is_told_what_is_missing() {
+    let mut bench = behind_a_balancer();
+    bench.arrive(Side::Client, "G");
+    let answer = bench.leave(Side::Client);
+    let expected =
+        "PROXY protocol header expected (--proxy-protocol): the connection begins with something else.";
+    assert!(
+        answer.starts_with("HTTP/1.1 400 ") && answer.contains(expected),
+        "{answer}"
+    );
+    assert_eq!(bench.line().unwrap().status_code, Some(400));
+    let mut bench = behind_a_balancer();
+    bench.arrive_in(&[LINE, LINE]);
+    let answer = bench.leave(Side::Client);
+    assert!(
+        answer.starts_with("HTTP/1.1 400 "),
+        "one header, then a request: {answer}"
+    );
+}
+
+#[test]
+fn the_time_for_the_header_is_that_of_the_first_head() {
+    let mut bench = behind_a_balancer();
+    let due = Some(bench.now + Duration::from_secs(30));
+    bench.now += Duration::from_secs(29);
+    bench.arrive_in(&[&LINE[..9]]);
+    assert_eq!(bench.session.deadline(&bench.flows, &bench.settings), due);
+    bench.feed(Input::Expired);
+    assert!(!bench.session.is_done(), "it is not due");
+    let mut whole = behind_a_balancer();
+    whole.arrive_in(&[LINE]);
+    assert_eq!(
+        whole.session.deadline(&whole.flows, &whole.settings),
+        Some(whole.now + Duration::from_secs(30))
+    );
+    bench.now += Duration::from_secs(1);
+    bench.feed(Input::Expired);
+    assert!(
+        bench
+            .line()
+            .unwrap()
+            .decision_reason
+            .ends_with("it did not arrive in time.")
+    );
+    bench.assert_closed_in_silence();
+    whole.now += Duration::from_secs(30);
+    whole.feed(Input::Expired);
+    whole.assert_closed_in_silence();
+}
+
+#[test]
+fn who_goes_within_the_header_is_let_go() {
+    // Silent, as some health checks; behind a header, as others; and in the midst of one.
+    for (begin, has_line) in [(&b""[..], false), (LINE, false), (&LINE[..20], true)] {
+        let mut bench = behind_a_balancer();
+        bench.arrive_in(&[begin]);
+        bench.flows.up.end = End::Reached;
+        bench.feed(Input::Moved);
+        assert_eq!(bench.line().is_some(), has_line, "{}", begin.escape_ascii());
+        bench.assert_closed_in_silence();
+    }
+    for input in [
+        Input::Terminate,
+        Input::Starved,
+        Input::Broken(Side::Client, reset()),
+    ] {
+        let mut bench = behind_a_balancer();
+        bench.arrive_in(&[&LINE[..20]]);
+        bench.feed(input);
+        bench.assert_closed_in_silence();
+    }
+    let mut bench = behind_a_balancer();
+    bench.feed(Input::Drain);
+    bench.assert_closed_in_silence();
+    let mut bench = behind_a_balancer();
+    bench.arrive_in(&[&LINE[..20]]);
+    bench.feed(Input::Drain);
+    assert!(!bench.session.is_done(), "its request is under way");
+}
+
+#[test]
+fn where_no_header_is_due_one_is_no_request() {
+    let mut bench = Bench::new();
+    bench.arrive_in(&[LINE]);
+    assert!(bench.leave(Side::Client).starts_with("HTTP/1.1 400 "));
+    assert_eq!(bench.session.client().to_string(), "127.0.0.1:5");
+}

@@ -58,6 +58,7 @@ impl Bench {
             settings: Settings {
                 head: HeadLimits::default(),
                 takes_tls: false,
+                proxy_protocol: false,
                 read_header_timeout: Duration::from_secs(30),
                 dns_timeout: Duration::from_secs(5),
                 connect_timeout: Some(Duration::from_secs(10)),

@@ -34,6 +34,12 @@ impl Proxy {
         }
     }
 
+    /// A balancer says this before the client's first byte.
+    pub(super) fn announce(&mut self, header: &'static [u8]) {
+        self.client().send(header);
+        self.world.header_bytes = header.len();
+    }
+
     pub(super) fn is_over(&self) -> bool {
         self.over
     }

@@ -29,10 +29,11 @@ impl Asked {
 }
 
 pub(super) fn judge(world: &World) {
-    let asked = asked(&world.wires.client.wire.sent);
+    let sent = &world.wires.client.wire.sent[world.header_bytes..];
+    let asked = asked(sent);
     for (nth, origin) in world.wires.origins.iter().enumerate() {
         let is_tunnel = world.tunnel == Some(nth);
-        requests(origin, is_tunnel, &asked, &world.wires.client.wire.sent);
+        requests(origin, is_tunnel, &asked, sent);
     }
     let tunnel = world.tunnel.and_then(|nth| world.wires.origins.get(nth));
     responses(&world.wires.client.wire.received, tunnel, &asked, &world.records);

@@ -69,6 +69,8 @@ pub(super) struct World {
     remotes: Vec<(SocketAddr, Option<PoolKey>)>,
     /// What was dialled last, and which kept connection would have done.
     wanted: (Vec<SocketAddr>, Option<PoolKey>),
+    /// So many of the client's bytes are a balancer's.
+    pub(super) header_bytes: usize,
     /// The origin of the tunnel, once there is one.
     pub(super) tunnel: Option<usize>,
     /// The number of the lookup under way.
@@ -107,6 +109,7 @@ impl World {
             )),
             remotes: Vec::new(),
             wanted: (Vec::new(), None),
+            header_bytes: 0,
             tunnel: None,
             looking_up: None,
             dial: None,

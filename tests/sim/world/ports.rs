@@ -17,7 +17,7 @@ use smokescreen::session::outcome::Record;
 use crate::setting::Spoil;
 
 use super::links::Links;
-use super::{FIRST_CLIENT_PORT, World};
+use super::{FIRST_CLIENT_PORT, PEER, World};
 
 impl Ports for World {
     type Wires = Links;
@@ -111,6 +111,17 @@ impl Ports for World {
 
     fn log(&mut self, record: Box<Record>) {
         let nth = usize::from(record.client.port() - FIRST_CLIENT_PORT);
+        // Of a header that never came whole nothing is known.
+        let is_headless = record
+            .decision_reason
+            .starts_with("PROXY protocol header expected");
+        let client = match is_headless {
+            true => SocketAddr::new(PEER, record.client.port()),
+            false => self.conns[nth].client,
+        };
+        if record.client != client {
+            self.complain(format!("conn {nth} is logged as {}'s", record.client));
+        }
         let records = &mut self.conns[nth].records;
         match self.setting.spoil {
             Spoil::LostRecord => {}
