@@ -15,7 +15,7 @@ mod start;
 mod tls_files;
 
 use std::io;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use crate::io::inbox::Outbox;
 use crate::io::signal::{Signal, Signals};
@@ -26,6 +26,7 @@ use self::exit::{Exit, Step};
 use self::reload::Reload;
 use self::shared::Shared;
 pub use self::start::{StartError, start};
+use self::tls_files::Reminder;
 
 /// The program, once it has started.
 pub struct Process {
@@ -36,6 +37,7 @@ pub struct Process {
     /// Why it ends, where nobody told it to.
     failure: Option<io::Error>,
     reload: Reload,
+    reminder: Reminder,
     serving: Loop,
     /// To the loop.
     outbox: Outbox<Message>,
@@ -46,7 +48,13 @@ impl Process {
     /// when this machine would not go on.
     pub fn run(mut self) -> u8 {
         loop {
-            let heard = match self.serving.serve(self.exit.deadline()) {
+            let until = self
+                .exit
+                .deadline()
+                .into_iter()
+                .chain([self.reminder.deadline()])
+                .min();
+            let heard = match self.serving.serve(until) {
                 Ok(heard) => heard,
                 Err(error) => return failed(&error),
             };
@@ -116,6 +124,10 @@ impl Process {
 
     /// Does what is due by now on the way out.
     fn go_on(&mut self, now: Instant) {
+        let tls = self.shared.in_force.tls.as_deref();
+        for warning in self.reminder.tell(tls, now, SystemTime::now()) {
+            log::warn!("{warning}");
+        }
         match self.exit.step(now) {
             Some(Step::Drain) => self.outbox.send(Message::Drain),
             Some(Step::Terminate) => self.outbox.send(Message::Terminate),

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::{Poll, Waker};
 
@@ -26,6 +26,7 @@ use super::exit::Exit;
 use super::files::{Files, Line};
 use super::reload::Reload;
 use super::shared::{InForce, Shared};
+use super::tls_files::Reminder;
 use super::{files, loops, tls_files};
 
 /// Why the program does not start.
@@ -108,6 +109,7 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
         signals,
         exit: Exit::new(config.drain_delay, config.exit_timeout),
         failure: None,
+        reminder: Reminder::new(Instant::now()),
         reload: Reload::new(Arc::new(move |present| files.read(present)), waker),
         serving,
         outbox,

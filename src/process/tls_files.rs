@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use zeroize::Zeroizing;
 
@@ -13,6 +13,37 @@ use crate::tls::{self, Server, ServerParts};
 
 /// The largest file. Revocation lists get long: about 40 bytes a certificate.
 const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How often an operator is told of a revocation list that should have been replaced.
+const REMINDER_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Tells once a day of revocation lists that have expired: they are enforced, but say nothing of what came after them.
+pub(super) struct Reminder {
+    next: Instant,
+}
+
+impl Reminder {
+    /// For what was said at start; the next time is a day later.
+    pub(super) fn new(now: Instant) -> Reminder {
+        Reminder {
+            next: now + REMINDER_INTERVAL,
+        }
+    }
+
+    /// When it is to be asked again.
+    pub(super) fn deadline(&self) -> Instant {
+        self.next
+    }
+
+    /// Says what is to be said by now.
+    pub(super) fn tell(&mut self, server: Option<&Server>, now: Instant, wall: SystemTime) -> Vec<String> {
+        if now < self.next {
+            return Vec::new();
+        }
+        self.next = now + REMINDER_INTERVAL;
+        server.map_or_else(Vec::new, |server| server.overdue(wall).collect())
+    }
+}
 
 /// Reads them. `before` is what is in force, if anything is. What an operator should know is added to `warnings`.
 ///
@@ -52,4 +83,44 @@ fn file(path: &Path) -> Result<tls::File, String> {
 fn bytes(file: File) -> std::io::Result<Zeroizing<Vec<u8>>> {
     // One more than is accepted, to tell a longer file apart.
     Ok(Zeroizing::new(regular_file::read(file, FILE_BYTES_MAX + 1)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tls::RoleFrom;
+    use crate::tls::testing::{Ca, Leaf};
+
+    use super::*;
+
+    #[test]
+    fn an_expired_list_is_told_of_once_a_day() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: String| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let ca = Ca::new("Root");
+        let files = TlsFiles {
+            bundle: write("bundle", ca.issue(&Leaf::server()).bundle()),
+            key: None,
+            client_cas: vec![write("ca", ca.pem())],
+            crls: vec![write("crl", ca.crl(&[], (2020, 2021)))],
+            role_from: RoleFrom::CommonName,
+        };
+        let mut warnings = Vec::new();
+        let server = read(&files, None, &mut warnings).unwrap();
+        assert_eq!(warnings.len(), 1);
+        let (start, wall) = (Instant::now(), SystemTime::now());
+        let mut reminder = Reminder::new(start);
+        let mut told = |hours: u64| {
+            let now = start + Duration::from_secs(hours * 3600);
+            reminder.tell(Some(&server), now, wall).len()
+        };
+        assert_eq!([0, 23, 24, 25, 47, 48, 49].map(&mut told), [0, 0, 1, 0, 0, 1, 0]);
+        assert!(read(&files, Some(&server), &mut warnings).is_ok());
+        std::fs::write(&files.client_cas[0], "").unwrap();
+        let error = read(&files, Some(&server), &mut warnings).unwrap_err();
+        assert!(error.contains("ca: there is no certificate in it"), "{error}");
+    }
 }
