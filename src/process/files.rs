@@ -11,9 +11,9 @@ use log::Level;
 
 use crate::config::{AclSource, Config, PasswordFile};
 use crate::io::regular_file;
+use crate::policy::Policy;
 use crate::policy::acl::{self, Acl, Action};
 use crate::policy::auth::Password;
-use crate::policy::{AUTHED, Policy};
 
 /// How many services are named in a warning.
 const SERVICES_NAMED_MAX: usize = 20;
@@ -46,6 +46,8 @@ pub(super) struct Files {
     acl: Option<PathBuf>,
     disabled_actions: Vec<Action>,
     password: Option<PasswordFile>,
+    /// Any role may be named by a certificate.
+    by_certificate: bool,
 }
 
 impl Files {
@@ -58,6 +60,7 @@ impl Files {
             },
             disabled_actions: config.disable_acl_policy_actions.clone(),
             password: config.password_file.clone(),
+            by_certificate: config.client_certificates,
         }
     }
 
@@ -90,10 +93,9 @@ impl Files {
             let text = format!("The proxy password was read again from PROXY_PASSWORD_FILE: it is {word}");
             lines.push(Line::new(Level::Info, text));
         }
-        Ok(Fresh {
-            policy: present.renewed(acl, password),
-            lines,
-        })
+        let policy = present.renewed(acl, password);
+        lines.extend(services_without_clients(&policy, self.by_certificate));
+        Ok(Fresh { policy, lines })
     }
 }
 
@@ -153,14 +155,13 @@ fn say_difference(path: &Path, present: &Policy, next: &Acl, lines: &mut Vec<Lin
             format!("The egress ACL changed: {untold} more changes"),
         );
     }
-    lines.extend(services_without_clients(next, present.asks_for_password()));
 }
 
 /// A warning of services that no client can be: such a one is most likely misspelled, or waits for another way to tell
-/// clients apart.
-pub(super) fn services_without_clients(acl: &Acl, with_password: bool) -> Option<Line> {
-    let mut services = acl.services();
-    services.retain(|name| !(with_password && *name == AUTHED));
+/// clients apart. Where certificates name roles, any may be.
+pub(super) fn services_without_clients(policy: &Policy, by_certificate: bool) -> Option<Line> {
+    let mut services = policy.acl().map(Acl::services).unwrap_or_default();
+    services.retain(|name| !(by_certificate || policy.may_name(name)));
     if services.is_empty() {
         return None;
     }
@@ -171,16 +172,32 @@ pub(super) fn services_without_clients(acl: &Acl, with_password: bool) -> Option
     } else {
         String::new()
     };
-    let why = if with_password {
-        "whoever gives the proxy password is 'authed'"
-    } else {
-        "without a password nobody has a role"
-    };
+    let why = ways_to_a_role(policy);
     let services = services.join("', '");
     Some(Line::new(
         Level::Warn,
         format!("No client can be the service '{services}'{more} of the egress ACL: {why}"),
     ))
+}
+
+/// Who has a role, where no certificates are verified.
+fn ways_to_a_role(policy: &Policy) -> String {
+    let ways = [
+        (
+            policy.asks_for_password(),
+            "whoever gives the proxy password is 'authed'",
+        ),
+        (
+            policy.has_sources(),
+            "client addresses have the roles of roles_by_source",
+        ),
+    ];
+    let there = ways.iter().filter(|(is_there, _)| *is_there);
+    let ways: Vec<&str> = there.map(|(_, way)| *way).collect();
+    match ways.is_empty() {
+        true => "without a password nobody has a role".to_owned(),
+        false => ways.join(", "),
+    }
 }
 
 #[cfg(test)]

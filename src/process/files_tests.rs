@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use crate::config::{self, Environment, Start};
 use crate::policy::acl::BUILT_IN;
-use crate::policy::{Credentials, PolicyParts};
+use crate::policy::{Asker, Credentials, PolicyParts};
 
 use super::*;
 
@@ -66,8 +66,12 @@ impl House {
 
     fn accepts(&self, base64: &str) -> bool {
         let field = format!("Basic {base64}");
+        let asker = Asker {
+            address: [192, 0, 2, 1].into(),
+            certificate: None,
+        };
         self.policy
-            .authenticate(Credentials::Given(field.as_bytes()), None)
+            .authenticate(Credentials::Given(field.as_bytes()), None, &asker)
             .is_ok()
     }
 }

@@ -18,7 +18,7 @@ use crate::io::token::Source;
 use crate::log::{FLUSH_TIMEOUT, Logger};
 use crate::policy::acl::{self, Acl};
 use crate::policy::ranges::Ranges;
-use crate::policy::{Policy, PolicyParts};
+use crate::policy::{Policy, PolicyParts, Sources};
 
 use super::Process;
 use super::descriptors::Descriptors;
@@ -127,13 +127,14 @@ fn policy(config: &Config, acl: Option<Acl>, own_port: u16) -> Policy {
     for warning in ranges.shadowed() {
         log::warn!("{warning}");
     }
-    Policy::new(PolicyParts {
+    let policy = Policy::new(PolicyParts {
         acl,
         ranges,
         password: config.password.clone(),
         allow_missing_role: config.allow_missing_role,
         network: config.network,
-    })
+    });
+    policy.with_sources(Sources::new(&config.roles_by_source))
 }
 
 fn connections_max(config: &Config, descriptors: Descriptors) -> usize {
@@ -155,11 +156,7 @@ fn say_start(config: &Config, address: SocketAddr, shared: &Shared) {
         AclSource::BuiltIn => "built-in".to_owned(),
         AclSource::Absent => "none".to_owned(),
     };
-    let identification = match (&config.password, config.allow_missing_role) {
-        (Some(_), false) => "password",
-        (Some(_), true) => "password or none",
-        (None, _) => "none",
-    };
+    let identification = identification(config);
     log::info!(
         "smokescreen {} listens on {address}, log level: {}, egress ACL: {acl_source}, identification: {identification}, \
          descriptors: {}, connections: {connections_max} at most, each tunnel takes two \
@@ -178,14 +175,33 @@ fn say_start(config: &Config, address: SocketAddr, shared: &Shared) {
         }
         Some(_) => {}
     }
-    if let Some(acl) = acl {
-        let warning = files::services_without_clients(acl, config.password.is_some());
-        warning.into_iter().for_each(Line::log);
-    }
-    if config.allow_missing_role && config.password.is_none() {
+    let warning = files::services_without_clients(&shared.policy, config.client_certificates);
+    warning.into_iter().for_each(Line::log);
+    if ways(config).is_empty() {
         log::warn!("Clients are not identified (--allow-missing-role): whoever reaches the port may use it");
     }
     if config.exit_timeout < Duration::from_secs(1) {
         log::warn!("--exit-timeout is below one second: tunnels are cut almost at once on shutdown");
     }
+}
+
+/// The ways by which clients are told apart.
+fn ways(config: &Config) -> Vec<&'static str> {
+    let ways = [
+        (config.client_certificates, "certificate"),
+        (!config.roles_by_source.is_empty(), "source address"),
+        (config.password.is_some(), "password"),
+    ];
+    ways.iter()
+        .filter(|(is_there, _)| *is_there)
+        .map(|(_, way)| *way)
+        .collect()
+}
+
+fn identification(config: &Config) -> String {
+    let mut ways = ways(config).join(", ");
+    if config.allow_missing_role {
+        ways.push_str(if ways.is_empty() { "none" } else { " or none" });
+    }
+    ways
 }

@@ -165,7 +165,9 @@ impl Loop {
                 ..Ready::default()
             };
             let client = core.wires.insert(Transport::Tcp(stream), ready, owner)?;
-            Ok::<_, io::Error>(Box::new(Conn::new(id, client, peer, now)))
+            let mut conn = Box::new(Conn::new(id, client, peer, now));
+            conn.recognise(&core.world.policy);
+            Ok::<_, io::Error>(conn)
         });
         match made {
             // Who comes may be replaced, or replace others, by what is known of all of them.

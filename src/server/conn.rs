@@ -13,7 +13,7 @@ use crate::io::deadlines::Filed;
 use crate::io::pump;
 use crate::io::token::{ConnId, WireId};
 use crate::net::ClientKey;
-use crate::policy::Verified;
+use crate::policy::{Policy, Verified};
 use crate::session::{Action, Close, Input, Session, Settings};
 
 use super::allowance::Allowance;
@@ -83,7 +83,12 @@ impl<P: Ports> Conn<P> {
         }
     }
 
-    /// Has none of its requests passed *who is asking*?
+    /// The client is taken under this policy, which may know it by its address.
+    pub fn recognise(&mut self, policy: &Policy) {
+        self.session.recognise(policy);
+    }
+
+    /// Does nobody know who it is?
     pub fn is_stranger(&self) -> bool {
         self.session.is_stranger()
     }

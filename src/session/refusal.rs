@@ -224,7 +224,7 @@ impl Refusal {
                 Some("the proxy's password, as in http://any:PASSWORD@PROXY")
             }
             Refusal::Unidentified(Refused::Wrong) => Some("the password that PROXY_PASSWORD holds"),
-            Refusal::Unidentified(Refused::Unasked) => Some("--allow-missing-role"),
+            Refusal::Unidentified(Refused::Unasked) => Some("roles_by_source, or --allow-missing-role"),
             Refusal::UseConnect => Some("CONNECT"),
             Refusal::Unavailable(Lacking::Mitm) => Some("take the host out of mitm_domains"),
             Refusal::Unavailable(Lacking::ClientProxy) => Some("leave the field X-Upstream-Https-Proxy out"),

@@ -4,6 +4,8 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::policy::{Asker, Policy};
+
 use super::front::Front;
 
 /// How long a response may take to begin once its client has sent a FIN.
@@ -26,7 +28,7 @@ pub(super) struct Shared {
     pub(super) seq: u32,
     /// No further requests are taken.
     pub(super) draining: bool,
-    /// None of its requests has passed *who is asking*.
+    /// Nobody knows who it is: neither by its certificate or address nor by a request.
     pub(super) is_stranger: bool,
     /// How many of its requests were refused since one last did.
     refusals: u8,
@@ -45,6 +47,21 @@ impl Shared {
             is_stranger: true,
             refusals: 0,
             fin_at: None,
+        }
+    }
+
+    /// What is known of the client beside what its requests say. There are no certificates yet.
+    pub(super) fn asker(&self) -> Asker<'_> {
+        Asker {
+            address: self.client.ip(),
+            certificate: None,
+        }
+    }
+
+    /// Whoever is known by certificate or address is no stranger, before the first request.
+    pub(super) fn recognise(&mut self, policy: &Policy) {
+        if policy.recognises(&self.asker()) {
+            self.note_known();
         }
     }
 

@@ -153,8 +153,14 @@ fn bad_files() {
             &["support_proxy_protocol: not available in this version"],
         ),
         (
-            "roles_by_source: [{cidr: 10.0.0.0/8, role: web}]\n",
-            &["roles_by_source: not available"],
+            "support_proxy_protocol: true\nroles_by_source: [{cidr: 10.0.0.0/8, role: web}]\n",
+            &[
+                "line 2, column 19: roles_by_source: with --proxy-protocol, --proxy-protocol-from is needed too",
+            ],
+        ),
+        (
+            "support_proxy_protocol: true\nproxy_protocol_from: [10.0.0.0/8]\nroles_by_source: [{cidr: 10.0.0.0/8, role: web}]\n",
+            &["not available in this version"],
         ),
         (
             "roles_by_source:\n- {cidr: 10.0.0.1, role: a}\n- {cidr: 10.0.0.1/32, role: b}\n",
