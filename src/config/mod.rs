@@ -116,6 +116,8 @@ pub struct Config {
     pub log_format: Format,
     /// Least important lines to log: `--log-level`, or what counts of `RUST_LOG`, else info.
     pub log_levels: Levels,
+    /// Where users and the hashes of their passwords are.
+    pub users_file: Option<PathBuf>,
     /// Roles of client addresses, each range once.
     pub roles_by_source: Vec<SourceRole>,
     /// Certificates of clients are verified, and may name any role.
@@ -234,6 +236,7 @@ fn build(
         transport_max_idle_conns_per_host: settings.value(TRANSPORT_MAX_IDLE_CONNS_PER_HOST)?,
         log_format: settings.value(LOG_FORMAT)?,
         log_levels,
+        users_file: settings.optional(USERS_FILE)?,
         roles_by_source: settings.list(ROLES_BY_SOURCE)?,
         client_certificates: settings.is_given(TLS_CLIENT_CA_FILE.row()),
         password,

@@ -1,10 +1,11 @@
 //! Who is asking: the role that certificate, credentials and address name together. How credentials are compared is
-//! `auth`'s business, which range has which role `sources`'.
+//! `auth`'s and `users`' business, which range has which role `sources`'.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::question::AtOnce;
+use super::users::Users;
 use super::{
     AUTHED, Asker, Credentials, Policy, Question, Refused, Role, Sources, Unidentified, Verified, Verify,
 };
@@ -25,6 +26,17 @@ impl Policy {
     pub fn verified_by(self, verifier: Arc<dyn Verify>) -> Policy {
         let verifier = Some(verifier);
         Policy { verifier, ..self }
+    }
+
+    /// The same policy with these users.
+    #[must_use]
+    pub fn with_users(self, users: Users) -> Policy {
+        let users = Arc::new(users);
+        let verifying = Arc::clone(&users);
+        Policy {
+            users: Some(users),
+            ..self.verified_by(verifying)
+        }
     }
 
     /// The same policy with roles for client addresses.

@@ -16,6 +16,7 @@ mod question;
 pub mod ranges;
 pub mod rates;
 mod sources;
+pub mod users;
 mod vetted;
 mod words;
 
@@ -32,6 +33,7 @@ pub use self::place::Place;
 pub use self::question::{AtOnce, Interest, Question, Unable, Verified, Verify};
 use self::ranges::Ranges;
 pub use self::sources::{SourceRole, Sources};
+use self::users::Users;
 pub use self::vetted::{VETTED_MAX, Vetted, VettedList};
 pub use self::words::{
     Ask, Asker, Credentials, Decision, Denied, Grounds, Refused, Role, Route, Unidentified,
@@ -74,6 +76,7 @@ pub struct Policy {
     acl: Option<Arc<Acl>>,
     password: Option<Password>,
     verifier: Option<Arc<dyn Verify>>,
+    users: Option<Arc<Users>>,
     sources: Option<Arc<Sources>>,
     fixed: Arc<Fixed>,
 }
@@ -106,6 +109,7 @@ impl Policy {
             acl: acl.map(Arc::new),
             password,
             verifier: None,
+            users: None,
             sources: None,
             fixed: Arc::new(fixed),
         }
@@ -118,9 +122,15 @@ impl Policy {
             acl: acl.map(Arc::new).or_else(|| self.acl.clone()),
             password: password.or_else(|| self.password.clone()),
             verifier: self.verifier.clone(),
+            users: self.users.clone(),
             sources: self.sources.clone(),
             fixed: self.fixed.clone(),
         }
+    }
+
+    /// The users of the users file, if there is one.
+    pub fn users(&self) -> Option<&Users> {
+        self.users.as_deref()
     }
 
     /// Is there a proxy password?

@@ -1,5 +1,5 @@
-//! What SIGHUP reads again: the ACL and the password file. Both are read before either counts, and neither waits for
-//! another reason than its length. Warns of what opens, and of services that no client can be. When it is read, and what
+//! What SIGHUP reads again: the ACL, the password file and the users file. All are read before one counts, and none waits
+//! for another reason than its length. Warns of what opens, and of services that no client can be. When it is read, and what
 //! becomes of it, is `reload`'s business.
 
 use std::fmt::Display;
@@ -14,6 +14,8 @@ use crate::io::regular_file;
 use crate::policy::Policy;
 use crate::policy::acl::{self, Acl, Action};
 use crate::policy::auth::Password;
+
+use super::users_file;
 
 /// How many services are named in a warning.
 const SERVICES_NAMED_MAX: usize = 20;
@@ -46,6 +48,7 @@ pub(super) struct Files {
     acl: Option<PathBuf>,
     disabled_actions: Vec<Action>,
     password: Option<PasswordFile>,
+    users: Option<PathBuf>,
     /// Any role may be named by a certificate.
     by_certificate: bool,
 }
@@ -60,6 +63,7 @@ impl Files {
             },
             disabled_actions: config.disable_acl_policy_actions.clone(),
             password: config.password_file.clone(),
+            users: config.users_file.clone(),
             by_certificate: config.client_certificates,
         }
     }
@@ -69,9 +73,10 @@ impl Files {
     /// # Errors
     /// The first that is wrong with one of them, or that there is none.
     pub(super) fn read(&self, present: &Policy) -> Result<Fresh, String> {
-        if self.acl.is_none() && self.password.is_none() {
+        if self.acl.is_none() && self.password.is_none() && self.users.is_none() {
             return Err(
-                "there is no file to read again: neither --egress-acl-file nor PROXY_PASSWORD_FILE is set"
+                "there is no file to read again: none of --egress-acl-file, --users-file and \
+                 PROXY_PASSWORD_FILE is set"
                     .into(),
             );
         }
@@ -80,23 +85,35 @@ impl Files {
             .map(|path| acl_again(path, &self.disabled_actions))
             .transpose()?;
         let password = self.password.as_ref().map(password_again).transpose()?;
+        let users = self.users.as_deref().map(users_file::again).transpose()?;
         let mut lines = Vec::new();
         if let (Some(path), Some(next)) = (&self.acl, &acl) {
             say_difference(path, present, next, &mut lines);
         }
         if let Some(next) = &password {
-            let word = if present.has_password(next) {
-                "the same"
-            } else {
-                "another one"
-            };
-            let text = format!("The proxy password was read again from PROXY_PASSWORD_FILE: it is {word}");
+            lines.push(password_line(present, next));
+        }
+        if let (Some(path), Some(next)) = (&self.users, &users) {
+            let text = users_file::difference(path, present.users(), next);
             lines.push(Line::new(Level::Info, text));
         }
-        let policy = present.renewed(acl, password);
+        let mut policy = present.renewed(acl, password);
+        if let Some(users) = users {
+            policy = policy.with_users(users);
+        }
         lines.extend(services_without_clients(&policy, self.by_certificate));
         Ok(Fresh { policy, lines })
     }
+}
+
+fn password_line(present: &Policy, next: &Password) -> Line {
+    let word = if present.has_password(next) {
+        "the same"
+    } else {
+        "another one"
+    };
+    let text = format!("The proxy password was read again from PROXY_PASSWORD_FILE: it is {word}");
+    Line::new(Level::Info, text)
 }
 
 /// Reads an ACL from whatever stands at the path: at start a pipe does no harm.
@@ -187,6 +204,7 @@ fn ways_to_a_role(policy: &Policy) -> String {
             policy.asks_for_password(),
             "whoever gives the proxy password is 'authed'",
         ),
+        (policy.users().is_some(), "users of --users-file have their names"),
         (
             policy.has_sources(),
             "client addresses have the roles of roles_by_source",

@@ -12,6 +12,7 @@ mod loops;
 mod reload;
 mod shared;
 mod start;
+mod users_file;
 
 use std::io;
 use std::sync::Arc;

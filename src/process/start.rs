@@ -18,6 +18,7 @@ use crate::io::token::Source;
 use crate::log::{FLUSH_TIMEOUT, Logger};
 use crate::policy::acl::{self, Acl};
 use crate::policy::ranges::Ranges;
+use crate::policy::users::Users;
 use crate::policy::{Policy, PolicyParts, Sources};
 
 use super::Process;
@@ -26,7 +27,7 @@ use super::exit::Exit;
 use super::files::{Files, Line};
 use super::reload::Reload;
 use super::shared::Shared;
-use super::{files, loops};
+use super::{files, loops, users_file};
 
 /// Why the program does not start.
 #[derive(Debug)]
@@ -59,6 +60,8 @@ impl StartError {
 /// A configuration that can't be served (the ACL is read here), or an address that can't be bound.
 pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
     let acl = read_acl(config)?;
+    let users = config.users_file.as_deref().map(users_file::at_start).transpose();
+    let users = users.map_err(StartError::config)?;
     // Reading takes several times what is kept of a long ACL.
     heap::trim();
     let descriptors = Descriptors::of(raise_nofile());
@@ -77,7 +80,7 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
 
     let address = acceptor.local_addr();
     let shared = Shared {
-        policy: Arc::new(policy(config, acl, address.port())),
+        policy: Arc::new(policy(config, acl, users, address.port())),
         logger: logger.clone(),
         descriptors,
         connections_max,
@@ -121,7 +124,7 @@ fn read_acl(config: &Config) -> Result<Option<Acl>, StartError> {
     }
 }
 
-fn policy(config: &Config, acl: Option<Acl>, own_port: u16) -> Policy {
+fn policy(config: &Config, acl: Option<Acl>, users: Option<Users>, own_port: u16) -> Policy {
     let (allow, deny) = (config.allow.clone(), config.deny.clone());
     let ranges = Ranges::new(allow, deny, config.unsafe_allow_private_ranges, vec![own_port]);
     for warning in ranges.shadowed() {
@@ -134,7 +137,11 @@ fn policy(config: &Config, acl: Option<Acl>, own_port: u16) -> Policy {
         allow_missing_role: config.allow_missing_role,
         network: config.network,
     });
-    policy.with_sources(Sources::new(&config.roles_by_source))
+    let policy = policy.with_sources(Sources::new(&config.roles_by_source));
+    match users {
+        Some(users) => policy.with_users(users),
+        None => policy,
+    }
 }
 
 fn connections_max(config: &Config, descriptors: Descriptors) -> usize {
@@ -189,6 +196,7 @@ fn say_start(config: &Config, address: SocketAddr, shared: &Shared) {
 fn ways(config: &Config) -> Vec<&'static str> {
     let ways = [
         (config.client_certificates, "certificate"),
+        (config.users_file.is_some(), "users file"),
         (!config.roles_by_source.is_empty(), "source address"),
         (config.password.is_some(), "password"),
     ];

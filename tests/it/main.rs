@@ -41,6 +41,7 @@ mod startup;
 mod strangers;
 mod support;
 mod upgrades;
+mod users;
 
 use std::process::ExitCode;
 
@@ -79,6 +80,7 @@ fn all_cases() -> Vec<Case> {
         kept::cases(),
         spellings::cases(),
         upgrades::cases(),
+        users::cases(),
         smuggling::cases(),
         smuggling_origins::cases(),
         smuggling_responses::cases(),

@@ -152,7 +152,7 @@ pub(in crate::config) const TLS_ROLE_FROM: Opt<Option<String>> = word(
 .not_built(SwitchedOnBy::Presence);
 
 pub(in crate::config) const USERS_FILE: Opt<Option<PathBuf>> =
-    file("users-file", "file with user names and password hashes").not_built(SwitchedOnBy::Presence);
+    file("users-file", "file with user names and password hashes");
 
 pub(in crate::config) const ROLES_BY_SOURCE: Opt<Vec<SourceRole>> = source_roles(
     "roles_by_source",
