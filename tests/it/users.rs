@@ -233,7 +233,7 @@ fn missing_roles_may_be_allowed_beside_users_and_sources() {
 
 /// Ten at once, each of which takes a thread for as long as a hash takes; the other address has a thread left.
 fn wrong_guesses_of_one_address_do_not_delay_another() {
-    let users = format!("slow:{SLOW}\nalice:{BCRYPT}\n");
+    let users = format!("slow:{SLOW}\nalice:{BCRYPT}\nbob:{SHA}\n");
     let (proxy, origin) = (with_users(&users).start(), Origin::fixed("in"));
     let wrong = request("GET", &origin.url("/"), &(basic("slow", "wrong") + "\r\n"));
     let guess = |_| {
@@ -250,9 +250,13 @@ fn wrong_guesses_of_one_address_do_not_delay_another() {
     last.patience(Duration::from_millis(1));
     assert_eq!(last.fill(), Err(End::Silence), "it is not compared yet");
     assert_challenged(&guessers[0].response());
-    // Those who go away cost nothing any more, and whoever comes next from that address need not wait for them.
-    drop((guessers, last));
+    // Who was verified is not asked about any more, from wherever; and who goes away is not waited for.
     assert_eq!(ask_from("127.0.0.2", &proxy, &right).status, 200);
+    last.patience(Duration::from_millis(1));
+    assert_eq!(last.fill(), Err(End::Silence), "it is not compared yet");
+    drop((guessers, last));
+    let behind = request("GET", &origin.url("/"), &(basic("bob", SECRET) + "\r\n"));
+    assert_eq!(ask_from("127.0.0.2", &proxy, &behind).status, 200);
 }
 
 /// Whoever asks more than there is room for is told to come again; others are not.
