@@ -14,7 +14,7 @@ use super::table::clients::{
 };
 use super::table::destinations::{MITM_CA_CERT_FILE, MITM_CA_KEY_FILE};
 use super::table::operation::{MAX_REQUEST_BURST, MAX_REQUEST_RATE};
-use super::values::{Kind, Value, source};
+use super::values::{Kind, Value};
 
 /// Checks everything that takes more than one value to see.
 pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
@@ -23,6 +23,7 @@ pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
     senders_send_something(settings)?;
     burst_exceeds_rate(settings)?;
     sources_are_distinct(settings)?;
+    senders_of_sources_are_known(settings)?;
     for row in options().filter(|row| row.kind == Kind::File) {
         settings.all(row).iter().try_for_each(readable)?;
     }
@@ -106,13 +107,28 @@ fn burst_exceeds_rate(settings: &Settings) -> Result<(), ConfigError> {
 fn sources_are_distinct(settings: &Settings) -> Result<(), ConfigError> {
     let mut seen = HashSet::new();
     for given in settings.all(ROLES_BY_SOURCE.row()) {
-        if source(&given.text).is_some_and(|range| !seen.insert(range)) {
+        if let Value::SourceRole(source) = &given.value
+            && !seen.insert(source.range)
+        {
             let (range, _) = given.text.split_once(": ").unwrap_or_default();
             let words = format!("the range {} stands here a second time", quoted(range));
             return Err(ConfigError::at(&given.source, words));
         }
     }
     Ok(())
+}
+
+/// Whoever may send a PROXY header may claim any address, and its role with it.
+fn senders_of_sources_are_known(settings: &Settings) -> Result<(), ConfigError> {
+    let with_headers = settings.value(PROXY_PROTOCOL)?;
+    match settings.one(ROLES_BY_SOURCE.row()) {
+        Some(given) if with_headers && !settings.is_given(PROXY_PROTOCOL_FROM.row()) => {
+            let (option, from) = (PROXY_PROTOCOL.row().label(), PROXY_PROTOCOL_FROM.row().label());
+            let words = format!("with {option}, {from} is needed too: anybody else could claim any address");
+            Err(ConfigError::at(&given.source, words))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A file that cannot be read is named before anything is bound.

@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use crate::log::{Format, Levels};
 pub use crate::net::{Network, Networks};
+use crate::policy::SourceRole;
 use crate::policy::acl::Action;
 use crate::policy::auth::Password;
 use crate::policy::ranges::PlacedRule;
@@ -138,6 +139,12 @@ pub struct Config {
     pub log_format: Format,
     /// Least important lines to log: `--log-level`, or what counts of `RUST_LOG`, else info.
     pub log_levels: Levels,
+    /// Where users and the hashes of their passwords are.
+    pub users_file: Option<PathBuf>,
+    /// Roles of client addresses, each range once.
+    pub roles_by_source: Vec<SourceRole>,
+    /// Certificates of clients are verified, and may name any role.
+    pub client_certificates: bool,
     /// What clients must send; `None` only where something else identifies them or nothing has to.
     pub password: Option<Password>,
     /// Where the password was read, if from a file: to be read again.
@@ -255,6 +262,9 @@ fn build(
         transport_max_idle_conns_per_host: settings.value(TRANSPORT_MAX_IDLE_CONNS_PER_HOST)?,
         log_format: settings.value(LOG_FORMAT)?,
         log_levels,
+        users_file: settings.optional(USERS_FILE)?,
+        roles_by_source: settings.list(ROLES_BY_SOURCE)?,
+        client_certificates: settings.is_given(TLS_CLIENT_CA_FILE.row()),
         password,
         password_file,
     })

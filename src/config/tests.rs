@@ -261,6 +261,27 @@ fn the_acl_is_built_in_only_with_a_password() {
 }
 
 #[test]
+fn each_way_to_a_role_is_identification_and_only_the_password_brings_an_acl() {
+    let users = tempfile::NamedTempFile::new().unwrap();
+    let path = users.path().to_str().unwrap();
+    let config = self::config(&["--users-file", path], &[("PROXY_PASSWORD", "")], "");
+    assert_eq!(config.users_file.as_deref(), Some(users.path()));
+    assert_eq!(config.acl, AclSource::Absent);
+    let file = "roles_by_source: [{cidr: 10.1.0.0/16, role: ci}, {cidr: '::1', role: local}]\n";
+    let config = self::config(&[], &[("PROXY_PASSWORD", "")], file);
+    let sources: Vec<String> = config
+        .roles_by_source
+        .iter()
+        .map(|source| format!("{} {}", source.range, source.role))
+        .collect();
+    assert_eq!(sources, ["10.1.0.0/16 ci", "::1 local"]);
+    assert_eq!(config.acl, AclSource::Absent);
+    let config = self::config(&["--users-file", path], &[], file);
+    assert!(config.password.is_some() && config.acl == AclSource::BuiltIn);
+    assert!(start_with(&[], &[], "roles_by_source: []\n").is_err());
+}
+
+#[test]
 fn without_identification_there_is_no_start() {
     let error = start_with(&[], &[], "").unwrap_err();
     for words in [

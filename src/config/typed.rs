@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::policy::SourceRole;
 use crate::policy::ranges::PlacedRule;
 
 use super::row::{OptionRow, Places, SwitchedOnBy};
@@ -67,7 +68,7 @@ kinds! {
     file_mode: Kind::FileMode => Option<u32>;
     proxy_url: Kind::ProxyUrl => Option<String>;
     url_path: Kind::UrlPath => Option<String>;
-    source_roles: Kind::SourceRoles => Vec<String>;
+    source_roles: Kind::SourceRoles => Vec<SourceRole>;
 }
 
 pub(super) const fn count_from(
@@ -202,6 +203,7 @@ taken_out! {
     Value::Number(number) => usize::try_from(*number).ok(), usize;
     Value::Fraction(number) => Some(*number), f64;
     Value::Socket(address) => Some(*address), SocketAddr;
+    Value::SourceRole(source) => Some(source.clone()), SourceRole;
     Value::Text(text) => Some(text.clone()), String;
     Value::Text(path) => Some(PathBuf::from(path)), PathBuf;
 }

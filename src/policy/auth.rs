@@ -1,6 +1,6 @@
 //! The proxy password: reads `Proxy-Authorization: Basic` (RFC 7617) and compares in constant time.
 //!
-//! It knows no users, roles or files; who gets which role is decided in `policy`.
+//! It knows no users, roles or files; who gets which role is decided in `identity`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,32 +30,7 @@ impl Password {
     /// empty, but the colon after it must be there. The scheme's name is case-insensitive (RFC 9110, 11.1),
     /// base64 is read strictly: standard alphabet, canonical padding, nothing behind it.
     pub fn accepts(&self, field: &[u8]) -> bool {
-        let Some(encoded) = basic(field) else {
-            return false;
-        };
-        // Room for all of it at once: a buffer that grows would leave copies behind.
-        let bytes = base64::decoded_len_estimate(encoded.len());
-        match [0; ON_STACK_BYTES_MAX].get_mut(..bytes) {
-            Some(room) => self.is_in(encoded, room),
-            None => self.is_in(encoded, &mut vec![0; bytes]),
-        }
-    }
-
-    /// Do these base64 credentials hold it? `decoded` has room for them, and is wiped.
-    fn is_in(&self, encoded: &[u8], decoded: &mut [u8]) -> bool {
-        let accepted = STANDARD
-            .decode_slice(encoded, decoded)
-            .is_ok_and(|length| self.is_password_of(within(decoded, ..length)));
-        decoded.zeroize();
-        accepted
-    }
-
-    fn is_password_of(&self, credentials: &[u8]) -> bool {
-        let mut parts = credentials.splitn(2, |&byte| byte == b':');
-        match (parts.next(), parts.next()) {
-            (Some(_user), Some(password)) => self.equals(password),
-            _ => false,
-        }
+        with_basic(field, |_user, password| self.equals(password)).unwrap_or(false)
     }
 
     /// Takes the same time for every wrong password, whatever its length and however much of it is right.
@@ -79,6 +54,29 @@ impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Password(hidden)")
     }
+}
+
+/// Hands on the user name and the password that the value of a `Proxy-Authorization` field holds, in memory that is wiped
+/// afterwards; nothing, where it holds none.
+pub(super) fn with_basic<R>(field: &[u8], read: impl FnOnce(&[u8], &[u8]) -> R) -> Option<R> {
+    let encoded = basic(field)?;
+    // Room for all of it at once: a buffer that grows would leave copies behind.
+    let bytes = base64::decoded_len_estimate(encoded.len());
+    match [0; ON_STACK_BYTES_MAX].get_mut(..bytes) {
+        Some(room) => with_decoded(encoded, room, read),
+        None => with_decoded(encoded, &mut vec![0; bytes], read),
+    }
+}
+
+/// `room` is large enough for what base64 holds, and is wiped.
+fn with_decoded<R>(encoded: &[u8], room: &mut [u8], read: impl FnOnce(&[u8], &[u8]) -> R) -> Option<R> {
+    let length = STANDARD.decode_slice(encoded, room).ok();
+    let result = length.and_then(|length| {
+        let mut parts = within(room, ..length).splitn(2, |&byte| byte == b':');
+        Some(read(parts.next()?, parts.next()?))
+    });
+    room.zeroize();
+    result
 }
 
 /// The base64 part of a `Basic` field value.

@@ -1,7 +1,7 @@
 //! Who may go where: the only place where a request is allowed, and where an address is vetted.
 //!
-//! Pure: no sockets, files, clock or threads. Here is what a [`Policy`] is made of and who is asking; the two proofs
-//! are made in files of their own: whoever holds an [`Allowed`] went through [`Policy::decide`], whoever holds a
+//! Pure: no sockets, files, clock or threads. Here is what a [`Policy`] is made of; who is asking is found out in
+//! `identity`, and the two proofs are made in files of their own: whoever holds an [`Allowed`] went through [`Policy::decide`], whoever holds a
 //! [`Vetted`] went through [`Policy::vet`].
 
 pub mod acl;
@@ -10,10 +10,13 @@ pub mod auth;
 mod code;
 mod explain;
 pub mod glob;
+mod identity;
 mod place;
 mod question;
 pub mod ranges;
 pub mod rates;
+mod sources;
+pub mod users;
 mod vetted;
 mod words;
 
@@ -27,10 +30,14 @@ use self::auth::Password;
 pub use self::code::Code;
 pub use self::explain::{AddressExplained, Explanation};
 pub use self::place::Place;
-pub use self::question::{Question, Verified, Verify};
+pub use self::question::{AtOnce, Interest, Question, Unable, Verified, Verify};
 use self::ranges::Ranges;
+pub use self::sources::{SourceRole, Sources};
+use self::users::Users;
 pub use self::vetted::{VETTED_MAX, Vetted, VettedList};
-pub use self::words::{Ask, Credentials, Decision, Denied, Grounds, Refused, Role, Route, Unidentified};
+pub use self::words::{
+    Ask, Asker, Credentials, Decision, Denied, Grounds, Refused, Role, Route, Unidentified,
+};
 
 /// The role of a client that gave the proxy password.
 pub const AUTHED: &str = "authed";
@@ -69,6 +76,8 @@ pub struct Policy {
     acl: Option<Arc<Acl>>,
     password: Option<Password>,
     verifier: Option<Arc<dyn Verify>>,
+    users: Option<Arc<Users>>,
+    sources: Option<Arc<Sources>>,
     fixed: Arc<Fixed>,
 }
 
@@ -100,6 +109,8 @@ impl Policy {
             acl: acl.map(Arc::new),
             password,
             verifier: None,
+            users: None,
+            sources: None,
             fixed: Arc::new(fixed),
         }
     }
@@ -111,18 +122,18 @@ impl Policy {
             acl: acl.map(Arc::new).or_else(|| self.acl.clone()),
             password: password.or_else(|| self.password.clone()),
             verifier: self.verifier.clone(),
+            users: self.users.clone(),
+            sources: self.sources.clone(),
             fixed: self.fixed.clone(),
         }
     }
 
-    /// The same policy with somebody to ask whether credentials are right that are not the password.
-    #[must_use]
-    pub fn verified_by(self, verifier: Arc<dyn Verify>) -> Policy {
-        let verifier = Some(verifier);
-        Policy { verifier, ..self }
+    /// The users of the users file, if there is one.
+    pub fn users(&self) -> Option<&Users> {
+        self.users.as_deref()
     }
 
-    /// Must clients give a password?
+    /// Is there a proxy password?
     pub fn asks_for_password(&self) -> bool {
         self.password.is_some()
     }
@@ -135,44 +146,6 @@ impl Policy {
     /// The ACL, if there is one.
     pub fn acl(&self) -> Option<&Acl> {
         self.acl.as_deref()
-    }
-
-    /// Says who is asking. Does not depend on an ACL being there. `verified` is the answer to the question that it asked
-    /// before about the same credentials, if it did; one that another policy asked for counts for nothing.
-    ///
-    /// # Errors
-    /// [`Refused`] for wrong or several credentials, and for absent ones unless a missing role is allowed. Where nothing
-    /// is configured to check against, given credentials count as absent. [`Unidentified::Asks`] where that takes longer
-    /// than others may wait.
-    pub fn authenticate(
-        &self,
-        given: Credentials<'_>,
-        verified: Option<&Verified>,
-    ) -> Result<Role, Unidentified> {
-        let refused = match (given, &self.password, &self.verifier) {
-            (Credentials::Given(field), Some(password), _) if password.accepts(field) => {
-                return Ok(self.authed());
-            }
-            (Credentials::Given(field), _, Some(verifier)) => {
-                match verified.and_then(|answer| answer.by(verifier)) {
-                    Some(true) => return Ok(self.authed()),
-                    Some(false) => Refused::Wrong,
-                    None => return Err(Unidentified::Asks(Question::new(Arc::clone(verifier), field))),
-                }
-            }
-            (Credentials::Given(_), Some(_), None) => Refused::Wrong,
-            (Credentials::Several, Some(_), _) | (Credentials::Several, _, Some(_)) => Refused::Wrong,
-            (Credentials::Absent, ..) | (_, None, None) if self.fixed.allow_missing_role => {
-                return Ok(Role::Missing);
-            }
-            (Credentials::Absent, None, None) | (_, None, None) => Refused::Unasked,
-            (Credentials::Absent, ..) => Refused::Missing,
-        };
-        Err(Unidentified::Refused(refused))
-    }
-
-    fn authed(&self) -> Role {
-        Role::Named(self.fixed.authed.clone())
     }
 }
 

@@ -3,9 +3,6 @@
 use std::cell::Cell;
 use std::net::IpAddr;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use crate::net::{Scheme, Target};
 
 use super::*;
@@ -73,64 +70,6 @@ fn denial(address: &str, rule: &str) -> Result<Vec<String>, String> {
     Err(format!(
         "The destination address ({address}) was denied by rule 'Deny: {rule}'. destination address was denied by rule, see error"
     ))
-}
-
-fn basic(password: &str) -> String {
-    format!("Basic {}", STANDARD.encode(format!("u:{password}")))
-}
-
-/// Who is asking, where that is known at once.
-#[track_caller]
-fn authenticated(
-    policy: &Policy,
-    given: Credentials<'_>,
-    verified: Option<&Verified>,
-) -> Result<Role, Refused> {
-    policy.authenticate(given, verified).map_err(|error| match error {
-        Unidentified::Refused(refused) => refused,
-        Unidentified::Asks(question) => panic!("{question:?}"),
-    })
-}
-
-#[test]
-fn who_is_asking() {
-    let (right, wrong) = (basic(PASSWORD), basic("wrong"));
-    let given = [
-        Credentials::Given(right.as_bytes()),
-        Credentials::Given(wrong.as_bytes()),
-        Credentials::Several,
-        Credentials::Absent,
-    ];
-    let (named, nobody) = (Ok(authed()), Ok(Role::Missing));
-    let (wrong_ones, none, unasked) = (Err(Refused::Wrong), Err(Refused::Missing), Err(Refused::Unasked));
-    for (with_password, allow_missing_role, expected) in [
-        (true, false, [&named, &wrong_ones, &wrong_ones, &none]),
-        (true, true, [&named, &wrong_ones, &wrong_ones, &nobody]),
-        (false, true, [&nobody, &nobody, &nobody, &nobody]),
-        (false, false, [&unasked, &unasked, &unasked, &unasked]),
-    ] {
-        let password = Password::new(if with_password { PASSWORD } else { "" });
-        // With an ACL and without: it must make no difference.
-        for acl in [None, Some(acl::BUILT_IN)] {
-            let policy = Policy::new(PolicyParts {
-                password: password_again(&password),
-                allow_missing_role,
-                ..parts(acl)
-            });
-            for (given, expected) in given.into_iter().zip(expected) {
-                assert_eq!(
-                    authenticated(&policy, given, None),
-                    *expected,
-                    "{with_password} {allow_missing_role} {given:?}"
-                );
-            }
-        }
-    }
-}
-
-/// A password can't be copied, on purpose.
-fn password_again(password: &Option<Password>) -> Option<Password> {
-    password.as_ref().and_then(|_| Password::new(PASSWORD))
 }
 
 #[test]
@@ -215,15 +154,17 @@ fn a_reload_changes_the_acl_and_nothing_else() {
     assert!(before.acl().is_none() && after.acl().is_some());
     assert!(before.decide(&authed(), target("a.test"), TUNNEL).is_ok());
     assert!(after.decide(&authed(), target("a.test"), TUNNEL).is_err());
-    let right = basic(PASSWORD);
-    assert_eq!(
-        authenticated(&after, Credentials::Given(right.as_bytes()), None),
-        Ok(authed())
+    let asker = Asker {
+        address: Some([192, 0, 2, 1].into()),
+        certificate: None,
+    };
+    let right = Credentials::Given(b"Basic dTpzM2NyM3QtUGE1NTp3b3Jk");
+    assert!(
+        after
+            .authenticate(right, None, &asker)
+            .is_ok_and(|role| role == authed())
     );
-    assert_eq!(
-        authenticated(&after, Credentials::Absent, None),
-        Err(Refused::Missing)
-    );
+    assert!(after.authenticate(Credentials::Absent, None, &asker).is_err());
 }
 
 #[test]
@@ -405,44 +346,4 @@ fn whose_an_address_is_is_asked_only_on_our_ports() {
         denial("44.1.2.3", "Self Connection")
     );
     assert_eq!(asked.get(), 2);
-}
-
-#[test]
-fn what_takes_long_to_compare_is_asked_about_once_and_only_that() {
-    struct Right;
-    impl Verify for Right {
-        fn is_right(&self, field: &[u8]) -> bool {
-            field == b"right"
-        }
-    }
-    for password in [None, Password::new(PASSWORD)] {
-        let parts = PolicyParts {
-            password,
-            ..parts(None)
-        };
-        let policy = Policy::new(parts).verified_by(Arc::new(Right));
-        let renewed = policy.renewed(None, None);
-        for policy in [&policy, &renewed] {
-            for (field, right) in [("right", true), ("wrong", false)] {
-                let given = Credentials::Given(field.as_bytes());
-                let Err(Unidentified::Asks(question)) = policy.authenticate(given, None) else {
-                    panic!("{field} is not asked about");
-                };
-                assert!(!format!("{question:?}").contains(field));
-                let verified = question.answer();
-                let expected = if right { Ok(authed()) } else { Err(Refused::Wrong) };
-                assert_eq!(authenticated(policy, given, Some(&verified)), expected);
-                // What another said is no answer.
-                let other = policy.clone().verified_by(Arc::new(Right));
-                assert!(matches!(
-                    other.authenticate(given, Some(&verified)),
-                    Err(Unidentified::Asks(_))
-                ));
-            }
-            let several = authenticated(policy, Credentials::Several, None);
-            assert_eq!(several, Err(Refused::Wrong));
-            let absent = authenticated(policy, Credentials::Absent, None);
-            assert_eq!(absent, Err(Refused::Missing));
-        }
-    }
 }

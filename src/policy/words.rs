@@ -2,6 +2,7 @@
 //! of them lets a request out.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::net::Scheme;
@@ -26,6 +27,16 @@ pub enum Credentials<'a> {
     Given(&'a [u8]),
     /// More than one: never accepted.
     Several,
+}
+
+/// What is known of a client whatever its requests bring along.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker<'a> {
+    /// Where it connects from; where a PROXY header says so, what that says. None where that names nobody: then it is not
+    /// known.
+    pub address: Option<IpAddr>,
+    /// The role that its verified certificate names. One without the wanted name names none.
+    pub certificate: Option<&'a Arc<str>>,
 }
 
 /// What a request asks for, as far as the ACL is concerned.
@@ -95,7 +106,7 @@ pub enum Refused {
     Missing,
     /// There are some, and they are not right.
     Wrong,
-    /// None would help: there is nothing to compare them with, and nothing else names a role.
+    /// None would help: there is nothing to compare them with, and neither certificate nor address names a role.
     Unasked,
 }
 

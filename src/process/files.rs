@@ -1,5 +1,5 @@
-//! What SIGHUP reads again: the ACL and the password file. Both are read before either counts, and neither waits for
-//! another reason than its length. Warns of what opens, and of services that no client can be. When it is read, and what
+//! What SIGHUP reads again: the ACL, the password file and the users file. All are read before one counts, and none waits
+//! for another reason than its length. Warns of what opens, and of services that no client can be. When it is read, and what
 //! becomes of it, is `reload`'s business.
 
 use std::fmt::Display;
@@ -12,12 +12,12 @@ use log::Level;
 
 use crate::config::{AclSource, Config, PasswordFile, TlsFiles};
 use crate::io::regular_file;
+use crate::policy::Policy;
 use crate::policy::acl::{self, Acl, Action};
 use crate::policy::auth::Password;
-use crate::policy::{AUTHED, Policy};
 
 use super::shared::InForce;
-use super::tls_files;
+use super::{tls_files, users_file};
 
 /// How many services are named in a warning.
 const SERVICES_NAMED_MAX: usize = 20;
@@ -51,6 +51,9 @@ pub(super) struct Files {
     disabled_actions: Vec<Action>,
     password: Option<PasswordFile>,
     tls: Option<TlsFiles>,
+    users: Option<PathBuf>,
+    /// Any role may be named by a certificate.
+    by_certificate: bool,
 }
 
 impl Files {
@@ -64,6 +67,8 @@ impl Files {
             disabled_actions: config.disable_acl_policy_actions.clone(),
             password: config.password_file.clone(),
             tls: config.tls.clone(),
+            users: config.users_file.clone(),
+            by_certificate: config.client_certificates,
         }
     }
 
@@ -72,10 +77,10 @@ impl Files {
     /// # Errors
     /// The first that is wrong with one of them, or that there is none.
     pub(super) fn read(&self, present: &InForce) -> Result<Fresh, String> {
-        if self.acl.is_none() && self.password.is_none() && self.tls.is_none() {
+        if self.acl.is_none() && self.password.is_none() && self.users.is_none() && self.tls.is_none() {
             return Err(
-                "there is no file to read again: neither --egress-acl-file nor PROXY_PASSWORD_FILE nor \
-                        --tls-server-bundle-file is set"
+                "there is no file to read again: none of --egress-acl-file, --users-file, PROXY_PASSWORD_FILE and \
+                 --tls-server-bundle-file is set"
                     .into(),
             );
         }
@@ -85,6 +90,7 @@ impl Files {
             .map(|path| acl_again(path, &self.disabled_actions))
             .transpose()?;
         let password = self.password.as_ref().map(password_again).transpose()?;
+        let users = self.users.as_deref().map(users_file::again).transpose()?;
         let mut warnings = Vec::new();
         let tls = self.tls.as_ref();
         let tls = tls
@@ -95,29 +101,40 @@ impl Files {
             say_difference(path, before, next, &mut lines);
         }
         if let Some(next) = &password {
-            let word = if before.has_password(next) {
-                "the same"
-            } else {
-                "another one"
-            };
-            let text = format!("The proxy password was read again from PROXY_PASSWORD_FILE: it is {word}");
+            lines.push(password_line(before, next));
+        }
+        if let (Some(path), Some(next)) = (&self.users, &users) {
+            let text = users_file::difference(path, before.users(), next);
             lines.push(Line::new(Level::Info, text));
         }
         if tls.is_some() {
-            lines.push(Line::new(
-                Level::Info,
-                "The TLS certificate, CAs and revocation lists were read again".into(),
-            ));
+            let text = "The TLS certificate, CAs and revocation lists were read again";
+            lines.push(Line::new(Level::Info, text.into()));
         }
         lines.extend(warnings.into_iter().map(|text| Line::new(Level::Warn, text)));
+        let mut policy = before.renewed(acl, password);
+        if let Some(users) = users {
+            policy = policy.with_users(users);
+        }
+        lines.extend(services_without_clients(&policy, self.by_certificate));
         Ok(Fresh {
             in_force: InForce {
-                policy: Arc::new(before.renewed(acl, password)),
+                policy: Arc::new(policy),
                 tls: tls.map(Arc::new),
             },
             lines,
         })
     }
+}
+
+fn password_line(present: &Policy, next: &Password) -> Line {
+    let word = if present.has_password(next) {
+        "the same"
+    } else {
+        "another one"
+    };
+    let text = format!("The proxy password was read again from PROXY_PASSWORD_FILE: it is {word}");
+    Line::new(Level::Info, text)
 }
 
 /// Reads an ACL from whatever stands at the path: at start a pipe does no harm.
@@ -176,14 +193,13 @@ fn say_difference(path: &Path, present: &Policy, next: &Acl, lines: &mut Vec<Lin
             format!("The egress ACL changed: {untold} more changes"),
         );
     }
-    lines.extend(services_without_clients(next, present.asks_for_password()));
 }
 
 /// A warning of services that no client can be: such a one is most likely misspelled, or waits for another way to tell
-/// clients apart.
-pub(super) fn services_without_clients(acl: &Acl, with_password: bool) -> Option<Line> {
-    let mut services = acl.services();
-    services.retain(|name| !(with_password && *name == AUTHED));
+/// clients apart. Where certificates name roles, any may be.
+pub(super) fn services_without_clients(policy: &Policy, by_certificate: bool) -> Option<Line> {
+    let mut services = policy.acl().map(Acl::services).unwrap_or_default();
+    services.retain(|name| !(by_certificate || policy.may_name(name)));
     if services.is_empty() {
         return None;
     }
@@ -194,16 +210,33 @@ pub(super) fn services_without_clients(acl: &Acl, with_password: bool) -> Option
     } else {
         String::new()
     };
-    let why = if with_password {
-        "whoever gives the proxy password is 'authed'"
-    } else {
-        "without a password nobody has a role"
-    };
+    let why = ways_to_a_role(policy);
     let services = services.join("', '");
     Some(Line::new(
         Level::Warn,
         format!("No client can be the service '{services}'{more} of the egress ACL: {why}"),
     ))
+}
+
+/// Who has a role, where no certificates are verified.
+fn ways_to_a_role(policy: &Policy) -> String {
+    let ways = [
+        (
+            policy.asks_for_password(),
+            "whoever gives the proxy password is 'authed'",
+        ),
+        (policy.users().is_some(), "users of --users-file have their names"),
+        (
+            policy.has_sources(),
+            "client addresses have the roles of roles_by_source",
+        ),
+    ];
+    let there = ways.iter().filter(|(is_there, _)| *is_there);
+    let ways: Vec<&str> = there.map(|(_, way)| *way).collect();
+    match ways.is_empty() {
+        true => "without a password nobody has a role".to_owned(),
+        false => ways.join(", "),
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use crate::config::{self, Environment, Start};
 use crate::policy::acl::BUILT_IN;
-use crate::policy::{Credentials, PolicyParts};
+use crate::policy::{Asker, Credentials, PolicyParts};
 
 use super::*;
 
@@ -21,7 +21,14 @@ impl House {
         let (acl, password) = (folder.path().join("acl.yaml"), folder.path().join("password"));
         std::fs::write(&acl, BUILT_IN).unwrap();
         std::fs::write(&password, "first\n").unwrap();
-        let arguments: [OsString; 2] = ["--egress-acl-file".into(), acl.clone().into()];
+        let users = folder.path().join("users");
+        std::fs::write(&users, format!("alice:{HASH}\n")).unwrap();
+        let arguments: [OsString; 4] = [
+            "--egress-acl-file".into(),
+            acl.clone().into(),
+            "--users-file".into(),
+            users.into(),
+        ];
         let environment: Environment = [("PROXY_PASSWORD_FILE".into(), password.into())]
             .into_iter()
             .collect();
@@ -69,13 +76,18 @@ impl House {
 
     fn accepts(&self, base64: &str) -> bool {
         let field = format!("Basic {base64}");
+        let asker = Asker {
+            address: Some([192, 0, 2, 1].into()),
+            certificate: None,
+        };
         self.in_force
             .policy
-            .authenticate(Credentials::Given(field.as_bytes()), None)
+            .authenticate(Credentials::Given(field.as_bytes()), None, &asker)
             .is_ok()
     }
 }
 
+const HASH: &str = "$5$saltsalt$cZWIyy.ZRgVqs4yd0ajZfzMAT2y6ajSCs.ICbM2aR27";
 const FIRST: &str = "eDpmaXJzdA==";
 const SECOND: &str = "eDpzZWNvbmQ=";
 const ONE_SERVICE: &str = "version: v1\nservices: [{name: one, action: open}]\n";
@@ -121,12 +133,34 @@ fn one_that_is_invalid_leaves_all_the_old_ones() {
 #[test]
 fn a_reload_does_not_wait_for_a_pipe() {
     use rustix::fs::{CWD, Mode, mkfifoat};
-    for name in ["acl.yaml", "password"] {
+    for name in ["acl.yaml", "password", "users"] {
         let mut house = House::new();
         std::fs::remove_file(house.path(name)).unwrap();
         mkfifoat(CWD, house.path(name), Mode::RUSR | Mode::WUSR).unwrap();
         assert!(house.refused().ends_with("not a regular file"), "{name}");
     }
+}
+
+#[test]
+fn users_are_read_again_and_one_that_is_none_leaves_the_others() {
+    let mut house = House::new();
+    house.reload();
+    assert!(
+        house
+            .in_force
+            .policy
+            .users()
+            .is_some_and(|users| users.count() == 1)
+            && house.in_force.policy.may_name("alice")
+    );
+    house.write("users", format!("alice:{HASH}\nbob:{HASH}\n"));
+    house.reload();
+    assert!(house.in_force.policy.may_name("alice") && house.in_force.policy.may_name("bob"));
+    house.write("users", format!("carol:{HASH}\nbob\n"));
+    house.write("password", "second");
+    assert!(house.refused().contains("users: line 2: NAME:HASH is expected"));
+    assert!(house.in_force.policy.may_name("bob") && !house.in_force.policy.may_name("carol"));
+    assert!(house.accepts(FIRST) && !house.accepts(SECOND));
 }
 
 #[test]
@@ -136,4 +170,6 @@ fn no_more_is_read_than_is_accepted() {
     let mut house = House::new();
     house.write("acl.yaml", vec![b'#'; acl::LIMITS.bytes_max + 2]);
     assert!(house.refused().contains("too many"));
+    let endless = users_file::at_start(Path::new("/dev/zero")).unwrap_err();
+    assert!(endless.contains("larger than"), "{endless}");
 }

@@ -64,7 +64,9 @@ fn core(config: &Config, shared: &Shared, poll: &Poll, outbox: Outbox<Message>) 
     let descriptors = shared.descriptors;
     let now = Instant::now();
     let told = outbox.clone();
-    let verifiers = Verifiers::new(Arc::new(move |answered| told.send(Message::Answered(answered))));
+    let tell = Arc::new(move |answered| told.send(Message::Answered(answered)));
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let verifiers = Verifiers::new(processors, tell);
     let deliver = Arc::new(move |looked_up| outbox.send(Message::LookedUp(looked_up)));
     let mut wires = Wires::new(poll.registry().try_clone()?);
     let tls = shared.in_force.tls.iter();

@@ -13,6 +13,7 @@ mod reload;
 mod shared;
 mod start;
 mod tls_files;
+mod users_file;
 
 use std::io;
 use std::time::{Instant, SystemTime};

@@ -18,7 +18,8 @@ use crate::io::token::Source;
 use crate::log::{FLUSH_TIMEOUT, Logger};
 use crate::policy::acl::{self, Acl};
 use crate::policy::ranges::Ranges;
-use crate::policy::{Policy, PolicyParts};
+use crate::policy::users::Users;
+use crate::policy::{Policy, PolicyParts, Sources};
 
 use super::Process;
 use super::descriptors::Descriptors;
@@ -27,7 +28,7 @@ use super::files::{Files, Line};
 use super::reload::Reload;
 use super::shared::{InForce, Shared};
 use super::tls_files::Reminder;
-use super::{files, loops, tls_files};
+use super::{files, loops, tls_files, users_file};
 
 /// Why the program does not start.
 #[derive(Debug)]
@@ -64,6 +65,8 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
     let tls = config.tls.as_ref();
     let tls = tls.map(|files| tls_files::read(files, None, &mut warnings).map_err(StartError::config));
     let tls = tls.transpose()?;
+    let users = config.users_file.as_deref().map(users_file::at_start).transpose();
+    let users = users.map_err(StartError::config)?;
     // Reading takes several times what is kept of a long ACL.
     heap::trim();
     let descriptors = Descriptors::of(raise_nofile());
@@ -83,7 +86,7 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
     let address = acceptor.local_addr();
     let shared = Shared {
         in_force: InForce {
-            policy: Arc::new(policy(config, acl, address.port())),
+            policy: Arc::new(policy(config, acl, users, address.port())),
             tls: tls.map(Arc::new),
         },
         logger: logger.clone(),
@@ -131,19 +134,24 @@ fn read_acl(config: &Config) -> Result<Option<Acl>, StartError> {
     }
 }
 
-fn policy(config: &Config, acl: Option<Acl>, own_port: u16) -> Policy {
+fn policy(config: &Config, acl: Option<Acl>, users: Option<Users>, own_port: u16) -> Policy {
     let (allow, deny) = (config.allow.clone(), config.deny.clone());
     let ranges = Ranges::new(allow, deny, config.unsafe_allow_private_ranges, vec![own_port]);
     for warning in ranges.shadowed() {
         log::warn!("{warning}");
     }
-    Policy::new(PolicyParts {
+    let policy = Policy::new(PolicyParts {
         acl,
         ranges,
         password: config.password.clone(),
         allow_missing_role: config.allow_missing_role,
         network: config.network,
-    })
+    });
+    let policy = policy.with_sources(Sources::new(&config.roles_by_source));
+    match users {
+        Some(users) => policy.with_users(users),
+        None => policy,
+    }
 }
 
 fn connections_max(config: &Config, descriptors: Descriptors) -> usize {
@@ -165,11 +173,7 @@ fn say_start(config: &Config, address: SocketAddr, shared: &Shared) {
         AclSource::BuiltIn => "built-in".to_owned(),
         AclSource::Absent => "none".to_owned(),
     };
-    let identification = match (&config.password, config.allow_missing_role) {
-        (Some(_), false) => "password",
-        (Some(_), true) => "password or none",
-        (None, _) => "none",
-    };
+    let identification = identification(config);
     log::info!(
         "smokescreen {} listens on {address}, log level: {}, egress ACL: {acl_source}, identification: {identification}, \
          descriptors: {}, connections: {connections_max} at most, each tunnel takes two \
@@ -188,11 +192,9 @@ fn say_start(config: &Config, address: SocketAddr, shared: &Shared) {
         }
         Some(_) => {}
     }
-    if let Some(acl) = acl {
-        let warning = files::services_without_clients(acl, config.password.is_some());
-        warning.into_iter().for_each(Line::log);
-    }
-    if config.allow_missing_role && config.password.is_none() {
+    let warning = files::services_without_clients(&shared.in_force.policy, config.client_certificates);
+    warning.into_iter().for_each(Line::log);
+    if ways(config).is_empty() {
         log::warn!("Clients are not identified (--allow-missing-role): whoever reaches the port may use it");
     }
     if config.proxy_protocol && config.proxy_protocol_from.is_empty() {
@@ -203,4 +205,26 @@ fn say_start(config: &Config, address: SocketAddr, shared: &Shared) {
     if config.exit_timeout < Duration::from_secs(1) {
         log::warn!("--exit-timeout is below one second: tunnels are cut almost at once on shutdown");
     }
+}
+
+/// The ways by which clients are told apart.
+fn ways(config: &Config) -> Vec<&'static str> {
+    let ways = [
+        (config.client_certificates, "certificate"),
+        (config.users_file.is_some(), "users file"),
+        (!config.roles_by_source.is_empty(), "source address"),
+        (config.password.is_some(), "password"),
+    ];
+    ways.iter()
+        .filter(|(is_there, _)| *is_there)
+        .map(|(_, way)| *way)
+        .collect()
+}
+
+fn identification(config: &Config) -> String {
+    let mut ways = ways(config).join(", ");
+    if config.allow_missing_role {
+        ways.push_str(if ways.is_empty() { "none" } else { " or none" });
+    }
+    ways
 }

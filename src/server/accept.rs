@@ -168,7 +168,11 @@ impl Loop {
                 ..Ready::default()
             };
             let client = core.wires.insert(Transport::plain(stream), ready, owner)?;
-            Ok::<_, io::Error>(Box::new(Conn::new(id, client, peer, now)))
+            let mut conn = Box::new(Conn::new(id, client, peer, now));
+            if !core.world.settings.proxy_protocol {
+                conn.recognise(&core.world.policy);
+            }
+            Ok::<_, io::Error>(conn)
         });
         match made {
             // Who comes may be replaced, or replace others, by what is known of all of them.

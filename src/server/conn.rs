@@ -15,7 +15,7 @@ use crate::io::pump;
 use crate::io::token::{ConnId, WireId};
 use crate::io::wire::io_fail;
 use crate::net::{ClientKey, Side};
-use crate::policy::Verified;
+use crate::policy::{Policy, Verified};
 use crate::session::{Action, Close, Input, Session, Settings};
 
 use super::allowance::Allowance;
@@ -87,7 +87,12 @@ impl<P: Ports> Conn<P> {
         }
     }
 
-    /// Has none of its requests passed *who is asking*?
+    /// The client is taken under this policy, which may know it by its address.
+    pub fn recognise(&mut self, policy: &Policy) {
+        self.session.recognise(policy);
+    }
+
+    /// Does nobody know who it is?
     pub fn is_stranger(&self) -> bool {
         self.session.is_stranger()
     }

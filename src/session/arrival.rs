@@ -96,7 +96,7 @@ impl Arrival {
         let reason = match proxy::read(received) {
             Read::Header(header) => {
                 at.flows.up.rx.consume(header.bytes);
-                at.shared.note_source(header.source);
+                at.shared.note_source(header.source, at.cx.policy);
                 return Continue(Awaited::FirstByte);
             }
             // Nobody is told of who says nothing, as many a health check.

@@ -227,7 +227,7 @@ impl Judge<'_> {
             (Some(_), Some(_)) => Credentials::Several,
         };
         // The comparison comes first: right credentials are never too many.
-        let role = match cx.policy.authenticate(given, self.verified) {
+        let role = match cx.policy.authenticate(given, self.verified, &shared.asker()) {
             Ok(role) => role,
             Err(Unidentified::Asks(question)) => return Err(Stop::Ask(question)),
             Err(Unidentified::Refused(policy::Refused::Wrong))

@@ -38,6 +38,7 @@ use std::ops::ControlFlow::{Break, Continue};
 use std::time::Instant;
 
 use crate::flow::{End, Flows};
+use crate::policy::Policy;
 
 use super::arrival::Arrival;
 use super::asking::Asking;
@@ -89,6 +90,11 @@ impl Session {
         }
     }
 
+    /// A client may be known by where it connects from.
+    pub fn recognise(&mut self, policy: &Policy) {
+        self.shared.recognise(policy);
+    }
+
     /// Takes one input and goes on as far as the flows allow.
     ///
     /// **After every call carry out all of `cx.actions` in their order before the next one, move bytes only as the gates
@@ -131,7 +137,7 @@ impl Session {
             State::Arrival(state) => Some(state.deadline(&self.shared, settings)),
             State::Securing(state) => Some(state.deadline()),
             State::Head(state) => Some(state.deadline(&self.shared, settings)),
-            State::Asking(state) => Some(state.deadline()),
+            State::Asking(state) => Some(state.deadline(&self.shared)),
             State::Lookup(state) => Some(state.deadline(&self.shared, settings)),
             State::Dial(state) => state.deadline(&self.shared, settings),
             State::Exchange(state) => state.deadline(flows, &self.shared, settings),
@@ -168,7 +174,7 @@ impl Session {
         self.shared.source()
     }
 
-    /// Has none of its requests passed *who is asking*?
+    /// Does nobody know who it is?
     pub fn is_stranger(&self) -> bool {
         self.shared.is_stranger
     }

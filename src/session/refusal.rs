@@ -228,10 +228,12 @@ impl Refusal {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Refusal::Unidentified(Refused::Missing) => {
-                Some("the proxy's password, as in http://any:PASSWORD@PROXY")
+                Some("the proxy's password, as in http://any:PASSWORD@PROXY, or a user's name and password")
             }
-            Refusal::Unidentified(Refused::Wrong) => Some("the password that PROXY_PASSWORD holds"),
-            Refusal::Unidentified(Refused::Unasked) => Some("--allow-missing-role"),
+            Refusal::Unidentified(Refused::Wrong) => {
+                Some("the password that PROXY_PASSWORD holds, or a user's of --users-file")
+            }
+            Refusal::Unidentified(Refused::Unasked) => Some("roles_by_source, or --allow-missing-role"),
             Refusal::UseConnect => Some("CONNECT"),
             Refusal::Unavailable(Lacking::Mitm) => Some("take the host out of mitm_domains"),
             Refusal::Unavailable(Lacking::ClientProxy) => Some("leave the field X-Upstream-Https-Proxy out"),

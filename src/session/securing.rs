@@ -35,7 +35,7 @@ impl Securing {
     pub(super) fn advance(self, input: Input<'_>, at: &mut At<'_, '_>) -> Step<Securing> {
         match input {
             Input::Secured(certificate) => {
-                at.shared.note_certificate(certificate);
+                at.shared.note_certificate(certificate, at.cx.policy);
                 Break(Then::FirstHead(self.since))
             }
             Input::Broken(Side::Client, fail) => {

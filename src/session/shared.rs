@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::net::Certified;
+use crate::policy::{Asker, Policy};
 
 use super::front::Front;
 
@@ -33,7 +34,7 @@ pub(super) struct Shared {
     pub(super) seq: u32,
     /// No further requests are taken.
     pub(super) draining: bool,
-    /// None of its requests has passed *who is asking*.
+    /// Nobody knows who it is: neither by its certificate or address nor by a request.
     pub(super) is_stranger: bool,
     /// How many of its requests were refused since one last did.
     refusals: u8,
@@ -57,24 +58,38 @@ impl Shared {
         }
     }
 
-    /// The handshake is done. A verified certificate that names a role says who is asking.
-    pub(super) fn note_certificate(&mut self, certificate: Option<Arc<Certified>>) {
-        let names_role = certificate
-            .as_ref()
-            .is_some_and(|certificate| certificate.role.is_some());
-        self.is_stranger &= !names_role;
+    /// The handshake is done.
+    pub(super) fn note_certificate(&mut self, certificate: Option<Arc<Certified>>, policy: &Policy) {
         self.certificate = certificate;
+        self.recognise(policy);
     }
 
     /// A PROXY header said whose connection it is; none: it did not.
-    pub(super) fn note_source(&mut self, source: Option<SocketAddr>) {
+    pub(super) fn note_source(&mut self, source: Option<SocketAddr>, policy: &Policy) {
         self.client = source.unwrap_or(self.client);
         self.is_balancer = source.is_none();
+        self.recognise(policy);
     }
 
     /// The address that may name a role: never a balancer's, whose clients are not its own.
     pub(super) fn source(&self) -> Option<IpAddr> {
         (!self.is_balancer).then(|| self.client.ip())
+    }
+
+    /// What is known of the client beside what its requests say.
+    pub(super) fn asker(&self) -> Asker<'_> {
+        let certificate = self.certificate.as_ref();
+        Asker {
+            address: self.source(),
+            certificate: certificate.and_then(|certificate| certificate.role.as_ref()),
+        }
+    }
+
+    /// Whoever is known by certificate or address is no stranger, before the first request.
+    pub(super) fn recognise(&mut self, policy: &Policy) {
+        if policy.recognises(&self.asker()) {
+            self.note_known();
+        }
     }
 
     /// A request said who is asking, or need not: what is asked counts from now on, not who asks.

@@ -4,7 +4,7 @@ use smokescreen::net::Target;
 use smokescreen::policy::acl::{Acl, Action};
 use smokescreen::policy::auth::Password;
 use smokescreen::policy::ranges::Ranges;
-use smokescreen::policy::{Ask, Code, Credentials, Network, Policy, PolicyParts, Role};
+use smokescreen::policy::{Ask, Asker, Code, Credentials, Network, Policy, PolicyParts, Role};
 
 /// Words of the text that are asked for as hosts.
 const WORDS_MAX: usize = 24;
@@ -35,11 +35,17 @@ pub(crate) fn run(input: &[u8]) {
         allow_missing_role: true,
         network: Network::Any,
     });
+    let asker = Asker {
+        address: Some([192, 0, 2, 1].into()),
+        certificate: None,
+    };
     let roles = [
         policy
-            .authenticate(Credentials::Given(b"Basic dTpzZWNyZXQ="), None)
+            .authenticate(Credentials::Given(b"Basic dTpzZWNyZXQ="), None, &asker)
             .expect("the password"),
-        policy.authenticate(Credentials::Absent, None).expect("allowed"),
+        policy
+            .authenticate(Credentials::Absent, None, &asker)
+            .expect("allowed"),
     ];
     for word in words(text) {
         for role in &roles {

@@ -42,6 +42,7 @@ mod startup;
 mod strangers;
 mod support;
 mod upgrades;
+mod users;
 
 use std::process::ExitCode;
 
@@ -80,6 +81,7 @@ fn all_cases() -> Vec<Case> {
         kept::cases(),
         spellings::cases(),
         upgrades::cases(),
+        users::cases(),
         smuggling::cases(),
         smuggling_origins::cases(),
         smuggling_responses::cases(),

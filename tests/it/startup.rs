@@ -296,7 +296,6 @@ fn features_that_are_not_built_are_refused_by_name() {
     for (flag, value) in [
         ("--tls-server-bundle-file", "/x.pem"),
         ("--mitm-ca-cert-file", "/x.pem"),
-        ("--users-file", "/x"),
     ] {
         let finished = Setup::open().option(flag, value).run();
         refused(&finished, 2, &[flag.trim_start_matches('-')]);

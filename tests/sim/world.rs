@@ -23,7 +23,7 @@ use smokescreen::net::{Networks, Side};
 use smokescreen::policy::acl::Acl;
 use smokescreen::policy::auth::Password;
 use smokescreen::policy::ranges::Ranges;
-use smokescreen::policy::{Network, Policy, PolicyParts, Verify};
+use smokescreen::policy::{Network, Policy, PolicyParts, Unable, Verify};
 use smokescreen::server::allowance::Allowance;
 use smokescreen::server::conn::Conn;
 use smokescreen::server::pool::Pool;
@@ -117,8 +117,8 @@ pub(crate) struct World {
 struct Verifier;
 
 impl Verify for Verifier {
-    fn is_right(&self, field: &[u8]) -> bool {
-        field == b"Basic dTpzZWNyZXQ="
+    fn verify(&self, field: &[u8]) -> Result<Option<Arc<str>>, Unable> {
+        Ok((field == b"Basic dTpzZWNyZXQ=").then(|| "authed".into()))
     }
 }
 

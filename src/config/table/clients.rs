@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::policy::SourceRole;
 use crate::policy::ranges::PlacedRule;
 use crate::tls::RoleFrom;
 
@@ -144,14 +145,13 @@ pub(in crate::config) const TLS_ROLE_FROM: Opt<Option<RoleFrom>> = choice(
 .default_note("cn");
 
 pub(in crate::config) const USERS_FILE: Opt<Option<PathBuf>> =
-    file("users-file", "file with user names and password hashes").not_built(SwitchedOnBy::Presence);
+    file("users-file", "file with user names and password hashes");
 
-pub(in crate::config) const ROLES_BY_SOURCE: Opt<Vec<String>> = source_roles(
+pub(in crate::config) const ROLES_BY_SOURCE: Opt<Vec<SourceRole>> = source_roles(
     "roles_by_source",
     "roles of client addresses or ranges; the longest prefix counts",
 )
-.in_file_only()
-.not_built(SwitchedOnBy::Presence);
+.in_file_only();
 
 pub(super) const IDENTIFICATION: &[OptionRow] = &[
     ALLOW_MISSING_ROLE.row,

@@ -162,8 +162,10 @@ fn bad_files() {
             ],
         ),
         (
-            "roles_by_source: [{cidr: 10.0.0.0/8, role: web}]\n",
-            &["roles_by_source: not available"],
+            "support_proxy_protocol: true\nroles_by_source: [{cidr: 10.0.0.0/8, role: web}]\n",
+            &[
+                "line 2, column 19: roles_by_source: with --proxy-protocol, --proxy-protocol-from is needed too",
+            ],
         ),
         (
             "roles_by_source:\n- {cidr: 10.0.0.1, role: a}\n- {cidr: 10.0.0.1/32, role: b}\n",

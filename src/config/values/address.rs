@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::net::label::{is_label, is_number};
+use crate::policy::SourceRole;
 use crate::policy::ranges::Rule;
 
 /// Longest host name, in bytes (RFC 1035, section 2.3.4, without the root's empty label).
@@ -37,25 +38,22 @@ pub(super) fn socket(text: &str) -> Option<SocketAddr> {
         .filter(|address| address.port() != 0)
 }
 
-/// `CIDR: ROLE` or `IP: ROLE`.
-pub(super) fn is_source_role(text: &str) -> bool {
-    let Some((_, role)) = text.split_once(": ") else {
-        return false;
-    };
-    let role_fits = !role.is_empty() && role.len() <= ROLE_BYTES_MAX && !role.chars().any(char::is_control);
-    source(text).is_some() && role_fits
-}
-
-/// The range of a `CIDR: ROLE` or `IP: ROLE`. One that spells IPv4 as IPv6 is none: clients' addresses never do.
-pub(in crate::config) fn source(text: &str) -> Option<Rule> {
-    let (source, _) = text.split_once(": ")?;
+/// `CIDR: ROLE` or `IP: ROLE`. A range that spells IPv4 as IPv6 is none: clients' addresses never do.
+pub(in crate::config) fn source_role(text: &str) -> Option<SourceRole> {
+    let (source, role) = text.split_once(": ")?;
+    if role.is_empty() || role.len() > ROLE_BYTES_MAX || role.chars().any(char::is_control) {
+        return None;
+    }
     let (address, range) = match source.split_once('/') {
         Some((address, _)) => (address, Rule::range(source)?),
         None => (source, Rule::address(source)?),
     };
     match address.parse().ok()? {
         IpAddr::V6(address) if address.to_ipv4_mapped().is_some() => None,
-        IpAddr::V4(_) | IpAddr::V6(_) => Some(range),
+        IpAddr::V4(_) | IpAddr::V6(_) => Some(SourceRole {
+            range,
+            role: role.into(),
+        }),
     }
 }
 
@@ -163,19 +161,30 @@ mod tests {
 
     #[test]
     fn roles_by_source() {
-        assert!(is_source_role("10.0.0.0/8: web"));
-        assert!(is_source_role("::1: web"));
-        assert!(!is_source_role("10.0.0.0/8: "));
-        assert!(!is_source_role("web: 10.0.0.0/8"));
-        for mapped in [
+        let range = |text: &str| source_role(text).map(|source| source.range.to_string());
+        for (text, expected) in [
+            ("10.1.2.3/8: web", "10.0.0.0/8"),
+            ("10.0.0.1: web", "10.0.0.1"),
+            ("10.0.0.1/32: web", "10.0.0.1"),
+            ("::1: web", "::1"),
+            ("::/0: web", "::/0"),
+        ] {
+            assert_eq!(range(text).as_deref(), Some(expected), "{text}");
+        }
+        assert_eq!(&*source_role("10.0.0.0/8: a: b").unwrap().role, "a: b");
+        let long = format!("10.0.0.0/8: {}", "x".repeat(257));
+        for text in [
+            "10.0.0.0/8: ",
+            "10.0.0.0/8: a\nb",
+            &long,
+            "web: 10.0.0.0/8",
             "::ffff:10.0.0.1: web",
             "::ffff:10.0.0.0/104: web",
             "10.0.0.1:80: web",
+            "10.0.0.0/33: web",
         ] {
-            assert!(!is_source_role(mapped), "{mapped}");
+            assert_eq!(range(text), None, "{text}");
         }
-        assert_eq!(source("10.1.2.3/8: web"), source("10.0.0.0/8: ci"));
-        assert_eq!(source("10.0.0.1: web"), source("10.0.0.1/32: web"));
     }
 
     #[test]

@@ -9,9 +9,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::net::{ProxyUrl, Writer};
+use crate::policy::SourceRole;
 use crate::policy::ranges::Rule;
 
-pub(super) use self::address::source;
 pub use self::size::SizeRange;
 
 /// Longest free text, in bytes: it is repeated in every error answer.
@@ -81,6 +81,7 @@ pub(super) enum Value {
     Fraction(f64),
     Socket(SocketAddr),
     Rule(Rule),
+    SourceRole(SourceRole),
     ProxyUrl(ProxyUrl),
     Text(String),
 }
@@ -162,7 +163,7 @@ impl Kind {
             Kind::Cidr => Rule::range(text).map(Value::Rule),
             Kind::Ports => is_ports(text).then(|| Value::Text(text.to_owned())),
             Kind::Nat64Prefix => address::is_nat64_prefix(text).then(|| Value::Text(text.to_owned())),
-            Kind::SourceRoles => address::is_source_role(text).then(|| Value::Text(text.to_owned())),
+            Kind::SourceRoles => address::source_role(text).map(Value::SourceRole),
             Kind::ProxyUrl => ProxyUrl::parse(text, Writer::Operator).map(Value::ProxyUrl),
             Kind::File | Kind::Path => is_path(text).then(|| Value::Text(text.to_owned())),
             Kind::Choice(words) => words.contains(&text).then(|| Value::Text(text.to_owned())),

@@ -50,6 +50,11 @@ impl Rule {
         })
     }
 
+    /// The addresses that it holds; bits beyond the prefix are cleared.
+    pub fn net(&self) -> IpNet {
+        self.net
+    }
+
     /// The rule as it is written there.
     pub fn at(self, place: Place) -> PlacedRule {
         PlacedRule { rule: self, place }

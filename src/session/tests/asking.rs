@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::policy::{Question, Verified, Verify};
+use crate::policy::{Question, Unable, Verified, Verify};
 
 use super::*;
 
@@ -10,14 +10,14 @@ use super::*;
 struct Right;
 
 impl Verify for Right {
-    fn is_right(&self, field: &[u8]) -> bool {
-        field == b"Basic right"
+    fn verify(&self, field: &[u8]) -> Result<Option<Arc<str>>, Unable> {
+        Ok((field == b"Basic right").then(|| "right".into()))
     }
 }
 
 /// An answer that was right once.
 fn yes() -> Verified {
-    Bench::asking("right").asks().1.answer()
+    Bench::asking("right").asks().1.answer().unwrap()
 }
 
 fn request(word: &str) -> String {
@@ -46,7 +46,7 @@ impl Bench {
     /// The answer comes.
     fn answer(&mut self) -> u32 {
         let (seq, question) = self.asks();
-        self.feed(Input::Verified(seq, Some(question.answer())));
+        self.feed(Input::Verified(seq, question.answer()));
         seq
     }
 }
@@ -90,7 +90,7 @@ fn an_answer_counts_once_and_for_the_request_that_it_was_asked_about() {
     assert_ne!(next, seq);
     bench.feed(Input::Verified(seq, Some(yes())));
     assert_eq!(bench.leave(Side::Client), "");
-    bench.feed(Input::Verified(next, Some(question.answer())));
+    bench.feed(Input::Verified(next, question.answer()));
     assert!(bench.leave(Side::Client).starts_with("HTTP/1.1 407 "));
     bench.feed(Input::Verified(next, Some(yes())));
     assert!(!bench.dials());
@@ -118,10 +118,31 @@ fn another_policy_asks_anew() {
     let mut bench = Bench::asking("right");
     let (seq, question) = bench.asks();
     bench.policy = policy(Password::new("another")).verified_by(Arc::new(Right));
-    bench.feed(Input::Verified(seq, Some(question.answer())));
+    bench.feed(Input::Verified(seq, question.answer()));
     assert!(bench.session.is_stranger() && !bench.flows.up.rx.is_empty());
     bench.answer();
     assert!(!bench.session.is_stranger());
+}
+
+#[test]
+fn who_closed_its_half_is_not_waited_for_long() {
+    let mut bench = Bench::asking("right");
+    let (_, question) = bench.asks();
+    bench.flows.up.end = End::Announced;
+    bench.feed(Input::Moved);
+    assert!(question.is_wanted() && !bench.session.is_done());
+    bench.now = bench.session.deadline(&bench.flows, &bench.settings).unwrap();
+    bench.feed(Input::Expired);
+    assert!(!question.is_wanted() && bench.session.is_done());
+}
+
+#[test]
+fn a_question_is_wanted_for_as_long_as_the_request_waits() {
+    let mut bench = Bench::asking("right");
+    let (_, question) = bench.asks();
+    assert!(question.is_wanted());
+    bench.feed(Input::Broken(Side::Client, reset()));
+    assert!(!question.is_wanted());
 }
 
 #[test]
