@@ -14,9 +14,12 @@ pub fn words(error: &Error) -> String {
                 .into()
         }
         Error::AlertReceived(alert) => alert_received(*alert),
-        Error::PeerIncompatible(PeerIncompatible::Tls12NotOfferedOrEnabled) => {
-            "the client offers neither TLS 1.2 nor TLS 1.3".into()
-        }
+        // Who speaks no newer version than 1.1 names no signature algorithms, and that is looked at first.
+        Error::PeerIncompatible(
+            PeerIncompatible::Tls12NotOffered
+            | PeerIncompatible::Tls12NotOfferedOrEnabled
+            | PeerIncompatible::SignatureAlgorithmsExtensionRequired,
+        ) => "the client offers neither TLS 1.2 nor TLS 1.3".into(),
         Error::PeerIncompatible(why) => {
             format!("the client and the proxy have nothing in common: {}", spaced(why))
         }
@@ -103,6 +106,10 @@ mod tests {
             (
                 Error::AlertReceived(AlertDescription::UnknownCA),
                 "does not trust",
+            ),
+            (
+                Error::PeerIncompatible(PeerIncompatible::SignatureAlgorithmsExtensionRequired),
+                "neither TLS 1.2 nor",
             ),
             (
                 Error::PeerIncompatible(PeerIncompatible::NoCipherSuitesInCommon),
