@@ -46,7 +46,9 @@ fn certificate(error: &CertificateError) -> String {
             "is not for clients: its extendedKeyUsage lacks clientAuth".into()
         }
         E::UnknownRevocationStatus => "has an issuer whose revocation list does not cover it".into(),
-        E::BadSignature => "has a wrong signature".into(),
+        E::BadSignature => {
+            "is not signed with the key of the client CA that it names: one of that name may have been replaced".into()
+        }
         E::BadEncoding => "can't be read".into(),
         E::Other(other) => unusual(&format!("{other:?}")),
         other => format!("is not accepted: {}", spaced(other)),
@@ -101,6 +103,10 @@ mod tests {
             (
                 Error::InvalidCertificate(CertificateError::InvalidPurpose),
                 "clientAuth",
+            ),
+            (
+                Error::InvalidCertificate(CertificateError::BadSignature),
+                "may have been replaced",
             ),
             (Error::NoApplicationProtocol, "HTTP/1.1"),
             (
