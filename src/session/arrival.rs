@@ -16,7 +16,7 @@ use super::at::At;
 use super::refusal::Refusal;
 use super::shared::Shared;
 use super::then::{Step, Then};
-use super::waiting::{self, Waiting};
+use super::waiting::{self, HANDSHAKE_TIMEOUT, TOO_SLOW, Waiting};
 use super::words::{Action, Close, Input, Settings};
 
 /// Why what came is no PROXY header at all.
@@ -53,9 +53,17 @@ impl Arrival {
         }
     }
 
-    /// That of the first head, whose time runs from the accept on.
+    /// That of the first head, or of the handshake before it, whose times run from the accept on.
     pub(super) fn deadline(&self, shared: &Shared, settings: &Settings) -> Instant {
-        self.waiting.deadline(shared, settings)
+        let of_head = self.waiting.deadline(shared, settings);
+        match settings.takes_tls {
+            true => of_head.min(self.handshake_deadline()),
+            false => of_head,
+        }
+    }
+
+    fn handshake_deadline(&self) -> Instant {
+        self.waiting.since() + HANDSHAKE_TIMEOUT
     }
 
     pub(super) fn advance(mut self, input: Input<'_>, at: &mut At<'_, '_>) -> Step<Arrival> {
@@ -67,11 +75,15 @@ impl Arrival {
             }
         }
         self.awaited = Awaited::FirstByte;
+        let takes_tls = at.cx.settings.takes_tls;
+        if takes_tls && matches!(input, Input::Expired) && self.handshake_deadline() <= at.cx.now {
+            return Break(waiting::no_handshake(TOO_SLOW, at));
+        }
         if let Some(then) = self.waiting.ended_by(&input, 0, at) {
             return Break(then);
         }
         if let Some(&first) = at.flows.up.rx.as_slice().first() {
-            return Break(match (at.cx.settings.takes_tls, first) {
+            return Break(match (takes_tls, first) {
                 (false, _) => Then::FirstHead(self.waiting.since()),
                 (true, HANDSHAKE_RECORD) => Then::Secure(self.waiting.since()),
                 (true, _) => waiting::refuse(NOT_TLS, 0, at),

@@ -2,17 +2,15 @@
 //! known to be, or why it failed, and does not wait long.
 
 use std::ops::ControlFlow::{Break, Continue};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::flow::End;
 use crate::net::Side;
 
 use super::at::At;
 use super::then::{Step, Then};
+use super::waiting::{HANDSHAKE_TIMEOUT, TOO_SLOW, no_handshake};
 use super::words::{Action, Close, Input};
-
-/// From the accept on a handshake may take so long.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Waiting for the handshake to end.
 #[derive(Debug)]
@@ -45,17 +43,11 @@ impl Securing {
                 // What tells the client why is still to be read by it.
                 Break(Then::Linger)
             }
-            Input::Starved => Break(gone("no memory is left for it", at)),
-            Input::Expired if self.deadline() <= at.cx.now => Break(gone("it took longer than 10 s", at)),
+            Input::Starved => Break(no_handshake("no memory is left for it", at)),
+            Input::Expired if self.deadline() <= at.cx.now => Break(no_handshake(TOO_SLOW, at)),
             Input::Unwritable(..) | Input::Terminate => Break(Then::Close(Close::Orderly)),
-            _ if at.flows.up.end >= End::Reached => Break(gone("the client went away during it", at)),
+            _ if at.flows.up.end >= End::Reached => Break(no_handshake("the client went away during it", at)),
             _ => Continue(self),
         }
     }
-}
-
-/// It ends here, and nobody is there to be told but the operator.
-fn gone(why: &str, at: &mut At<'_, '_>) -> Then {
-    at.act(Action::Warn(format!("TLS handshake failed: {why}").into()));
-    Then::Close(Close::Orderly)
 }

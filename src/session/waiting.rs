@@ -1,5 +1,6 @@
 //! How a client is waited for that owes a request head: until when, and what ends it before the head is whole. A
-//! connection's arrival and each head share it. What the bytes mean is theirs to say.
+//! connection's arrival and each head share it; what a handshake before the head has of that time stands here too. What
+//! the bytes mean is theirs to say.
 
 use std::time::{Duration, Instant};
 
@@ -12,10 +13,16 @@ use super::refusal::Refusal;
 use super::request::Manner;
 use super::shared::{STRANGER_TIMEOUT, Shared};
 use super::then::Then;
-use super::words::{Close, Input, Settings};
+use super::words::{Action, Close, Input, Settings};
 
 /// A kept-alive client may stay silent for so long at most.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// From the accept on a handshake may take so long, the wait for its first byte included.
+pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why one that takes longer fails.
+pub(super) const TOO_SLOW: &str = "it took longer than 10 s";
 
 /// Waiting for a client.
 #[derive(Debug)]
@@ -121,4 +128,10 @@ pub(super) fn refuse(refusal: Refusal, skipped_bytes: usize, at: &mut At<'_, '_>
     let received = at.flows.up.rx.as_slice();
     let begun = within(received, skipped_bytes..);
     Then::Refuse(record, refusal, Manner::closing(begun))
+}
+
+/// The handshake ends here, and nobody is there to be told but the operator.
+pub(super) fn no_handshake(why: &str, at: &mut At<'_, '_>) -> Then {
+    at.act(Action::Warn(format!("TLS handshake failed: {why}").into()));
+    Then::Close(Close::Orderly)
 }

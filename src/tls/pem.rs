@@ -4,10 +4,18 @@
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
+/// What is said of such a key.
+const ENCRYPTED: &str = "the key is encrypted: decrypt it with `openssl pkey -in FILE -out PLAIN`";
+
 /// The certificates in a file, at least one.
 pub(super) fn certificates(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let certificates = CertificateDer::pem_slice_iter(bytes).collect::<Result<Vec<_>, _>>();
-    match certificates.map_err(|error| refusal(&error))? {
+    // A key beside them that is encrypted in the old way has header lines, which no block of today has.
+    let refuse = |error: &pem::Error| match is_encrypted(bytes) {
+        true => ENCRYPTED.into(),
+        false => refusal(error),
+    };
+    match certificates.map_err(|error| refuse(&error))? {
         none if none.is_empty() => {
             Err("there is no certificate in it (a block BEGIN CERTIFICATE is expected)".into())
         }
@@ -15,11 +23,16 @@ pub(super) fn certificates(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>,
     }
 }
 
+/// Is there an encrypted key in a file (RFC 7468, 11, or RFC 1421's header, as older programs write it)?
+fn is_encrypted(bytes: &[u8]) -> bool {
+    let has = |mark: &str| memchr::memmem::find(bytes, mark.as_bytes()).is_some();
+    has("-----BEGIN ENCRYPTED PRIVATE KEY-----") || has("Proc-Type: 4,ENCRYPTED")
+}
+
 /// The one key in a file.
 pub(super) fn key(bytes: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
-    let is_encrypted = |mark: &str| memchr::memmem::find(bytes, mark.as_bytes()).is_some();
-    if is_encrypted("-----BEGIN ENCRYPTED PRIVATE KEY-----") || is_encrypted("Proc-Type: 4,ENCRYPTED") {
-        return Err("the key is encrypted: decrypt it with `openssl pkey -in FILE -out PLAIN`".into());
+    if is_encrypted(bytes) {
+        return Err(ENCRYPTED.into());
     }
     let mut keys = PrivateKeyDer::pem_slice_iter(bytes);
     match (keys.next(), keys.next()) {
@@ -65,6 +78,10 @@ mod tests {
             (
                 "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n",
                 "not base64",
+            ),
+            (
+                "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END EC PRIVATE KEY-----\n",
+                "encrypted",
             ),
         ] {
             let error = certificates(text.as_bytes()).unwrap_err();

@@ -14,9 +14,12 @@ pub fn words(error: &Error) -> String {
                 .into()
         }
         Error::AlertReceived(alert) => alert_received(*alert),
-        Error::PeerIncompatible(PeerIncompatible::Tls12NotOfferedOrEnabled) => {
-            "the client offers neither TLS 1.2 nor TLS 1.3".into()
-        }
+        // Who speaks no newer version than 1.1 names no signature algorithms, and that is looked at first.
+        Error::PeerIncompatible(
+            PeerIncompatible::Tls12NotOffered
+            | PeerIncompatible::Tls12NotOfferedOrEnabled
+            | PeerIncompatible::SignatureAlgorithmsExtensionRequired,
+        ) => "the client offers neither TLS 1.2 nor TLS 1.3".into(),
         Error::PeerIncompatible(why) => {
             format!("the client and the proxy have nothing in common: {}", spaced(why))
         }
@@ -43,7 +46,9 @@ fn certificate(error: &CertificateError) -> String {
             "is not for clients: its extendedKeyUsage lacks clientAuth".into()
         }
         E::UnknownRevocationStatus => "has an issuer whose revocation list does not cover it".into(),
-        E::BadSignature => "has a wrong signature".into(),
+        E::BadSignature => {
+            "is not signed with the key of the client CA that it names: one of that name may have been replaced".into()
+        }
         E::BadEncoding => "can't be read".into(),
         E::Other(other) => unusual(&format!("{other:?}")),
         other => format!("is not accepted: {}", spaced(other)),
@@ -99,10 +104,18 @@ mod tests {
                 Error::InvalidCertificate(CertificateError::InvalidPurpose),
                 "clientAuth",
             ),
+            (
+                Error::InvalidCertificate(CertificateError::BadSignature),
+                "may have been replaced",
+            ),
             (Error::NoApplicationProtocol, "HTTP/1.1"),
             (
                 Error::AlertReceived(AlertDescription::UnknownCA),
                 "does not trust",
+            ),
+            (
+                Error::PeerIncompatible(PeerIncompatible::SignatureAlgorithmsExtensionRequired),
+                "neither TLS 1.2 nor",
             ),
             (
                 Error::PeerIncompatible(PeerIncompatible::NoCipherSuitesInCommon),

@@ -27,6 +27,7 @@ mod harness;
 mod kept;
 mod limits;
 mod log;
+mod mtls;
 mod names;
 mod programs;
 mod proxy_protocol;
@@ -41,6 +42,12 @@ mod spellings;
 mod startup;
 mod strangers;
 mod support;
+mod tls;
+mod tls_ends;
+mod tls_programs;
+mod tls_sessions;
+mod tls_stalls;
+mod tls_starts;
 mod upgrades;
 mod users;
 
@@ -94,6 +101,13 @@ fn all_cases() -> Vec<Case> {
         programs::cases(),
         clients::cases(),
         codes::cases(),
+        tls::cases(),
+        tls_ends::cases(),
+        tls_stalls::cases(),
+        tls_sessions::cases(),
+        tls_programs::cases(),
+        tls_starts::cases(),
+        mtls::cases(),
     ]
     .into_iter()
     .flatten()

@@ -63,14 +63,14 @@ fn assert_fetched(finished: &Finished, text: &str) {
 }
 
 /// A TLS origin with a self-signed certificate for `tls.test` and the public address.
-struct TlsOrigin {
+pub(crate) struct TlsOrigin {
     _server: Running,
     folder: tempfile::TempDir,
     address: SocketAddr,
 }
 
 impl TlsOrigin {
-    fn start() -> Result<TlsOrigin, String> {
+    pub(crate) fn start() -> Result<TlsOrigin, String> {
         let openssl = program::find("openssl")?;
         let folder = tempfile::tempdir().expect("a folder");
         let (key, certificate) = (
@@ -120,7 +120,11 @@ impl TlsOrigin {
         Ok(origin)
     }
 
-    fn certificate(&self) -> String {
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn certificate(&self) -> String {
         self.folder
             .path()
             .join("certificate.pem")

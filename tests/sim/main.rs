@@ -201,6 +201,8 @@ fn tls_wires_keep_their_promises() {
     keep_promises(TLS_SEEDS, |seed| {
         let mut drawn = setting(seed);
         drawn.settings.takes_tls = true;
+        // A balancer's header stands before the handshake, where these clients can't put one.
+        drawn.settings.proxy_protocol = false;
         drawn.client_seals = 0;
         drawn
     });

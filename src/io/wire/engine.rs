@@ -105,7 +105,10 @@ impl Engine {
         }
         match &self.core.failure {
             Some(words) if !std::mem::replace(&mut self.told_failure, true) => {
-                Err(io::Error::new(io::ErrorKind::InvalidData, words.clone()))
+                let told = io::Error::new(io::ErrorKind::InvalidData, words.clone());
+                // The alert leaves while it can: who hears of this may abort.
+                let _ = self.flush(below);
+                Err(told)
             }
             Some(_) => self.swallow(below),
             None => Ok(0),

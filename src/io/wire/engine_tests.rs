@@ -474,6 +474,15 @@ fn what_is_no_tls_or_was_changed_is_refused() {
     }
     assert_eq!(pair.read().unwrap_err().kind(), io::ErrorKind::InvalidData);
     assert!(pair.opened.is_empty());
+    // Told at once: who hears of a failure may abort, and flush nothing more.
+    let told = pair.client_takes().unwrap_err();
+    assert!(
+        matches!(
+            told,
+            rustls::Error::AlertReceived(rustls::AlertDescription::BadRecordMac)
+        ),
+        "{told:?}"
+    );
     assert_eq!(
         pair.engine.write(&mut pair.memory, b"x", b"").unwrap_err().kind(),
         io::ErrorKind::BrokenPipe

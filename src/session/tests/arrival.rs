@@ -253,3 +253,20 @@ fn where_no_header_is_due_one_is_no_request() {
     assert!(bench.leave(Side::Client).starts_with("HTTP/1.1 400 "));
     assert_eq!(bench.session.client().to_string(), "127.0.0.1:5");
 }
+
+/// Its time for a head would be longer, and where it is shorter, nothing is said.
+#[test]
+fn where_tls_is_spoken_the_wait_for_the_first_byte_is_the_handshakes() {
+    for (head_seconds, seconds, says) in [(30, 10, true), (5, 5, false)] {
+        let mut bench = Bench::new();
+        bench.settings.takes_tls = true;
+        bench.settings.read_header_timeout = Duration::from_secs(head_seconds);
+        let due = bench.now + Duration::from_secs(seconds);
+        assert_eq!(bench.session.deadline(&bench.flows, &bench.settings), Some(due));
+        bench.now = due;
+        bench.feed(Input::Expired);
+        assert!(bench.session.is_done() && bench.flows.down.tx.is_empty());
+        let warns = matches!(&bench.actions[0], Action::Warn(words) if words.contains("10 s"));
+        assert_eq!((warns, bench.actions.len()), (says, 1 + usize::from(says)));
+    }
+}

@@ -6,9 +6,14 @@ pub(crate) mod log_line;
 pub(crate) mod message;
 pub(crate) mod namespace;
 pub(crate) mod netlink;
+pub(crate) mod openssl;
 pub(crate) mod origin;
+#[path = "../../pki/mod.rs"]
+pub(crate) mod pki;
 pub(crate) mod program;
 pub(crate) mod proxy;
+pub(crate) mod site;
+pub(crate) mod tls;
 pub(crate) mod wire;
 
 use std::time::{Duration, Instant};

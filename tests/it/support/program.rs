@@ -35,7 +35,10 @@ pub(crate) fn find(name: &str) -> Result<PathBuf, String> {
 
 /// Runs a command to its end, with no input; panics when it doesn't end.
 pub(crate) fn run(command: &mut Command) -> Finished {
-    let mut child = spawn(command);
+    finish(spawn(command))
+}
+
+fn finish(mut child: Child) -> Finished {
     let stdout = gather(child.stdout.take());
     let stderr = gather(child.stderr.take());
     let status = wait(&mut child);
@@ -47,12 +50,23 @@ pub(crate) fn run(command: &mut Command) -> Finished {
     }
 }
 
+/// Runs a command to its end with this input; panics when it doesn't end.
+pub(crate) fn run_fed(command: &mut Command, input: &str) -> Finished {
+    let mut child = start(command.stdin(Stdio::piped()));
+    let mut stdin = child.stdin.take().expect("its input");
+    // One that ends early reads no more.
+    let _ = std::io::Write::write_all(&mut stdin, input.as_bytes());
+    drop(stdin);
+    finish(child)
+}
+
 /// Starts a command with pipes.
 pub(crate) fn spawn(command: &mut Command) -> Child {
-    let piped = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    start(command.stdin(Stdio::null()))
+}
+
+fn start(command: &mut Command) -> Child {
+    let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     piped
         .spawn()
         .unwrap_or_else(|error| panic!("{command:?}: {error}"))
