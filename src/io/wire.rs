@@ -32,6 +32,10 @@ pub trait Wire {
     /// # Errors
     /// `UnexpectedEof`: the connection ended and its transport's notice of an end did not come. Others are the socket's.
     fn read(&mut self, into: &mut Vec<u8>) -> io::Result<usize>;
+    /// What reading cost beside the bytes that it gave, in bytes as they count in a turn. Asking clears it.
+    fn toll(&mut self) -> usize {
+        0
+    }
     /// Takes `first`, then `second`, in one call where both are there: less than offered only where the peer takes no more
     /// now, or not before something was read, of which [`Wire::takes_again`] tells. What was taken and is not with the
     /// kernel yet counts in [`Wire::under`].

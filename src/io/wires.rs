@@ -143,6 +143,11 @@ impl Wires {
         }
     }
 
+    /// Closes a wire without saying the end, where that takes more than closing it.
+    pub fn cut(&mut self, id: WireId) {
+        drop(self.arena.remove(id));
+    }
+
     /// Closes a wire by a reset.
     pub fn abort(&mut self, id: WireId) {
         if let Some(mut entry) = self.arena.remove(id) {

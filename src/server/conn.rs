@@ -234,6 +234,7 @@ impl<P: Ports> Conn<P> {
         for wire in left.into_iter().flatten() {
             match how {
                 Close::Orderly => wires.close(wire),
+                Close::Unsaid => wires.cut(wire),
                 Close::Abort => wires.abort(wire),
             }
         }

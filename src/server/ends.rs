@@ -28,6 +28,10 @@ pub trait WireTable {
     fn hand_over(&mut self, id: WireId, owner: Owner);
     /// Closes a wire.
     fn close(&mut self, id: WireId);
+    /// Closes a wire without saying the end, where that takes more than closing it.
+    fn cut(&mut self, id: WireId) {
+        self.close(id);
+    }
     /// Closes a wire by a reset.
     fn abort(&mut self, id: WireId);
 
@@ -59,6 +63,10 @@ impl WireTable for Wires {
 
     fn close(&mut self, id: WireId) {
         self.close(id);
+    }
+
+    fn cut(&mut self, id: WireId) {
+        self.cut(id);
     }
 
     fn abort(&mut self, id: WireId) {

@@ -169,6 +169,7 @@ fn read<W: WireTable>(
                 is_open,
             };
             let filled = pump::fill(wire, ready, flows.from(from), bypass, has_room, cx.now);
+            means.allowance.spend(wire.toll());
             if note_read(wire, ready, flows.to(from)) {
                 (moved, secured) = (true, wire.secured());
             }

@@ -74,7 +74,8 @@ impl Tunnel {
         let Flows { up, down } = &*at.flows;
         // What came before a cut has left, and nobody may take it for complete.
         if up.is_cut() || down.is_cut() {
-            self.log("unexpected EOF", false, at);
+            let error = if told_all(at.flows) { "" } else { "unexpected EOF" };
+            self.log(error, false, at);
             return Break(Then::Close(Close::Abort));
         }
         let (up_over, down_over) = (up.is_over(), down.is_over());
@@ -94,12 +95,12 @@ impl Tunnel {
         })
     }
 
-    /// Ends whatever is under way. What was cut stays so though its receiver has not taken what came before.
+    /// Ends whatever is under way, which is no end of either side's. What was cut stays so though its receiver has not taken what came before.
     fn cease(self, error: &str, active_at_termination: bool, at: &mut At<'_, '_>) -> Then {
         self.log(error, active_at_termination, at);
         Then::Close(match at.flows.has_cut() {
             true => Close::Abort,
-            false => Close::Orderly,
+            false => Close::Unsaid,
         })
     }
 
@@ -116,10 +117,8 @@ impl Tunnel {
     /// A reset travels as a reset: nobody may take what he got for complete. It is no error of a client that was told
     /// everything, the end too, and closed with some of that unread.
     fn broken(self, fail: &IoFail, at: &mut At<'_, '_>) -> Then {
-        let Flows { up, down } = &*at.flows;
-        let told_all = down.end == End::Passed && !down.has_unsent() && !up.has_unsent();
         let error = match fail.kind {
-            _ if told_all => "",
+            _ if told_all(at.flows) => "",
             IoFailKind::Reset => "connection reset by peer",
             _ => &fail.text,
         };
@@ -145,4 +144,10 @@ impl Tunnel {
         }));
         at.act(Action::Log(self.record));
     }
+}
+
+/// Was the client told everything, the end too? How it goes away after that is no error.
+fn told_all(flows: &Flows) -> bool {
+    let Flows { up, down } = flows;
+    down.end == End::Passed && !down.has_unsent() && !up.has_unsent()
 }

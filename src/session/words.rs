@@ -190,6 +190,8 @@ pub enum Action {
 pub enum Close {
     /// By an ordinary close.
     Orderly,
+    /// By an ordinary close that does not say the end, where the wire has a notice for that: more was to come.
+    Unsaid,
     /// By a reset: the peer must not take what it got for complete.
     Abort,
 }

@@ -28,7 +28,13 @@ fn judge_heard(tls: &Tls, must_arrive: bool) -> Result<(), String> {
         return Err(format!("the end was told behind {heard} of {taken} bytes"));
     }
     let memory = &tls.below;
-    if !must_arrive || !memory.closed || memory.broken || memory.aborted || !tls.peer_has_all() {
+    if tls.was_cut_short
+        || !must_arrive
+        || !memory.closed
+        || memory.broken
+        || memory.aborted
+        || !tls.peer_has_all()
+    {
         return Ok(());
     }
     match heard < taken {

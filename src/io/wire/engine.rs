@@ -4,6 +4,7 @@
 
 mod core;
 mod room;
+mod writing;
 
 use std::fmt;
 use std::io;
@@ -16,19 +17,21 @@ use rustls::server::UnbufferedServerConnection;
 use crate::text::slices::within;
 use crate::tls::Server;
 
-use self::core::{Core, Stop, append_sealed};
+use self::core::{Core, Stop};
 pub(super) use self::room::Room;
-use self::room::{ROOM_BYTES, keep, push, roomful};
+use self::room::{RECORD_OVERHEAD_BYTES_MAX, RECORD_TEXT_BYTES, ROOM_BYTES, keep, push};
 use super::{Secured, Wire};
 
-/// The text of a full record (RFC 8446, 5.1).
-const RECORD_TEXT_BYTES: usize = 16 * 1024;
+/// A handshake message may be in as many records as a peer likes, and all of them are kept until it is whole: that is less
+/// than this in every handshake that means well.
+const UNOPENED_BYTES_MAX: usize = 40 * 1024;
 
-/// A record as it travels has at most so much beside its text, header included (RFC 8446, 5.2; RFC 5246, 6.2.3).
-const RECORD_OVERHEAD_BYTES_MAX: usize = 5 + 2048;
+/// So many records are opened at a time, however small they are.
+const RECORDS_PER_READ_MAX: usize = 32;
 
-/// What a record that rustls seals has beside its text, at most.
-const SEALED_OVERHEAD_BYTES: usize = 64;
+/// What each byte of a record costs that is no text of its, in bytes as they count in a turn: small records, and updates of
+/// keys, cost more than they are long.
+const TOLL: usize = 48;
 
 /// Behind a failure so much is read at a time, a roomful each, and no more where that was not all.
 const SWALLOWED_READS_MAX: usize = 16;
@@ -47,6 +50,7 @@ pub struct Engine {
     opened: Vec<u8>,
     /// The last read left nothing that could be had.
     is_drained: bool,
+    toll_bytes: usize,
     takes_again: bool,
     secured: Option<Secured>,
     /// Whoever reads was told of the failure.
@@ -73,6 +77,7 @@ impl Engine {
             may_open: true,
             opened: Vec::new(),
             is_drained: false,
+            toll_bytes: 0,
             takes_again: false,
             secured: None,
             told_failure: false,
@@ -92,16 +97,16 @@ impl Engine {
             return Ok(self.give(into));
         }
         if self.core.failure.is_none() && !self.core.heard_end {
-            let mut inbound = self.room.take_inbound();
-            inbound.extend_from_slice(&self.sealed);
-            let read = self.read_through(below, &mut inbound, into);
-            keep(&mut self.sealed, &inbound);
-            self.room.put_inbound(inbound);
+            let read = self.read_lent(below, into);
             // Who has nothing to read may have nothing to write for long.
             self.core.is_due |= read.is_err() && !self.core.outbox.is_empty();
             if !matches!(read, Ok(0)) {
                 return read;
             }
+        }
+        if self.said_end && self.core.failure.is_some() && !self.owes_fin {
+            // Nothing may follow our end, no alert either, and nobody waits for what comes.
+            (self.core.outbox, self.core.is_due, self.told_failure) = (Vec::new(), false, true);
         }
         match &self.core.failure {
             Some(words) if !std::mem::replace(&mut self.told_failure, true) => {
@@ -115,6 +120,24 @@ impl Engine {
         }
     }
 
+    /// Reads into the shared buffer, or, for a reader who takes little, into a small one: no more is read than a record
+    /// beyond what it takes.
+    fn read_lent(&mut self, below: &mut impl Wire, into: &mut Vec<u8>) -> io::Result<usize> {
+        let wanted = (into.capacity() - into.len()).max(RECORD_TEXT_BYTES) + RECORD_OVERHEAD_BYTES_MAX;
+        let is_shared = wanted > ROOM_BYTES;
+        let mut inbound = match is_shared {
+            true => self.room.take_inbound(),
+            false => Vec::with_capacity(wanted.max(self.sealed.len() + 1)),
+        };
+        inbound.extend_from_slice(&self.sealed);
+        let read = self.read_through(below, &mut inbound, into);
+        keep(&mut self.sealed, &inbound);
+        if is_shared {
+            self.room.put_inbound(inbound);
+        }
+        read
+    }
+
     /// Opens what is there, then what comes, until there is something for the reader. Nothing, where it can get no more.
     fn read_through(
         &mut self,
@@ -126,21 +149,28 @@ impl Engine {
         loop {
             if std::mem::take(&mut self.may_open) {
                 let (n, is_full) = self.open(inbound, into);
+                let is_over = self.core.heard_end || self.core.failure.is_some();
                 if n > 0 {
                     self.may_open = is_full;
-                    self.is_drained = was_short && !is_full;
+                    // Of an end, or a failure, behind the text only the next read tells.
+                    self.is_drained = was_short && !is_full && !is_over;
                     return Ok(n);
                 }
-                if self.core.heard_end || self.core.failure.is_some() {
+                if is_over {
+                    return Ok(0);
+                }
+                if is_full {
+                    self.may_open = true;
+                    continue;
+                }
+                if inbound.len() > UNOPENED_BYTES_MAX {
+                    self.core.fail("a handshake message has more than 40 KiB");
                     return Ok(0);
                 }
             }
-            let wanted = (into.capacity() - into.len()).clamp(RECORD_TEXT_BYTES, ROOM_BYTES);
-            inbound.reserve(
-                (wanted + RECORD_OVERHEAD_BYTES_MAX)
-                    .saturating_sub(inbound.len())
-                    .max(1),
-            );
+            if inbound.len() == inbound.capacity() {
+                inbound.reserve(RECORD_TEXT_BYTES);
+            }
             if below.read(inbound)? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
@@ -152,14 +182,17 @@ impl Engine {
     /// Opens what is in `inbound`, and takes it out. How much text was there for the reader, and may there be more of it?
     fn open(&mut self, inbound: &mut Vec<u8>, into: &mut Vec<u8>) -> (usize, bool) {
         let before = into.len();
-        let opened = &mut self.opened;
+        let (opened, sealed_bytes, mut records) = (&mut self.opened, inbound.len(), 0);
         let take = |text: &[u8]| {
             let fits = text.len().min(into.capacity() - into.len());
             into.extend_from_slice(within(text, ..fits));
             opened.extend_from_slice(within(text, fits..));
-            into.len() < into.capacity()
+            records += 1;
+            into.len() < into.capacity() && records < RECORDS_PER_READ_MAX
         };
         let stop = self.core.go_on(inbound, take, |_, _| ());
+        let text_bytes = into.len() - before + self.opened.len();
+        self.toll_bytes += TOLL * (sealed_bytes - inbound.len()).saturating_sub(text_bytes);
         self.note_handshake();
         if self.core.failure.is_some() && self.server.is_some() {
             // Nobody may be asked anything by somebody who is not known to be who he says.
@@ -184,8 +217,13 @@ impl Engine {
                 self.takes_again = true;
                 self.secured = Some(Secured { certificate });
             }
-            Err(words) => self.core.failure = Some(words),
+            Err(words) => self.core.fail(&words),
         }
+    }
+
+    /// See [`Wire::toll`].
+    pub fn toll(&mut self) -> usize {
+        std::mem::take(&mut self.toll_bytes)
     }
 
     /// Gives what was opened before.
@@ -213,74 +251,6 @@ impl Engine {
         }
         self.room.put_inbound(inbound);
         read.map(|_| 0)
-    }
-
-    /// See [`Wire::write`]. Before the handshake is done it takes nothing.
-    ///
-    /// # Errors
-    /// `WouldBlock` where nothing was taken; `BrokenPipe` behind a failure.
-    pub fn write(&mut self, below: &mut impl Wire, first: &[u8], second: &[u8]) -> io::Result<usize> {
-        debug_assert!(!self.said_end, "a write behind the end");
-        if self.core.failure.is_some() {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
-        if self.core.is_handshaking() {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        if self.core.is_due {
-            self.flush(below)?;
-        }
-        let mut outbound = self.room.take_outbound();
-        outbound.append(&mut self.core.outbox);
-        self.core.outbox = outbound;
-        let written = self.write_through(below, first, second);
-        let outbound = std::mem::take(&mut self.core.outbox);
-        keep(&mut self.core.outbox, &outbound);
-        self.room.put_outbound(outbound);
-        written
-    }
-
-    /// Seals and sends, a roomful at a time, until the wire below takes no more.
-    fn write_through(&mut self, below: &mut impl Wire, first: &[u8], second: &[u8]) -> io::Result<usize> {
-        let mut taken = 0;
-        while taken < first.len() + second.len() {
-            taken += match taken.checked_sub(first.len()) {
-                // Both in one record as far as they go: that is cheaper than two, and than two packets.
-                None if !second.is_empty() && first.len() - taken < RECORD_TEXT_BYTES => {
-                    let head = within(first, taken..);
-                    let tail_bytes = second.len().min(RECORD_TEXT_BYTES - head.len());
-                    self.seal(&[head, within(second, ..tail_bytes)].concat())?
-                }
-                None => self.seal(roomful(within(first, taken..)))?,
-                Some(at) => self.seal(roomful(within(second, at..)))?,
-            };
-            if self.core.outbox.len() >= ROOM_BYTES || taken == first.len() + second.len() {
-                self.core.is_due = !push(below, &mut self.core.outbox)?;
-                if self.core.is_due {
-                    break;
-                }
-            }
-        }
-        Ok(taken)
-    }
-
-    /// Seals all of a text; gives its length.
-    fn seal(&mut self, text: &[u8]) -> io::Result<usize> {
-        let records = text.len().div_ceil(RECORD_TEXT_BYTES);
-        let room_bytes = text.len() + records * SEALED_OVERHEAD_BYTES;
-        let opened = &mut self.opened;
-        let take = |text: &[u8]| {
-            opened.extend_from_slice(text);
-            true
-        };
-        let stop = self.core.go_on(&mut self.sealed, take, |traffic, outbox| {
-            append_sealed(outbox, room_bytes, |room| traffic.encrypt(text, room))
-        });
-        match stop {
-            Stop::Wrote(Ok(())) => Ok(text.len()),
-            Stop::Wrote(Err(error)) => Err(io::Error::other(error.to_string())),
-            Stop::Full | Stop::Waits | Stop::Failed => Err(io::ErrorKind::BrokenPipe.into()),
-        }
     }
 
     /// See [`Wire::flush`].
@@ -315,50 +285,6 @@ impl Engine {
     /// See [`Wire::secured`].
     pub fn secured(&mut self) -> Option<Secured> {
         self.secured.take()
-    }
-
-    /// See [`Wire::hangup`]: a close_notify (RFC 8446, 6.1), and the end of the wire below behind it.
-    ///
-    /// # Errors
-    /// The wire's below.
-    pub fn hangup(&mut self, below: &mut impl Wire) -> io::Result<()> {
-        if self.said_end {
-            return Ok(());
-        }
-        self.say_end();
-        self.owes_fin = true;
-        match self.flush(below) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            flushed => flushed,
-        }
-    }
-
-    /// See [`Wire::close`].
-    pub fn close(&mut self, below: &mut impl Wire) {
-        if !self.said_end {
-            self.say_end();
-        }
-        // What the socket does not take now it never will: the peer then sees a cut, as it should.
-        let _ = self.flush(below);
-        below.close();
-    }
-
-    /// Seals the notice of the end, where there is somebody to read it.
-    fn say_end(&mut self) {
-        if !self.core.is_handshaking() && self.core.failure.is_none() {
-            let opened = &mut self.opened;
-            let take = |text: &[u8]| {
-                opened.extend_from_slice(text);
-                true
-            };
-            let stop = self.core.go_on(&mut self.sealed, take, |traffic, outbox| {
-                append_sealed(outbox, SEALED_OVERHEAD_BYTES, |room| {
-                    traffic.queue_close_notify(room)
-                })
-            });
-            debug_assert!(!matches!(stop, Stop::Wrote(Err(_))), "no close_notify");
-        }
-        (self.said_end, self.core.is_due) = (true, true);
     }
 
     /// See [`Wire::has_news`]: of what is kept here.

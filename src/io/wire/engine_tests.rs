@@ -500,3 +500,96 @@ fn a_short_read_says_that_nothing_more_is_there() {
     assert_eq!(pair.engine.read(&mut pair.memory, &mut into).unwrap(), 5);
     assert!(pair.engine.is_drained() && pair.memory.reads == 1);
 }
+
+#[test]
+fn an_end_or_a_failure_behind_text_is_told_by_the_next_read() {
+    let house = House::new();
+    for fails in [false, true] {
+        let mut pair = house.pair(None);
+        pair.shake_hands();
+        pair.says(b"last");
+        match fails {
+            true => pair
+                .memory
+                .inbound
+                .extend(*b"\x17\x03\x03\x00\x20garbage that nobody sealed at all!"),
+            false => {
+                pair.client.send_close_notify();
+                pair.client_sends();
+            }
+        }
+        let mut into = Vec::with_capacity(64 * 1024);
+        assert_eq!(pair.engine.read(&mut pair.memory, &mut into).unwrap(), 4);
+        assert!(
+            !pair.engine.is_drained(),
+            "no edge tells of what is known already"
+        );
+        let next = pair.engine.read(&mut pair.memory, &mut into);
+        match fails {
+            true => assert_eq!(next.unwrap_err().kind(), io::ErrorKind::InvalidData),
+            false => assert_eq!(next.unwrap(), 0),
+        }
+    }
+}
+
+#[test]
+fn a_handshake_message_in_too_many_records_is_refused_before_it_is_much() {
+    let house = House::new();
+    let mut pair = house.pair(None);
+    // A ClientHello of 60,000 bytes, a byte in each record.
+    let hello = [&[1, 0, 0xea, 0x60][..], &[0; 60_000]].concat();
+    let mut refused = None;
+    for piece in hello.chunks(64) {
+        for byte in piece {
+            pair.memory.inbound.extend([0x16, 3, 1, 0, 1, *byte]);
+        }
+        match pair.read() {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                refused = Some(error.to_string());
+                break;
+            }
+            other => blocks(other),
+        }
+        assert!(pair.engine.held_bytes() < 100_000);
+    }
+    assert!(refused.unwrap().contains("40 KiB"));
+}
+
+#[test]
+fn small_records_are_charged_for_and_opened_a_few_at_a_time() {
+    let house = House::new();
+    let mut pair = house.pair(None);
+    pair.shake_hands();
+    (0..100).for_each(|_| pair.says(b"x"));
+    let mut into = Vec::with_capacity(64 * 1024);
+    assert_eq!(
+        pair.engine.read(&mut pair.memory, &mut into).unwrap(),
+        RECORDS_PER_READ_MAX
+    );
+    assert!(pair.engine.toll() > 32 * 500 && pair.engine.toll() == 0);
+    blocks(pair.read());
+    assert_eq!(into.len() + pair.opened.len(), 100);
+}
+
+#[test]
+fn what_a_peer_makes_of_an_error_is_cut() {
+    let house = House::new();
+    let mut pair = house.pair(None);
+    pair.engine.core.fail(&"long ".repeat(10_000));
+    let error = pair.read().unwrap_err();
+    assert!(error.to_string().len() <= 200);
+    pair.memory.has_ended = true;
+    assert_eq!(pair.read().unwrap(), 0);
+}
+
+#[test]
+fn behind_our_end_nothing_is_said_of_what_comes() {
+    let house = House::new();
+    let mut pair = house.pair(None);
+    pair.shake_hands();
+    pair.engine.hangup(&mut pair.memory).unwrap();
+    pair.engine.core.fail("no TLS");
+    assert_eq!(pair.engine.under(), 0);
+    pair.memory.has_ended = true;
+    assert_eq!(pair.read().unwrap(), 0);
+}

@@ -55,6 +55,10 @@ impl Wire for Transport {
         either!(self, engine, tcp => engine.read(tcp, into), tcp.read(into))
     }
 
+    fn toll(&mut self) -> usize {
+        self.engine.as_mut().map_or(0, |engine| engine.toll())
+    }
+
     fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
         either!(self, engine, tcp => engine.write(tcp, first, second), tcp.write(first, second))
     }

@@ -152,6 +152,16 @@ impl Stack {
         each!(self, wire => wire.peer_take(most))
     }
 
+    /// The proxy drops it without saying its end.
+    pub(crate) fn cut(&mut self) {
+        match self {
+            Stack::Plain(_) => {}
+            Stack::Sealed(wire) => wire.was_cut_short = true,
+            Stack::Tls(wire) => wire.was_cut_short = true,
+        }
+        self.shut();
+    }
+
     /// The proxy drops it.
     pub(crate) fn shut(&mut self) {
         self.memory_mut().shut();
@@ -161,6 +171,10 @@ impl Stack {
 impl Wire for Stack {
     fn read(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
         each!(self, wire => wire.read(into))
+    }
+
+    fn toll(&mut self) -> usize {
+        each!(self, wire => wire.toll())
     }
 
     fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {

@@ -49,7 +49,7 @@ static HOUSE: LazyLock<(Arc<Server>, Arc<ClientConfig>)> = LazyLock::new(|| {
     roots.add(root).expect("a root");
     let client = Leaf {
         key: Key::Ed25519,
-        ..Leaf::client("a client of the simulation")
+        ..Leaf::client("authed")
     };
     let client = ca.issue(&client);
     let chain =
@@ -98,6 +98,8 @@ pub(crate) struct Tls {
     gone: bool,
     /// Everything that was ever accepted from the session.
     pub(crate) written: Vec<u8>,
+    /// It was dropped without a word.
+    pub(crate) was_cut_short: bool,
     /// Its reader was told that what came was cut.
     pub(crate) cut_read: bool,
     pub(crate) complaints: Vec<String>,
@@ -120,6 +122,7 @@ impl Tls {
             cuts: !calm && random.one_in(6),
             gone: false,
             written: Vec::new(),
+            was_cut_short: false,
             cut_read: false,
             complaints: Vec::new(),
             random,
@@ -285,6 +288,10 @@ impl Wire for Tls {
             }
         }
         read
+    }
+
+    fn toll(&mut self) -> usize {
+        self.engine.as_mut().map_or(0, Engine::toll)
     }
 
     fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {

@@ -78,6 +78,12 @@ impl WireTable for Links {
         }
     }
 
+    fn cut(&mut self, id: WireId) {
+        if !self.stay_open {
+            self.all[link_of(id)].wire.cut();
+        }
+    }
+
     fn abort(&mut self, id: WireId) {
         if self.trace {
             println!("{:>16} abort {}", "", id.index);

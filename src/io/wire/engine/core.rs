@@ -14,6 +14,9 @@ use crate::tls;
 /// What writes while the connection lets it.
 pub(super) type Traffic<'c> = WriteTraffic<'c, ServerConnectionData>;
 
+/// So much is said of a failure.
+const FAILURE_CHARS_MAX: usize = 200;
+
 /// Why a connection went no further.
 pub(super) enum Stop<T> {
     /// Whoever takes its text takes no more.
@@ -28,7 +31,8 @@ pub(super) enum Stop<T> {
 
 /// A connection and what it says.
 pub(super) struct Core {
-    connection: UnbufferedServerConnection,
+    /// None behind a failure: it may keep much of what it failed at.
+    connection: Option<UnbufferedServerConnection>,
     /// Sealed, and not with the wire below yet.
     pub(super) outbox: Vec<u8>,
     /// It is to leave by itself. Otherwise it may wait for what is written next: tickets, and answers to updates of keys.
@@ -42,7 +46,7 @@ pub(super) struct Core {
 impl Core {
     pub(super) fn new(connection: UnbufferedServerConnection) -> Core {
         Core {
-            connection,
+            connection: Some(connection),
             outbox: Vec::new(),
             is_due: false,
             heard_end: false,
@@ -51,12 +55,17 @@ impl Core {
     }
 
     pub(super) fn is_handshaking(&self) -> bool {
-        self.connection.is_handshaking()
+        self.connection
+            .as_ref()
+            .is_some_and(|connection| connection.is_handshaking())
     }
 
     /// What the peer presented itself with, leaf first, also where a session was resumed.
     pub(super) fn peer_certificates(&self) -> &[CertificateDer<'static>] {
-        self.connection.peer_certificates().unwrap_or_default()
+        let connection = self.connection.as_ref();
+        connection
+            .and_then(|connection| connection.peer_certificates())
+            .unwrap_or_default()
     }
 
     /// Goes on until nothing more can be made of `sealed`, from which all that was used up is taken. `take` gets each
@@ -72,12 +81,16 @@ impl Core {
     ) -> Stop<T> {
         let mut used = 0;
         let stop = loop {
-            // Behind a failure there may be an alert to be had, and no more: rustls panics if it meets what failed again.
-            if self.failure.is_some() && !self.connection.wants_write() {
-                break Stop::Failed;
-            }
+            let connection = match &mut self.connection {
+                // Behind a failure there may be an alert to be had, and no more: rustls panics if it meets what failed again.
+                Some(connection) if self.failure.is_none() || connection.wants_write() => connection,
+                _ => {
+                    self.connection = None;
+                    break Stop::Failed;
+                }
+            };
             let left = sealed.get_mut(used..).unwrap_or_default();
-            let UnbufferedStatus { mut discard, state } = self.connection.process_tls_records(left);
+            let UnbufferedStatus { mut discard, state } = connection.process_tls_records(left);
             let mut has_said = false;
             let stop = match state {
                 Ok(ConnectionState::ReadTraffic(mut traffic)) => {
@@ -107,7 +120,7 @@ impl Core {
                 }
                 Ok(_) => Some(Stop::Waits),
                 Err(error) => {
-                    self.failure = Some(tls::words(&error));
+                    self.failure = Some(shortened(&tls::words(&error)));
                     None
                 }
             };
@@ -121,11 +134,23 @@ impl Core {
         stop
     }
 
+    /// It is of no use any more, for this reason.
+    pub(super) fn fail(&mut self, words: &str) {
+        self.failure = Some(shortened(words));
+        self.connection = None;
+    }
+
     /// Is what it says for itself nothing that the peer waits for?
     fn says_asides(&self) -> bool {
-        let version = self.connection.protocol_version();
+        let connection = self.connection.as_ref();
+        let version = connection.and_then(|connection| connection.protocol_version());
         version == Some(ProtocolVersion::TLSv1_3) && !self.is_handshaking() && self.failure.is_none()
     }
+}
+
+/// A peer may have a hand in how long an error is.
+fn shortened(words: &str) -> String {
+    words.chars().take(FAILURE_CHARS_MAX).collect()
 }
 
 /// Appends what `seal` writes into room of so many bytes, or of as many as it says it needs.

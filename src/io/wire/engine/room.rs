@@ -12,6 +12,12 @@ use super::super::Wire;
 /// So much is read from the wire below at a time, and so much sealed. A record has 16 KiB at most.
 pub(super) const ROOM_BYTES: usize = 64 * 1024;
 
+/// The text of a full record (RFC 8446, 5.1).
+pub(super) const RECORD_TEXT_BYTES: usize = 16 * 1024;
+
+/// A record as it travels has at most so much beside its text, header included (RFC 8446, 5.2; RFC 5246, 6.2.3).
+pub(super) const RECORD_OVERHEAD_BYTES_MAX: usize = 5 + 2048;
+
 /// The buffers. Who takes one while another has it, as an engine over an engine does, gets an empty one that grows.
 #[derive(Default)]
 pub(in crate::io::wire) struct Room {
@@ -20,9 +26,11 @@ pub(in crate::io::wire) struct Room {
 }
 
 impl Room {
-    /// The buffer for what comes in: empty.
+    /// The buffer for what comes in: empty, with room for a record beyond [`ROOM_BYTES`].
     pub(super) fn take_inbound(&self) -> Vec<u8> {
-        self.inbound.take()
+        let mut buffer = self.inbound.take();
+        buffer.reserve_exact(ROOM_BYTES + RECORD_TEXT_BYTES + RECORD_OVERHEAD_BYTES_MAX);
+        buffer
     }
 
     pub(super) fn put_inbound(&self, buffer: Vec<u8>) {
