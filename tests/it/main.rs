@@ -28,6 +28,7 @@ mod kept;
 mod limits;
 mod log;
 mod mtls;
+mod mtls_roles;
 mod names;
 mod programs;
 mod proxy_protocol;
@@ -108,6 +109,7 @@ fn all_cases() -> Vec<Case> {
         tls_programs::cases(),
         tls_starts::cases(),
         mtls::cases(),
+        mtls_roles::cases(),
     ]
     .into_iter()
     .flatten()
