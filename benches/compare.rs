@@ -4,7 +4,7 @@
 //! has another. They take turns, round after round, and the table shows medians. What counts is the processor time of
 //! the proxy per unit of work, which is the scheduler's own count: it is right on a busy machine too, where rates and
 //! times are not. Every answer is checked, and samples of all bytes are compared with what stands at their position, at
-//! both ends. Measures no network, no TLS, no DNS: names don't occur.
+//! both ends; of TLS, what was agreed on. Measures no network, no DNS: names don't occur.
 //!
 //! `cargo bench --bench compare`; what can be set is in `compare/knobs.rs` and `compare/peers/ours.rs`.
 #![allow(
@@ -34,6 +34,8 @@ mod pattern;
 #[allow(dead_code, reason = "shared with the growth bench")]
 #[path = "compare/peers/mod.rs"]
 mod peers;
+#[path = "../tests/pki/mod.rs"]
+mod pki;
 #[path = "compare/priority.rs"]
 mod priority;
 #[path = "compare/process.rs"]
@@ -46,6 +48,8 @@ mod socket;
 mod table;
 #[path = "compare/tally.rs"]
 mod tally;
+#[path = "compare/tls/mod.rs"]
+mod tls;
 #[path = "compare/usage.rs"]
 mod usage;
 #[path = "compare/work.rs"]
@@ -61,6 +65,10 @@ use knobs::Knobs;
 use measure::{Figures, Subject};
 use peers::{Peer, Running};
 use rows::Row;
+use tls::Credentials;
+
+/// Whose figures those of the others are compared with where TLS is spoken: there is no floor for that.
+const TLS_YARDSTICK: &str = "haproxy";
 
 /// A proxy that takes part in a row, with its origin's address and what was measured.
 struct Contestant<'p> {
@@ -111,8 +119,9 @@ fn main() {
 /// All rounds of one row, and its lines of the table.
 fn compare(row: &Row, peers: &[Peer], generator: &mut Generator, knobs: &Knobs, remarks: &mut Vec<String>) {
     let mut contestants = Vec::new();
+    let credentials = row.tls.map(Credentials::new);
     for (peer, number) in peers.iter().zip(1..) {
-        if row.is_about_memory() && !peer.is_proxy() {
+        if !peer.takes_part(row.tls.is_some()) || row.is_about_memory() && !peer.is_proxy() {
             continue;
         }
         let mut contestant = Contestant {
@@ -121,14 +130,14 @@ fn compare(row: &Row, peers: &[Peer], generator: &mut Generator, knobs: &Knobs, 
             running: None,
             rounds: Vec::new(),
         };
-        if row.wants_fresh() || start(&mut contestant, generator, remarks) {
+        if row.wants_fresh() || start(&mut contestant, credentials.as_ref(), generator, remarks) {
             contestants.push(contestant);
         }
     }
     for round in 0..knobs.rounds {
         for contestant in &mut contestants {
             eprintln!("{}, round {}: {}", row.name, round + 1, contestant.peer.name);
-            if row.wants_fresh() && !start(contestant, generator, remarks) {
+            if row.wants_fresh() && !start(contestant, credentials.as_ref(), generator, remarks) {
                 continue;
             }
             let Some(running) = contestant.running.as_mut() else {
@@ -146,16 +155,14 @@ fn compare(row: &Row, peers: &[Peer], generator: &mut Generator, knobs: &Knobs, 
             }
         }
     }
-    let mut first = None;
-    for contestant in contestants
+    contestants.retain(|contestant| !contestant.rounds.is_empty());
+    let yardstick = contestants
         .iter()
-        .filter(|contestant| !contestant.rounds.is_empty())
-    {
+        .find(|contestant| row.tls.is_none() || contestant.peer.name == TLS_YARDSTICK)
+        .and_then(|contestant| table::median(&contestant.rounds).key);
+    for contestant in &contestants {
         let figures = table::median(&contestant.rounds);
-        if first.is_none() {
-            first = figures.key;
-        }
-        println!("{}", table::line(row, &contestant.peer.name, &figures, first));
+        println!("{}", table::line(row, &contestant.peer.name, &figures, yardstick));
         if let Some(error) = figures.first_error {
             remarks.push(format!("{}, {}: {error}", contestant.peer.name, row.name));
         }
@@ -163,8 +170,16 @@ fn compare(row: &Row, peers: &[Peer], generator: &mut Generator, knobs: &Knobs, 
 }
 
 /// Starts its proxy. One that does not start is left out.
-fn start(contestant: &mut Contestant<'_>, generator: &Generator, remarks: &mut Vec<String>) -> bool {
-    match (contestant.peer.start)(generator.origin(contestant.number)) {
+fn start(
+    contestant: &mut Contestant<'_>,
+    credentials: Option<&Credentials>,
+    generator: &Generator,
+    remarks: &mut Vec<String>,
+) -> bool {
+    match contestant
+        .peer
+        .start(generator.origin(contestant.number), credentials)
+    {
         Ok(running) => contestant.running = Some(running),
         Err(error) => remarks.push(format!("{}: {error}", contestant.peer.name)),
     }

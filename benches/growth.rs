@@ -39,6 +39,8 @@ mod pattern;
 #[allow(dead_code, reason = "shared with the compare bench")]
 #[path = "compare/peers/mod.rs"]
 mod peers;
+#[path = "../tests/pki/mod.rs"]
+mod pki;
 #[path = "compare/priority.rs"]
 mod priority;
 #[path = "compare/process.rs"]
@@ -48,6 +50,9 @@ mod socket;
 #[allow(dead_code, reason = "shared with the compare bench")]
 #[path = "compare/tally.rs"]
 mod tally;
+#[allow(dead_code, reason = "shared with the compare bench")]
+#[path = "compare/tls/mod.rs"]
+mod tls;
 #[path = "compare/usage.rs"]
 mod usage;
 #[allow(dead_code, reason = "shared with the compare bench")]

@@ -141,7 +141,7 @@ impl Client {
         if received < expected || response.length.is_none() {
             return Ok(Next::Keep);
         }
-        shared.tally.unit(self.since);
+        shared.unit(self.work, self.since);
         self.served += 1;
         if response.close {
             return Ok(Next::Done);
@@ -174,7 +174,7 @@ impl Client {
                 shared.balance.received_down += length as u64;
             }
             Work::PingPong if position == socket.goal => {
-                shared.tally.unit(self.since);
+                shared.unit(self.work, self.since);
                 if shared.stopping {
                     return Next::Done;
                 }
@@ -182,11 +182,11 @@ impl Client {
                 socket.goal += self.work.message_bytes();
             }
             Work::Exchange if position == socket.goal => {
-                shared.tally.unit(self.since);
+                shared.unit(self.work, self.since);
                 return Next::Done;
             }
             Work::Idle if position == socket.goal => {
-                shared.tally.unit(self.since);
+                shared.unit(self.work, self.since);
             }
             _ => {}
         }
@@ -199,7 +199,7 @@ impl Client {
             (Phase::Body { response, received }, Work::Get { bytes })
                 if response.length.is_none() && *received == bytes as u64 =>
             {
-                shared.tally.unit(self.since);
+                shared.unit(self.work, self.since);
                 Ok(Next::Done)
             }
             // It was kept alive, and then no longer: it may.

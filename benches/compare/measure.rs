@@ -38,6 +38,8 @@ pub(crate) struct Subject<'s> {
     pub(crate) running: &'s mut Running,
 }
 
+/// Under way at a time, beside others.
+const HANDSHAKES_MAX: usize = 256;
 /// Tunnels that were opened and closed before memory is looked at for the first time.
 const FIRST_TUNNELS: usize = 50;
 /// How long a proxy has for tidying up.
@@ -54,6 +56,7 @@ impl Row {
         let plan = |groups: &[(Work, usize)], arrivals| Plan {
             groups: groups.to_vec(),
             arrivals,
+            counted: None,
             warm_up: knobs.measure.mul_f64(0.2),
             duration: knobs.measure,
         };
@@ -77,6 +80,22 @@ impl Row {
                     p99_alone: alone.p99,
                     cpu: None,
                     key: beside.p99.zip(alone.p99).map(|(beside, alone)| beside / alone),
+                    ..beside
+                }
+            }
+            Kind::Handshakes { tunnels, rate } => {
+                let ping_pong = (Work::PingPong, tunnels);
+                let alone = run(generator, &mut subject, &plan(&[ping_pong], None));
+                let alone = figures(alone, Unit::Unit, Key::P99);
+                let groups = [(Work::Exchange, tunnels + HANDSHAKES_MAX), ping_pong];
+                let plan = Plan {
+                    counted: Some(Work::PingPong),
+                    ..plan(&groups, Some(rate))
+                };
+                let beside = figures(run(generator, &mut subject, &plan), Unit::Unit, Key::P99);
+                Figures {
+                    p99_alone: alone.p99,
+                    cpu: None,
                     ..beside
                 }
             }

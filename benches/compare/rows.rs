@@ -1,6 +1,7 @@
 //! The rows of the table: what is done, and which of the figures it is about. Does none of it.
 
 use crate::knobs::Knobs;
+use crate::tls::Tls;
 use crate::work::Work;
 
 /// Which figure a row is about.
@@ -27,6 +28,8 @@ pub(crate) enum Kind {
     Arrivals { work: Work, clients: usize, rate: f64 },
     /// Ping-pong in so many tunnels, alone and beside a tunnel with bulk: the p99 of both.
     Fairness { tunnels: usize },
+    /// Ping-pong in so many tunnels, while so many clients a second come, exchange 1 KiB and go: the p99 of the former.
+    Handshakes { tunnels: usize, rate: f64 },
     /// Memory for each of so many tunnels that are open and idle.
     Idle { tunnels: usize },
     /// Memory before so many tunnels, while they are open, and when they are gone.
@@ -42,6 +45,8 @@ pub(crate) struct Row {
     /// As it stands in the table.
     pub(crate) title: String,
     pub(crate) kind: Kind,
+    /// How clients speak TLS to the proxy, if they do.
+    pub(crate) tls: Option<Tls>,
 }
 
 /// All of them, in the order of the table.
@@ -52,6 +57,7 @@ pub(crate) fn all(knobs: &Knobs) -> Vec<Row> {
         name: name.to_owned(),
         title: title.to_owned(),
         kind,
+        tls: None,
     };
     rows.extend([
         row(
@@ -71,7 +77,89 @@ pub(crate) fn all(knobs: &Knobs) -> Vec<Row> {
         ),
         row("start", "after start: resident, executable", Kind::Start),
     ]);
+    rows.extend(handshakes());
+    rows.extend(by_tls());
     rows
+}
+
+/// A handshake, a tunnel, 1 KiB there and back, and the end; by what the certificate's key is, whether a session is
+/// resumed, and whether the client has a certificate too.
+fn handshakes() -> Vec<Row> {
+    let row = |n: u8| {
+        let [resumed, rsa, certified] = [n & 4 != 0, n & 2 != 0, n & 1 != 0];
+        let tls = Tls {
+            rsa,
+            resumed,
+            certified,
+        };
+        let kind = if resumed { "resumed" } else { "full" };
+        let (key, key_title) = if rsa {
+            ("rsa", "RSA-2048")
+        } else {
+            ("p256", "P-256")
+        };
+        let (end, end_title) = if certified {
+            ("-certified", ", client certificate")
+        } else {
+            ("", "")
+        };
+        Row {
+            name: format!("tls-{kind}-{key}{end}"),
+            title: format!("TLS {kind}, {key_title}{end_title} + CONNECT + 1 KiB + close, 32 clients"),
+            kind: Kind::Load {
+                work: Work::Exchange,
+                clients: 32,
+            },
+            tls: Some(tls),
+        }
+    };
+    (0..8).map(row).collect()
+}
+
+/// What others do without TLS.
+fn by_tls() -> Vec<Row> {
+    let row = |name: &str, title: &str, kind| Row {
+        name: format!("tls-{name}"),
+        title: format!("TLS, {title}"),
+        kind,
+        tls: Some(Tls::default()),
+    };
+    let load = |work, clients| Kind::Load { work, clients };
+    vec![
+        row(
+            "get-1k-64",
+            "GET 1 KiB, kept alive, 64 clients",
+            load(Work::Get { bytes: 1024 }, 64),
+        ),
+        row(
+            "bulk-one-way-8",
+            "tunnel, bulk one way, 8 at a time",
+            load(Work::Download, 8),
+        ),
+        row(
+            "ping-pong-64",
+            "tunnel, 64 B ping-pong, 64 at a time",
+            load(Work::PingPong, 64),
+        ),
+        row(
+            "handshakes",
+            "64 ping-pong tunnels while 500 full handshakes a second arrive",
+            Kind::Handshakes {
+                tunnels: 64,
+                rate: 500.0,
+            },
+        ),
+        row(
+            "idle",
+            "4,000 idle tunnels, memory of each",
+            Kind::Idle { tunnels: 4000 },
+        ),
+        row(
+            "burst",
+            "4,000 tunnels: before, open, gone",
+            Kind::Burst { tunnels: 4000 },
+        ),
+    ]
 }
 
 /// As much as can be done, by so many at a time.
@@ -86,6 +174,7 @@ fn loads() -> Vec<Row> {
                 work,
                 clients: *clients,
             },
+            tls: None,
         };
         counts.iter().map(row).collect::<Vec<_>>()
     };
@@ -138,6 +227,7 @@ fn equal_loads(knobs: &Knobs) -> Vec<Row> {
             clients: 64,
             rate: f64::from(rate),
         },
+        tls: None,
     });
     let tunnels = Row {
         name: "equal-load-connect".to_owned(),
@@ -150,6 +240,7 @@ fn equal_loads(knobs: &Knobs) -> Vec<Row> {
             clients: 256,
             rate: knobs.arrivals,
         },
+        tls: None,
     };
     gets.into_iter().chain([tunnels]).collect()
 }

@@ -19,7 +19,7 @@ pub(crate) fn head() -> String {
     format!("| {} |\n|{}", columns.join(" | "), "---|".repeat(columns.len()))
 }
 
-/// One line of it. `first` is the key figure of the row's first proxy.
+/// One line of it. `first` is the key figure that others are compared with.
 pub(crate) fn line(row: &Row, name: &str, figures: &Figures, first: Option<f64>) -> String {
     let ratio = match (figures.key, first) {
         (Some(key), Some(first)) if first > 0.0 => format!("{:.2}", key / first),

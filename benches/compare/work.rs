@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::tls::Terms;
+
 /// How a client reaches the origin.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum Way {
     /// Through a forward proxy: absolute-form and CONNECT, with this field value as `Proxy-Authorization`, and with
     /// further field lines, each with its CRLF.
@@ -15,6 +17,8 @@ pub(crate) enum Way {
     },
     /// Straight, or through a relay that knows its only target: nothing is asked of it.
     Relay { address: SocketAddr },
+    /// One of the others, by TLS.
+    Sealed { through: Box<Way>, terms: Terms },
 }
 
 impl Way {
@@ -23,6 +27,15 @@ impl Way {
         match self {
             Way::Forward { proxy, .. } => *proxy,
             Way::Relay { address } => *address,
+            Way::Sealed { through, .. } => through.address(),
+        }
+    }
+
+    /// How clients speak TLS, if they do.
+    pub(crate) fn terms(&self) -> Option<&Terms> {
+        match self {
+            Way::Sealed { terms, .. } => Some(terms),
+            Way::Forward { .. } | Way::Relay { .. } => None,
         }
     }
 
@@ -45,6 +58,7 @@ impl Way {
     /// The head that asks for a tunnel, if one has to be asked for.
     pub(crate) fn connect_head(&self, origin: SocketAddr) -> Option<Vec<u8>> {
         match self {
+            Way::Sealed { through, .. } => through.connect_head(origin),
             Way::Relay { .. } => None,
             Way::Forward { .. } => {
                 Some(format!("CONNECT {origin} HTTP/1.1\r\n{}\r\n", self.fields(origin)).into_bytes())
@@ -55,6 +69,7 @@ impl Way {
     /// The head of a plain request.
     pub(crate) fn get_head(&self, origin: SocketAddr) -> Vec<u8> {
         let target = match self {
+            Way::Sealed { through, .. } => return through.get_head(origin),
             Way::Relay { .. } => "/content".to_owned(),
             Way::Forward { .. } => format!("http://{origin}/content"),
         };
@@ -132,8 +147,11 @@ impl Work {
 pub(crate) struct Plan {
     /// What, and by how many clients at a time.
     pub(crate) groups: Vec<(Work, usize)>,
-    /// Units begin at this rate per second, at random; without it each client begins the next when one is done.
+    /// Units of the first group begin at this rate per second, at random; without it each client begins the next when one
+    /// is done.
     pub(crate) arrivals: Option<f64>,
+    /// Only units of this work are counted; without it all are.
+    pub(crate) counted: Option<Work>,
     /// Not counted.
     pub(crate) warm_up: Duration,
     /// Counted.

@@ -80,6 +80,7 @@ impl Bench {
         let plan = Plan {
             groups: vec![(work, clients)],
             arrivals: None,
+            counted: None,
             warm_up: if clients > CROWD { WARM_UP_CROWD } else { WARM_UP },
             duration: match work {
                 Work::Get { bytes } if bytes >= LARGE_BYTES => DURATION_LARGE,

@@ -65,6 +65,17 @@ pub(crate) struct Shared {
     pub(crate) stopping: bool,
     /// Units begin by the clock, not when one is done.
     pub(crate) has_arrivals: bool,
+    /// Only units of this work count.
+    pub(crate) counted: Option<Work>,
+}
+
+impl Shared {
+    /// A unit of this work is done that began at `since`.
+    pub(crate) fn unit(&mut self, work: Work, since: Instant) {
+        if self.counted.is_none_or(|counted| counted == work) {
+            self.tally.unit(since);
+        }
+    }
 }
 
 enum Side {
@@ -164,6 +175,7 @@ impl Generator {
                 balance: Balance::default(),
                 stopping: false,
                 has_arrivals: false,
+                counted: None,
             },
             scratch: vec![0; SCRATCH_BYTES],
             events: Vec::with_capacity(512),
@@ -222,7 +234,7 @@ impl Generator {
     /// A new client, whose first unit began at `since`.
     fn open(&mut self, work: Work, since: Instant) {
         let way = self.way.as_ref().expect("a measurement goes on");
-        match Socket::connect(way.address(), self.shared.pattern.clone()) {
+        match Socket::connect(way.address(), self.shared.pattern.clone(), way.terms()) {
             Ok(mut socket) => {
                 let client = Client::new(work, since, &mut socket, &self.shared);
                 let side = Side::Client(client);

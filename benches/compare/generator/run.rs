@@ -42,8 +42,13 @@ impl Generator {
                 .iter()
                 .flat_map(|(work, count)| [*work].repeat(*count));
             self.reopen.extend(clients.map(|work| (work, now)));
+        } else {
+            let beside = plan.groups.iter().skip(1);
+            let beside = beside.flat_map(|(work, count)| [*work].repeat(*count));
+            self.reopen.extend(beside.map(|work| (work, Instant::now())));
         }
         self.shared.has_arrivals = arrivals.is_some();
+        self.shared.counted = plan.counted;
         self.go_on(plan, Instant::now() + plan.warm_up, &mut arrivals);
         self.shared.tally = Tally::default();
         let (before, started) = (probe(), Instant::now());
@@ -79,6 +84,7 @@ impl Generator {
         self.shared.balance = Balance::default();
         self.shared.stopping = false;
         self.shared.has_arrivals = false;
+        self.shared.counted = None;
         self.way = Some(way.clone());
     }
 

@@ -65,8 +65,9 @@ impl Connection {
             // Of bulk one piece is looked at, and many more are left where they are: the generator must not be slower
             // than what it measures.
             let is_bulk = self.is_bulk();
+            let is_sealed = self.socket.is_sealed();
             let skips = is_bulk && self.skips;
-            let room = if is_bulk && !skips {
+            let room = if is_bulk && !skips && !is_sealed {
                 &mut scratch[..LOOK_BYTES]
             } else {
                 &mut scratch[..]
@@ -81,8 +82,8 @@ impl Connection {
                 Received::End => return self.end(shared),
                 Received::Bytes(length) => {
                     received += length;
-                    readable = hung_up || length == room.len();
-                    self.skips = is_bulk && !skips && length == room.len();
+                    readable = hung_up || self.socket.may_have_more(length, room.len());
+                    self.skips = is_bulk && !skips && !is_sealed && length == room.len();
                     let bytes = &room[..length];
                     let next = match &mut self.side {
                         Side::Client(client) if skips => client.advance(length, &mut self.socket, shared),

@@ -9,11 +9,13 @@ use tempfile::TempDir;
 
 use crate::floor;
 use crate::process::{Process, free_address};
+use crate::tls::Credentials;
 use crate::usage::Meter;
 use crate::work::Way;
 
 mod g3proxy;
 mod haproxy;
+mod nginx;
 mod ours;
 mod smokescreen_go;
 mod squid;
@@ -24,11 +26,36 @@ mod trafficserver;
 pub(crate) const USER: &str = "bench";
 pub(crate) const PASSWORD: &str = "an0ther-Passw0rd";
 
+/// With what it shall speak TLS to its clients, if it shall.
+type Sealing<'c> = Option<&'c Credentials>;
+
 /// Starts a proxy that gets along with the origin at this address.
-type Start = Box<dyn Fn(SocketAddr) -> Result<Running, String>>;
+type Start = Box<dyn Fn(SocketAddr, Sealing<'_>) -> Result<Running, String>>;
 
 /// ... with the binary at this path.
-type StartPeer = fn(&Path, SocketAddr) -> Result<Running, String>;
+type StartPeer = fn(&Path, SocketAddr, Sealing<'_>) -> Result<Running, String>;
+
+/// In which rows somebody takes part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Takes {
+    plain: bool,
+    tls: bool,
+}
+
+impl Takes {
+    const PLAIN: Takes = Takes {
+        plain: true,
+        tls: false,
+    };
+    const TLS: Takes = Takes {
+        plain: false,
+        tls: true,
+    };
+    const BOTH: Takes = Takes {
+        plain: true,
+        tls: true,
+    };
+}
 
 /// Somebody to measure.
 pub(crate) struct Peer {
@@ -38,13 +65,31 @@ pub(crate) struct Peer {
     pub(crate) binary: PathBuf,
     /// The argument that makes it print its version; empty where there is none.
     version: &'static str,
-    pub(crate) start: Start,
+    takes: Takes,
+    start: Start,
 }
 
 impl Peer {
     /// Whether there is a process to look at.
     pub(crate) fn is_proxy(&self) -> bool {
         !self.binary.as_os_str().is_empty()
+    }
+
+    /// Whether it takes part in rows of that kind.
+    pub(crate) fn takes_part(&self, is_tls: bool) -> bool {
+        if is_tls { self.takes.tls } else { self.takes.plain }
+    }
+
+    /// Starts it for the origin at this address, and says how clients get there.
+    pub(crate) fn start(&self, origin: SocketAddr, sealing: Sealing<'_>) -> Result<Running, String> {
+        let mut running = (self.start)(origin, sealing)?;
+        if let Some(credentials) = sealing {
+            running.way = Way::Sealed {
+                through: Box::new(running.way),
+                terms: credentials.terms(),
+            };
+        }
+        Ok(running)
     }
 
     /// What it says of itself: the first line that has a figure in it.
@@ -104,7 +149,7 @@ pub(crate) fn ours_with(arguments: &[String]) -> Result<Running, String> {
 
 /// The floor alone, relaying to this origin.
 pub(crate) fn floor_to(origin: SocketAddr) -> Result<Running, String> {
-    (floor().start)(origin)
+    floor().start(origin, None)
 }
 
 /// All of them, the floor first: what they say to its figure is the ratio. Those that are not there are told in words.
@@ -113,20 +158,29 @@ pub(crate) fn all(remarks: &mut Vec<String>) -> Vec<Peer> {
     peers.extend(ours::all());
     let named = |variable| std::env::var(variable).unwrap_or_default();
     let (go, g3) = (named("COMPARE_GO"), named("COMPARE_G3PROXY"));
-    let others: [(&str, &str, &str, StartPeer); 6] = [
-        ("haproxy", "/usr/sbin/haproxy", "-v", haproxy::start),
-        ("smokescreen-go", &go, "", smokescreen_go::start),
-        ("g3proxy", &g3, "-V", g3proxy::start),
+    let squid = std::env::var("COMPARE_SQUID").unwrap_or_else(|_| "/usr/sbin/squid".to_owned());
+    let others: [(&str, &str, &str, Takes, StartPeer); 7] = [
+        ("haproxy", "/usr/sbin/haproxy", "-v", Takes::BOTH, haproxy::start),
+        ("nginx", "/usr/sbin/nginx", "-v", Takes::TLS, nginx::start),
+        ("smokescreen-go", &go, "", Takes::BOTH, smokescreen_go::start),
+        ("g3proxy", &g3, "-V", Takes::BOTH, g3proxy::start),
         (
             "trafficserver",
             "/usr/bin/traffic_server",
             "-V",
+            Takes::PLAIN,
             trafficserver::start,
         ),
-        ("squid", "/usr/sbin/squid", "-v", squid::start),
-        ("tinyproxy", "/usr/bin/tinyproxy", "-v", tinyproxy::start),
+        ("squid", &squid, "-v", Takes::BOTH, squid::start),
+        (
+            "tinyproxy",
+            "/usr/bin/tinyproxy",
+            "-v",
+            Takes::PLAIN,
+            tinyproxy::start,
+        ),
     ];
-    for (name, path, version, start) in others {
+    for (name, path, version, takes, start) in others {
         let (binary, path) = (PathBuf::from(path), PathBuf::from(path));
         if !binary.exists() {
             remarks.push(format!("{name}: not found"));
@@ -136,7 +190,8 @@ pub(crate) fn all(remarks: &mut Vec<String>) -> Vec<Peer> {
             name: name.to_owned(),
             binary,
             version,
-            start: Box::new(move |origin| start(&path, origin)),
+            takes,
+            start: Box::new(move |origin, sealing| start(&path, origin, sealing)),
         });
     }
     peers
@@ -148,7 +203,8 @@ fn direct() -> Peer {
         name: "direct".to_owned(),
         binary: PathBuf::new(),
         version: "",
-        start: Box::new(|address| {
+        takes: Takes::PLAIN,
+        start: Box::new(|address, _| {
             Ok(Running {
                 _process: None,
                 meter: None,
@@ -165,7 +221,8 @@ fn floor() -> Peer {
         name: "floor".to_owned(),
         binary,
         version: "",
-        start: Box::new(move |origin| {
+        takes: Takes::PLAIN,
+        start: Box::new(move |origin, _| {
             let address = free_address();
             let mut command = Command::new(&program);
             command.env(floor::ADDRESSES, format!("{address} {origin}"));
@@ -201,6 +258,19 @@ fn write(folder: &TempDir, name: &str, text: &str) -> Result<PathBuf, String> {
     let path = folder.path().join(name);
     std::fs::write(&path, text).map_err(|error| format!("{name}: {error}"))?;
     Ok(path)
+}
+
+/// The arguments by which ours, and the one that it takes the place of, speak TLS.
+fn tls_arguments(sealing: Sealing<'_>, folder: &TempDir) -> Result<Vec<std::ffi::OsString>, String> {
+    let Some(credentials) = sealing else {
+        return Ok(Vec::new());
+    };
+    let files = credentials.write(folder)?;
+    let mut arguments = vec!["--tls-server-bundle-file".into(), files.bundle.into()];
+    if let Some(ca) = files.client_ca {
+        arguments.extend(["--tls-client-ca-file".into(), ca.into()]);
+    }
+    Ok(arguments)
 }
 
 /// The value of `Proxy-Authorization`.

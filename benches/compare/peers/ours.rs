@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{PASSWORD, Peer, Running, basic, folder};
+use super::{PASSWORD, Peer, Running, Sealing, Takes, basic, folder, tls_arguments};
 use crate::process::{Process, free_address};
 
 /// The binary that was built with this bench; or those that `COMPARE_BIN` names: `path`, or `name=path,name=path`.
@@ -24,18 +24,19 @@ fn peer(entry: &str) -> Peer {
         name: name.to_owned(),
         binary,
         version: "--version",
-        start: Box::new(move |_| start(&path, &[])),
+        takes: Takes::BOTH,
+        start: Box::new(move |_, sealing| start(&path, &[], sealing)),
     }
 }
 
 /// The first of them, with further arguments.
 pub(super) fn start_with(arguments: &[String]) -> Result<Running, String> {
     let first = all().into_iter().next().ok_or("COMPARE_BIN is empty")?;
-    start(&first.binary, arguments)
+    start(&first.binary, arguments, None)
 }
 
-fn start(path: &Path, arguments: &[String]) -> Result<Running, String> {
-    let address: SocketAddr = free_address();
+fn start(path: &Path, arguments: &[String], sealing: Sealing<'_>) -> Result<Running, String> {
+    let (address, folder): (SocketAddr, _) = (free_address(), folder()?);
     let mut command = Command::new(path);
     command
         .env_clear()
@@ -43,9 +44,10 @@ fn start(path: &Path, arguments: &[String]) -> Result<Running, String> {
         .args(["--listen-ip", "127.0.0.1", "--allow-range", "127.0.0.0/8"])
         .arg("--listen-port")
         .arg(address.port().to_string())
-        .args(arguments);
+        .args(arguments)
+        .args(tls_arguments(sealing, &folder)?);
     Ok(Running::forward(
-        Process::start(command, address, folder()?)?,
+        Process::start(command, address, folder)?,
         Some(basic()),
     ))
 }

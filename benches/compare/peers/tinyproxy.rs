@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-use super::{PASSWORD, Running, USER, basic, folder_in_memory, write};
+use super::{PASSWORD, Running, Sealing, USER, basic, folder_in_memory, write};
 use crate::process::{Process, free_address};
 
-pub(super) fn start(path: &Path, _: SocketAddr) -> Result<Running, String> {
+pub(super) fn start(path: &Path, _: SocketAddr, _: Sealing<'_>) -> Result<Running, String> {
     let (address, folder) = (free_address(), folder_in_memory()?);
     let text = format!(
         "Port {}\nListen 127.0.0.1\nTimeout 600\nLogFile \"{}/log\"\nLogLevel Connect\nMaxClients 10000\n\

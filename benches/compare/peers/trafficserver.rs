@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-use super::{Running, folder, write};
+use super::{Running, Sealing, folder, write};
 use crate::process::{Process, free_address};
 
-pub(super) fn start(path: &Path, _: SocketAddr) -> Result<Running, String> {
+pub(super) fn start(path: &Path, _: SocketAddr, _: Sealing<'_>) -> Result<Running, String> {
     let (address, folder) = (free_address(), folder()?);
     for name in ["etc", "log", "run", "cache"] {
         fs::create_dir(folder.path().join(name)).map_err(|error| format!("{name}: {error}"))?;
