@@ -1,4 +1,4 @@
-//! Holds the option tables of README.md equal to the option table of the code. On a mismatch the expected text is
+//! Holds the option tables of docs/options.md equal to the option table of the code. On a mismatch the expected text is
 //! printed: paste it between the markers.
 #![allow(
     clippy::expect_used,
@@ -65,12 +65,14 @@ fn default(row: &OptionRow) -> String {
 
 #[test]
 fn the_readme_lists_the_options_that_there_are() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    let readme = std::fs::read_to_string(path).expect("README.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/options.md");
+    let readme = std::fs::read_to_string(path).expect("docs/options.md");
     let (_, rest) = readme.split_once(BEGIN).expect("the marker before the options");
     let (found, _) = rest.split_once(END).expect("the marker behind the options");
     let expected = markdown();
     if found != expected {
-        panic!("README.md lists other options than the code; expected between the markers:\n{expected}");
+        panic!(
+            "docs/options.md lists other options than the code; expected between the markers:\n{expected}"
+        );
     }
 }

@@ -156,8 +156,7 @@ fn read<W: WireTable>(
         means.held.note_fed(from);
         return false;
     };
-    let mut moved = false;
-    let mut secured = None;
+    let (mut moved, mut secured) = (false, None);
     let mut filled = match unread_failure(wire, ready, from, flows.from(from)) {
         Some(failed) => failed,
         None => {

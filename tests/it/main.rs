@@ -28,6 +28,7 @@ mod kept;
 mod limits;
 mod log;
 mod mtls;
+mod mtls_example;
 mod mtls_roles;
 mod names;
 mod programs;
@@ -109,6 +110,7 @@ fn all_cases() -> Vec<Case> {
         tls_programs::cases(),
         tls_starts::cases(),
         mtls::cases(),
+        mtls_example::cases(),
         mtls_roles::cases(),
     ]
     .into_iter()

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 pub(crate) use self::sealed::Sealed;
 use self::sessions::{Remembering, Sessions};
-use crate::pki::{Ca, Issued, Leaf};
+use crate::pki::{Ca, Issued, Key, Leaf};
 
 /// Whom a client's certificate names: the role that the password stands for, too.
 const ROLE: &str = "authed";
@@ -61,7 +61,7 @@ impl Credentials {
     pub(crate) fn new(tls: Tls) -> Credentials {
         let ca = Ca::new("compare");
         let server = ca.issue(&Leaf {
-            rsa: tls.rsa,
+            key: if tls.rsa { Key::Rsa } else { Key::P256 },
             ..Leaf::server()
         });
         Credentials {

@@ -1,5 +1,5 @@
 //! Other people's clients through the proxy, each asked three times: for what is allowed, for what is denied, and
-//! with a wrong password. Writes the table of `README.md` to `target/client-matrix.md`, and holds README to it and to
+//! with a wrong password. Writes the table of `docs/clients.md` to `target/client-matrix.md`, and holds that page to it and to
 //! what it promises: most clients whose tunnel was denied show why, and few say the same for a wrong password.
 //!
 //! Python's and Node's libraries are those that `tests/clients/setup.sh` installs.
@@ -88,7 +88,7 @@ const WRONG: &str = "any:wrong";
 const DENIED: &str = "denied.test";
 
 /// Runs every way of a client through a proxy of its own, writes the client's rows of the table, and compares them with
-/// those of README.md, versions apart.
+/// those of docs/clients.md, versions apart.
 fn matrix(client: &str, version: &str, site: &Site, ways: &[Way]) -> Result<(), String> {
     let dns = Dns::start().name(NAME, &[PUBLIC]).name(DENIED, &[PRIVATE]);
     let mut measured = Vec::new();
@@ -113,7 +113,7 @@ fn matrix(client: &str, version: &str, site: &Site, ways: &[Way]) -> Result<(), 
     assert_eq!(
         without_version(shown),
         without_version(measured),
-        "README.md, then measured"
+        "docs/clients.md, then measured"
     );
     Ok(())
 }
@@ -223,7 +223,7 @@ fn library_folder() -> PathBuf {
     std::env::var_os("SMOKESCREEN_CLIENTS").map_or_else(|| target.join("clients"), PathBuf::from)
 }
 
-const README: &str = include_str!("../../../README.md");
+const PAGE: &str = include_str!("../../../docs/clients.md");
 
 static TABLE: Mutex<()> = Mutex::new(());
 
@@ -253,9 +253,9 @@ fn write_rows(client: &str, rows: &[Vec<&str>]) {
     std::fs::write(target.join("client-matrix.md"), table).expect("a file");
 }
 
-/// The rows that README.md shows, without the marks of the words.
+/// The rows that docs/clients.md shows, without the marks of the words.
 fn rows_of_the_readme() -> Vec<Vec<&'static str>> {
-    let (_, table) = README.split_once(TABLE_HEAD).expect("the table's head");
+    let (_, table) = PAGE.split_once(TABLE_HEAD).expect("the table's head");
     let rows = table
         .lines()
         .map_while(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
@@ -273,14 +273,14 @@ fn the_table_of_the_readme_shows_why() {
     let rows = rows_of_the_readme();
     let mut clients: Vec<&str> = rows.iter().map(|row| row[0]).collect();
     clients.dedup();
-    assert_eq!(clients, ORDER, "README.md, then those that are measured");
+    assert_eq!(clients, ORDER, "docs/clients.md, then those that are measured");
     let (by_status, others): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row[2].contains("--deny-status"));
     let tunnels: Vec<_> = others.iter().filter(|row| is_tunnel(row[2])).collect();
     let telling = tunnels.iter().filter(|row| shows_why(row[4])).count();
     let all = tunnels.len();
     assert!(telling * 5 >= all * 4, "{telling} of {all} tunnels show why");
     let sentence = format!("{telling} of {all} ways to ask for a tunnel show why");
-    assert!(README.contains(&sentence), "not in README.md: {sentence}");
+    assert!(PAGE.contains(&sentence), "not in docs/clients.md: {sentence}");
     let says_the_same = |row: &&&Vec<&str>| row[4] == row[5];
     assert_eq!(by_status.iter().find(says_the_same), None);
     for row in others.iter().filter(says_the_same) {
