@@ -2,6 +2,7 @@
 //! business.
 
 use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -69,7 +70,7 @@ pub(super) fn read(
 fn file(path: &Path) -> Result<tls::File, String> {
     let name = path.display().to_string();
     let refuse = |why: &dyn std::fmt::Display| format!("{name}: {why}");
-    let bytes = regular_file::open(path).and_then(|(file, _)| bytes(file));
+    let bytes = regular_file::open(path).and_then(|(file, metadata)| bytes(file, metadata.len()));
     let bytes = bytes.map_err(|error| refuse(&error))?;
     if bytes.len() > FILE_BYTES_MAX {
         return Err(refuse(&format_args!(
@@ -80,9 +81,14 @@ fn file(path: &Path) -> Result<tls::File, String> {
     Ok(tls::File { name, bytes })
 }
 
-fn bytes(file: File) -> std::io::Result<Zeroizing<Vec<u8>>> {
+fn bytes(file: File, length: u64) -> std::io::Result<Zeroizing<Vec<u8>>> {
     // One more than is accepted, to tell a longer file apart.
-    Ok(Zeroizing::new(regular_file::read(file, FILE_BYTES_MAX + 1)?))
+    let bytes_max = FILE_BYTES_MAX as u64 + 1;
+    // Room for all of it at once, and for seeing its end: what grows leaves copies behind, which nobody wipes.
+    let room = usize::try_from(length.min(bytes_max)).unwrap_or(FILE_BYTES_MAX) + 1;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    file.take(bytes_max).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -91,6 +97,17 @@ mod tests {
     use crate::tls::testing::{Ca, Leaf};
 
     use super::*;
+
+    #[test]
+    fn a_file_is_read_into_one_block() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        for length in [0, 100, 5000, 100_001] {
+            std::fs::write(&path, vec![7; length]).unwrap();
+            let bytes = file(&path).unwrap().bytes;
+            assert_eq!((bytes.len(), bytes.capacity()), (length, length + 1));
+        }
+    }
 
     #[test]
     fn an_expired_list_is_told_of_once_a_day() {

@@ -55,7 +55,7 @@ pub(super) fn certified(der: &[u8], role_from: RoleFrom, now: SystemTime) -> Res
     })
 }
 
-/// The first that is a text, and not an empty one.
+/// The first attribute, if it is a text, and not an empty one; no other stands in for it.
 fn first_text<'a>(mut attributes: impl Iterator<Item = &'a AttributeTypeAndValue<'a>>) -> Option<Arc<str>> {
     let text = attributes.next()?.as_str().ok()?;
     (!text.is_empty()).then(|| text.into())
