@@ -593,3 +593,19 @@ fn behind_our_end_nothing_is_said_of_what_comes() {
     pair.memory.has_ended = true;
     assert_eq!(pair.read().unwrap(), 0);
 }
+fn a_session_is_resumed_again_and_again_and_names_its_client() {
+    let house = House::new();
+    let issued = house.ca.issue(&Leaf::client("web"));
+    let config = Arc::new(house.client_config(Some(&issued)));
+    for round in 0..4 {
+        let mut pair = Pair::new(&house, Arc::clone(&config));
+        pair.shake_hands();
+        // The ticket leaves with the first that is written.
+        pair.engine.write(&mut pair.memory, b"hello", b"").unwrap();
+        pair.client_takes().unwrap();
+        let is_resumed = pair.client.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
+        assert_eq!(is_resumed, round > 0, "{round}");
+        let certificate = pair.engine.secured().unwrap().certificate.unwrap();
+        assert_eq!(certificate.role.as_deref(), Some("web"));
+    }
+}
