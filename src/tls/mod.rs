@@ -1,16 +1,23 @@
 //! What TLS engines are made of: certificates, keys, CAs, revocation lists, tickets; and whom a certificate names. Takes the
 //! files' bytes, and reads none; moves no byte of a connection (that is `io/wire`).
 
+mod anchors;
+mod authorities;
+mod due;
 mod identity;
+mod list_parts;
 mod pem;
 mod revocation;
 mod server;
+mod signature;
 #[cfg(test)]
 #[path = "../../tests/pki/mod.rs"]
 pub(crate) mod testing;
 mod tickets;
+mod verifier;
 mod words;
 
 pub use self::identity::RoleFrom;
-pub use self::server::{File, Server, ServerParts};
+pub use self::pem::File;
+pub use self::server::{Server, ServerParts};
 pub use self::words::words;

@@ -3,6 +3,16 @@
 
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use zeroize::Zeroizing;
+
+/// A file's bytes, and how messages call it.
+#[derive(Debug)]
+pub struct File {
+    /// Its path.
+    pub name: String,
+    /// What is in it; wiped, for it may be a key.
+    pub bytes: Zeroizing<Vec<u8>>,
+}
 
 /// What is said of such a key.
 const ENCRYPTED: &str = "the key is encrypted: decrypt it with `openssl pkey -in FILE -out PLAIN`";

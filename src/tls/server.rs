@@ -5,37 +5,30 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
-use rustls::server::danger::ClientCertVerifier;
+use rustls::pki_types::CertificateDer;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{RootCertStore, ServerConfig};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
-use zeroize::Zeroizing;
 
 use crate::net::Certified;
 
+use super::anchors;
+use super::authorities::{self, Authority};
+use super::due::{self, Due};
 use super::identity::{self, RoleFrom};
-use super::revocation::{self, Checked, Due};
+use super::pem::{self, File};
+use super::revocation::{self, List};
 use super::tickets::Keys;
-use super::{pem, words};
+use super::{verifier, words};
 
 /// The only protocol that is spoken (RFC 7301): a client that offers others alone is told so by an alert.
 const HTTP_1_1: &[u8] = b"http/1.1";
 
 /// A client asks once, and comes back with the last ticket that it got.
 const TICKETS: usize = 1;
-
-/// A file's bytes, and how messages call it.
-#[derive(Debug)]
-pub struct File {
-    /// Its path.
-    pub name: String,
-    /// What is in it; wiped, for it may be a key.
-    pub bytes: Zeroizing<Vec<u8>>,
-}
 
 /// What a [`Server`] is made from.
 #[derive(Debug)]
@@ -62,10 +55,16 @@ pub struct Server {
 }
 
 /// By what clients' certificates are judged, as it was read.
-#[derive(PartialEq, Eq)]
 struct Trust {
     cas: Vec<CertificateDer<'static>>,
-    crls: Vec<CertificateRevocationListDer<'static>>,
+    lists: Arc<Vec<List>>,
+}
+
+impl PartialEq for Trust {
+    fn eq(&self, other: &Trust) -> bool {
+        let lists = self.lists.iter().map(|list| &list.der);
+        self.cas == other.cas && lists.eq(other.lists.iter().map(|list| &list.der))
+    }
 }
 
 impl Server {
@@ -83,22 +82,26 @@ impl Server {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let certified = certified_key(parts, &provider)?;
         let end = certificate_end(&parts.bundle.name, &certified, now, warnings)?;
-        let mut cas = Vec::new();
-        for file in &parts.client_cas {
-            cas.extend(pem::certificates(&file.bytes).map_err(|why| format!("{}: {why}", file.name))?);
-        }
-        let lists = lists(&parts.crls, &cas, warnings)?;
-        let dues: Vec<Due> = lists.iter().filter_map(Checked::due).collect();
-        warnings.extend(revocation::overdue(&dues, now));
+        let cas = authorities::read(&parts.client_cas)?;
+        let lists = Arc::new(lists(&parts.crls, &cas, warnings)?);
+        let mut dues: Vec<Due> = lists.iter().filter_map(List::due).collect();
+        dues.extend(cas.iter().map(Authority::due));
+        warnings.extend(due::overdue(&dues, now));
+        let verifier = match cas.is_empty() {
+            true => WebPkiClientVerifier::no_client_auth(),
+            false => {
+                let sorted = anchors::sorted(&cas, &lists, warnings);
+                verifier::verifier(&sorted, Arc::clone(&lists), &provider)?
+            }
+        };
         let trust = Trust {
-            cas,
-            crls: lists.into_iter().map(|list| list.der).collect(),
+            cas: cas.into_iter().map(|ca| ca.der).collect(),
+            lists,
         };
         let keys = match before {
             Some(before) if before.trust == trust => before.keys.clone(),
             _ => Keys::fresh()?,
         };
-        let verifier = verifier(parts, &trust, &provider)?;
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?
@@ -142,9 +145,9 @@ impl Server {
         Ok(certified.transpose()?.map(Arc::new))
     }
 
-    /// A line for each revocation list that should have been replaced by now.
+    /// A line for each revocation list and client CA that should have been replaced by now.
     pub fn overdue(&self, now: SystemTime) -> impl Iterator<Item = String> + '_ {
-        revocation::overdue(&self.dues, now)
+        due::overdue(&self.dues, now)
     }
 }
 
@@ -204,11 +207,7 @@ fn certificate_end(
 }
 
 /// The revocation lists of these files, in the order in which they are asked.
-fn lists(
-    files: &[File],
-    cas: &[CertificateDer<'static>],
-    warnings: &mut Vec<String>,
-) -> Result<Vec<Checked>, String> {
+fn lists(files: &[File], cas: &[Authority], warnings: &mut Vec<String>) -> Result<Vec<List>, String> {
     let mut lists = Vec::new();
     for File { name, bytes } in files {
         for der in pem::revocation_lists(bytes).map_err(|why| format!("{name}: {why}"))? {
@@ -218,38 +217,6 @@ fn lists(
     revocation::sort(&mut lists, warnings);
     warnings.extend(revocation::uncovered(&lists, cas));
     Ok(lists)
-}
-
-/// Who judges clients' certificates: all of a chain, by the lists that cover it. A certificate that none covers passes, for
-/// a CA need not have one; of that there was a warning.
-fn verifier(
-    parts: &ServerParts,
-    trust: &Trust,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ClientCertVerifier>, String> {
-    if trust.cas.is_empty() {
-        return Ok(WebPkiClientVerifier::no_client_auth());
-    }
-    let mut roots = RootCertStore::empty();
-    for file in &parts.client_cas {
-        for ca in pem::certificates(&file.bytes)? {
-            let added = roots.add(ca);
-            added.map_err(|error| {
-                format!("{}: a certificate can't be a CA's: {}", file.name, words(&error))
-            })?;
-        }
-    }
-    let crl_files = parts
-        .crls
-        .iter()
-        .map(|file| file.name.as_str())
-        .collect::<Vec<_>>();
-    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
-        .with_crls(trust.crls.iter().cloned())
-        .allow_unauthenticated()
-        .allow_unknown_revocation_status()
-        .build()
-        .map_err(|error| format!("{}: {error}", crl_files.join(", ")))
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! What files make a server of, and what is said of them. Handshakes are the business of `io/wire/engine`'s tests and of
 //! `tests/it/tls`.
 
+use zeroize::Zeroizing;
+
 use crate::tls::testing::{Ca, Key, Leaf};
 
 use super::*;
@@ -151,7 +153,7 @@ fn of_two_lists_of_one_issuer_the_newer_is_asked() {
     files.parts.crls = vec![file("old", old), file("new", new.clone())];
     let server = files.warns(&["old: there is a newer revocation list"]);
     let newer = pem::revocation_lists(new.as_bytes()).unwrap();
-    assert_eq!(server.trust.crls[..1], newer);
+    assert_eq!(server.trust.lists[0].der, newer[0]);
 }
 
 #[test]
@@ -215,4 +217,71 @@ fn whom_a_certificate_names() {
         .unwrap()
         .unwrap();
     assert_eq!((&certified.role, &certified.common_name), (&None, &None));
+}
+
+#[test]
+fn what_is_no_cas_certificate_is_refused_among_the_client_cas() {
+    let mut files = Files::new();
+    let leaf = files.ca.issue(&Leaf::client("web")).chain;
+    files.parts.client_cas = vec![file("cas", files.ca.pem() + &leaf)];
+    files.refused(&["cas: the certificate of \"CN=web\" is not a CA's"]);
+}
+
+#[test]
+fn a_ca_that_has_expired_is_warned_of_then_and_later() {
+    let mut files = Files::new();
+    let old = Leaf {
+        is_ca: true,
+        years: (2020, 2021),
+        ..Leaf::client("Old")
+    };
+    files.parts.client_cas = vec![file("cas", files.ca.pem() + &files.ca.issue(&old).chain)];
+    let server = files.warns(&["cas: the certificate of the client CA \"CN=Old\" has expired"]);
+    assert_eq!(server.overdue(SystemTime::now()).count(), 1);
+}
+
+#[test]
+fn a_list_counts_by_whatever_algorithm_handshakes_do() {
+    let mut files = Files::new();
+    for key in [Key::P521, Key::Rsa, Key::Ed25519, Key::P256] {
+        let ca = Ca::with_key("Root", key);
+        files.parts.client_cas = vec![file("ca", ca.pem())];
+        files.parts.crls = vec![file("list", ca.crl(&[7], (2020, 2040)))];
+        files.warns(&[]);
+        // That of another CA of this name.
+        files
+            .parts
+            .client_cas
+            .push(file("other", Ca::with_key("Root", key).pem()));
+        files.warns(&["No revocation list is there of the client CA \"CN=Root\""]);
+    }
+}
+
+#[test]
+fn a_list_that_nobody_can_judge_by_is_refused_by_its_name() {
+    let mut files = Files::new();
+    files.parts.client_cas = vec![file("ca", files.ca.pem())];
+    let list = pem::revocation_lists(files.ca.crl(&[7], (2020, 2040)).as_bytes()).unwrap();
+    let changed = |from: &[u8], to: &[u8]| {
+        let mut list = list[0].to_vec();
+        let at = memchr::memmem::find(&list, from).unwrap();
+        list[at..at + to.len()].copy_from_slice(to);
+        list
+    };
+    // crlNumber as deltaCRLIndicator; then as something that nobody knows.
+    for (from, to, words) in [
+        (&[0x55, 0x1d, 20], &[0x55, 0x1d, 27], "is a delta"),
+        (&[0x02, 1, 1], &[0x04, 1, 1], "can't be read"),
+    ] {
+        files.parts.crls = vec![file("good", list[0].to_vec()), file("odd", changed(from, to))];
+        files.refused(&["odd: ", words]);
+    }
+    // ecdsa-with-SHA256 as one that does not exist.
+    let mut odd: Vec<u8> = list[0].to_vec();
+    let oid = [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
+    while let Some(at) = memchr::memmem::find(&odd, &oid) {
+        odd[at + 7] = 9;
+    }
+    files.parts.crls = vec![file("odd", odd)];
+    files.refused(&["odd: ", "algorithm that is not supported"]);
 }

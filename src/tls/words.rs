@@ -63,6 +63,9 @@ fn unusual(debug: &str) -> String {
     if debug.contains("CaUsedAsEndEntity") {
         return "is a CA's (basicConstraints CA:TRUE): issue one for the client itself".into();
     }
+    if debug.contains("ChainTooLong") {
+        return "comes with too many others: a chain has at most 8 certificates and 32 KiB".into();
+    }
     format!("is not accepted: {debug}")
 }
 

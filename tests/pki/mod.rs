@@ -10,14 +10,16 @@
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer,
     CrlDistributionPoint, CrlIssuingDistributionPoint, DnType, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod,
-    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256, RevokedCertParams,
-    SanType, SerialNumber, date_time_ymd,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P521_SHA512, PKCS_ED25519, PKCS_RSA_SHA256,
+    RevokedCertParams, SanType, SerialNumber, date_time_ymd,
 };
 
 /// What is signed with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Key {
     P256,
+    /// Which signs with SHA-512.
+    P521,
     /// Of 2,048 bits.
     Rsa,
     /// Whose signatures are all of one length.
@@ -28,6 +30,7 @@ impl Key {
     fn pair(self) -> KeyPair {
         let algorithm = match self {
             Key::P256 => &PKCS_ECDSA_P256_SHA256,
+            Key::P521 => &PKCS_ECDSA_P521_SHA512,
             Key::Rsa => &PKCS_RSA_SHA256,
             Key::Ed25519 => &PKCS_ED25519,
         };

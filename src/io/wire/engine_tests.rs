@@ -92,6 +92,12 @@ struct House {
 impl House {
     fn new() -> House {
         let ca = Ca::new("Root");
+        let (cas, list) = (ca.pem(), ca.crl(&[66], (2020, 2040)));
+        House::with(ca, cas, vec![list])
+    }
+
+    /// One whose clients are judged by these CAs and lists.
+    fn with(ca: Ca, client_cas: String, crls: Vec<String>) -> House {
         let file = |name: &str, text: String| tls::File {
             name: name.into(),
             bytes: Zeroizing::new(text.into_bytes()),
@@ -99,8 +105,8 @@ impl House {
         let parts = ServerParts {
             bundle: file("bundle", ca.issue(&Leaf::server()).bundle()),
             key: None,
-            client_cas: vec![file("ca", ca.pem())],
-            crls: vec![file("crl", ca.crl(&[66], (2020, 2040)))],
+            client_cas: vec![file("ca", client_cas)],
+            crls: crls.into_iter().map(|list| file("crl", list)).collect(),
             role_from: RoleFrom::CommonName,
         };
         let server = Server::new(&parts, None, SystemTime::now(), &mut Vec::new()).unwrap();
@@ -499,6 +505,114 @@ fn a_short_read_says_that_nothing_more_is_there() {
     let mut into = Vec::with_capacity(64 * 1024);
     assert_eq!(pair.engine.read(&mut pair.memory, &mut into).unwrap(), 5);
     assert!(pair.engine.is_drained() && pair.memory.reads == 1);
+}
+
+/// Why this client does not come in, if so.
+fn refusal(house: &House, issued: &Issued) -> Option<String> {
+    let mut pair = house.pair(Some(issued));
+    for _ in 0..3 {
+        pair.client_sends();
+        match pair.read() {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Some(error.to_string()),
+            other => blocks(other),
+        }
+        pair.flush();
+        pair.client_takes().unwrap();
+    }
+    assert!(pair.engine.secured().unwrap().certificate.is_some());
+    None
+}
+
+/// With its own certificate alone.
+fn alone(mut issued: Issued) -> Issued {
+    let end = "-----END CERTIFICATE-----\n";
+    let first = issued.chain.replace('\r', "");
+    issued.chain = first.split_inclusive(end).next().unwrap().to_owned();
+    issued
+}
+
+#[test]
+fn a_ca_of_the_file_that_is_revoked_lets_nobody_in() {
+    let root = Ca::new("Root");
+    let (good, bad) = (root.below("Good", 10), root.below("Bad", 11));
+    let list = root.crl(&[11], (2020, 2040));
+    let (by_good, by_bad) = (good.issue(&Leaf::client("web")), bad.issue(&Leaf::client("web")));
+    // The root may be missing: then the others are trusted for themselves.
+    for cas in [
+        [root.pem(), good.pem(), bad.pem()].concat(),
+        [good.pem(), bad.pem()].concat(),
+    ] {
+        let house = House::with(Ca::new("Proxy"), cas, vec![list.clone()]);
+        assert_eq!(refusal(&house, &by_good), None);
+        assert_eq!(refusal(&house, &alone(by_good.clone())), None);
+        for issued in [by_bad.clone(), alone(by_bad.clone())] {
+            let words = refusal(&house, &issued).unwrap();
+            assert!(words.contains("is revoked"), "{words}");
+        }
+    }
+}
+
+#[test]
+fn each_of_two_cas_of_one_name_has_its_own_list() {
+    let (old, new) = (Ca::new("Root"), Ca::new("Root"));
+    let lists = vec![old.crl(&[7], (2020, 2040)), new.crl(&[8], (2021, 2040))];
+    let (of_old, of_new) = (
+        |serial| {
+            old.issue(&Leaf {
+                serial,
+                ..Leaf::client("web")
+            })
+        },
+        |serial| {
+            new.issue(&Leaf {
+                serial,
+                ..Leaf::client("web")
+            })
+        },
+    );
+    let house = House::with(Ca::new("Proxy"), old.pem() + &new.pem(), lists);
+    for (issued, is_revoked) in [
+        (of_old(7), true),
+        (of_old(8), false),
+        (of_new(7), false),
+        (of_new(8), true),
+    ] {
+        assert_eq!(
+            refusal(&house, &issued).is_some(),
+            is_revoked,
+            "{}",
+            issued.serial
+        );
+    }
+}
+
+#[test]
+fn the_list_of_a_ca_that_clients_send_along_counts_if_that_signed_it() {
+    let root = Ca::new("Root");
+    let below = root.below("Below", 10);
+    let issued = below.issue(&Leaf {
+        serial: 7,
+        ..Leaf::client("web")
+    });
+    for (list, is_revoked) in [
+        (below.crl(&[7], (2020, 2040)), true),
+        (below.crl(&[8], (2020, 2040)), false),
+        (Ca::new("Below").crl(&[7], (2020, 2040)), false),
+    ] {
+        let house = House::with(Ca::new("Proxy"), root.pem(), vec![list]);
+        assert_eq!(refusal(&house, &issued).is_some(), is_revoked);
+    }
+}
+
+#[test]
+fn a_chain_has_its_length() {
+    let house = House::new();
+    let mut issued = house.ca.issue(&Leaf::client("web"));
+    issued.chain += &house.ca.pem().repeat(7);
+    assert_eq!(refusal(&house, &issued), None);
+    issued.chain += &house.ca.pem();
+    let words = refusal(&house, &issued).unwrap();
+    assert!(words.contains("at most 8 certificates"), "{words}");
 }
 
 #[test]
