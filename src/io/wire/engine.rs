@@ -3,6 +3,7 @@
 //! is an end and what a cut. Certificates and keys are `tls`'s business.
 
 mod core;
+mod outbox;
 mod room;
 mod writing;
 
@@ -18,8 +19,9 @@ use crate::text::slices::within;
 use crate::tls::Server;
 
 use self::core::{Core, Stop};
+use self::outbox::Outbox;
 pub(super) use self::room::Room;
-use self::room::{RECORD_OVERHEAD_BYTES_MAX, RECORD_TEXT_BYTES, ROOM_BYTES, keep, push};
+use self::room::{RECORD_OVERHEAD_BYTES_MAX, RECORD_TEXT_BYTES, ROOM_BYTES, keep};
 use super::{Secured, Wire};
 
 /// A handshake message may be in as many records as a peer likes, and all of them are kept until it is whole: that is less
@@ -106,7 +108,7 @@ impl Engine {
         }
         if self.said_end && self.core.failure.is_some() && !self.owes_fin {
             // Nothing may follow our end, no alert either, and nobody waits for what comes.
-            (self.core.outbox, self.core.is_due, self.told_failure) = (Vec::new(), false, true);
+            (self.core.outbox, self.core.is_due, self.told_failure) = (Outbox::default(), false, true);
         }
         match &self.core.failure {
             Some(words) if !std::mem::replace(&mut self.told_failure, true) => {
@@ -258,10 +260,10 @@ impl Engine {
     /// # Errors
     /// As the contract has it.
     pub fn flush(&mut self, below: &mut impl Wire) -> io::Result<()> {
-        if !push(below, &mut self.core.outbox)? {
+        if !self.core.outbox.push(below)? {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        self.core.outbox = Vec::new();
+        self.core.outbox = Outbox::default();
         self.core.is_due = false;
         match std::mem::take(&mut self.owes_fin) {
             true => below.hangup(),
@@ -297,7 +299,7 @@ impl Engine {
 
     /// See [`Wire::held_bytes`].
     pub fn held_bytes(&self) -> usize {
-        self.sealed.capacity() + self.opened.capacity() + self.core.outbox.capacity()
+        self.sealed.capacity() + self.opened.capacity() + self.core.outbox.held_bytes()
     }
 
     /// Did the last read leave nothing that could be had?

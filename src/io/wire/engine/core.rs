@@ -11,6 +11,8 @@ use rustls::unbuffered::{
 
 use crate::tls;
 
+use super::outbox::Outbox;
+
 /// What writes while the connection lets it.
 pub(super) type Traffic<'c> = WriteTraffic<'c, ServerConnectionData>;
 
@@ -34,7 +36,7 @@ pub(super) struct Core {
     /// None behind a failure: it may keep much of what it failed at.
     connection: Option<UnbufferedServerConnection>,
     /// Sealed, and not with the wire below yet.
-    pub(super) outbox: Vec<u8>,
+    pub(super) outbox: Outbox,
     /// It is to leave by itself. Otherwise it may wait for what is written next: tickets, and answers to updates of keys.
     pub(super) is_due: bool,
     /// The peer's close_notify came.
@@ -47,7 +49,7 @@ impl Core {
     pub(super) fn new(connection: UnbufferedServerConnection) -> Core {
         Core {
             connection: Some(connection),
-            outbox: Vec::new(),
+            outbox: Outbox::default(),
             is_due: false,
             heard_end: false,
             failure: None,
@@ -77,7 +79,7 @@ impl Core {
         &mut self,
         sealed: &mut Vec<u8>,
         mut take: impl FnMut(&[u8]) -> bool,
-        write: impl FnOnce(&mut Traffic<'_>, &mut Vec<u8>) -> T,
+        write: impl FnOnce(&mut Traffic<'_>, &mut Outbox) -> T,
     ) -> Stop<T> {
         let mut used = 0;
         let stop = loop {
@@ -155,18 +157,17 @@ fn shortened(words: &str) -> String {
 
 /// Appends what `seal` writes into room of so many bytes, or of as many as it says it needs.
 pub(super) fn append_sealed(
-    into: &mut Vec<u8>,
+    into: &mut Outbox,
     bytes_max: usize,
     mut seal: impl FnMut(&mut [u8]) -> Result<usize, EncryptError>,
 ) -> Result<(), EncryptError> {
-    let before = into.len();
     let mut room_bytes = bytes_max;
     loop {
-        into.resize(before + room_bytes, 0);
-        let sealed = seal(into.get_mut(before..).unwrap_or_default());
-        into.truncate(before + *sealed.as_ref().unwrap_or(&0));
-        match sealed {
-            Ok(_) => return Ok(()),
+        match seal(into.room(room_bytes)) {
+            Ok(sealed_bytes) => {
+                into.fill(sealed_bytes);
+                return Ok(());
+            }
             Err(EncryptError::InsufficientSize(InsufficientSizeError { required_size }))
                 if required_size > room_bytes =>
             {
@@ -177,13 +178,12 @@ pub(super) fn append_sealed(
     }
 }
 
-fn append_said(mut encode: EncodeTlsData<'_, ServerConnectionData>, outbox: &mut Vec<u8>) {
+fn append_said(mut encode: EncodeTlsData<'_, ServerConnectionData>, outbox: &mut Outbox) {
     let Err(EncodeError::InsufficientSize(InsufficientSizeError { required_size })) = encode.encode(&mut [])
     else {
         return;
     };
-    let before = outbox.len();
-    outbox.resize(before + required_size, 0);
-    let encoded = encode.encode(outbox.get_mut(before..).unwrap_or_default());
+    let encoded = encode.encode(outbox.room(required_size));
     debug_assert!(encoded.is_ok(), "{encoded:?}");
+    outbox.fill(encoded.unwrap_or(0));
 }

@@ -1,13 +1,11 @@
 //! The buffers that all engines of a loop work in: one for what comes in sealed, one for what goes out. An engine has them
-//! for the length of one call; between calls it keeps only what could not be opened or did not leave. How a buffer is kept,
-//! and given to the wire below.
+//! for the length of one call; between calls it keeps only what could not be opened or did not leave.
 
 use std::cell::Cell;
-use std::io;
 
 use crate::text::slices::within;
 
-use super::super::Wire;
+use super::outbox::Outbox;
 
 /// So much is read from the wire below at a time, and so much sealed. A record has 16 KiB at most.
 pub(super) const ROOM_BYTES: usize = 64 * 1024;
@@ -22,7 +20,7 @@ pub(super) const RECORD_OVERHEAD_BYTES_MAX: usize = 5 + 2048;
 #[derive(Default)]
 pub(in crate::io::wire) struct Room {
     inbound: Cell<Vec<u8>>,
-    outbound: Cell<Vec<u8>>,
+    outbound: Cell<Outbox>,
 }
 
 impl Room {
@@ -33,25 +31,24 @@ impl Room {
         buffer
     }
 
-    pub(super) fn put_inbound(&self, buffer: Vec<u8>) {
-        put(&self.inbound, buffer);
+    pub(super) fn put_inbound(&self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        // One that had to hold more goes.
+        if buffer.capacity() <= 2 * ROOM_BYTES {
+            self.inbound.set(buffer);
+        }
     }
 
     /// The buffer for what goes out: empty.
-    pub(super) fn take_outbound(&self) -> Vec<u8> {
+    pub(super) fn take_outbound(&self) -> Outbox {
         self.outbound.take()
     }
 
-    pub(super) fn put_outbound(&self, buffer: Vec<u8>) {
-        put(&self.outbound, buffer);
-    }
-}
-
-fn put(place: &Cell<Vec<u8>>, mut buffer: Vec<u8>) {
-    buffer.clear();
-    // One that had to hold more goes.
-    if buffer.capacity() <= 2 * ROOM_BYTES {
-        place.set(buffer);
+    pub(super) fn put_outbound(&self, mut buffer: Outbox) {
+        buffer.clear();
+        if buffer.held_bytes() <= 2 * ROOM_BYTES {
+            self.outbound.set(buffer);
+        }
     }
 }
 
@@ -69,28 +66,6 @@ pub(super) fn keep(own: &mut Vec<u8>, left: &[u8]) {
     own.extend_from_slice(left);
 }
 
-/// Gives the wire below what it takes, and takes it out of `outbound`. Was that all?
-pub(super) fn push(below: &mut impl Wire, outbound: &mut Vec<u8>) -> io::Result<bool> {
-    let mut pushed = 0;
-    let all = loop {
-        let left = within(outbound, pushed..);
-        if left.is_empty() {
-            break Ok(true);
-        }
-        match below.write(left, &[]) {
-            Ok(n) if n < left.len() && below.short_read_means_drained() => {
-                pushed += n;
-                break Ok(false);
-            }
-            Ok(n) => pushed += n,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(false),
-            Err(error) => break Err(error),
-        }
-    };
-    outbound.drain(..pushed);
-    all
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,7 +78,9 @@ mod tests {
         room.put_inbound(buffer);
         let again = room.take_inbound();
         assert!(again.is_empty() && again.capacity() >= 100);
-        room.put_outbound(Vec::with_capacity(3 * ROOM_BYTES));
-        assert_eq!(room.take_outbound().capacity(), 0);
+        let mut large = room.take_outbound();
+        large.room(3 * ROOM_BYTES);
+        room.put_outbound(large);
+        assert_eq!(room.take_outbound().held_bytes(), 0);
     }
 }

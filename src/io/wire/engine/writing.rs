@@ -8,7 +8,7 @@ use crate::text::slices::within;
 use super::super::Wire;
 use super::Engine;
 use super::core::{Stop, append_sealed};
-use super::room::{RECORD_TEXT_BYTES, ROOM_BYTES, keep, push, roomful};
+use super::room::{RECORD_TEXT_BYTES, ROOM_BYTES, roomful};
 
 /// What a record that rustls seals has beside its text, at most.
 const SEALED_OVERHEAD_BYTES: usize = 64;
@@ -30,11 +30,11 @@ impl Engine {
             self.flush(below)?;
         }
         let mut outbound = self.room.take_outbound();
-        outbound.append(&mut self.core.outbox);
+        outbound.append(self.core.outbox.bytes());
         self.core.outbox = outbound;
         let written = self.write_through(below, first, second);
         let outbound = std::mem::take(&mut self.core.outbox);
-        keep(&mut self.core.outbox, &outbound);
+        self.core.outbox = outbound.kept();
         self.room.put_outbound(outbound);
         written
     }
@@ -54,7 +54,7 @@ impl Engine {
                 Some(at) => self.seal(roomful(within(second, at..)))?,
             };
             if self.core.outbox.len() >= ROOM_BYTES || taken == first.len() + second.len() {
-                self.core.is_due = !push(below, &mut self.core.outbox)?;
+                self.core.is_due = !self.core.outbox.push(below)?;
                 if self.core.is_due {
                     break;
                 }
