@@ -707,6 +707,7 @@ fn behind_our_end_nothing_is_said_of_what_comes() {
     pair.memory.has_ended = true;
     assert_eq!(pair.read().unwrap(), 0);
 }
+
 #[test]
 fn a_session_is_resumed_again_and_again_and_names_its_client() {
     let house = House::new();
