@@ -8,6 +8,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
+use crate::text::digits;
 use crate::text::slices::within;
 
 /// How every header of version 1 begins.
@@ -120,13 +121,9 @@ fn v1_addresses<A: FromStr + Into<IpAddr>>(rest: &str) -> Result<SocketAddr, &'s
     Ok(unmapped(source, port))
 }
 
-/// No sign, and no leading zero.
+/// 0 too.
 fn port_number(text: &str) -> Option<u16> {
-    let has_leading_zero = text.len() > 1 && text.starts_with('0');
-    if has_leading_zero || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    text.parse().ok()
+    digits::is_plain(text).then(|| text.parse().ok()).flatten()
 }
 
 fn v2(received: &[u8]) -> Read {

@@ -32,10 +32,22 @@ pub fn open(path: &Path) -> io::Result<(File, Metadata)> {
 /// Those of read(2).
 pub fn read(file: File, bytes_max: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    // A file may grow while it is read: the bound holds all the same.
-    file.take(u64::try_from(bytes_max).unwrap_or(u64::MAX))
-        .read_to_end(&mut bytes)?;
+    read_into(file, bytes_max, &mut bytes)?;
     Ok(bytes)
+}
+
+/// The same, appended to what is the caller's to wipe, and to nothing else.
+///
+/// # Errors
+/// Those of read(2).
+pub fn read_into(file: File, bytes_max: usize, into: &mut Vec<u8>) -> io::Result<()> {
+    let bytes_max = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+    // Room for all of it at once, and for seeing its end: what grows leaves copies behind, which nobody wipes.
+    let room = usize::try_from(file.metadata()?.len().min(bytes_max)).unwrap_or_default() + 1;
+    into.reserve_exact(room);
+    // A file may grow while it is read: the bound holds all the same.
+    file.take(bytes_max).read_to_end(into)?;
+    Ok(())
 }
 
 fn regular(metadata: Metadata) -> io::Result<Metadata> {

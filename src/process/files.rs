@@ -15,6 +15,7 @@ use crate::io::regular_file;
 use crate::policy::Policy;
 use crate::policy::acl::{self, Acl, Action};
 use crate::policy::auth::Password;
+use crate::text::listing;
 
 use super::shared::InForce;
 use super::{tls_files, users_file};
@@ -203,18 +204,12 @@ pub(super) fn services_without_clients(policy: &Policy, by_certificate: bool) ->
     if services.is_empty() {
         return None;
     }
-    let untold = services.len().saturating_sub(SERVICES_NAMED_MAX);
-    services.truncate(SERVICES_NAMED_MAX);
-    let more = if untold > 0 {
-        format!(" and {untold} more")
-    } else {
-        String::new()
-    };
+    let services: Vec<String> = services.iter().map(|name| format!("'{name}'")).collect();
+    let services = listing::first_of(&services, SERVICES_NAMED_MAX);
     let why = ways_to_a_role(policy);
-    let services = services.join("', '");
     Some(Line::new(
         Level::Warn,
-        format!("No client can be the service '{services}'{more} of the egress ACL: {why}"),
+        format!("No client can be the service {services} of the egress ACL: {why}"),
     ))
 }
 

@@ -1,8 +1,6 @@
 //! The files that make the proxy a TLS server: at start and, with the others, by SIGHUP. What they must hold is `tls`'s
 //! business.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -70,8 +68,11 @@ pub(super) fn read(
 fn file(path: &Path) -> Result<tls::File, String> {
     let name = path.display().to_string();
     let refuse = |why: &dyn std::fmt::Display| format!("{name}: {why}");
-    let bytes = regular_file::open(path).and_then(|(file, metadata)| bytes(file, metadata.len()));
-    let bytes = bytes.map_err(|error| refuse(&error))?;
+    let mut bytes = Zeroizing::new(Vec::new());
+    regular_file::open(path)
+        // One more than is accepted, to tell a longer file apart.
+        .and_then(|(file, _)| regular_file::read_into(file, FILE_BYTES_MAX + 1, &mut bytes))
+        .map_err(|error| refuse(&error))?;
     if bytes.len() > FILE_BYTES_MAX {
         return Err(refuse(&format_args!(
             "it is larger than {} MiB",
@@ -79,16 +80,6 @@ fn file(path: &Path) -> Result<tls::File, String> {
         )));
     }
     Ok(tls::File { name, bytes })
-}
-
-fn bytes(file: File, length: u64) -> std::io::Result<Zeroizing<Vec<u8>>> {
-    // One more than is accepted, to tell a longer file apart.
-    let bytes_max = FILE_BYTES_MAX as u64 + 1;
-    // Room for all of it at once, and for seeing its end: what grows leaves copies behind, which nobody wipes.
-    let room = usize::try_from(length.min(bytes_max)).unwrap_or(FILE_BYTES_MAX) + 1;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
-    file.take(bytes_max).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 
 use std::fmt::Display;
 use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,11 +27,8 @@ pub(super) fn again(path: &Path) -> Result<Users, String> {
 }
 
 fn users(path: &Path, file: File) -> Result<Users, String> {
-    let mut text = Vec::new();
     // One byte more than is accepted: the parser then says that it is too much.
-    file.take(LIMITS.bytes_max as u64 + 1)
-        .read_to_end(&mut text)
-        .map_err(|error| refusal(path, error))?;
+    let text = regular_file::read(file, LIMITS.bytes_max + 1).map_err(|error| refusal(path, error))?;
     let key = key().map_err(|error| refusal(path, format_args!("no randomness for a key: {error}")))?;
     Users::parse(&text, key).map_err(|error| refusal(path, error))
 }

@@ -138,8 +138,8 @@ impl Loop {
         self.shed();
     }
 
-    /// Counts a connection among the strangers, by the address that it has now, or no longer. One that says who it is in its first turn, as most do,
-    /// never comes here.
+    /// Counts a connection among the strangers, by the address that it has now, or no longer. One that says who it is in its
+    /// first turn, as most do, never comes here.
     pub(super) fn count(&mut self, id: ConnId) {
         if let Some(conn) = self.conns.get_mut(id) {
             conn.counted = conn.is_stranger();

@@ -19,6 +19,13 @@ const fn pairs() -> [[u8; 2]; 100] {
     pairs
 }
 
+/// Is a number, read from this, written in decimal without a sign and without leading zeros, as those of addresses are? An
+/// empty text is no number, which reading it says.
+pub(crate) fn is_plain(text: &str) -> bool {
+    let has_leading_zero = text.len() > 1 && text.starts_with('0');
+    !has_leading_zero && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// Appends a number in decimal, without leading zeros.
 pub(crate) fn decimal(out: &mut Vec<u8>, number: u64) {
     // u64::MAX has twenty digits.

@@ -19,8 +19,14 @@ pub(super) struct Due {
 impl Due {
     /// At this time, in seconds since 1970.
     pub(super) fn at(seconds: i64, words: String) -> Due {
-        let seconds = u64::try_from(seconds).unwrap_or(0);
-        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        Due { at, words }
+        Due {
+            at: time(seconds),
+            words,
+        }
     }
+}
+
+/// A time of a certificate or a list, in seconds since 1970; none is before that.
+pub(super) fn time(seconds: i64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
 }

@@ -3,7 +3,7 @@
 //! resumed verifies nothing.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
@@ -11,6 +11,8 @@ use x509_parser::prelude::FromDer;
 use x509_parser::x509::AttributeTypeAndValue;
 
 use crate::net::Certified;
+
+use super::due;
 
 /// Which part of a client's certificate names its role (`tls.role_from`).
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -31,8 +33,7 @@ pub enum RoleFrom {
 pub(super) fn certified(der: &[u8], role_from: RoleFrom, now: SystemTime) -> Result<Certified, String> {
     let (_, certificate) =
         X509Certificate::from_der(der).map_err(|_| "the client's certificate can't be read".to_owned())?;
-    let ends = certificate.validity().not_after.timestamp();
-    if SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(ends).unwrap_or(0)) < now {
+    if due::time(certificate.validity().not_after.timestamp()) < now {
         return Err("the client's certificate has expired since its session began".to_owned());
     }
     let subject = certificate.subject();

@@ -7,6 +7,8 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::CertificateRevocationList;
 
+use crate::text::listing;
+
 use super::authorities::Authority;
 use super::due::Due;
 use super::list_parts::{self, Serials};
@@ -150,19 +152,13 @@ pub(super) fn uncovered(lists: &[List], authorities: &[Authority]) -> Option<Str
             |list: &List| list.issuer == authority.subject && list.key.as_ref() == Some(&authority.key);
         !lists.iter().any(is_its)
     });
-    let mut names: Vec<String> = without
+    let names: Vec<String> = without
         .map(|authority| format!("{:?}", authority.words))
         .collect();
-    let count = names.len();
-    names.truncate(NAMED_MAX);
-    let more = match count > NAMED_MAX {
-        true => format!(" and {} more", count - NAMED_MAX),
-        false => String::new(),
-    };
-    (count > 0).then(|| {
+    (!names.is_empty()).then(|| {
         format!(
-            "No revocation list is there of the client CA {}{more}: certificates of its are not checked for revocation",
-            names.join(", ")
+            "No revocation list is there of the client CA {}: certificates of its are not checked for revocation",
+            listing::first_of(&names, NAMED_MAX)
         )
     })
 }

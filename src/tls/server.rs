@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -125,11 +125,6 @@ impl Server {
         &self.config
     }
 
-    /// Are clients asked for a certificate?
-    pub fn asks_for_certificates(&self) -> bool {
-        !self.trust.cas.is_empty()
-    }
-
     /// Whom these certificates name, that were verified in this handshake or in that of the session which is resumed, leaf
     /// first; nobody, where there are none.
     ///
@@ -190,14 +185,13 @@ fn certificate_end(
     let leaf = certified.end_entity_cert().map_err(|_| unreadable())?;
     let (_, leaf) = X509Certificate::from_der(leaf).map_err(|_| unreadable())?;
     let validity = leaf.validity();
-    let at = |seconds: i64| SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
-    if at(validity.not_after.timestamp()) < now {
+    if due::time(validity.not_after.timestamp()) < now {
         warnings.push(format!(
             "{name}: the certificate has expired ({}): clients will refuse it",
             validity.not_after
         ));
     }
-    if at(validity.not_before.timestamp()) > now {
+    if due::time(validity.not_before.timestamp()) > now {
         warnings.push(format!(
             "{name}: the certificate is not valid before {}",
             validity.not_before

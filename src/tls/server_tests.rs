@@ -1,6 +1,8 @@
 //! What files make a server of, and what is said of them. Handshakes are the business of `io/wire/engine`'s tests and of
 //! `tests/it/tls`.
 
+use std::time::Duration;
+
 use zeroize::Zeroizing;
 
 use crate::tls::testing::{Ca, Key, Leaf};

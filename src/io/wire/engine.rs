@@ -206,14 +206,13 @@ impl Engine {
 
     /// Is the handshake done since this was asked last? Then the peer is known, and writes are taken.
     fn note_handshake(&mut self) {
-        if self.server.is_none() || self.core.failure.is_some() || self.core.is_handshaking() {
+        let Some(server) = &self.server else {
+            return;
+        };
+        if self.core.failure.is_some() || self.core.is_handshaking() {
             return;
         }
-        let certified = match &self.server {
-            Some(server) => server.certified(self.core.peer_certificates(), SystemTime::now()),
-            None => return,
-        };
-        match certified {
+        match server.certified(self.core.peer_certificates(), SystemTime::now()) {
             Ok(certificate) => {
                 self.server = None;
                 self.takes_again = true;

@@ -7,6 +7,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::net::parse_port;
 use crate::policy::Place;
+use crate::text::digits;
 
 /// Addresses that the operator allows or denies.
 ///
@@ -94,9 +95,7 @@ impl fmt::Display for Rule {
 fn parse_net(text: &str) -> Option<IpNet> {
     let (addr, prefix_len) = text.split_once('/')?;
     let addr: IpAddr = addr.parse().ok()?;
-    // No sign, and no leading zero either, as in an address.
-    let leading_zero = prefix_len.len() > 1 && prefix_len.starts_with('0');
-    if leading_zero || !prefix_len.bytes().all(|b| b.is_ascii_digit()) {
+    if !digits::is_plain(prefix_len) {
         return None;
     }
     Some(unmapped(IpNet::new(addr, prefix_len.parse().ok()?).ok()?.trunc()))

@@ -3,11 +3,13 @@
 
 use std::io;
 
+use rustls::unbuffered::EncryptError;
+
 use crate::text::slices::within;
 
 use super::super::Wire;
 use super::Engine;
-use super::core::{Stop, append_sealed};
+use super::core::{Stop, Traffic, append_sealed};
 use super::room::{RECORD_TEXT_BYTES, ROOM_BYTES, roomful};
 
 /// What a record that rustls seals has beside its text, at most.
@@ -67,19 +69,27 @@ impl Engine {
     fn seal(&mut self, text: &[u8]) -> io::Result<usize> {
         let records = text.len().div_ceil(RECORD_TEXT_BYTES);
         let room_bytes = text.len() + records * SEALED_OVERHEAD_BYTES;
-        let opened = &mut self.opened;
-        let take = |text: &[u8]| {
-            opened.extend_from_slice(text);
-            true
-        };
-        let stop = self.core.go_on(&mut self.sealed, take, |traffic, outbox| {
-            append_sealed(outbox, room_bytes, |room| traffic.encrypt(text, room))
-        });
-        match stop {
+        match self.append(room_bytes, |traffic, room| traffic.encrypt(text, room)) {
             Stop::Wrote(Ok(())) => Ok(text.len()),
             Stop::Wrote(Err(error)) => Err(io::Error::other(error.to_string())),
             Stop::Full | Stop::Waits | Stop::Failed => Err(io::ErrorKind::BrokenPipe.into()),
         }
+    }
+
+    /// Appends what `seal` writes, into room of so many bytes, to the outbox. What is opened by then is kept.
+    fn append(
+        &mut self,
+        room_bytes: usize,
+        mut seal: impl FnMut(&mut Traffic<'_>, &mut [u8]) -> Result<usize, EncryptError>,
+    ) -> Stop<Result<(), EncryptError>> {
+        let opened = &mut self.opened;
+        let keep = |text: &[u8]| {
+            opened.extend_from_slice(text);
+            true
+        };
+        self.core.go_on(&mut self.sealed, keep, |traffic, outbox| {
+            append_sealed(outbox, room_bytes, |room| seal(traffic, room))
+        })
     }
 
     /// See [`Wire::hangup`]: a close_notify (RFC 8446, 6.1), and the end of the wire below behind it.
@@ -111,15 +121,8 @@ impl Engine {
     /// Seals the notice of the end, where there is somebody to read it.
     fn say_end(&mut self) {
         if !self.core.is_handshaking() && self.core.failure.is_none() {
-            let opened = &mut self.opened;
-            let take = |text: &[u8]| {
-                opened.extend_from_slice(text);
-                true
-            };
-            let stop = self.core.go_on(&mut self.sealed, take, |traffic, outbox| {
-                append_sealed(outbox, SEALED_OVERHEAD_BYTES, |room| {
-                    traffic.queue_close_notify(room)
-                })
+            let stop = self.append(SEALED_OVERHEAD_BYTES, |traffic, room| {
+                traffic.queue_close_notify(room)
             });
             debug_assert!(!matches!(stop, Stop::Wrote(Err(_))), "no close_notify");
         }
