@@ -492,6 +492,8 @@ fn requests_are_answered_while_a_huge_acl_is_read() {
     proxy.signal(Sig::USR1);
     await_said(&proxy, "SIGUSR1 does nothing");
     await_status(&proxy, &origin, 407);
+    // Its line may still be on its way when what it tells of counts.
+    await_said(&proxy, "The egress ACL was reloaded");
     let log = proxy.log();
     let place = |text: &str| log.iter().position(|line| line.contains(text)).expect(text);
     let heard = place("SIGUSR1 does nothing");
