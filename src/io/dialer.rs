@@ -142,15 +142,14 @@ impl Race {
 
     /// Takes further addresses into the race: they and those that wait take turns, beginning with the new ones, since
     /// they are of the other family. What there is no room for is left out.
-    pub fn join(&mut self, more: VettedList, dialer: &mut Dialer<'_>) -> Standing {
-        let waiting: VettedList = self
-            .addresses
-            .drain(self.next.min(self.addresses.len())..)
-            .collect();
-        let (mut more, mut waiting) = (more.into_iter(), waiting.into_iter());
+    pub fn join(&mut self, more: &VettedList, dialer: &mut Dialer<'_>) -> Standing {
+        let (_, waiting) = self.addresses.split_at(self.next.min(self.addresses.len()));
+        let waiting = VettedList::from_iter(waiting.iter().copied());
+        self.addresses.truncate(self.next);
+        let (mut more, mut waiting) = (more.iter(), waiting.iter());
         while more.len() + waiting.len() > 0 {
-            for address in [more.next(), waiting.next()].into_iter().flatten() {
-                let _ = self.addresses.try_push(address);
+            for &address in [more.next(), waiting.next()].into_iter().flatten() {
+                self.addresses.push(address);
             }
         }
         self.go_on(dialer)

@@ -155,7 +155,7 @@ fn addresses_that_join_take_turns_with_those_that_wait() {
             started: now,
         });
         race.next_at = now + ATTEMPT_DELAY;
-        race.join(late.clone(), &mut track.dialer());
+        race.join(&late, &mut track.dialer());
         race.addresses
             .iter()
             .map(|vetted| vetted.address().ip().to_string())

@@ -6,8 +6,9 @@
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Deref;
 
-use arrayvec::ArrayVec;
+use smallvec::SmallVec;
 
 use crate::net::Host;
 
@@ -32,8 +33,51 @@ impl Vetted {
 /// At most this many addresses of one name are dialled.
 pub const VETTED_MAX: usize = 8;
 
-/// Addresses that may be dialled, in the order they are to be tried.
-pub type VettedList = ArrayVec<Vetted, VETTED_MAX>;
+/// So many are held without memory of their own: most names have no more, and the list goes from hand to hand.
+const INLINE_MAX: usize = 2;
+
+/// Addresses that may be dialled, in the order they are to be tried: [`VETTED_MAX`] at most.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct VettedList(SmallVec<[Vetted; INLINE_MAX]>);
+
+impl VettedList {
+    /// Adds one; where there is no room for it, it is left out.
+    pub fn push(&mut self, address: Vetted) {
+        if self.room() > 0 {
+            self.0.push(address);
+        }
+    }
+
+    /// How many more it takes.
+    pub fn room(&self) -> usize {
+        VETTED_MAX.saturating_sub(self.len())
+    }
+
+    /// Leaves out what is not to be kept.
+    pub fn retain(&mut self, mut is_kept: impl FnMut(&Vetted) -> bool) {
+        self.0.retain(|address| is_kept(address));
+    }
+
+    /// Leaves out all but the first so many.
+    pub fn truncate(&mut self, len: usize) {
+        self.0.truncate(len);
+    }
+}
+
+impl Deref for VettedList {
+    type Target = [Vetted];
+
+    fn deref(&self) -> &[Vetted] {
+        &self.0
+    }
+}
+
+impl FromIterator<Vetted> for VettedList {
+    /// The first of them, as many as there is room for.
+    fn from_iter<I: IntoIterator<Item = Vetted>>(addresses: I) -> VettedList {
+        VettedList(addresses.into_iter().take(VETTED_MAX).collect())
+    }
+}
 
 impl Policy {
     /// Classifies the addresses of an allowed target: `found` for a name; a literal is its own address and nothing
@@ -52,7 +96,7 @@ impl Policy {
     ) -> Result<VettedList, Denied> {
         let Fixed { ranges, network, .. } = &*self.fixed;
         let candidates = candidates(&allowed.target().host, found);
-        let mut vetted = VettedList::new();
+        let mut vetted = VettedList::default();
         let mut denied: Option<(SocketAddr, Verdict, Code)> = None;
         for &address in candidates.iter().filter(|&&address| network.admits(address)) {
             let (at, verdict) = ranges.judge(SocketAddr::new(address, allowed.target().port), is_local);
@@ -64,7 +108,7 @@ impl Policy {
             } else if vetted.iter().all(|other| other.0 != at) {
                 vetted.push(Vetted(at));
             }
-            if vetted.is_full() {
+            if vetted.room() == 0 {
                 break;
             }
         }

@@ -269,7 +269,7 @@ impl<P: Ports> Conn<P> {
             Action::Ask(seq, question) => ports.verify(self.ticket(seq), self.client_key(), question),
             Action::Resolve(seq, name) => self.look_up(seq, &name, ports),
             Action::Dial(seq, addresses, wanted) => self.dial(seq, addresses, wanted, ports),
-            Action::Join(addresses) => self.join(addresses, ports),
+            Action::Join(addresses) => self.join(&addresses, ports),
             Action::Cancel => self.cancel(ports),
             Action::Hangup(side) => {
                 let Parts { wires, .. } = ports.parts();

@@ -122,7 +122,7 @@ impl Ports for Core {
         dialer::dial((ticket.conn, client), addresses, timeout, &mut self.dialer())
     }
 
-    fn join(&mut self, race: &mut Race, addresses: VettedList) -> Standing {
+    fn join(&mut self, race: &mut Race, addresses: &VettedList) -> Standing {
         self.make_room(ATTEMPTS_MAX);
         race.join(addresses, &mut self.dialer())
     }

@@ -46,7 +46,7 @@ pub trait Ports {
     /// the race, until it ends or is given up.
     fn dial(&mut self, ticket: Ticket, client: ClientKey, addresses: VettedList) -> (Self::Race, Standing);
     /// Takes further addresses into a dial.
-    fn join(&mut self, race: &mut Self::Race, addresses: VettedList) -> Standing;
+    fn join(&mut self, race: &mut Self::Race, addresses: &VettedList) -> Standing;
     /// Goes on with a dial, as far as what happened and the time allow.
     fn race_on(&mut self, race: &mut Self::Race) -> Standing;
     /// When that is wanted though nothing happened.

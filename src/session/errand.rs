@@ -35,8 +35,8 @@ impl Errand {
         let mut more = self.vetted(found, cx).unwrap_or_default();
         let dialled = &mut self.request.addresses;
         more.retain(|address| !dialled.contains(address));
-        more.truncate(dialled.remaining_capacity());
-        dialled.extend(more.iter().copied());
+        more.truncate(dialled.room());
+        more.iter().for_each(|&address| dialled.push(address));
         more
     }
 

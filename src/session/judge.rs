@@ -157,7 +157,7 @@ impl Judge<'_> {
             keeps_head: head.len() <= GRANTED_BYTES || cx.has_room_to_spare,
             head,
             began: cx.now,
-            addresses: VettedList::new(),
+            addresses: VettedList::default(),
             lost: None,
         })
     }

@@ -112,7 +112,7 @@ impl Empty for Request {
         } = self;
         asked.protocols = Box::default();
         *head = Vec::new();
-        addresses.clear();
+        addresses.truncate(0);
         *lost = None;
     }
 }

@@ -89,7 +89,7 @@ impl<P: Ports> Conn<P> {
     }
 
     /// Further addresses for the dial that runs.
-    pub(super) fn join(&mut self, addresses: VettedList, ports: &mut P) {
+    pub(super) fn join(&mut self, addresses: &VettedList, ports: &mut P) {
         if let Some(dialling) = self.dialling.as_deref_mut() {
             let standing = ports.join(&mut dialling.race, addresses);
             self.settle_race(standing, ports);

@@ -282,7 +282,7 @@ impl Ports for World {
         ((), Standing::Running)
     }
 
-    fn join(&mut self, (): &mut (), _: VettedList) -> Standing {
+    fn join(&mut self, (): &mut (), _: &VettedList) -> Standing {
         Standing::Running
     }
 

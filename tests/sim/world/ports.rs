@@ -71,7 +71,7 @@ impl Ports for World {
         (ticket, standing)
     }
 
-    fn join(&mut self, _: &mut Ticket, _: VettedList) -> Standing {
+    fn join(&mut self, _: &mut Ticket, _: &VettedList) -> Standing {
         Standing::Running
     }
 
