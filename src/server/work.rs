@@ -135,7 +135,9 @@ impl Loop {
         if conn.is_stranger() || conn.counted {
             self.count(id);
         }
-        self.shed();
+        if self.core.stores.budget.is_scarce() {
+            self.shed();
+        }
     }
 
     /// Counts a connection among the strangers, by the address that it has now, or no longer. One that says who it is in its
