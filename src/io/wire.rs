@@ -32,12 +32,12 @@ pub trait Wire {
     /// # Errors
     /// `UnexpectedEof`: the connection ended and its transport's notice of an end did not come. Others are the socket's.
     fn read(&mut self, into: &mut Vec<u8>) -> io::Result<usize>;
-    /// What reading cost beside the bytes that it gave, in bytes as they count in a turn. Asking clears it.
-    fn toll(&mut self) -> usize {
-        0
+    /// What the last read was for beside the bytes that it gave, where it may have been for anything. Asking clears it.
+    fn aside(&mut self) -> Option<Aside> {
+        None
     }
     /// Takes `first`, then `second`, in one call where both are there: less than offered only where the peer takes no more
-    /// now, or not before something was read, of which [`Wire::takes_again`] tells. What was taken and is not with the
+    /// now, or not before something was read, of which [`Wire::aside`] tells. What was taken and is not with the
     /// kernel yet counts in [`Wire::under`].
     ///
     /// # Errors
@@ -55,13 +55,8 @@ pub trait Wire {
     fn under(&self) -> u32 {
         0
     }
-    /// Does it take bytes again that it took none of, or did not pass on, until something was read? The poll tells of the
-    /// socket below alone, and that took bytes all the time. Asking clears it.
-    fn takes_again(&mut self) -> bool {
-        false
-    }
     /// The handshake came to its end since this was asked last: whom is the other end known to be? Where there is an
-    /// answer, [`Wire::takes_again`] gave one too.
+    /// answer, [`Wire::aside`] said that it takes bytes again.
     fn secured(&mut self) -> Option<Secured> {
         None
     }
@@ -111,6 +106,16 @@ pub trait Wire {
         let _ = (pipe, n);
         Err(io::ErrorKind::Unsupported.into())
     }
+}
+
+/// What a wire read for itself.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Aside {
+    /// What that cost, in bytes as they count in a turn.
+    pub toll_bytes: usize,
+    /// It takes bytes again that it took none of, or did not pass on, until something was read. The poll tells of the socket
+    /// below alone, and that took bytes all the time.
+    pub takes_again: bool,
 }
 
 /// A handshake's outcome.

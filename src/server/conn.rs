@@ -207,7 +207,7 @@ impl<P: Ports> Conn<P> {
     }
 
     /// It was found out whether credentials are right; `None` where nobody was free to do that.
-    pub fn verified(&mut self, seq: u32, verified: Option<Verified>, ports: &mut P) {
+    pub fn verified(&mut self, seq: u32, verified: Option<&Verified>, ports: &mut P) {
         self.feed(Input::Verified(seq, verified), ports);
     }
 
@@ -296,7 +296,7 @@ impl<P: Ports> Conn<P> {
         let secured = ports.parts().wires.secure(self.client, received);
         self.flows.up.rx.clear();
         if let Err(error) = secured {
-            self.tell(Input::Broken(Side::Client, io_fail(&error)), ports);
+            self.tell(Input::Broken(Side::Client, &io_fail(&error)), ports);
         }
     }
 

@@ -37,7 +37,7 @@ impl Loop {
                     self.core.verifiers.note(&answered);
                     let Answered { ticket, verified, .. } = answered;
                     if let Some(conn) = self.conns.get_mut(ticket.conn) {
-                        conn.verified(ticket.seq, verified, &mut self.core);
+                        conn.verified(ticket.seq, verified.as_ref(), &mut self.core);
                         self.enqueue(ticket.conn);
                     }
                 }

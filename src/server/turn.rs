@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::flow::{Below, End, Flow, Flows, Gate};
 use crate::io::pump::{self, Bypass, Pumped};
 use crate::io::token::ConnId;
-use crate::io::wire::{Ready, Secured, Wire, io_fail};
+use crate::io::wire::{Aside, Ready, Secured, Wire, io_fail};
 use crate::net::Side;
 use crate::session::{Cx, Input, Session};
 
@@ -131,7 +131,7 @@ fn step<W: WireTable>(
         }
         None => (Pumped::Idle, false),
     };
-    let moved = tell(drained, Input::Unwritable, to, flows, session, cx, means);
+    let moved = tell(drained, Failure::Unwritable, to, flows, session, cx, means);
     if session.is_done() || !cx.actions.is_empty() {
         return moved;
     }
@@ -156,7 +156,7 @@ fn read<W: WireTable>(
         means.held.note_fed(from);
         return false;
     };
-    let (mut moved, mut secured) = (false, None);
+    let mut moved = false;
     let mut filled = match unread_failure(wire, ready, from, flows.from(from)) {
         Some(failed) => failed,
         None => {
@@ -168,9 +168,8 @@ fn read<W: WireTable>(
                 is_open,
             };
             let filled = pump::fill(wire, ready, flows.from(from), bypass, has_room, cx.now);
-            means.allowance.spend(wire.toll());
-            if note_read(wire, ready, flows.to(from)) {
-                (moved, secured) = (true, wire.secured());
+            if let Some(aside) = wire.aside() {
+                moved = note_aside(aside, wire, ready, flows.to(from), means.allowance);
             }
             pipe.into_iter().for_each(|pipe| means.held.keep_pipe(from, pipe));
             filled
@@ -181,8 +180,8 @@ fn read<W: WireTable>(
     } else {
         means.held.note_fed(from);
     }
-    if let Some(secured) = secured {
-        filled = tell_secured(secured, filled, flows, session, cx, means);
+    if moved && let Some(secured) = wire.secured() {
+        filled = tell_secured(&secured, filled, flows, session, cx, means);
     }
     // A reset is no FIN, though the poll calls it the end of reading too.
     let announced = ready.read_closed && !ready.failed && flows.from(from).end == End::Open;
@@ -190,11 +189,11 @@ fn read<W: WireTable>(
         flows.from(from).end = End::Announced;
     }
     // Of an origin that ended its half before, all that can be lost is what is on the way to it.
-    let failed = match from == Side::Origin && flows.from(from).end >= End::Reached {
-        true => Input::Unwritable,
-        false => Input::Broken,
+    let failure = match from == Side::Origin && flows.from(from).end >= End::Reached {
+        true => Failure::Unwritable,
+        false => Failure::Broken,
     };
-    moved |= tell(filled, failed, from, flows, session, cx, means);
+    moved |= tell(filled, failure, from, flows, session, cx, means);
     if announced && !session.is_done() {
         session.advance(Input::Moved, flows, cx);
         moved = true;
@@ -204,8 +203,18 @@ fn read<W: WireTable>(
 
 /// What a wire read may have been for itself: then it may have to answer, or take what it refused before. `flow` leads
 /// to it. Is there anything to be done?
-fn note_read(wire: &mut impl Wire, ready: &mut Ready, flow: &mut Flow) -> bool {
-    let takes_again = wire.takes_again();
+#[inline(never)]
+fn note_aside(
+    Aside {
+        toll_bytes,
+        takes_again,
+    }: Aside,
+    wire: &mut impl Wire,
+    ready: &mut Ready,
+    flow: &mut Flow,
+    allowance: &mut Allowance,
+) -> bool {
+    allowance.spend(toll_bytes);
     // The poll told so long ago, and does not again.
     ready.writable |= takes_again;
     flow.note_under(wire.under()) | takes_again
@@ -214,14 +223,14 @@ fn note_read(wire: &mut impl Wire, ready: &mut Ready, flow: &mut Flow) -> bool {
 /// Tells the session who the client is; what was read behind the handshake it sees then. Gives what is still to be told.
 #[cold]
 fn tell_secured(
-    Secured { certificate }: Secured,
+    Secured { certificate }: &Secured,
     filled: Pumped,
     flows: &mut Flows,
     session: &mut Session,
     cx: &mut Cx<'_>,
     means: &mut Means<'_>,
 ) -> Pumped {
-    session.advance(Input::Secured(certificate), flows, cx);
+    session.advance(Input::Secured(certificate.as_ref()), flows, cx);
     match filled {
         Pumped::Moved(n) => {
             means.allowance.spend(n);
@@ -264,10 +273,18 @@ fn is_second_end(from: Side, flows: &mut Flows) -> bool {
     other.gate == Gate::Open && other.end == End::Passed && flows.from(from).end_is_due()
 }
 
+/// What a wire that failed is good for.
+enum Failure {
+    /// What its peer sent before may still be read.
+    Unwritable,
+    /// Nothing.
+    Broken,
+}
+
 /// Tells the session what the pump did.
 fn tell(
     pumped: Pumped,
-    failed: impl FnOnce(Side, crate::net::IoFail) -> Input<'static>,
+    failure: Failure,
     side: Side,
     flows: &mut Flows,
     session: &mut Session,
@@ -282,7 +299,14 @@ fn tell(
             Input::Moved
         }
         Pumped::Starved => Input::Starved,
-        Pumped::Failed(fail) => failed(side, fail),
+        Pumped::Failed(fail) => {
+            let input = match failure {
+                Failure::Unwritable => Input::Unwritable(side, &fail),
+                Failure::Broken => Input::Broken(side, &fail),
+            };
+            session.advance(input, flows, cx);
+            return true;
+        }
     };
     session.advance(input, flows, cx);
     true

@@ -218,8 +218,11 @@ impl Wire for Shaken {
     fn under(&self) -> u32 {
         self.0
     }
-    fn takes_again(&mut self) -> bool {
-        true
+    fn aside(&mut self) -> Option<Aside> {
+        Some(Aside {
+            toll_bytes: 0,
+            takes_again: true,
+        })
     }
     fn hangup(&mut self) -> io::Result<()> {
         Ok(())
@@ -242,7 +245,15 @@ fn what_waited_for_a_handshake_leaves_when_it_was_read_and_no_event_tells() {
         let mut ready = Ready::default();
         let mut flow = Flow::new(Gate::Open, Instant::now());
         flow.note_under(under);
-        assert!(note_read(&mut Shaken(under), &mut ready, &mut flow));
+        let (mut wire, mut allowance) = (Shaken(under), Allowance::new(1, Duration::ZERO));
+        let aside = wire.aside().unwrap();
+        assert!(note_aside(
+            aside,
+            &mut wire,
+            &mut ready,
+            &mut flow,
+            &mut allowance
+        ));
         assert!(ready.writable);
     }
 }

@@ -53,7 +53,7 @@ impl Asking {
 
     pub(super) fn advance(self, input: Input<'_>, at: &mut At<'_, '_>) -> Step<Asking> {
         match input {
-            Input::Verified(_, Some(verified)) => Break(judge::verdict(self.head, Some(&verified), at)),
+            Input::Verified(_, Some(verified)) => Break(judge::verdict(self.head, Some(verified), at)),
             Input::Verified(_, None) => Break(self.refuse("Too many credentials are being checked.", at)),
             Input::Expired if is_due(at.shared.half_close_deadline(self.since), at.cx.now) => {
                 at.act(Action::Cancel);

@@ -68,7 +68,10 @@ impl Dial {
         let then = match input {
             Input::Dialled(_, Ok(dialled)) => self.arrive(dialled, at),
             Input::Dialled(_, Err(fail)) => {
-                self.errand.request.lost.get_or_insert_with(|| Box::new(fail));
+                self.errand
+                    .request
+                    .lost
+                    .get_or_insert_with(|| Box::new(fail.clone()));
                 return self.wait_for_rest(at);
             }
             Input::Resolved(_, answer) if self.rest != Rest::Known => {

@@ -75,13 +75,13 @@ impl Exchange {
     pub(super) fn advance(mut self: Box<Self>, input: Input<'_>, at: &mut At<'_, '_>) -> Step<Box<Self>> {
         let next = match input {
             Input::Broken(Side::Client, fail) | Input::Unwritable(Side::Client, fail) => {
-                Some(Next::ClientLost(fail.text))
+                Some(Next::ClientLost(fail.text.clone()))
             }
             Input::Unwritable(Side::Origin, _) => {
                 self.origin_unwritable(at.flows);
                 None
             }
-            Input::Broken(Side::Origin, fail) => Some(self.origin_broken(&fail, at.flows)),
+            Input::Broken(Side::Origin, fail) => Some(self.origin_broken(fail, at.flows)),
             Input::Starved if self.receiving.is_pending() => Some(Next::Refuse(Refusal::Overloaded(
                 "No memory is left for the request and its response.",
             ))),

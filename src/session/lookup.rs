@@ -111,10 +111,10 @@ fn vet(mut errand: Errand, found: &[IpAddr], at: &At<'_, '_>) -> Then {
     }
 }
 
-fn lookup_refusal(fail: LookupFail) -> Refusal {
+fn lookup_refusal(fail: &LookupFail) -> Refusal {
     match fail.kind {
-        LookupFailKind::Failed => Refusal::LookupFailed(fail.text),
-        LookupFailKind::TimedOut => Refusal::LookupTimedOut(fail.text),
+        LookupFailKind::Failed => Refusal::LookupFailed(fail.text.clone()),
+        LookupFailKind::TimedOut => Refusal::LookupTimedOut(fail.text.clone()),
         LookupFailKind::Overloaded => Refusal::Overloaded("Too many names are being looked up."),
     }
 }

@@ -59,8 +59,8 @@ impl Shared {
     }
 
     /// The handshake is done.
-    pub(super) fn note_certificate(&mut self, certificate: Option<Arc<Certified>>, policy: &Policy) {
-        self.certificate = certificate;
+    pub(super) fn note_certificate(&mut self, certificate: Option<&Arc<Certified>>, policy: &Policy) {
+        self.certificate = certificate.cloned();
         self.recognise(policy);
     }
 

@@ -63,8 +63,8 @@ impl Tunnel {
 
     pub(super) fn advance(mut self, input: Input<'_>, at: &mut At<'_, '_>) -> Step<Tunnel> {
         match input {
-            Input::Unwritable(Side::Origin, fail) => self.origin_unwritable(&fail, at.flows),
-            Input::Broken(_, fail) | Input::Unwritable(_, fail) => return Break(self.broken(&fail, at)),
+            Input::Unwritable(Side::Origin, fail) => self.origin_unwritable(fail, at.flows),
+            Input::Broken(_, fail) | Input::Unwritable(_, fail) => return Break(self.broken(fail, at)),
             Input::Expired if is_due(self.deadline(at.flows, at.cx.settings), at.cx.now) => {
                 return Break(self.cease("idle timeout", false, at));
             }

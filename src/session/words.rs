@@ -42,25 +42,25 @@ pub struct Settings {
     pub deny_message_extra: String,
 }
 
-/// Something happened.
-#[derive(Debug)]
+/// Something happened. What it tells of is lent: it goes from state to state, and few keep any of it.
+#[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
     /// Bytes were read or written, or an end was seen: look at the flows.
     Moved,
     /// The client's handshake is done: whom its certificate names, if it gave one, is verified.
-    Secured(Option<Arc<Certified>>),
+    Secured(Option<&'a Arc<Certified>>),
     /// Reading from that side failed.
-    Broken(Side, IoFail),
+    Broken(Side, &'a IoFail),
     /// Writing to that side failed; what it sent before may still be read.
-    Unwritable(Side, IoFail),
+    Unwritable(Side, &'a IoFail),
     /// The question with this number is answered; by `None` where nobody is free to find out.
-    Verified(u32, Option<Verified>),
+    Verified(u32, Option<&'a Verified>),
     /// The lookup with this number found some of the addresses, at least one. It goes on; its end tells all of them.
     Partly(u32, &'a [IpAddr]),
     /// The lookup with this number ended.
-    Resolved(u32, Result<&'a [IpAddr], LookupFail>),
+    Resolved(u32, Result<&'a [IpAddr], &'a LookupFail>),
     /// The dial with this number ended.
-    Dialled(u32, Result<Dialled, DialFail>),
+    Dialled(u32, Result<Dialled, &'a DialFail>),
     /// No memory is left to go on reading a head, or a stranger has too much of it.
     Starved,
     /// The deadline passed.
@@ -73,12 +73,12 @@ pub enum Input<'a> {
 
 impl Input<'_> {
     /// The number of the question that this answers.
-    pub(super) fn answers(&self) -> Option<u32> {
+    pub(super) fn answers(self) -> Option<u32> {
         match self {
             Input::Verified(seq, _)
             | Input::Partly(seq, _)
             | Input::Resolved(seq, _)
-            | Input::Dialled(seq, _) => Some(*seq),
+            | Input::Dialled(seq, _) => Some(seq),
             _ => None,
         }
     }

@@ -85,7 +85,7 @@ impl Server {
         let conn = &mut self.conns[nth];
         conn.queued = true;
         match what {
-            What::Verified(verified) => conn.verified(ticket.seq, verified, &mut self.world),
+            What::Verified(verified) => conn.verified(ticket.seq, verified.as_ref(), &mut self.world),
             What::Found(news) => {
                 if let News::Whole(_) = news {
                     let looking_up = &mut self.world.conns[nth].looking_up;
@@ -95,7 +95,10 @@ impl Server {
             }
             What::Dialled(answer) => {
                 if let Some(stale) = self.world.end_dial(ticket, answer) {
-                    conn.feed(Input::Dialled(ticket.seq, stale), &mut self.world);
+                    conn.feed(
+                        Input::Dialled(ticket.seq, stale.as_ref().copied()),
+                        &mut self.world,
+                    );
                 }
             }
         }
@@ -186,10 +189,11 @@ impl Server {
         let seq = 1_000_000 + random.below(100) as u32;
         let stray: Vec<IpAddr> = ["8.8.8.8", "127.0.0.1"].iter().flat_map(|a| a.parse()).collect();
         let address = SocketAddr::new(stray[0], 80);
+        let refused = refused(address);
         let input = match random.below(3) {
             0 => Input::Resolved(seq, Ok(&stray)),
             1 => Input::Dialled(seq, Ok(dialled(address, false))),
-            _ => Input::Dialled(seq, Err(refused(address))),
+            _ => Input::Dialled(seq, Err(&refused)),
         };
         self.conns[nth].feed(input, &mut self.world);
         self.conns[nth].queued = true;

@@ -22,7 +22,7 @@ use self::core::{Core, Stop};
 use self::outbox::Outbox;
 pub(super) use self::room::Room;
 use self::room::{RECORD_OVERHEAD_BYTES_MAX, RECORD_TEXT_BYTES, ROOM_BYTES, keep};
-use super::{Secured, Wire};
+use super::{Aside, Secured, Wire};
 
 /// A handshake message may be in as many records as a peer likes, and all of them are kept until it is whole: that is less
 /// than this in every handshake that means well.
@@ -52,8 +52,7 @@ pub struct Engine {
     opened: Vec<u8>,
     /// The last read left nothing that could be had.
     is_drained: bool,
-    toll_bytes: usize,
-    takes_again: bool,
+    aside: Aside,
     secured: Option<Secured>,
     /// Whoever reads was told of the failure.
     told_failure: bool,
@@ -79,8 +78,7 @@ impl Engine {
             may_open: true,
             opened: Vec::new(),
             is_drained: false,
-            toll_bytes: 0,
-            takes_again: false,
+            aside: Aside::default(),
             secured: None,
             told_failure: false,
             said_end: false,
@@ -194,7 +192,7 @@ impl Engine {
         };
         let stop = self.core.go_on(inbound, take, |_, _| ());
         let text_bytes = into.len() - before + self.opened.len();
-        self.toll_bytes += TOLL * (sealed_bytes - inbound.len()).saturating_sub(text_bytes);
+        self.aside.toll_bytes += TOLL * (sealed_bytes - inbound.len()).saturating_sub(text_bytes);
         self.note_handshake();
         if self.core.failure.is_some() && self.server.is_some() {
             // Nobody may be asked anything by somebody who is not known to be who he says.
@@ -215,16 +213,16 @@ impl Engine {
         match server.certified(self.core.peer_certificates(), SystemTime::now()) {
             Ok(certificate) => {
                 self.server = None;
-                self.takes_again = true;
+                self.aside.takes_again = true;
                 self.secured = Some(Secured { certificate });
             }
             Err(words) => self.core.fail(&words),
         }
     }
 
-    /// See [`Wire::toll`].
-    pub fn toll(&mut self) -> usize {
-        std::mem::take(&mut self.toll_bytes)
+    /// See [`Wire::aside`].
+    pub fn aside(&mut self) -> Aside {
+        std::mem::take(&mut self.aside)
     }
 
     /// Gives what was opened before.
@@ -276,11 +274,6 @@ impl Engine {
             true => u32::try_from(self.core.outbox.len()).unwrap_or(u32::MAX),
             false => 0,
         }
-    }
-
-    /// See [`Wire::takes_again`].
-    pub fn takes_again(&mut self) -> bool {
-        std::mem::take(&mut self.takes_again)
     }
 
     /// See [`Wire::secured`].

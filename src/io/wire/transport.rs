@@ -8,7 +8,7 @@ use mio::net::TcpStream;
 
 use super::engine::Engine;
 use super::tcp::Tcp;
-use super::{Secured, Wire};
+use super::{Aside, Secured, Wire};
 
 /// A socket, plain or with an engine over it.
 #[derive(Debug)]
@@ -55,8 +55,8 @@ impl Wire for Transport {
         either!(self, engine, tcp => engine.read(tcp, into), tcp.read(into))
     }
 
-    fn toll(&mut self) -> usize {
-        self.engine.as_mut().map_or(0, |engine| engine.toll())
+    fn aside(&mut self) -> Option<Aside> {
+        self.engine.as_mut().map(|engine| engine.aside())
     }
 
     fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
@@ -69,10 +69,6 @@ impl Wire for Transport {
 
     fn under(&self) -> u32 {
         self.engine.as_ref().map_or(0, |engine| engine.under())
-    }
-
-    fn takes_again(&mut self) -> bool {
-        self.engine.as_mut().is_some_and(|engine| engine.takes_again())
     }
 
     fn secured(&mut self) -> Option<Secured> {

@@ -38,7 +38,7 @@ impl<P: Ports> Conn<P> {
                     kind: LookupFailKind::Overloaded,
                     text: Arc::default(),
                 };
-                self.tell(Input::Resolved(seq, Err(fail)), ports);
+                self.tell(Input::Resolved(seq, Err(&fail)), ports);
             }
         }
     }
@@ -123,7 +123,7 @@ impl<P: Ports> Conn<P> {
             }
             Standing::Lost(address, fail) => Err(DialFail { address, fail }),
         };
-        self.tell(Input::Dialled(seq, result), ports);
+        self.tell(Input::Dialled(seq, result.as_ref().copied()), ports);
     }
 
     fn adopt(&mut self, wire: WireId, ports: &mut P) {
@@ -178,6 +178,5 @@ impl<P: Ports> Conn<P> {
 }
 
 fn resolved(seq: u32, answer: &Answer) -> Input<'_> {
-    let answer = answer.as_ref().map(|addresses| &addresses[..]);
-    Input::Resolved(seq, answer.map_err(LookupFail::clone))
+    Input::Resolved(seq, answer.as_ref().map(|addresses| &addresses[..]))
 }

@@ -33,7 +33,7 @@ fn a_silent_client_is_let_go_without_a_word() {
         Input::Expired,
         Input::Drain,
         Input::Terminate,
-        Input::Broken(Side::Client, reset()),
+        Input::Broken(Side::Client, &reset()),
         Input::Moved,
     ] {
         let mut bench = Bench::new();
@@ -53,7 +53,7 @@ fn a_silent_client_is_let_go_without_a_word() {
 fn an_event_beside_the_first_bytes_is_not_lost() {
     let mut bench = Bench::new();
     bench.flows.up.rx.push(get("").as_bytes());
-    bench.feed(Input::Broken(Side::Client, reset()));
+    bench.feed(Input::Broken(Side::Client, &reset()));
     assert!(bench.session.is_done());
     let mut bench = Bench::new();
     bench.flows.up.rx.push(b"GET ");
@@ -230,7 +230,7 @@ fn who_goes_within_the_header_is_let_go() {
     for input in [
         Input::Terminate,
         Input::Starved,
-        Input::Broken(Side::Client, reset()),
+        Input::Broken(Side::Client, &reset()),
     ] {
         let mut bench = behind_a_balancer();
         bench.arrive_in(&[&LINE[..20]]);

@@ -46,7 +46,7 @@ impl Bench {
     /// The answer comes.
     fn answer(&mut self) -> u32 {
         let (seq, question) = self.asks();
-        self.feed(Input::Verified(seq, question.answer()));
+        self.feed(Input::Verified(seq, question.answer().as_ref()));
         seq
     }
 }
@@ -81,18 +81,18 @@ fn an_answer_counts_once_and_for_the_request_that_it_was_asked_about() {
     bench.dialled(false);
     bench.leave(Side::Origin);
     bench.arrive(Side::Client, &request("wrong"));
-    bench.feed(Input::Verified(seq, Some(yes())));
+    bench.feed(Input::Verified(seq, Some(&yes())));
     bench.arrive(Side::Origin, "HTTP/1.1 204 No Content\r\n\r\n");
-    bench.feed(Input::Verified(seq, Some(yes())));
+    bench.feed(Input::Verified(seq, Some(&yes())));
     assert!(bench.leave(Side::Client).starts_with("HTTP/1.1 204 "));
     // The next request is asked about anew; the old answer, told again, is none to that.
     let (next, question) = bench.asks();
     assert_ne!(next, seq);
-    bench.feed(Input::Verified(seq, Some(yes())));
+    bench.feed(Input::Verified(seq, Some(&yes())));
     assert_eq!(bench.leave(Side::Client), "");
-    bench.feed(Input::Verified(next, question.answer()));
+    bench.feed(Input::Verified(next, question.answer().as_ref()));
     assert!(bench.leave(Side::Client).starts_with("HTTP/1.1 407 "));
-    bench.feed(Input::Verified(next, Some(yes())));
+    bench.feed(Input::Verified(next, Some(&yes())));
     assert!(!bench.dials());
 }
 
@@ -108,7 +108,7 @@ fn an_answer_that_never_comes_ends_in_503_and_one_that_comes_then_is_stale() {
     bench.feed(Input::Expired);
     assert!(matches!(bench.actions.first(), Some(Action::Cancel)));
     assert!(bench.leave(Side::Client).starts_with("HTTP/1.1 503 "));
-    bench.feed(Input::Verified(seq, Some(yes())));
+    bench.feed(Input::Verified(seq, Some(&yes())));
     assert!(!bench.dials());
 }
 
@@ -118,7 +118,7 @@ fn another_policy_asks_anew() {
     let mut bench = Bench::asking("right");
     let (seq, question) = bench.asks();
     bench.policy = policy(Password::new("another")).verified_by(Arc::new(Right));
-    bench.feed(Input::Verified(seq, question.answer()));
+    bench.feed(Input::Verified(seq, question.answer().as_ref()));
     assert!(bench.session.is_stranger() && !bench.flows.up.rx.is_empty());
     bench.answer();
     assert!(!bench.session.is_stranger());
@@ -141,7 +141,7 @@ fn a_question_is_wanted_for_as_long_as_the_request_waits() {
     let mut bench = Bench::asking("right");
     let (_, question) = bench.asks();
     assert!(question.is_wanted());
-    bench.feed(Input::Broken(Side::Client, reset()));
+    bench.feed(Input::Broken(Side::Client, &reset()));
     assert!(!question.is_wanted());
 }
 
@@ -156,7 +156,7 @@ fn where_nobody_is_free_to_find_out_the_client_is_told_at_once() {
 #[test]
 fn who_goes_away_meanwhile_is_not_waited_for() {
     for input in [
-        Input::Broken(Side::Client, reset()),
+        Input::Broken(Side::Client, &reset()),
         Input::Terminate,
         Input::Starved,
     ] {

@@ -74,7 +74,7 @@ impl Bench {
             text: "connection refused".into(),
         };
         let address = SocketAddr::new(address.parse().unwrap(), 80);
-        self.feed(Input::Dialled(seq, Err(DialFail { address, fail })));
+        self.feed(Input::Dialled(seq, Err(&DialFail { address, fail })));
     }
 
     /// A lookup of which one family is there, and is dialled.

@@ -152,7 +152,7 @@ impl Bench {
     }
 
     fn unwritable(&mut self, side: Side) {
-        self.feed(Input::Unwritable(side, reset()));
+        self.feed(Input::Unwritable(side, &reset()));
     }
 
     /// The last record that was logged.

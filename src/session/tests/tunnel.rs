@@ -28,10 +28,10 @@ fn a_tunnel_that_ended_in_order_names_no_error_of_its_last_word() {
         bench.leave(Side::Client);
         bench
     };
-    let unwritable = Input::Unwritable;
-    type Failed = fn(Side, IoFail) -> Input<'static>;
+    let (unwritable, fail) = (Input::Unwritable, reset());
+    type Failed<'a> = fn(Side, &'a IoFail) -> Input<'a>;
     for (end, side, failed, said, error) in [
-        (End::Passed, Side::Origin, unwritable as Failed, "bye", None),
+        (End::Passed, Side::Origin, unwritable as Failed<'_>, "bye", None),
         (End::Passed, Side::Origin, unwritable, "", None),
         (End::Announced, Side::Origin, unwritable, "bye", None),
         (End::Passed, Side::Client, Input::Broken, "", None),
@@ -70,7 +70,7 @@ fn a_tunnel_that_ended_in_order_names_no_error_of_its_last_word() {
         bench.flows.down.end = end;
         bench.feed(Input::Moved);
         bench.arrive(Side::Client, said);
-        bench.feed(failed(side, reset()));
+        bench.feed(failed(side, &fail));
         if !bench.session.is_done() {
             bench.flows.down.note_end();
             bench.leave(Side::Client);

@@ -12,7 +12,7 @@ mod tls;
 use std::io::{self, ErrorKind};
 use std::os::fd::BorrowedFd;
 
-use smokescreen::io::wire::{Ready, Sealing, Secured, Wire};
+use smokescreen::io::wire::{Aside, Ready, Sealing, Secured, Wire};
 
 pub(crate) use self::engine::Role;
 pub(crate) use self::memory::{Manner, MemoryWire};
@@ -173,8 +173,8 @@ impl Wire for Stack {
         each!(self, wire => wire.read(into))
     }
 
-    fn toll(&mut self) -> usize {
-        each!(self, wire => wire.toll())
+    fn aside(&mut self) -> Option<Aside> {
+        each!(self, wire => wire.aside())
     }
 
     fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
@@ -187,10 +187,6 @@ impl Wire for Stack {
 
     fn under(&self) -> u32 {
         each!(self, wire => wire.under())
-    }
-
-    fn takes_again(&mut self) -> bool {
-        each!(self, wire => wire.takes_again())
     }
 
     fn secured(&mut self) -> Option<Secured> {

@@ -4,7 +4,7 @@
 
 use std::io::{self, ErrorKind};
 
-use smokescreen::io::wire::Wire;
+use smokescreen::io::wire::{Aside, Wire};
 
 use crate::random::Random;
 use crate::setting::Spoil;
@@ -317,8 +317,12 @@ impl Wire for Sealed {
         self.engine.waiting_bytes() as u32 + self.below.under()
     }
 
-    fn takes_again(&mut self) -> bool {
-        std::mem::take(&mut self.again) | self.below.takes_again()
+    fn aside(&mut self) -> Option<Aside> {
+        let below = self.below.aside().unwrap_or_default();
+        Some(Aside {
+            takes_again: std::mem::take(&mut self.again) | below.takes_again,
+            ..below
+        })
     }
 
     fn hangup(&mut self) -> io::Result<()> {

@@ -10,7 +10,7 @@ use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
-use smokescreen::io::wire::{Engine, Ready, Sealing, Secured, Wire};
+use smokescreen::io::wire::{Aside, Engine, Ready, Sealing, Secured, Wire};
 use smokescreen::tls::{File, RoleFrom, Server, ServerParts};
 use zeroize::Zeroizing;
 
@@ -290,8 +290,8 @@ impl Wire for Tls {
         read
     }
 
-    fn toll(&mut self) -> usize {
-        self.engine.as_mut().map_or(0, Engine::toll)
+    fn aside(&mut self) -> Option<Aside> {
+        self.engine.as_mut().map(Engine::aside)
     }
 
     fn write(&mut self, first: &[u8], second: &[u8]) -> io::Result<usize> {
@@ -307,10 +307,6 @@ impl Wire for Tls {
 
     fn under(&self) -> u32 {
         self.engine.as_ref().map_or(0, Engine::under)
-    }
-
-    fn takes_again(&mut self) -> bool {
-        self.engine.as_mut().is_some_and(Engine::takes_again)
     }
 
     fn secured(&mut self) -> Option<Secured> {
