@@ -96,7 +96,7 @@ impl Arrival {
     }
 
     /// Takes the PROXY header, if it is there. What is awaited then?
-    fn header(&self, input: &Input<'_>, at: &mut At<'_, '_>) -> ControlFlow<Then, Awaited> {
+    fn header(&mut self, input: &Input<'_>, at: &mut At<'_, '_>) -> ControlFlow<Then, Awaited> {
         let is_late = match input {
             Input::Broken(Side::Client, _) | Input::Unwritable(..) | Input::Starved | Input::Terminate => {
                 return Break(Then::Close(Close::Orderly));
@@ -109,6 +109,7 @@ impl Arrival {
             Read::Header(header) => {
                 at.flows.up.rx.consume(header.bytes);
                 at.shared.note_source(header.source, at.cx.policy);
+                self.waiting.note_preface(at.cx.now);
                 return Continue(Awaited::FirstByte);
             }
             // Nobody is told of who says nothing, as many a health check.

@@ -29,6 +29,13 @@ impl Head {
         }
     }
 
+    /// For a client that connected then, whose handshake is done now.
+    pub(super) fn secured(accepted_at: Instant, now: Instant) -> Head {
+        let mut head = Head::first(accepted_at);
+        head.waiting.note_preface(now);
+        head
+    }
+
     /// For a client that was answered and kept: its next bytes are looked at again, and read again as soon as
     /// the answer has left.
     pub(super) fn enter(at: &mut At<'_, '_>) -> Head {

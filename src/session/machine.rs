@@ -234,6 +234,7 @@ fn follow(mut then: Then, at: &mut At<'_, '_>) -> State {
             Then::Reached(record, manner) => reply::reached(record, manner, at),
             Then::Secure(accepted_at) => return State::Securing(Securing::enter(accepted_at, at)),
             Then::FirstHead(accepted_at) => return State::Head(Head::first(accepted_at)),
+            Then::SecuredHead(accepted_at) => return State::Head(Head::secured(accepted_at, at.cx.now)),
             Then::Head => return State::Head(Head::enter(at)),
             Then::Linger => return State::Closing(Closing::enter(at)),
             Then::Close(how) => {

@@ -34,7 +34,7 @@ impl Securing {
         match input {
             Input::Secured(certificate) => {
                 at.shared.note_certificate(certificate, at.cx.policy);
-                Break(Then::FirstHead(self.since))
+                Break(Then::SecuredHead(self.since))
             }
             Input::Broken(Side::Client, fail) => {
                 at.act(Action::Warn(

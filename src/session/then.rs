@@ -37,6 +37,8 @@ pub(super) enum Then {
     Secure(Instant),
     /// The first byte is there of a client that connected at this time: it begins a request.
     FirstHead(Instant),
+    /// The handshake is done of a client that connected at this time: it may begin a request.
+    SecuredHead(Instant),
     /// The client was answered and is kept: wait for its next request.
     Head,
     /// Let what is written go out, then end.

@@ -2,6 +2,7 @@
 //! connection's arrival and each head share it; what a handshake before the head has of that time stands here too. What
 //! the bytes mean is theirs to say.
 
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use crate::flow::End;
@@ -21,6 +22,9 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(60);
 /// From the accept on a handshake may take so long, the wait for its first byte included.
 pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// While the server drains, so long a request may follow what comes before it.
+const PREFACE_GRACE: Duration = Duration::from_secs(2);
+
 /// Why one that takes longer fails.
 pub(super) const TOO_SLOW: &str = "it took longer than 10 s";
 
@@ -33,6 +37,9 @@ pub(super) struct Waiting {
     begun: bool,
     /// A byte of it has arrived.
     has_bytes: bool,
+    /// For so many milliseconds of this time a request may be on its way behind a preface: a server that drains waits for
+    /// it. As an `Instant` it would make each connection larger.
+    preface_ms: Option<NonZeroU32>,
 }
 
 impl Waiting {
@@ -42,7 +49,21 @@ impl Waiting {
             since: accepted_at,
             begun: true,
             has_bytes: false,
+            preface_ms: None,
         }
+    }
+
+    /// What comes before a request is done now, a PROXY header or a handshake. Behind it the request comes a round trip
+    /// later than that of a client which needs none: the server may begin to drain just then.
+    pub(super) fn note_preface(&mut self, now: Instant) {
+        let awaited = now.saturating_duration_since(self.since) + PREFACE_GRACE;
+        self.preface_ms = NonZeroU32::new(u32::try_from(awaited.as_millis()).unwrap_or(u32::MAX));
+    }
+
+    /// Until when a server that drains waits for a request behind a preface.
+    fn awaited_until(&self) -> Option<Instant> {
+        self.preface_ms
+            .map(|awaited_ms| self.since + Duration::from_millis(awaited_ms.get().into()))
     }
 
     /// For a client that was answered and kept.
@@ -63,9 +84,16 @@ impl Waiting {
             (false, Some(idle)) => idle.min(KEEP_ALIVE_TIMEOUT),
             (false, None) => KEEP_ALIVE_TIMEOUT,
         };
-        match shared.was_refused_as_stranger() {
+        let deadline = match shared.was_refused_as_stranger() {
             true => self.since + limit.min(STRANGER_TIMEOUT),
             false => self.since + limit,
+        };
+        match self
+            .awaited_until()
+            .filter(|_| shared.draining && !self.has_bytes)
+        {
+            Some(until) => deadline.min(until),
+            None => deadline,
         }
     }
 
@@ -105,7 +133,8 @@ impl Waiting {
 
     /// A whole head is not there yet. What follows if none can come any more, or none is wanted?
     pub(super) fn given_up(&self, at: &At<'_, '_>) -> Option<Then> {
-        let draining = at.shared.draining;
+        let is_awaited = self.awaited_until().is_some_and(|until| at.cx.now < until);
+        let draining = at.shared.draining && !is_awaited;
         // Nobody was answered on this connection, so no answer can be lost with it.
         if draining && self.begun && !self.has_bytes {
             return Some(Then::Close(Close::Orderly));

@@ -42,7 +42,7 @@ cases![
 ];
 
 /// A signal is asynchronous: the drain has begun when the port refuses.
-fn await_closed(proxy: &Proxy) {
+pub(crate) fn await_closed(proxy: &Proxy) {
     eventually("the listener to close", || {
         TcpStream::connect(proxy.address()).is_err().then_some(())
     });

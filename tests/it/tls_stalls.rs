@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustls::Error;
 
+use crate::signals::await_closed;
 use crate::support::case::cases;
 use crate::support::eventually;
 use crate::support::message::get;
@@ -35,6 +36,7 @@ cases![
     lines_about_handshakes_are_bounded,
     who_does_not_trust_the_proxy_is_named_so,
     the_end_of_the_server_ends_handshakes,
+    who_is_in_the_handshake_as_the_server_drains_is_served,
 ];
 
 /// Reads until the end; gives what came.
@@ -443,4 +445,59 @@ fn the_end_of_the_server_ends_handshakes() {
         proxy.wait().success(),
         "a handshake holds nothing up for longer than its time"
     );
+}
+
+/// A socket over which a client goes on with its handshake when something was done meanwhile.
+struct After<'a> {
+    socket: TcpStream,
+    meanwhile: &'a dyn Fn(),
+    writes: usize,
+}
+
+impl Read for After<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        self.socket.read(into)
+    }
+}
+
+impl Write for After<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.writes += 1;
+        if self.writes == 2 {
+            (self.meanwhile)();
+        }
+        self.socket.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.socket.flush()
+    }
+}
+
+/// Its request can't be there yet: it comes behind the handshake.
+fn who_is_in_the_handshake_as_the_server_drains_is_served() {
+    let (site, origin) = (Site::new(), Origin::fixed("just in time"));
+    for versions in [TLS_1_2, TLS_1_3] {
+        let mut proxy = site.open();
+        let drains = || {
+            proxy.signal(rustix::process::Signal::TERM);
+            await_closed(&proxy);
+        };
+        let connected =
+            Client::new(&site.servers.pem(), versions, None).connect_through(proxy.address(), |socket| {
+                After {
+                    socket,
+                    meanwhile: &drains,
+                    writes: 0,
+                }
+            });
+        let mut wire = connected.unwrap_or_else(|error| panic!("handshake: {error}"));
+        wire.send(get(&origin.url("/")));
+        let response = wire.response();
+        assert!(
+            response.text() == "just in time" && response.closes(),
+            "{response:?}"
+        );
+        assert!(proxy.wait().success());
+    }
 }

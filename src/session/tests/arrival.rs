@@ -270,3 +270,74 @@ fn where_tls_is_spoken_the_wait_for_the_first_byte_is_the_handshakes() {
         assert_eq!((warns, bench.actions.len()), (says, 1 + usize::from(says)));
     }
 }
+
+/// Before and after what precedes its request: a handshake, a PROXY header.
+const PREFACES: [fn(&mut Bench, bool); 2] = [
+    |bench, is_done| match is_done {
+        false => {
+            bench.settings.takes_tls = true;
+            bench.arrive(Side::Client, "\u{16}");
+            bench.flows.up.rx.clear();
+        }
+        true => bench.feed(Input::Secured(None)),
+    },
+    |bench, is_done| match is_done {
+        false => {
+            bench.settings.proxy_protocol = true;
+            bench.arrive_in(&[&LINE[..20]]);
+        }
+        true => bench.arrive_in(&[&LINE[20..]]),
+    },
+];
+
+/// Those that the server took last are not to lose a request that comes a round trip behind.
+#[test]
+fn a_server_that_drains_waits_for_a_request_behind_its_preface() {
+    for preface in PREFACES {
+        for drains_first in [true, false] {
+            let done = || {
+                let mut bench = Bench::new();
+                preface(&mut bench, false);
+                bench.actions.clear();
+                if drains_first {
+                    bench.feed(Input::Drain);
+                }
+                preface(&mut bench, true);
+                if !drains_first {
+                    bench.feed(Input::Drain);
+                }
+                assert!(!bench.session.is_done() && bench.actions.is_empty());
+                bench
+            };
+            let mut bench = done();
+            bench.arrive(Side::Client, "G");
+            let of_head = Some(bench.now + Duration::from_secs(30));
+            assert_eq!(bench.session.deadline(&bench.flows, &bench.settings), of_head);
+            bench.arrive(Side::Client, &get("")[1..]);
+            assert!(bench.dials(), "a request in pieces");
+
+            let mut bench = done();
+            let due = bench.now + Duration::from_secs(2);
+            assert_eq!(bench.session.deadline(&bench.flows, &bench.settings), Some(due));
+            bench.now = due;
+            bench.feed(Input::Expired);
+            bench.assert_closed_in_silence();
+        }
+    }
+}
+
+/// What is silent longer than a round trip is idle.
+#[test]
+fn a_server_that_drains_does_not_wait_for_who_was_silent_behind_its_preface() {
+    for preface in PREFACES {
+        let mut bench = Bench::new();
+        preface(&mut bench, false);
+        preface(&mut bench, true);
+        bench.actions.clear();
+        bench.now += Duration::from_secs(2);
+        bench.feed(Input::Moved);
+        assert!(!bench.session.is_done(), "nothing ends it before");
+        bench.feed(Input::Drain);
+        bench.assert_closed_in_silence();
+    }
+}
