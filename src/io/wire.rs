@@ -60,6 +60,10 @@ pub trait Wire {
     fn secured(&mut self) -> Option<Secured> {
         None
     }
+    /// Did it answer a handshake's hello, so that most of the arithmetic is behind it? Not where it asked for another one.
+    fn has_answered(&self) -> bool {
+        false
+    }
     /// Half-close: nothing more will be written. What says so, a notice and then a FIN, may wait for [`Wire::flush`]. To
     /// be asked twice changes nothing.
     ///

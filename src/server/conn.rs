@@ -13,13 +13,14 @@ use crate::flow::Flows;
 use crate::io::deadlines::Filed;
 use crate::io::pump;
 use crate::io::token::{ConnId, WireId};
-use crate::io::wire::io_fail;
+use crate::io::wire::{Wire as _, io_fail};
 use crate::net::{ClientKey, Side};
 use crate::policy::{Policy, Verified};
 use crate::session::{Action, Close, Input, Session, Settings};
 
 use super::allowance::Allowance;
 use super::ends::{Ends, WireTable};
+use super::handshakes::Flight;
 use super::held::Held;
 use super::ports::{Parts, Ports, Step};
 use super::stores::Stores;
@@ -62,8 +63,8 @@ pub enum After {
     Rests,
     /// It has more to do.
     Again,
-    /// It has a handshake to go on with, when it is time for such.
-    Computes,
+    /// It has a handshake to go on with, this far, when it is time for such.
+    Computes(Flight),
     /// It is over.
     Over,
 }
@@ -126,8 +127,8 @@ impl<P: Ports> Conn<P> {
             if self.carry_out(ports) {
                 return After::Over;
             }
-            if self.has_to_compute(ports) {
-                return After::Computes;
+            if let Some(flight) = self.has_to_compute(ports) {
+                return After::Computes(flight);
             }
             let ended = self.run(allowance, ports);
             ports.observe(self.id, &self.session, Step::Ran(ended, &self.flows));
@@ -149,12 +150,17 @@ impl<P: Ports> Conn<P> {
     }
 
     /// Is there a handshake to go on with, and is it not the time for it?
-    fn has_to_compute(&self, ports: &mut P) -> bool {
+    fn has_to_compute(&self, ports: &mut P) -> Option<Flight> {
         if !self.session.is_securing() {
-            return false;
+            return None;
         }
         let Parts { wires, stores, .. } = ports.parts();
-        !stores.computes && wires.wire(self.client).is_some_and(|(_, ready)| ready.readable)
+        let (wire, ready) = wires.wire(self.client)?;
+        let may_wait = !stores.computes && ready.readable;
+        may_wait.then(|| match wire.has_answered() {
+            true => Flight::Second,
+            false => Flight::First,
+        })
     }
 
     fn run(&mut self, allowance: &mut Allowance, ports: &mut P) -> Turn {

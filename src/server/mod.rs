@@ -8,6 +8,7 @@ pub mod conn;
 pub mod core;
 mod ending;
 pub mod ends;
+pub mod handshakes;
 mod held;
 pub mod inbox;
 pub mod pool;
@@ -43,6 +44,7 @@ use self::allowance::Allowance;
 use self::conn::Conn;
 use self::core::Core;
 pub use self::ending::Open;
+use self::handshakes::Handshakes;
 use self::inbox::Message;
 use self::tide::Tide;
 
@@ -79,7 +81,7 @@ pub struct Loop {
     /// Those who used up a turn and have more to do.
     backlog: VecDeque<ConnId>,
     /// Those whose handshake goes on when it is time for such.
-    handshakes: VecDeque<ConnId>,
+    handshakes: Handshakes,
     /// Answers that were not told yet.
     answers: VecDeque<(Ticket, News)>,
     /// Client connections at a time; further ones wait in the kernel's queue.
@@ -150,7 +152,7 @@ impl Loop {
             deadlines: Deadlines::new(Instant::now()),
             run_queue: VecDeque::new(),
             backlog: VecDeque::new(),
-            handshakes: VecDeque::new(),
+            handshakes: Handshakes::default(),
             answers: VecDeque::new(),
             connections_max,
             terminating: false,
@@ -206,8 +208,10 @@ impl Loop {
 
     /// How long the poll may wait: not at all while something can run.
     fn timeout(&mut self, until: Option<Instant>) -> Option<Duration> {
-        let queues = [&self.run_queue, &self.backlog, &self.handshakes];
-        let goes_on = !(queues.iter().all(|queue| queue.is_empty()) && self.answers.is_empty());
+        let queues = [&self.run_queue, &self.backlog];
+        let goes_on = !(queues.iter().all(|queue| queue.is_empty())
+            && self.handshakes.is_empty()
+            && self.answers.is_empty());
         if goes_on || self.core.stores.budget.has_due() {
             return Some(Duration::ZERO);
         }

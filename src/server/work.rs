@@ -8,6 +8,7 @@ use crate::session::Input;
 
 use super::allowance::Allowance;
 use super::conn::After;
+use super::handshakes::Flight;
 use super::{Loop, STEP_TIME_MAX, turn};
 
 /// So many turns may be as long as a turn can be, and more of them take no longer together, where they can be that short.
@@ -18,6 +19,9 @@ const TURN_TIME_MIN: Duration = Duration::from_micros(100);
 
 /// So long a turn of the loop goes on with handshakes.
 const HANDSHAKES_TIME_MAX: Duration = Duration::from_millis(1);
+
+/// Who has less time than this left for the rest of a handshake is not answered any more.
+const HANDSHAKE_TIME_MIN: Duration = Duration::from_secs(1);
 
 /// Connections asked in one turn of the loop whether there is room for what they want to read.
 const FED_PER_TURN: usize = 64;
@@ -53,14 +57,25 @@ impl Loop {
     }
 
     /// Goes on with handshakes, one at least: each computes for as long as many turns take, and who waits for one can wait.
+    /// Of one whose time is nearly over nothing is begun: it rests until then.
     fn run_handshakes(&mut self) {
         if self.handshakes.is_empty() {
             return;
         }
-        let began = Instant::now();
+        let (began, soon) = (Instant::now(), self.core.world.now + HANDSHAKE_TIME_MIN);
         self.core.stores.computes = true;
-        while let Some(id) = self.handshakes.pop_front() {
-            self.run_one(id);
+        while let Some((id, flight)) = self.handshakes.pop() {
+            match self.conns.get_mut(id) {
+                Some(conn)
+                    if flight == Flight::First
+                        && conn
+                            .deadline(&self.core.world.settings)
+                            .is_some_and(|at| at < soon) =>
+                {
+                    conn.queued = false;
+                }
+                _ => self.run_one(id),
+            }
             if began.elapsed() >= HANDSHAKES_TIME_MAX {
                 break;
             }
@@ -124,9 +139,9 @@ impl Loop {
                 conn.queued = true;
                 self.backlog.push_back(id);
             }
-            After::Computes => {
+            After::Computes(flight) => {
                 conn.queued = true;
-                self.handshakes.push_back(id);
+                self.handshakes.push(id, conn.client_key(), flight);
             }
             After::Rests => {}
         }

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::Error;
 
 use crate::signals::await_closed;
@@ -37,6 +38,7 @@ cases![
     who_does_not_trust_the_proxy_is_named_so,
     the_end_of_the_server_ends_handshakes,
     who_is_in_the_handshake_as_the_server_drains_is_served,
+    a_flood_of_hellos_keeps_no_other_address_waiting,
 ];
 
 /// Reads until the end; gives what came.
@@ -56,6 +58,13 @@ fn who_stalls_in_the_handshake_has_ten_seconds() {
         client.send(bytes);
         std::thread::spawn(move || (rest(client), began.elapsed()))
     });
+    // In the last second nothing is begun any more.
+    let (mut late, hello) = (proxy.client(), hello_13.clone());
+    let late = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(9_300));
+        let _ = late.try_send(hello);
+        rest(late)
+    });
     for (wait, sent) in waits.into_iter().zip(sent) {
         let ((got, end), waited) = wait.join().expect("a client");
         assert_eq!(end, End::Eof, "{} bytes", sent.len());
@@ -64,7 +73,8 @@ fn who_stalls_in_the_handshake_has_ten_seconds() {
         let range = Duration::from_millis(9_900)..Duration::from_secs(25);
         assert!(range.contains(&waited), "{} bytes: {waited:?}", sent.len());
     }
-    for line in await_failures(&proxy, 4) {
+    assert_eq!(late.join().expect("a client").0, b"");
+    for line in await_failures(&proxy, 5) {
         assert!(line.contains("level=warning") && line.contains("10 s"), "{line}");
     }
 }
@@ -252,6 +262,25 @@ fn crowd(site: &Site, to: SocketAddr, count: usize) -> Vec<TcpStream> {
         stream
     };
     (0..count).map(greet).collect()
+}
+
+/// A client of another address says hello; then, behind `meanwhile`, it goes on, and is served.
+fn ask_from_elsewhere(site: &Site, proxy: SocketAddr, url: &str, meanwhile: impl FnOnce()) {
+    let mut connection = site.client().connection();
+    let wire = Wire::connect_from("127.0.0.2", proxy);
+    let mut socket = wire.stream();
+    connection.write_tls(&mut socket).expect("a hello");
+    meanwhile();
+    while connection.is_handshaking() {
+        connection.complete_io(&mut socket).expect("a handshake");
+    }
+    connection.writer().write_all(get(url).as_bytes()).expect("room");
+    connection.complete_io(&mut socket).expect("sent");
+    let mut answer = [0; 12];
+    while connection.reader().read(&mut answer).is_err() {
+        connection.complete_io(&mut socket).expect("an answer");
+    }
+    assert_eq!(answer.escape_ascii().to_string(), "HTTP/1.1 200");
 }
 
 /// So much more than before, or half as much again, is no leak: an allocator keeps something.
@@ -500,4 +529,21 @@ fn who_is_in_the_handshake_as_the_server_drains_is_served() {
         );
         assert!(proxy.wait().success());
     }
+}
+
+/// Those of the flood were all there before.
+fn a_flood_of_hellos_keeps_no_other_address_waiting() {
+    const COUNT: usize = 2_000;
+    let (site, origin) = (Site::new(), Origin::fixed("beside the flood"));
+    let proxy = site.open();
+    // Nothing is answered until all is said.
+    proxy.signal(rustix::process::Signal::STOP);
+    let flood = crowd(&site, proxy.address(), COUNT);
+    let url = origin.url("/");
+    ask_from_elsewhere(&site, proxy.address(), &url, || {
+        proxy.signal(rustix::process::Signal::CONT)
+    });
+    let mut waiting: Vec<PollFd<'_>> = flood.iter().map(|one| PollFd::new(one, PollFlags::IN)).collect();
+    let answered = poll(&mut waiting, Some(&Timespec::default())).expect("poll");
+    assert!(answered < COUNT * 3 / 4, "{answered} of the flood came first");
 }

@@ -281,6 +281,11 @@ impl Engine {
         self.secured.take()
     }
 
+    /// See [`Wire::has_answered`].
+    pub fn has_answered(&self) -> bool {
+        self.core.has_answered()
+    }
+
     /// See [`Wire::has_news`]: of what is kept here.
     pub fn has_news(&self) -> bool {
         !self.opened.is_empty()

@@ -75,6 +75,10 @@ impl Wire for Transport {
         self.engine.as_mut()?.secured()
     }
 
+    fn has_answered(&self) -> bool {
+        self.engine.as_ref().is_some_and(|engine| engine.has_answered())
+    }
+
     fn hangup(&mut self) -> io::Result<()> {
         either!(self, engine, tcp => engine.hangup(tcp), tcp.hangup())
     }

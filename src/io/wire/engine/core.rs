@@ -1,13 +1,13 @@
 //! rustls's unbuffered connection, made to go on with whatever it is given: one loop over the states it may be in. Keeps
 //! what it has to say for itself, and notes its end and its failure. Touches no wire.
 
-use rustls::ProtocolVersion;
 use rustls::pki_types::CertificateDer;
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{
     ConnectionState, EncodeError, EncodeTlsData, EncryptError, InsufficientSizeError, UnbufferedStatus,
     WriteTraffic,
 };
+use rustls::{HandshakeKind, ProtocolVersion};
 
 use crate::tls;
 
@@ -60,6 +60,15 @@ impl Core {
         self.connection
             .as_ref()
             .is_some_and(|connection| connection.is_handshaking())
+    }
+
+    /// Did it answer a hello, and not just by asking for another?
+    pub(super) fn has_answered(&self) -> bool {
+        let kind = self
+            .connection
+            .as_ref()
+            .and_then(|connection| connection.handshake_kind());
+        matches!(kind, Some(HandshakeKind::Full | HandshakeKind::Resumed))
     }
 
     /// What the peer presented itself with, leaf first, also where a session was resumed.
