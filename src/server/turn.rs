@@ -181,20 +181,20 @@ fn read<W: WireTable>(
         means.held.note_fed(from);
     }
     if moved && let Some(secured) = wire.secured() {
-        filled = tell_secured(&secured, filled, flows, session, cx, means);
+        let Some(untold) = tell_secured(&secured, filled, flows, session, cx, means) else {
+            return true;
+        };
+        filled = untold;
     }
-    // A reset is no FIN, though the poll calls it the end of reading too.
-    let announced = ready.read_closed && !ready.failed && flows.from(from).end == End::Open;
-    if announced {
-        flows.from(from).end = End::Announced;
-    }
+    let announced = note_announced(ready, flows.from(from));
     // Of an origin that ended its half before, all that can be lost is what is on the way to it.
     let failure = match from == Side::Origin && flows.from(from).end >= End::Reached {
         true => Failure::Unwritable,
         false => Failure::Broken,
     };
     moved |= tell(filled, failure, from, flows, session, cx, means);
-    if announced && !session.is_done() {
+    // One that acts now was told of what was read, and saw the end beside it.
+    if announced && !session.is_done() && cx.actions.is_empty() {
         session.advance(Input::Moved, flows, cx);
         moved = true;
     }
@@ -220,7 +220,18 @@ fn note_aside(
     flow.note_under(wire.under()) | takes_again
 }
 
-/// Tells the session who the client is; what was read behind the handshake it sees then. Gives what is still to be told.
+/// Was an end announced? A reset is no FIN, though the poll calls it the end of reading too.
+#[inline]
+fn note_announced(ready: &Ready, flow: &mut Flow) -> bool {
+    let announced = ready.read_closed && !ready.failed && flow.end == End::Open;
+    if announced {
+        flow.end = End::Announced;
+    }
+    announced
+}
+
+/// Tells the session who the client is; what was read behind the handshake it sees then. Gives what is still to be told;
+/// nothing, where the session acts first: it does so on what was read, so the read did not fail, and an end stays announced.
 #[cold]
 fn tell_secured(
     Secured { certificate }: &Secured,
@@ -229,15 +240,16 @@ fn tell_secured(
     session: &mut Session,
     cx: &mut Cx<'_>,
     means: &mut Means<'_>,
-) -> Pumped {
+) -> Option<Pumped> {
     session.advance(Input::Secured(certificate.as_ref()), flows, cx);
-    match filled {
+    let untold = match filled {
         Pumped::Moved(n) => {
             means.allowance.spend(n);
             Pumped::Idle
         }
         filled => filled,
-    }
+    };
+    (!session.is_done() && cx.actions.is_empty()).then_some(untold)
 }
 
 /// What becomes of a source for whose bytes there is no room: strangers are refused, others wait, though not for ever;

@@ -258,6 +258,116 @@ fn what_waited_for_a_handshake_leaves_when_it_was_read_and_no_event_tells() {
     }
 }
 
+/// A wire that gives so much with its first read, and tells with it of a handshake's end where there was one.
+struct Once {
+    bytes: &'static [u8],
+    secured: Option<Secured>,
+}
+
+impl Wire for Once {
+    fn read(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
+        let bytes = std::mem::take(&mut self.bytes);
+        into.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn write(&mut self, _: &[u8], _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+    fn aside(&mut self) -> Option<Aside> {
+        let takes_again = self.secured.is_some();
+        takes_again.then_some(Aside {
+            toll_bytes: 0,
+            takes_again,
+        })
+    }
+    fn secured(&mut self) -> Option<Secured> {
+        self.secured.take()
+    }
+    fn hangup(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+    fn abort(&mut self) {}
+    fn has_news(&mut self) -> bool {
+        true
+    }
+    fn take_error(&mut self) -> Option<io::Error> {
+        None
+    }
+    fn short_read_means_drained(&self) -> bool {
+        true
+    }
+}
+
+/// Nobody but the client.
+struct Lone(Once, Ready);
+
+impl WireTable for Lone {
+    type Wire = Once;
+    fn wire(&mut self, _: WireId) -> Option<(&mut Once, &mut Ready)> {
+        Some((&mut self.0, &mut self.1))
+    }
+    fn watch(&mut self, _: WireId) {}
+    fn hand_over(&mut self, _: WireId, _: Owner) {}
+    fn close(&mut self, _: WireId) {}
+    fn abort(&mut self, _: WireId) {}
+}
+
+/// A request, its client's end, and perhaps that of a handshake, all in one read: the session is told of nothing between
+/// what it asks for and that being done, which it asserts; the end is not lost.
+#[test]
+fn what_a_session_asks_for_comes_before_all_else_that_a_read_brought() {
+    for takes_tls in [true, false] {
+        let now = Instant::now();
+        let policy = Policy::new(PolicyParts::without_rules());
+        let (clocks, ids) = ((now, SystemTime::UNIX_EPOCH), Ids::new([0; 3], 0, 0));
+        let settings = Settings {
+            takes_tls,
+            ..settings()
+        };
+        let mut world = World::new(clocks, policy.into(), settings, ids, Box::new(|_| true));
+        let cx = &mut world.cx();
+        let (mut flows, mut session) = (Flows::new(now), Session::new(([172, 16, 0, 1], 9).into(), now));
+        if takes_tls {
+            flows.up.rx.push(b"\x16");
+            session.advance(Input::Moved, &mut flows, cx);
+            assert!(matches!(cx.actions.pop(), Some(Action::Secure)));
+            flows.up.rx.clear();
+        }
+        let ready = Ready {
+            readable: true,
+            writable: true,
+            read_closed: true,
+            ..Ready::default()
+        };
+        let secured = takes_tls.then_some(Secured { certificate: None });
+        let bytes = b"CONNECT 8.8.8.8:443 HTTP/1.1\r\n\r\n";
+        let mut lone = Lone(Once { bytes, secured }, ready);
+        let (mut stores, mut held) = (stores(4096, 1 << 20), Held::default());
+        let mut means = Means {
+            allowance: &mut stores.turn.clone(),
+            stores: &mut stores,
+            held: &mut held,
+            id: ID,
+        };
+        let mut ends = Ends {
+            wires: &mut lone,
+            client: wire_id(0),
+            origin: None,
+        };
+        assert_eq!(
+            run(&mut ends, &mut flows, &mut session, cx, &mut means),
+            Turn::Acts
+        );
+        assert!(matches!(cx.actions[..], [Action::Dial(..)]), "{:?}", cx.actions);
+        cx.actions.clear();
+        while run(&mut ends, &mut flows, &mut session, cx, &mut means) == Turn::Acts {
+            cx.actions.clear();
+        }
+        assert!(flows.up.end >= End::Announced, "{takes_tls}");
+        end(&mut ends, &mut flows, &session, &mut means);
+    }
+}
+
 /// Lends to a direction whose last byte of a rest has just left.
 fn lent(has_room: bool) -> (Flow, Scratch) {
     let mut flow = Flow::new(Gate::Open, Instant::now());

@@ -101,6 +101,7 @@ impl Session {
     /// allow, and call again with [`Input::Moved`] whenever bytes or an end moved, with [`Input::Expired`] when
     /// [`Session::deadline`] has passed, and with each answer once: then no connection hangs, and none is left open.**
     pub fn advance(&mut self, input: Input<'_>, flows: &mut Flows, cx: &mut Cx<'_>) {
+        debug_assert!(cx.actions.is_empty(), "{:?} before {:?}", input, cx.actions);
         if flows.up.end >= End::Announced {
             self.shared.fin_at.get_or_insert(cx.now);
         }

@@ -81,6 +81,7 @@ impl Bench {
     }
 
     fn feed(&mut self, input: Input<'_>) {
+        let mut actions = Vec::new();
         let cx = &mut Cx {
             now: self.now,
             wall: SystemTime::UNIX_EPOCH,
@@ -91,9 +92,10 @@ impl Bench {
             spares: &mut self.spares,
             has_room_to_spare: self.has_room_to_spare,
             is_local: &|_| true,
-            actions: &mut self.actions,
+            actions: &mut actions,
         };
         self.session.advance(input, &mut self.flows, cx);
+        self.actions.append(&mut actions);
     }
 
     /// Bytes arrive from that side.
