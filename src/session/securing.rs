@@ -45,7 +45,8 @@ impl Securing {
             }
             Input::Starved => Break(no_handshake("no memory is left for it", at)),
             Input::Expired if self.deadline() <= at.cx.now => Break(no_handshake(TOO_SLOW, at)),
-            Input::Unwritable(..) | Input::Terminate => Break(Then::Close(Close::Orderly)),
+            Input::Unwritable(_, fail) => Break(no_handshake(&fail.text, at)),
+            Input::Terminate => Break(Then::Close(Close::Orderly)),
             _ if at.flows.up.end >= End::Reached => Break(no_handshake("the client went away during it", at)),
             _ => Continue(self),
         }

@@ -341,3 +341,33 @@ fn a_server_that_drains_does_not_wait_for_who_was_silent_behind_its_preface() {
         bench.assert_closed_in_silence();
     }
 }
+
+/// Whether it was noticed by reading or by writing.
+#[test]
+fn a_handshake_that_ends_with_its_client_is_told_of_once() {
+    for input in [
+        Input::Unwritable(Side::Client, &reset()),
+        Input::Broken(Side::Client, &reset()),
+    ] {
+        let mut bench = Bench::new();
+        bench.settings.takes_tls = true;
+        bench.arrive(Side::Client, "\u{16}");
+        bench.flows.up.rx.clear();
+        bench.actions.clear();
+        bench.feed(input);
+        // What the other direction noticed of the same.
+        for late in [Input::Unwritable(Side::Client, &reset()), Input::Terminate] {
+            bench.feed(late);
+        }
+        assert!(bench.session.is_done());
+        let said: Vec<&str> = bench
+            .actions
+            .iter()
+            .filter_map(|action| match action {
+                Action::Warn(words) => Some(&**words),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(said, ["TLS handshake failed: broken pipe"]);
+    }
+}
