@@ -9,6 +9,9 @@ use x509_parser::revocation_list::{CertificateRevocationList, RevokedCertificate
 /// deltaCRLIndicator (RFC 5280, 5.2.4).
 const DELTA: &str = "2.5.29.27";
 
+/// issuingDistributionPoint (RFC 5280, 5.2.5).
+const ISSUING_POINT: &str = "2.5.29.28";
+
 /// certificateIssuer, of an entry (RFC 5280, 5.3.3).
 const CERTIFICATE_ISSUER: &str = "2.5.29.29";
 
@@ -98,6 +101,10 @@ pub(super) fn scope<'l>(list: &'l CertificateRevocationList<'_>) -> Result<Optio
             }
             ParsedExtension::IssuingDistributionPoint(point) if point.indirect_crl => return Err(INDIRECT),
             ParsedExtension::IssuingDistributionPoint(_) => scope = Some(extension.value),
+            // It need not be critical to say that the list is another CA's.
+            _ if extension.oid.to_id_string() == ISSUING_POINT => {
+                return Err("has an issuingDistributionPoint that can't be read");
+            }
             ParsedExtension::CRLNumber(_)
             | ParsedExtension::AuthorityKeyIdentifier(_)
             | ParsedExtension::IssuerAlternativeName(_) => {}

@@ -20,6 +20,7 @@ cases![
     what_needs_another_option_says_which,
     an_authority_that_is_none_is_named,
     a_revocation_list_that_does_not_count_is_named,
+    a_revocation_list_that_nobody_can_judge_by_is_named,
     an_expired_certificate_is_warned_about_and_served,
     a_certificate_for_later_is_warned_about_and_served,
 ];
@@ -212,6 +213,59 @@ fn a_revocation_list_that_does_not_count_is_named() {
         let path = setup.file("list.pem", &content);
         refused(&setup.option("--tls-crl-file", path.as_str()), &[&path, words]);
     }
+}
+
+/// None of them is left aside in silence: what they revoke would get in.
+fn a_revocation_list_that_nobody_can_judge_by_is_named() -> Result<(), String> {
+    let openssl = OpenSsl::new()?;
+    let site = Site::new();
+    let key = "authorityKeyIdentifier = keyid\n";
+    let point = |lines: &str| format!("{key}issuingDistributionPoint = critical,@point\n[point]\n{lines}");
+    for (digest, extensions, words) in [
+        ("sha256", String::new(), "is of version 1: make one of version 2"),
+        (
+            "sha1",
+            key.to_owned(),
+            "is signed with SHA-1, which is not accepted",
+        ),
+        (
+            "sha256",
+            point("indirectCRL = TRUE\n"),
+            "is indirect: it names certificates of other CAs",
+        ),
+        (
+            "sha256",
+            format!("{key}1.2.3.4 = critical,DER:05:00\n"),
+            "has a critical extension that is not supported",
+        ),
+        (
+            "sha256",
+            format!("{key}2.5.29.27 = critical,DER:02:01:01\n"),
+            "is a delta",
+        ),
+        // A distribution point that is none, and need not be understood.
+        (
+            "sha256",
+            format!("{key}2.5.29.28 = DER:02:01:01\n"),
+            "has an issuingDistributionPoint that can't be read",
+        ),
+    ] {
+        let setup = site.sealed(Setup::open());
+        let authority = setup.file("authority.pem", &openssl.read("ca.pem"));
+        let list = setup.file("list.pem", &openssl.revoke(5, digest, &extensions));
+        let setup = setup
+            .option("--tls-client-ca-file", authority)
+            .option("--tls-crl-file", list.as_str());
+        refused(&setup, &[&list, "CN=Root", words]);
+    }
+    // One of the same making that is as it should be.
+    let setup = site.sealed(Setup::open());
+    let authority = setup.file("authority.pem", &openssl.read("ca.pem"));
+    let list = setup.file("list.pem", &openssl.revoke(5, "sha256", key));
+    let setup = setup.option("--tls-client-ca-file", authority);
+    let proxy = setup.option("--tls-crl-file", list).start();
+    site.client().connect(proxy.address());
+    Ok(())
 }
 
 /// Served, with this warning.
