@@ -238,3 +238,38 @@ impl fmt::Debug for Verifier {
         f.debug_struct("Verifier").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rustls::crypto::aws_lc_rs;
+
+    use crate::tls::pem::{self, File};
+    use crate::tls::testing::{Ca, Leaf};
+    use crate::tls::{anchors, authorities};
+
+    use super::*;
+
+    /// Whatever webpki would make of it: who names the client later reads no more than what is read here.
+    #[test]
+    fn what_can_not_be_read_is_refused_before_it_is_judged() {
+        let ca = Ca::new("Root");
+        let file = File {
+            name: "ca".to_owned(),
+            bytes: ca.pem().into_bytes().into(),
+        };
+        let authorities = authorities::read(&[file]).unwrap();
+        let sorted = anchors::sorted(&authorities, &[], &mut Vec::new());
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier = verifier(&sorted, Arc::default(), &provider).unwrap();
+        let leaf = pem::certificates(ca.issue(&Leaf::client("c")).chain.as_bytes()).unwrap();
+        let odd = CertificateDer::from(&[0x30, 3, 2, 1, 0][..]);
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000));
+        let judged = |leaf, between: &[_]| verifier.verify_client_cert(leaf, between, now).err();
+        let unreadable = Some(Error::InvalidCertificate(CertificateError::BadEncoding));
+        assert_eq!(judged(&leaf[0], &[]), None);
+        assert_eq!(judged(&odd, &[]), unreadable);
+        assert_eq!(judged(&leaf[0], std::slice::from_ref(&odd)), unreadable);
+    }
+}

@@ -27,6 +27,9 @@ cases![
     who_is_refused_in_the_handshake_is_told_why,
     a_revoked_authority_between_is_refused,
     certificates_of_version_1_are_refused_with_the_cure,
+    a_certificate_that_nobody_can_read_is_refused_with_an_alert,
+    a_certificate_whose_names_nobody_can_read_names_nobody,
+    a_list_of_users_certificates_alone_revokes_those,
     an_rsa_certificate_works_too,
     a_proxy_without_client_authorities_asks_for_no_certificate,
 ];
@@ -324,6 +327,71 @@ fn certificates_of_version_1_are_refused_with_the_cure() -> Result<(), String> {
         "is of X.509 version 1: issue it as version 3 (openssl x509 -req with -extfile)",
     );
     Ok(())
+}
+
+/// Leaf or issuer, before anybody looks for who signed it.
+fn a_certificate_that_nobody_can_read_is_refused_with_an_alert() {
+    let site = Site::new();
+    let good = site.clients.issue(&Leaf::client("odd.example"));
+    // Its version is no number.
+    let odd = site
+        .clients
+        .altered(&good, b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x04\x01\x02");
+    let behind = Issued {
+        chain: good.chain.clone() + &odd.chain,
+        ..good
+    };
+    for identity in [odd, behind] {
+        assert_refused(
+            &site,
+            site.mutual(Setup::open()),
+            &identity,
+            AlertDescription::BadCertificate,
+            "the client's certificate can't be read",
+        );
+    }
+}
+
+/// Of the subject webpki reads nothing. Here what should be a set (RFC 5280, 4.1.2.4) is a sequence.
+fn a_certificate_whose_names_nobody_can_read_names_nobody() {
+    let site = Site::new();
+    let proxy = site.mutual(Setup::open()).start();
+    let good = site.clients.issue(&Leaf::client("odd.example"));
+    let name = b"\x31\x14\x30\x12\x06\x03\x55\x04\x03\x0c\x0bodd.example";
+    let odd = [&[0x30], &name[1..]].concat();
+    assert_serves(
+        &site.client_with(&site.clients.altered(&good, name, &odd)),
+        &proxy,
+    );
+    assert_eq!(proxy.decision().get("src_host_common_name"), "unknown");
+}
+
+/// onlyContainsUserCerts (RFC 5280, 5.2.5).
+fn a_list_of_users_certificates_alone_revokes_those() {
+    let site = Site::new();
+    let setup = || {
+        let setup = site.mutual(Setup::open());
+        let list = setup.file("users.pem", &site.clients.user_crl(&[5]));
+        setup.option("--tls-crl-file", list)
+    };
+    let revoked = site.clients.issue(&Leaf {
+        serial: 5,
+        ..Leaf::client("c")
+    });
+    assert_refused(
+        &site,
+        setup(),
+        &revoked,
+        AlertDescription::CertificateRevoked,
+        "is revoked",
+    );
+    let proxy = setup().start();
+    for client in clients(&site, &site.clients.issue(&Leaf::client("c"))) {
+        assert_serves(&client, &proxy);
+    }
+    settle(&proxy);
+    let warned = |line: &&String| line.contains("covers only part") && line.contains("users.pem");
+    assert_eq!(proxy.log().iter().filter(warned).count(), 1, "{:#?}", proxy.log());
 }
 
 fn an_rsa_certificate_works_too() {

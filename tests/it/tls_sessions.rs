@@ -1,5 +1,7 @@
 //! Who comes back with a session, and what a reload means for certificates, tickets and open connections.
 
+use std::time::{Duration, Instant};
+
 use rustls::{AlertDescription, Error, HandshakeKind};
 
 use crate::support::case::cases;
@@ -19,6 +21,7 @@ cases![
     who_resumes_is_who_it_was,
     a_client_that_is_revoked_can_not_come_back_with_its_session,
     other_authorities_void_all_sessions,
+    who_comes_back_when_its_certificate_has_ended_is_judged_anew,
     another_certificate_of_the_proxy_voids_none,
     s_client_resumes_and_is_refused_when_it_is_revoked,
     no_early_data_is_offered_and_none_is_taken,
@@ -157,6 +160,31 @@ fn other_authorities_void_all_sessions() {
     reload(&proxy);
     for client in &clients {
         assert_eq!(refusal(client, &proxy), AlertDescription::UnknownCA);
+    }
+}
+
+/// Its ticket would be good for an hour.
+fn who_comes_back_when_its_certificate_has_ended_is_judged_anew() {
+    let (site, origin) = (Site::new(), Origin::fixed("visited"));
+    let proxy = site.mutual(Setup::open()).start();
+    let lasts = Duration::from_secs(8);
+    let identity = site.clients.issue(&Leaf {
+        ends_in: Some(lasts),
+        ..Leaf::client("short")
+    });
+    let issued = Instant::now();
+    let clients = versions_of(&site, Some(&identity));
+    for client in &clients {
+        assert_ne!(visit(client, &proxy, &origin), RESUMED);
+        assert_eq!(visit(client, &proxy, &origin), RESUMED);
+    }
+    // A certificate is valid until the end of its last second.
+    std::thread::sleep((issued + lasts + Duration::from_secs(1)).saturating_duration_since(Instant::now()));
+    for client in &clients {
+        assert_eq!(refusal(client, &proxy), AlertDescription::CertificateExpired);
+    }
+    for line in await_failures(&proxy, 2) {
+        assert!(line.contains("the client's certificate has expired,"), "{line}");
     }
 }
 

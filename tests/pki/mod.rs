@@ -4,14 +4,19 @@
     dead_code,
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::indexing_slicing,
     reason = "each test takes what it needs, and says what it expects by failing"
 )]
 
+use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer,
-    CrlDistributionPoint, CrlIssuingDistributionPoint, DnType, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod,
-    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P521_SHA512, PKCS_ED25519, PKCS_RSA_SHA256,
-    RevokedCertParams, SanType, SerialNumber, date_time_ymd,
+    CrlDistributionPoint, CrlIssuingDistributionPoint, CrlScope, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P521_SHA512, PKCS_ED25519,
+    PKCS_RSA_SHA256, RevokedCertParams, SanType, SerialNumber, SigningKey as _, date_time_ymd,
 };
 
 /// What is signed with.
@@ -65,6 +70,8 @@ pub(crate) struct Leaf<'a> {
     pub(crate) serial: u64,
     /// The years in which it is valid: from the first's beginning to the second's.
     pub(crate) years: (i32, i32),
+    /// So long it is valid from now on, whatever the second year.
+    pub(crate) ends_in: Option<Duration>,
     pub(crate) key: Key,
     pub(crate) is_ca: bool,
 }
@@ -80,6 +87,7 @@ impl Leaf<'_> {
             usage: Some(ExtendedKeyUsagePurpose::ClientAuth),
             serial: 2,
             years: (2020, 2040),
+            ends_in: None,
             key: Key::P256,
             is_ca: false,
         }
@@ -163,7 +171,10 @@ impl Ca {
         params.extended_key_usages = leaf.usage.iter().cloned().collect();
         params.serial_number = Some(leaf.serial.into());
         params.not_before = date_time_ymd(leaf.years.0, 1, 1);
-        params.not_after = date_time_ymd(leaf.years.1, 1, 1);
+        params.not_after = match leaf.ends_in {
+            Some(ends_in) => (SystemTime::now() + ends_in).into(),
+            None => date_time_ymd(leaf.years.1, 1, 1),
+        };
         if leaf.is_ca {
             params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         }
@@ -173,6 +184,36 @@ impl Ca {
             chain: format!("{}{}", certificate.pem(), self.chain),
             key: key.serialize_pem(),
             serial: leaf.serial,
+        }
+    }
+
+    /// A certificate of its with other bytes in it, of the same length, signed anew: what nobody would issue.
+    pub(crate) fn altered(&self, issued: &Issued, from: &[u8], to: &[u8]) -> Issued {
+        let text: String = issued
+            .chain
+            .lines()
+            .filter(|line| !line.starts_with("--"))
+            .collect();
+        let der = STANDARD.decode(text).unwrap();
+        // Certificate ::= SEQUENCE { what is signed, algorithm, signature }
+        let (header_bytes, _) = extent(&der);
+        let (_, signed_bytes) = extent(&der[header_bytes..]);
+        let (signed, rest) = der[header_bytes..].split_at(signed_bytes);
+        let algorithm = &rest[..extent(rest).1];
+        let mut signed = signed.to_vec();
+        let at = signed
+            .windows(from.len())
+            .rposition(|bytes| bytes == from)
+            .unwrap();
+        signed[at..at + to.len()].copy_from_slice(to);
+        let signature = self.issuer.key().sign(&signed).unwrap();
+        let length = u8::try_from(signature.len() + 1).unwrap();
+        let parts = [&signed, algorithm, &[3, length, 0], &signature].concat();
+        let length = u16::try_from(parts.len()).unwrap().to_be_bytes();
+        let text = STANDARD.encode([&[0x30, 0x82], &length[..], &parts].concat());
+        Issued {
+            chain: format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n"),
+            ..issued.clone()
         }
     }
 
@@ -188,6 +229,17 @@ impl Ca {
                 uris: vec![url.to_owned()],
             },
             scope: None,
+        };
+        self.crl_of(serials, (2020, 2040), Some(point))
+    }
+
+    /// One that says it covers no CAs.
+    pub(crate) fn user_crl(&self, serials: &[u64]) -> String {
+        let point = CrlIssuingDistributionPoint {
+            distribution_point: CrlDistributionPoint {
+                uris: vec!["http://lists.example/".to_owned()],
+            },
+            scope: Some(CrlScope::UserCertsOnly),
         };
         self.crl_of(serials, (2020, 2040), Some(point))
     }
@@ -214,6 +266,16 @@ impl Ca {
         };
         params.signed_by(&self.issuer).unwrap().pem().unwrap()
     }
+}
+
+/// How many bytes stand before what is in this element of DER, and how many it has in all.
+fn extent(der: &[u8]) -> (usize, usize) {
+    let (header_bytes, text_bytes) = match der[1] {
+        0x82 => (4, usize::from(u16::from_be_bytes([der[2], der[3]]))),
+        0x81 => (3, usize::from(der[2])),
+        short => (2, usize::from(short)),
+    };
+    (header_bytes, header_bytes + text_bytes)
 }
 
 fn ca_params(name: &str, serial: u64) -> CertificateParams {
