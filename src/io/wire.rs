@@ -32,7 +32,8 @@ pub trait Wire {
     /// # Errors
     /// `UnexpectedEof`: the connection ended and its transport's notice of an end did not come. Others are the socket's.
     fn read(&mut self, into: &mut Vec<u8>) -> io::Result<usize>;
-    /// What the last read was for beside the bytes that it gave, where it may have been for anything. Asking clears it.
+    /// What reads cost and changed beside the bytes that they gave, since this was asked last; none, of a wire that reads
+    /// nothing for itself.
     fn aside(&mut self) -> Option<Aside> {
         None
     }

@@ -20,7 +20,7 @@ use crate::session::{Action, Close, Input, Session, Settings};
 
 use super::allowance::Allowance;
 use super::ends::{Ends, WireTable};
-use super::handshakes::Flight;
+use super::handshakes::Stage;
 use super::held::Held;
 use super::ports::{Parts, Ports, Step};
 use super::stores::Stores;
@@ -64,7 +64,7 @@ pub enum After {
     /// It has more to do.
     Again,
     /// It has a handshake to go on with, this far, when it is time for such.
-    Computes(Flight),
+    Computes(Stage),
     /// It is over.
     Over,
 }
@@ -127,8 +127,8 @@ impl<P: Ports> Conn<P> {
             if self.carry_out(ports) {
                 return After::Over;
             }
-            if let Some(flight) = self.has_to_compute(ports) {
-                return After::Computes(flight);
+            if let Some(stage) = self.waiting_stage(ports) {
+                return After::Computes(stage);
             }
             let ended = self.run(allowance, ports);
             ports.observe(self.id, &self.session, Step::Ran(ended, &self.flows));
@@ -149,17 +149,17 @@ impl<P: Ports> Conn<P> {
         }
     }
 
-    /// Is there a handshake to go on with, and is it not the time for it?
-    fn has_to_compute(&self, ports: &mut P) -> Option<Flight> {
+    /// How far its handshake has come, where there is one to go on with and it is not the time for it.
+    fn waiting_stage(&self, ports: &mut P) -> Option<Stage> {
         if !self.session.is_securing() {
             return None;
         }
         let Parts { wires, stores, .. } = ports.parts();
         let (wire, ready) = wires.wire(self.client)?;
-        let may_wait = !stores.computes && ready.readable;
-        may_wait.then(|| match wire.has_answered() {
-            true => Flight::Second,
-            false => Flight::First,
+        let is_to_wait = !stores.computes && ready.readable;
+        is_to_wait.then(|| match wire.has_answered() {
+            true => Stage::Answered,
+            false => Stage::Unanswered,
         })
     }
 

@@ -8,7 +8,6 @@ use crate::session::Input;
 
 use super::allowance::Allowance;
 use super::conn::After;
-use super::handshakes::Flight;
 use super::{Loop, STEP_TIME_MAX, turn};
 
 /// So many turns may be as long as a turn can be, and more of them take no longer together, where they can be that short.
@@ -19,9 +18,6 @@ const TURN_TIME_MIN: Duration = Duration::from_micros(100);
 
 /// So long a turn of the loop goes on with handshakes.
 const HANDSHAKES_TIME_MAX: Duration = Duration::from_millis(1);
-
-/// Who has less time than this left for the rest of a handshake is not answered any more.
-const HANDSHAKE_TIME_MIN: Duration = Duration::from_secs(1);
 
 /// Connections asked in one turn of the loop whether there is room for what they want to read.
 const FED_PER_TURN: usize = 64;
@@ -57,24 +53,23 @@ impl Loop {
     }
 
     /// Goes on with handshakes, one at least: each computes for as long as many turns take, and who waits for one can wait.
-    /// Of one whose time is nearly over nothing is begun: it rests until then.
+    /// One that is not worth it any more rests until its deadline ends it.
     fn run_handshakes(&mut self) {
         if self.handshakes.is_empty() {
             return;
         }
-        let (began, soon) = (Instant::now(), self.core.world.now + HANDSHAKE_TIME_MIN);
+        let (began, now) = (Instant::now(), self.core.world.now);
         self.core.stores.computes = true;
-        while let Some((id, flight)) = self.handshakes.pop() {
-            match self.conns.get_mut(id) {
-                Some(conn)
-                    if flight == Flight::First
-                        && conn
-                            .deadline(&self.core.world.settings)
-                            .is_some_and(|at| at < soon) =>
-                {
-                    conn.queued = false;
-                }
-                _ => self.run_one(id),
+        while let Some((id, stage)) = self.handshakes.pop() {
+            let others_wait = !self.handshakes.is_empty();
+            let Some(conn) = self.conns.get_mut(id) else {
+                continue;
+            };
+            let deadline = conn.deadline(&self.core.world.settings);
+            let left = deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(now));
+            match stage.is_worth_going_on(left, others_wait) {
+                true => self.run_one(id),
+                false => conn.queued = false,
             }
             if began.elapsed() >= HANDSHAKES_TIME_MAX {
                 break;
@@ -139,9 +134,9 @@ impl Loop {
                 conn.queued = true;
                 self.backlog.push_back(id);
             }
-            After::Computes(flight) => {
+            After::Computes(stage) => {
                 conn.queued = true;
-                self.handshakes.push(id, conn.client_key(), flight);
+                self.handshakes.push(id, conn.client_key(), stage);
             }
             After::Rests => {}
         }

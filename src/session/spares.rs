@@ -9,6 +9,7 @@ use foldhash::HashMap;
 
 use crate::flow::GRANTED_BYTES;
 use crate::net::{Scheme, Target, TargetError};
+use crate::policy::VettedList;
 
 use super::id::Id;
 use super::outcome::Record;
@@ -112,7 +113,7 @@ impl Empty for Request {
         } = self;
         asked.protocols = Box::default();
         *head = Vec::new();
-        addresses.truncate(0);
+        *addresses = VettedList::default();
         *lost = None;
     }
 }

@@ -37,9 +37,9 @@ pub(super) struct Waiting {
     begun: bool,
     /// A byte of it has arrived.
     has_bytes: bool,
-    /// For so many milliseconds of this time a request may be on its way behind a preface: a server that drains waits for
-    /// it. As an `Instant` it would make each connection larger.
-    preface_ms: Option<NonZeroU32>,
+    /// So long after `since` a request may still be on its way behind its preface: a server that drains waits for it. As an
+    /// `Instant` it would make each connection larger.
+    awaited_ms: Option<NonZeroU32>,
 }
 
 impl Waiting {
@@ -49,7 +49,7 @@ impl Waiting {
             since: accepted_at,
             begun: true,
             has_bytes: false,
-            preface_ms: None,
+            awaited_ms: None,
         }
     }
 
@@ -57,12 +57,12 @@ impl Waiting {
     /// later than that of a client which needs none: the server may begin to drain just then.
     pub(super) fn note_preface(&mut self, now: Instant) {
         let awaited = now.saturating_duration_since(self.since) + PREFACE_GRACE;
-        self.preface_ms = NonZeroU32::new(u32::try_from(awaited.as_millis()).unwrap_or(u32::MAX));
+        self.awaited_ms = NonZeroU32::new(u32::try_from(awaited.as_millis()).unwrap_or(u32::MAX));
     }
 
     /// Until when a server that drains waits for a request behind a preface.
     fn awaited_until(&self) -> Option<Instant> {
-        self.preface_ms
+        self.awaited_ms
             .map(|awaited_ms| self.since + Duration::from_millis(awaited_ms.get().into()))
     }
 

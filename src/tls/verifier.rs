@@ -27,7 +27,7 @@ use super::words;
 const CHAIN_LENGTH_MAX: usize = 8;
 
 /// And so much of them in all.
-const CHAIN_BYTES_MAX: usize = 32 * 1024;
+const CHAIN_BYTES_MAX: usize = 16 * 1024;
 
 /// More certificates or bytes than are accepted.
 #[derive(Debug)]

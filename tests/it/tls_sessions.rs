@@ -167,7 +167,7 @@ fn other_authorities_void_all_sessions() {
 fn who_comes_back_when_its_certificate_has_ended_is_judged_anew() {
     let (site, origin) = (Site::new(), Origin::fixed("visited"));
     let proxy = site.mutual(Setup::open()).start();
-    let lasts = Duration::from_secs(8);
+    let lasts = Duration::from_secs(14);
     let identity = site.clients.issue(&Leaf {
         ends_in: Some(lasts),
         ..Leaf::client("short")

@@ -58,10 +58,10 @@ fn who_stalls_in_the_handshake_has_ten_seconds() {
         client.send(bytes);
         std::thread::spawn(move || (rest(client), began.elapsed()))
     });
-    // In the last second nothing is begun any more.
+    // In the last second too, where nobody else waits for an answer.
     let (mut late, hello) = (proxy.client(), hello_13.clone());
     let late = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(9_300));
+        std::thread::sleep(Duration::from_millis(9_100));
         let _ = late.try_send(hello);
         rest(late)
     });
@@ -73,7 +73,7 @@ fn who_stalls_in_the_handshake_has_ten_seconds() {
         let range = Duration::from_millis(9_900)..Duration::from_secs(25);
         assert!(range.contains(&waited), "{} bytes: {waited:?}", sent.len());
     }
-    assert_eq!(late.join().expect("a client").0, b"");
+    assert_ne!(late.join().expect("a client").0, b"");
     for line in await_failures(&proxy, 5) {
         assert!(line.contains("level=warning") && line.contains("10 s"), "{line}");
     }
@@ -286,13 +286,17 @@ fn ask_from_elsewhere(site: &Site, proxy: SocketAddr, url: &str, meanwhile: impl
 /// So much more than before, or half as much again, is no leak: an allocator keeps something.
 const KEPT_KIB: u64 = 12 * 1024;
 
-/// What ARCHITECTURE.md says that memory is bounded by: so much of each connection, and so much of all.
-const CONNECTION_KIB_MAX: u64 = 14;
+/// Memory is bounded by so much of each connection in its handshake, and so much of all.
+const CONNECTION_KIB_MAX: u64 = 8;
 const SHARED_KIB_MAX: u64 = 36 * 1024;
 
 fn a_crowd_in_the_handshake_delays_no_tunnel_and_leaves_no_memory_behind() {
     const COUNT: usize = 10_000;
-    smokescreen::io::descriptors::raise_nofile();
+    let nofile = smokescreen::io::descriptors::raise_nofile();
+    assert!(
+        nofile > 10_600,
+        "{nofile} descriptors are too few for a crowd of {COUNT}"
+    );
     let (site, origin, asked) = (Site::new(), Origin::echo(), Origin::fixed("beside the crowd"));
     // None of them loses its place to another.
     let setup = site.sealed(Setup::open()).option("--max-connections", "10500");
@@ -307,7 +311,7 @@ fn a_crowd_in_the_handshake_delays_no_tunnel_and_leaves_no_memory_behind() {
     let (mut slowest, mut highest) = (Duration::ZERO, 0);
     std::thread::scope(|scope| {
         let crowd = scope.spawn(|| {
-            let mut crowd = crowd(&site, address, COUNT);
+            let (mut crowd, mut answered) = (crowd(&site, address, COUNT), 0);
             for client in &mut crowd {
                 // The answer came, or, where the machine is so busy that ten seconds were not enough, the end.
                 client
@@ -315,12 +319,11 @@ fn a_crowd_in_the_handshake_delays_no_tunnel_and_leaves_no_memory_behind() {
                     .expect("a timeout");
                 let mut answer = [0; 4096];
                 let is_silent = |error: &std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
-                assert!(
-                    !client.read(&mut answer).as_ref().is_err_and(is_silent),
-                    "nothing came"
-                );
+                let read = client.read(&mut answer);
+                assert!(!read.as_ref().is_err_and(is_silent), "nothing came");
+                answered += usize::from(read.is_ok_and(|n| n > 0));
             }
-            crowd
+            (crowd, answered)
         });
         while !crowd.is_finished() {
             let sent = Instant::now();
@@ -330,7 +333,14 @@ fn a_crowd_in_the_handshake_delays_no_tunnel_and_leaves_no_memory_behind() {
             highest = highest.max(proxy.resident_kib());
             ask_from_elsewhere(&site, address, &asked.url("/"), || {});
         }
-        let crowd = crowd.join().expect("a crowd");
+        let (crowd, answered) = crowd.join().expect("a crowd");
+        // In ten seconds even a busy machine computes for some of them.
+        let least = if began.elapsed() < Duration::from_secs(9) {
+            COUNT
+        } else {
+            COUNT / 20
+        };
+        assert!(answered >= least, "{answered} answered in {:?}", began.elapsed());
         highest = highest.max(proxy.resident_kib());
         drop(crowd);
     });

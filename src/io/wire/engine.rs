@@ -24,6 +24,10 @@ pub(super) use self::room::Room;
 use self::room::{RECORD_OVERHEAD_BYTES_MAX, RECORD_TEXT_BYTES, ROOM_BYTES, keep};
 use super::{Aside, Secured, Wire};
 
+/// What an engine takes beside the bytes that it keeps: nearly all of it is rustls's state with the keys of both directions.
+/// As 4,000 idle tunnels showed it (ARCHITECTURE.md, "TLS: where a microsecond goes").
+const ENGINE_BYTES: usize = 3600;
+
 /// A handshake message may be in as many records as a peer likes, and all of them are kept until it is whole: that is less
 /// than this in every handshake that means well.
 const UNOPENED_BYTES_MAX: usize = 40 * 1024;
@@ -53,6 +57,8 @@ pub struct Engine {
     /// The last read left nothing that could be had.
     is_drained: bool,
     aside: Aside,
+    /// Of the peer's certificates, which rustls keeps as long as the connection.
+    chain_bytes: usize,
     secured: Option<Secured>,
     /// Whoever reads was told of the failure.
     told_failure: bool,
@@ -79,6 +85,7 @@ impl Engine {
             opened: Vec::new(),
             is_drained: false,
             aside: Aside::default(),
+            chain_bytes: 0,
             secured: None,
             told_failure: false,
             said_end: false,
@@ -213,6 +220,7 @@ impl Engine {
         match server.certified(self.core.peer_certificates(), SystemTime::now()) {
             Ok(certificate) => {
                 self.server = None;
+                self.chain_bytes = self.core.peer_certificates().iter().map(|der| der.len()).sum();
                 self.aside.takes_again = true;
                 self.secured = Some(Secured { certificate });
             }
@@ -296,7 +304,8 @@ impl Engine {
 
     /// See [`Wire::held_bytes`].
     pub fn held_bytes(&self) -> usize {
-        self.sealed.capacity() + self.opened.capacity() + self.core.outbox.held_bytes()
+        let kept = self.sealed.capacity() + self.opened.capacity() + self.core.outbox.held_bytes();
+        ENGINE_BYTES + self.chain_bytes + kept
     }
 
     /// Did the last read leave nothing that could be had?

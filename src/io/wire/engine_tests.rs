@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 use std::io::{Read as _, Write as _};
 use std::time::SystemTime;
 
+use rustls::crypto::aws_lc_rs::kx_group::{MLKEM768, X25519};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use zeroize::Zeroizing;
 
@@ -118,16 +120,20 @@ impl House {
         }
     }
 
-    fn client_config(&self, certificate: Option<&Issued>) -> ClientConfig {
+    fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
         roots
             .add(CertificateDer::from_pem_slice(self.ca.pem().as_bytes()).unwrap())
             .unwrap();
+        roots
+    }
+
+    fn client_config(&self, certificate: Option<&Issued>) -> ClientConfig {
         let provider = Arc::clone(self.server.config().crypto_provider());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
-            .with_root_certificates(roots);
+            .with_root_certificates(self.roots());
         match certificate {
             None => builder.with_no_client_auth(),
             Some(issued) => {
@@ -268,11 +274,50 @@ fn a_handshake_names_the_client_and_text_passes_both_ways() {
         assert_eq!(pair.engine.write(&mut pair.memory, b"good ", b"day").unwrap(), 8);
         pair.client_takes().unwrap();
         assert_eq!(pair.heard, b"good day");
+        let chain_bytes = certificate.as_ref().map_or(0, |issued| {
+            let chain = CertificateDer::pem_slice_iter(issued.chain.as_bytes());
+            chain.map(|der| der.unwrap().len()).sum()
+        });
         assert_eq!(
             (pair.engine.under(), pair.engine.held_bytes()),
-            (0, 0),
-            "nothing is kept"
+            (0, ENGINE_BYTES + chain_bytes),
+            "nothing else is kept"
         );
+    }
+}
+
+#[test]
+fn a_hello_is_answered_when_what_follows_it_is_cheap() {
+    let house = House::new();
+    for (version, groups, hellos) in [
+        (&TLS12, vec![X25519], 1),
+        (&TLS13, vec![X25519], 1),
+        // The first hello brings a key of a group that we don't take.
+        (&TLS13, vec![MLKEM768, X25519], 2),
+    ] {
+        let mut provider = (**house.server.config().crypto_provider()).clone();
+        provider.kx_groups = groups;
+        let config = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(house.roots())
+            .with_no_client_auth();
+        let mut pair = Pair::new(&house, Arc::new(config));
+        for nth in 1..=hellos {
+            assert!(!pair.engine.has_answered());
+            pair.client_sends();
+            let rest = pair.memory.inbound.split_off(pair.memory.inbound.len() / 2);
+            blocks(pair.read());
+            assert!(!pair.engine.has_answered(), "half a hello");
+            pair.memory.inbound.extend(rest);
+            blocks(pair.read());
+            assert_eq!(pair.engine.has_answered(), nth == hellos, "{nth} of {hellos}");
+            pair.flush();
+            pair.client_takes().unwrap();
+        }
+        pair.client_sends();
+        blocks(pair.read());
+        assert!(pair.engine.has_answered());
     }
 }
 
@@ -300,7 +345,7 @@ fn what_does_not_fit_is_kept_and_nothing_is_lost_or_changed() {
         let n = pair.engine.read(&mut pair.memory, &mut into).unwrap();
         assert_eq!(n, into.len());
         assert!(
-            pair.engine.held_bytes() < 2 * 1024 * 40,
+            pair.engine.held_bytes() < ENGINE_BYTES + 2 * 1024 * 40,
             "more than two records and their text"
         );
         pair.opened.append(&mut into);
@@ -308,7 +353,7 @@ fn what_does_not_fit_is_kept_and_nothing_is_lost_or_changed() {
     }
     assert_eq!(pair.opened, text);
     blocks(pair.engine.read(&mut pair.memory, &mut into));
-    assert_eq!(pair.engine.held_bytes(), 0);
+    assert_eq!(pair.engine.held_bytes(), ENGINE_BYTES);
 }
 
 #[test]

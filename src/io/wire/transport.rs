@@ -10,10 +10,6 @@ use super::engine::Engine;
 use super::tcp::Tcp;
 use super::{Aside, Secured, Wire};
 
-/// What an engine takes beside the bytes that it keeps: nearly all of it is rustls's state with the keys of both directions.
-/// As 4,000 idle tunnels showed it (ARCHITECTURE.md, "TLS: where a microsecond goes").
-const ENGINE_BYTES: usize = 3600;
-
 /// A socket, plain or with an engine over it.
 #[derive(Debug)]
 pub struct Transport {
@@ -104,9 +100,7 @@ impl Wire for Transport {
     }
 
     fn held_bytes(&self) -> usize {
-        self.engine
-            .as_ref()
-            .map_or(0, |engine| ENGINE_BYTES + engine.held_bytes())
+        self.engine.as_ref().map_or(0, |engine| engine.held_bytes())
     }
 
     fn take_error(&mut self) -> Option<io::Error> {

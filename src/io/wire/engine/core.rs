@@ -64,11 +64,17 @@ impl Core {
 
     /// Did it answer a hello, and not just by asking for another?
     pub(super) fn has_answered(&self) -> bool {
-        let kind = self
-            .connection
-            .as_ref()
-            .and_then(|connection| connection.handshake_kind());
-        matches!(kind, Some(HandshakeKind::Full | HandshakeKind::Resumed))
+        let Some(connection) = &self.connection else {
+            return false;
+        };
+        match connection.handshake_kind() {
+            Some(HandshakeKind::Full | HandshakeKind::Resumed) => true,
+            // It keeps this name when the second hello is answered, by a key share of ours.
+            Some(HandshakeKind::FullWithHelloRetryRequest) => {
+                connection.negotiated_key_exchange_group().is_some()
+            }
+            None => false,
+        }
     }
 
     /// What the peer presented itself with, leaf first, also where a session was resumed.
