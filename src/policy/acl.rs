@@ -13,8 +13,9 @@ use std::sync::Arc;
 
 use foldhash::HashMap;
 
-use crate::net::{Host, ProxyUrl, Writer};
-use crate::policy::glob::GlobSet;
+use crate::net::{ProxyUrl, Target, Writer};
+use crate::policy::glob::{AtPort, GlobSet};
+use crate::policy::ports::Ports;
 use crate::policy::{Ask, Code, Decision, Grounds, Role};
 use crate::yaml::{Limits, Line, YamlError};
 
@@ -90,6 +91,8 @@ struct Rule {
     line: Line,
     project: Arc<str>,
     action: Action,
+    /// What entries without ports that allow are for; none: every port.
+    default_ports: Option<Ports>,
     allowed_domains: GlobSet,
     external_proxies: GlobSet,
     /// Hosts whose tunnels are to be intercepted; each is among `allowed_domains` too.
@@ -176,15 +179,15 @@ impl Acl {
     }
 
     /// Judges one request.
-    pub(super) fn decide(&self, role: &Role, host: &Host, ask: Ask<'_>) -> Answer {
+    pub(super) fn decide(&self, role: &Role, target: &Target, ask: Ask<'_>) -> Answer {
         let Some(found) = self.find(role) else {
             return self.without_rule(role);
         };
-        let basis = self.basis(found.rule, host, ask);
+        let basis = self.basis(found.rule, target, ask);
         let (outcome, reason) = found.outcome(basis);
         let denial = match outcome {
             Outcome::Allow | Outcome::AllowAndReport => None,
-            Outcome::Deny(code) => Some((code, self.on_basis(&found, basis, role, host).into())),
+            Outcome::Deny(code) => Some((code, self.on_basis(&found, basis, role, target).into())),
         };
         let is_listed = basis == Basis::AllowedDomains;
         Answer {
@@ -194,12 +197,14 @@ impl Acl {
                 reason: reason.into(),
                 enforce_would_deny: outcome != Outcome::Allow,
             },
-            intercepts: is_listed && ask.scheme.is_none() && found.rule.mitm_domains.contains(host),
+            intercepts: is_listed && ask.scheme.is_none() && found.rule.mitm_domains.contains(&target.host),
         }
     }
 
     /// The order of the questions is the original's and decides which reason is given.
-    fn basis(&self, rule: &Rule, host: &Host, ask: Ask<'_>) -> Basis {
+    fn basis(&self, rule: &Rule, target: &Target, ask: Ask<'_>) -> Basis {
+        let Target { host, port, .. } = target;
+        let allowing = rule.allowing_at(*port);
         if let Some(url) = ask.external_proxy_url()
             && !str::from_utf8(url)
                 .ok()
@@ -207,11 +212,11 @@ impl Acl {
                 .is_some_and(|proxy| rule.external_proxies.contains(proxy.host()))
         {
             Basis::ExternalProxy
-        } else if rule.allowed_domains.contains(host) {
+        } else if rule.allowed_domains.contains_at(host, allowing) {
             Basis::AllowedDomains
-        } else if self.global_deny_list.contains(host) {
+        } else if self.global_deny_list.contains_at(host, denying_at(*port)) {
             Basis::GlobalDenyList
-        } else if self.global_allow_list.contains(host) {
+        } else if self.global_allow_list.contains_at(host, allowing) {
             Basis::GlobalAllowList
         } else {
             Basis::Action
@@ -248,6 +253,27 @@ impl Acl {
     }
 }
 
+impl Rule {
+    /// How entries that allow are asked about a port.
+    fn allowing_at(&self, port: u16) -> AtPort {
+        AtPort {
+            port,
+            counts_unnamed: self
+                .default_ports
+                .as_ref()
+                .is_none_or(|ports| ports.contains(port)),
+        }
+    }
+}
+
+/// How entries that deny are.
+fn denying_at(port: u16) -> AtPort {
+    AtPort {
+        port,
+        counts_unnamed: true,
+    }
+}
+
 impl Found<'_> {
     /// What follows, and the original's words for it.
     fn outcome(&self, basis: Basis) -> (Outcome, &'static str) {
@@ -274,6 +300,9 @@ impl Found<'_> {
     }
 }
 
+#[cfg(test)]
+#[path = "acl/ports_tests.rs"]
+mod ports_tests;
 #[cfg(test)]
 #[path = "acl_tests.rs"]
 mod tests;

@@ -1,11 +1,11 @@
 //! What an ACL allows and denies, in which words, and which files are no ACL. Globs alone are in `glob_tests`.
 
-use crate::net::{Host, Scheme};
+use crate::net::{Scheme, Target};
 
 use super::*;
 
-fn host(text: &str) -> Host {
-    Host::parse(text.as_bytes()).unwrap()
+fn target(host: &str) -> Target {
+    Target::parse(host.as_bytes(), Some(443)).unwrap()
 }
 
 fn acl(text: &str) -> Acl {
@@ -38,7 +38,7 @@ fn ask(scheme: Option<Scheme>) -> Ask<'static> {
 #[track_caller]
 fn said(acl: &Acl, role: &Role, to: &str) -> (bool, bool, String) {
     let [plain, tunnel] = [PLAIN, TUNNEL].map(|scheme| {
-        let answer = acl.decide(role, &host(to), ask(scheme));
+        let answer = acl.decide(role, &target(to), ask(scheme));
         (
             answer.denial.is_none(),
             answer.decision.enforce_would_deny,
@@ -138,9 +138,9 @@ fn the_default_rule_is_for_roles_without_a_rule() {
         (false, true, DEFAULT.to_owned())
     );
 
-    let answer = enforce.decide(&named("authed"), &host("example.com"), ask(PLAIN));
+    let answer = enforce.decide(&named("authed"), &target("example.com"), ask(PLAIN));
     assert_eq!(&*answer.decision.project, "other");
-    let answer = enforce.decide(&named("someone-else"), &host("example.com"), ask(PLAIN));
+    let answer = enforce.decide(&named("someone-else"), &target("example.com"), ask(PLAIN));
     assert_eq!(&*answer.decision.project, "p");
 }
 
@@ -165,10 +165,10 @@ fn without_rule_and_default_everything_is_denied() {
         said(&acl, &Role::Missing, "other.test"),
         (false, true, NO_RULE.to_owned())
     );
-    let answer = acl.decide(&named("x"), &host("a.test"), ask(PLAIN));
+    let answer = acl.decide(&named("x"), &target("a.test"), ask(PLAIN));
     assert_eq!(&*answer.decision.project, "");
     assert!(!acl.has_default_rule());
-    let answer = acl.decide(&named("AUTHED"), &host("a.test"), ask(PLAIN));
+    let answer = acl.decide(&named("AUTHED"), &target("a.test"), ask(PLAIN));
     assert!(answer.denial.is_none(), "roles are compared byte by byte");
 }
 
@@ -238,7 +238,7 @@ fn cve_2022_24825_a_trailing_dot_or_capitals_do_not_evade_the_deny_list() {
     ] {
         expect(&acl, spelling, false, true, IN_DENY);
     }
-    assert!(Host::parse(b"example.com..").is_err());
+    assert!(Target::parse(b"example.com..:443", None).is_err());
 }
 
 #[test]
@@ -256,8 +256,8 @@ fn smokescreen_264_unicode_spellings_do_not_evade_the_deny_list() {
         "ｄenied.test",
     ] {
         // Either it is no host at all, or it is the one that is denied.
-        if let Ok(host) = Host::parse(spelling.as_bytes()) {
-            let answer = acl.decide(&named("authed"), &host, ask(TUNNEL));
+        if let Ok(target) = Target::parse(spelling.as_bytes(), Some(443)) {
+            let answer = acl.decide(&named("authed"), &target, ask(TUNNEL));
             assert_eq!(
                 (answer.denial.is_none(), &*answer.decision.reason),
                 (false, IN_DENY),
@@ -287,7 +287,7 @@ fn external_proxies_are_asked_about_first() {
         let [plain, tunnel] = [PLAIN, TUNNEL].map(|scheme| {
             let answer = acl.decide(
                 &named("authed"),
-                &host(to),
+                &target(to),
                 Ask {
                     scheme,
                     external_proxy: Some(url),
@@ -378,7 +378,7 @@ fn a_tunnel_to_a_listed_domain_is_one_to_intercept() {
             {domain: '*.wide.test', add_headers: {X-One: '1', x-two: two}, detailed_http_logs: true, detailed_http_logs_full_headers: [User-Agent]}]",
         "",
     );
-    let intercepts = |to: &str, scheme| acl.decide(&named("authed"), &host(to), ask(scheme)).intercepts;
+    let intercepts = |to: &str, scheme| acl.decide(&named("authed"), &target(to), ask(scheme)).intercepts;
     assert!(intercepts("x.wide.test", TUNNEL) && intercepts("deep.x.wide.test", TUNNEL));
     assert!(!intercepts("x.wide.test", PLAIN) && !intercepts("a.test", TUNNEL));
 }
@@ -515,7 +515,6 @@ fn fields_that_are_not_built_are_refused_as_such() {
         ("limits: {tunnels: 1}", "limits: {}"),
         ("verify_sni: enforce", "verify_sni: off"),
         ("verify_sni: report", "verify_sni: "),
-        ("default_ports: [443, 8000-8999]", "default_ports: []"),
     ] {
         let (name, _) = field.split_once(": ").unwrap();
         let service = |field| format!("{HEAD}- name: a\n  action: open\n  {field}\n");
@@ -636,7 +635,7 @@ fn what_may_be_left_out() {
     );
     assert!(!acl.has_default_rule());
     assert!(
-        acl.decide(&named("a"), &host("a.test"), ask(PLAIN))
+        acl.decide(&named("a"), &target("a.test"), ask(PLAIN))
             .denial
             .is_none()
     );
@@ -655,9 +654,9 @@ fn the_built_in_acl_is_flys() {
     ] {
         expect(&acl, denied, false, true, IN_DENY);
     }
-    let answer = acl.decide(&named("authed"), &host("a.test"), ask(TUNNEL));
+    let answer = acl.decide(&named("authed"), &target("a.test"), ask(TUNNEL));
     assert_eq!(&*answer.decision.project, "users");
-    let answer = acl.decide(&Role::Missing, &host("a.test"), ask(TUNNEL));
+    let answer = acl.decide(&Role::Missing, &target("a.test"), ask(TUNNEL));
     assert_eq!(
         (
             answer.denial.is_none(),
@@ -681,7 +680,7 @@ fn denials_have_codes() {
             scheme: TUNNEL,
             external_proxy,
         };
-        acl.decide(&named(role), &host(to), ask)
+        acl.decide(&named(role), &target(to), ask)
             .denial
             .map(|(code, _)| code)
     };
@@ -776,7 +775,11 @@ fn denials_know_their_place() {
             "other.test in allowed_domains of the default rule".to_owned(),
         ),
     ] {
-        let grounds = acl.decide(&named(role), &host(to), ask(TUNNEL)).denial.unwrap().1;
+        let grounds = acl
+            .decide(&named(role), &target(to), ask(TUNNEL))
+            .denial
+            .unwrap()
+            .1;
         assert_eq!(
             (&*grounds.rule, &*grounds.matched, &*grounds.hint),
             (rule, matched, hint.as_str()),
@@ -788,14 +791,14 @@ fn denials_know_their_place() {
         ("open", "a.test"),
         ("open", "other.test"),
     ] {
-        assert_eq!(acl.decide(&named(role), &host(to), ask(TUNNEL)).denial, None);
+        assert_eq!(acl.decide(&named(role), &target(to), ask(TUNNEL)).denial, None);
     }
 }
 
 #[test]
 fn the_built_in_acl_is_named_as_such() {
     let acl = acl(BUILT_IN);
-    let grounds = |role: &Role, to: &str| *acl.decide(role, &host(to), ask(TUNNEL)).denial.unwrap().1;
+    let grounds = |role: &Role, to: &str| *acl.decide(role, &target(to), ask(TUNNEL)).denial.unwrap().1;
     let listed = grounds(&named("authed"), "db.internal");
     let line = 1 + BUILT_IN
         .lines()
@@ -825,7 +828,11 @@ fn without_a_rule_the_hint_says_which_would_do() {
         (named("ci"), "a service named 'ci', or a default rule"),
         (Role::Missing, "a default rule"),
     ] {
-        let grounds = acl.decide(&role, &host("a.test"), ask(TUNNEL)).denial.unwrap().1;
+        let grounds = acl
+            .decide(&role, &target("a.test"), ask(TUNNEL))
+            .denial
+            .unwrap()
+            .1;
         assert_eq!((&*grounds.rule, &*grounds.hint), ("", hint));
     }
     let rule = one("action: open", "").named("a.yaml");
@@ -834,7 +841,7 @@ fn without_a_rule_the_hint_says_which_would_do() {
         external_proxy: Some(b"http://p.test"),
     };
     let grounds = rule
-        .decide(&named("authed"), &host("a.test"), ask)
+        .decide(&named("authed"), &target("a.test"), ask)
         .denial
         .unwrap()
         .1;

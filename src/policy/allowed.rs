@@ -73,7 +73,7 @@ impl Policy {
             decision,
             intercepts,
         } = match &self.acl {
-            Some(acl) => acl.decide(role, &target.host, ask),
+            Some(acl) => acl.decide(role, &target, ask),
             None => without_acl(),
         };
         if let Some((code, grounds)) = denial {

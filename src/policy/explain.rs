@@ -45,12 +45,12 @@ impl Policy {
         found: Option<&[IpAddr]>,
         is_local: &dyn Fn(IpAddr) -> bool,
     ) -> Explanation {
-        let host = target.host.clone();
+        let asked = target.clone();
         let allowed = match self.decide(role, target, ask) {
             Ok(allowed) => allowed,
             Err(denied) => return Explanation::of(denied),
         };
-        let addresses = candidates(&host, found.unwrap_or_default());
+        let addresses = candidates(&asked.host, found.unwrap_or_default());
         let is_vetted = found.is_some() || !addresses.is_empty();
         let explanation = match self.vet(&allowed, addresses, is_local) {
             Err(denied) if is_vetted => Explanation::of(denied),
@@ -58,7 +58,7 @@ impl Policy {
                 code: None,
                 decision: allowed.decision().clone(),
                 grounds: match &self.acl {
-                    Some(acl) => acl.grounds(role, &host, ask),
+                    Some(acl) => acl.grounds(role, &asked, ask),
                     None => Grounds::default(),
                 },
                 addresses: Vec::new(),

@@ -1,22 +1,25 @@
-//! Domain globs, the patterns of an ACL's lists, and sets of them that are searched by hash.
+//! Domain globs, the patterns of an ACL's lists; patterns with ports (`pattern`), and sets of them that are searched by
+//! hash (`set`).
 //!
 //! A glob is a host name, `*.` and a host name (any depth below it, never the name itself), or an address. What a
 //! request's host is, is decided in `net`; here only normal forms are compared, so no spelling slips past a list.
 
 mod entries;
+mod listed;
+mod pattern;
 mod read;
+mod set;
 
 use std::fmt;
-use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 
-use foldhash::HashMap;
 use ipnet::IpNet;
 
 use crate::net::Host;
-use crate::yaml::Line;
 
-pub use self::entries::{Entry, Overlaps};
+pub use self::entries::{Entry, GlobRef, Overlaps};
+pub use self::pattern::Pattern;
+pub use self::set::{AtPort, GlobSet, Matched};
 
 /// One pattern, valid and normalised.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -38,32 +41,39 @@ impl Glob {
     /// # Errors
     /// One line that quotes the pattern and says what is wrong, with the normal form where there is one.
     pub fn parse(text: &str) -> Result<Glob, String> {
+        Glob::before(text, "")
+    }
+
+    /// The same of one that has its ports behind it, which errors repeat: without them it would be another.
+    fn before(text: &str, ports: &str) -> Result<Glob, String> {
         if text.is_empty() {
             return Err(format!("an empty domain glob; {ACCEPTED}"));
         }
         if text == "*" || text == "*." {
-            return Err(format!("domain glob '{text}' would match everything; {ACCEPTED}"));
+            return Err(format!(
+                "domain glob '{text}{ports}' would match everything; {ACCEPTED}"
+            ));
         }
         let below = text.strip_prefix("*.");
         let name = below.unwrap_or(text);
         if name.contains('*') {
             if let Some(host) = host_within(text) {
                 return Err(format!(
-                    "domain glob '{text}' is more than a host; write '{host}'"
+                    "domain glob '{text}{ports}' is more than a host; write '{host}'"
                 ));
             }
             return Err(format!(
-                "domain glob '{text}': `*` is accepted only as the whole first label, as in *.example.com"
+                "domain glob '{text}{ports}': `*` is accepted only as the whole first label, as in *.example.com"
             ));
         }
         let (prefix, host) = (if below.is_some() { "*." } else { "" }, parse_host(name));
-        match host.map_err(|reason| no_host(text, &reason))? {
+        match host.map_err(|reason| no_host(text, ports, &reason))? {
             Host::Addr(_) if below.is_some() => Err(format!(
-                "domain glob '{text}': `*.` can't stand before an address"
+                "domain glob '{text}{ports}': `*.` can't stand before an address"
             )),
             Host::Addr(address) => Ok(Glob::Address(address.to_canonical())),
             Host::Name(normal) if normal.as_str() != name => Err(format!(
-                "domain glob '{text}' is not in normal form; write '{prefix}{normal}'"
+                "domain glob '{text}{ports}' is not in normal form; write '{prefix}{normal}{ports}'"
             )),
             Host::Name(_) if below.is_some() => Ok(Glob::Below(name.into())),
             Host::Name(_) => Ok(Glob::Name(name.into())),
@@ -72,45 +82,33 @@ impl Glob {
 }
 
 /// What is wrong with a pattern that holds no host, and what was meant where that can be seen.
-fn no_host(text: &str, reason: &str) -> String {
+fn no_host(text: &str, ports: &str, reason: &str) -> String {
     if text.parse::<IpNet>().is_ok() {
         return format!(
-            "domain glob '{text}' is an address range, which is no host; for ranges there are --deny-range and \
+            "domain glob '{text}{ports}' is an address range, which is no host; for ranges there are --deny-range and \
              --allow-range; {ACCEPTED}"
         );
     }
-    if let Some(host) = before_ports(text) {
+    if let Some((host, _)) = pattern::split(text)
+        && let Ok(glob) = Glob::parse(&host.to_ascii_lowercase())
+    {
         return format!(
-            "domain glob '{text}': ports are not available in this version; '{host}' would stand for all of them"
+            "domain glob '{text}' has ports, which are accepted in allowed_domains and the global lists alone; \
+             '{glob}' would stand for all of them"
         );
     }
     match host_within(text) {
-        Some(host) => format!("domain glob '{text}' is more than a host; write '{host}'"),
-        None => format!("domain glob '{text}' is no host ({reason}); {ACCEPTED}"),
+        Some(host) => format!("domain glob '{text}{ports}' is more than a host; write '{host}'"),
+        None => format!("domain glob '{text}{ports}' is no host ({reason}); {ACCEPTED}"),
     }
 }
 
-/// The pattern of `PATTERN:PORTS`. Nobody who wrote that wants to hear that without ports it would do: it is another.
-fn before_ports(text: &str) -> Option<Glob> {
-    let (host, ports) = text.rsplit_once(':')?;
-    let is_ports = |byte: u8| byte.is_ascii_digit() || matches!(byte, b',' | b'-' | b' ');
-    if ports.is_empty() || !ports.bytes().all(is_ports) {
-        return None;
-    }
-    Glob::parse(&host.to_ascii_lowercase()).ok()
-}
-
-/// The pattern that is left of a URL or an authority without scheme, user, port and path; `.example.com` is other
-/// programs' `*.example.com`.
-fn host_within(text: &str) -> Option<Glob> {
+/// The pattern that is left of a URL or an authority without scheme, user and path; `.example.com` is other programs'
+/// `*.example.com`. A port stays: without it the pattern would be wider.
+fn host_within(text: &str) -> Option<Pattern> {
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next()?;
-    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if is_port(port) => host,
-        _ => authority,
-    };
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let host = match host.strip_prefix('.') {
         Some(parent) => format!("*.{parent}"),
         None => host.to_owned(),
@@ -118,7 +116,7 @@ fn host_within(text: &str) -> Option<Glob> {
     if host == text {
         return None;
     }
-    Glob::parse(&host.to_ascii_lowercase()).ok()
+    Pattern::parse(&host.to_ascii_lowercase()).ok()
 }
 
 fn parse_host(text: &str) -> Result<Host, String> {
@@ -139,87 +137,6 @@ impl fmt::Display for Glob {
     }
 }
 
-/// A list of globs, as one question: does a host match any of them? An empty set matches nothing. Each glob knows
-/// the line of its file that it stands on; sets of the same globs are equal, wherever these stand.
-#[derive(Clone, Default, Debug)]
-pub struct GlobSet {
-    names: HashMap<Box<str>, Line>,
-    below: HashMap<Box<str>, Line>,
-    addresses: HashMap<IpAddr, Line>,
-}
-
-/// The glob of a set that a host matched.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Matched {
-    /// The glob.
-    pub glob: Glob,
-    /// Where it stands.
-    pub line: Line,
-}
-
-impl GlobSet {
-    /// Adds a glob. Of one that is listed twice the first line counts.
-    pub fn insert(&mut self, glob: Glob, line: Line) {
-        match glob {
-            Glob::Name(name) => self.names.entry(name).or_insert(line),
-            Glob::Below(name) => self.below.entry(name).or_insert(line),
-            Glob::Address(address) => self.addresses.entry(address).or_insert(line),
-        };
-    }
-
-    /// Does the host match any glob? One hash per label of the host, however many globs there are.
-    pub fn contains(&self, host: &Host) -> bool {
-        match host {
-            Host::Name(name) => {
-                self.names.contains_key(name.as_str())
-                    || parents(name.as_str()).any(|parent| self.below.contains_key(parent))
-            }
-            Host::Addr(address) => self.addresses.contains_key(&address.to_canonical()),
-        }
-    }
-
-    /// The glob that the host matches, the closest one where there are several. Slower than [`GlobSet::contains`].
-    pub fn find(&self, host: &Host) -> Option<Matched> {
-        let matched = |glob, &line: &Line| Matched { glob, line };
-        match host {
-            Host::Name(name) => match self.names.get_key_value(name.as_str()) {
-                Some((name, line)) => Some(matched(Glob::Name(name.clone()), line)),
-                None => parents(name.as_str())
-                    .find_map(|parent| self.below.get_key_value(parent))
-                    .map(|(parent, line)| matched(Glob::Below(parent.clone()), line)),
-            },
-            Host::Addr(address) => {
-                let address = address.to_canonical();
-                let line = self.addresses.get(&address)?;
-                Some(matched(Glob::Address(address), line))
-            }
-        }
-    }
-
-    /// How many different globs there are.
-    pub fn len(&self) -> usize {
-        self.names.len() + self.below.len() + self.addresses.len()
-    }
-
-    /// Is there no glob, so that no host matches?
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-impl PartialEq for GlobSet {
-    fn eq(&self, other: &GlobSet) -> bool {
-        fn same<K: Eq + Hash>(one: &HashMap<K, Line>, other: &HashMap<K, Line>) -> bool {
-            one.len() == other.len() && one.keys().all(|key| other.contains_key(key))
-        }
-        same(&self.names, &other.names)
-            && same(&self.below, &other.below)
-            && same(&self.addresses, &other.addresses)
-    }
-}
-
-impl Eq for GlobSet {}
-
 /// The names above this one, the closest first.
 fn parents(name: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(parent(name), |name| parent(name))
@@ -228,17 +145,6 @@ fn parents(name: &str) -> impl Iterator<Item = &str> {
 /// The name without its first label.
 fn parent(name: &str) -> Option<&str> {
     name.split_once('.').map(|(_, rest)| rest)
-}
-
-#[cfg(test)]
-impl FromIterator<(Glob, Line)> for GlobSet {
-    fn from_iter<I: IntoIterator<Item = (Glob, Line)>>(globs: I) -> GlobSet {
-        let mut set = GlobSet::default();
-        for (glob, line) in globs {
-            set.insert(glob, line);
-        }
-        set
-    }
 }
 
 #[cfg(test)]

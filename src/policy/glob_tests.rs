@@ -9,7 +9,7 @@ fn host(text: &str) -> Host {
 }
 
 fn set(globs: &[&str]) -> GlobSet {
-    let parsed = globs.iter().map(|glob| Glob::parse(glob).unwrap());
+    let parsed = globs.iter().map(|glob| Pattern::parse(glob).unwrap());
     parsed.zip(1..).collect()
 }
 
@@ -96,15 +96,15 @@ fn what_is_no_host_is_refused_and_quoted() {
 fn what_holds_a_host_is_answered_with_it() {
     for (text, host) in [
         ("https://example.com", "example.com"),
-        ("https://user:pw@Example.com:8443/path?q#f", "example.com"),
+        ("https://user:pw@Example.com:8443/path?q#f", "example.com:8443"),
         ("example.com/path", "example.com"),
         ("https://*.example.com/", "*.example.com"),
         (".example.com", "*.example.com"),
         ("https://1.2.3.4/", "1.2.3.4"),
-        ("http://[2001:db8::1]:80/", "2001:db8::1"),
+        ("http://[2001:db8::1]:80/", "[2001:db8::1]:80"),
     ] {
         refused(text, &[&format!("'{text}'"), &format!("; write '{host}'")]);
-        assert!(Glob::parse(host).is_ok());
+        assert!(Pattern::parse(host).is_ok());
     }
     for text in ["https://", "https://*", "http://a..b/", "://", "@", "/", ":443"] {
         assert!(!Glob::parse(text).unwrap_err().contains("write"), "{text}");
@@ -113,7 +113,7 @@ fn what_holds_a_host_is_answered_with_it() {
 
 /// Without its ports an entry would be wider than it was meant.
 #[test]
-fn ports_are_not_there_yet_and_nobody_is_told_to_leave_them_out() {
+fn where_no_ports_are_accepted_nobody_is_told_to_leave_them_out() {
     for (text, host) in [
         ("github.com:22", "github.com"),
         ("GitHub.com:22", "github.com"),
@@ -125,7 +125,7 @@ fn ports_are_not_there_yet_and_nobody_is_told_to_leave_them_out() {
             text,
             &[
                 &format!("'{text}'"),
-                "ports are not available in this version",
+                "has ports, which are accepted in allowed_domains and the global lists alone",
                 &format!("'{host}' would stand for all of them"),
             ],
         );
@@ -230,6 +230,88 @@ fn a_glob_given_twice_counts_once() {
     let globs = set(&["a.test", "a.test", "*.a.test", "1.2.3.4"]);
     assert_eq!(globs.len(), 3);
     assert_eq!(globs, set(&["*.a.test", "1.2.3.4", "a.test"]));
+}
+
+fn at(port: u16) -> AtPort {
+    AtPort {
+        port,
+        counts_unnamed: true,
+    }
+}
+
+#[test]
+fn a_pattern_with_ports_is_for_these_alone() {
+    let set = set(&[
+        "git.test:22",
+        "git.test:8000-8999,9418",
+        "*.below.test:443",
+        "*.deep.below.test:8443",
+        "any.test",
+        "any.test:22",
+        "10.0.0.1:22",
+        "[2001:db8::1]:443",
+    ]);
+    for (name, port, line) in [
+        ("git.test", 22, 1),
+        ("git.test", 8000, 2),
+        ("git.test", 9418, 2),
+        ("git.test", 443, 0),
+        ("x.git.test", 22, 0),
+        ("x.below.test", 443, 3),
+        ("x.deep.below.test", 8443, 4),
+        ("x.deep.below.test", 443, 3),
+        ("x.deep.below.test", 22, 0),
+        ("any.test", 22, 5),
+        ("any.test", 65535, 5),
+        ("10.0.0.1", 22, 7),
+        ("10.0.0.1", 23, 0),
+        ("[::ffff:10.0.0.1]", 22, 7),
+        ("[2001:db8::1]", 443, 8),
+        ("[2001:db8::1]", 444, 0),
+    ] {
+        let host = host(name);
+        let found = set.find(&host, at(port)).map_or(0, |matched| matched.line);
+        assert_eq!(found, line, "{name}:{port}");
+        assert_eq!(set.contains_at(&host, at(port)), line > 0, "{name}:{port}");
+        assert_eq!(set.contains(&host), name != "x.git.test", "{name}");
+    }
+}
+
+#[test]
+fn patterns_without_ports_may_count_for_some_ports_only() {
+    let set = set(&["any.test", "any.test:22", "*.test"]);
+    let at = |port| AtPort {
+        port,
+        counts_unnamed: false,
+    };
+    for (name, port, line) in [("any.test", 22, 2), ("any.test", 23, 0), ("x.test", 22, 0)] {
+        let host = host(name);
+        let found = set.find(&host, at(port)).map_or(0, |matched| matched.line);
+        assert_eq!(found, line, "{name}:{port}");
+        assert_eq!(set.contains_at(&host, at(port)), line > 0, "{name}:{port}");
+    }
+    let elsewhere = set.find_at_any_port(&host("any.test")).unwrap();
+    assert_eq!(
+        (elsewhere.pattern.to_string().as_str(), elsewhere.line),
+        ("any.test", 1)
+    );
+}
+
+#[test]
+fn sets_with_other_ports_are_others() {
+    assert_eq!(
+        set(&["a.test:22,23", "a.test"]),
+        set(&["a.test", "a.test:22-23", "a.test"])
+    );
+    for other in [
+        &["a.test"][..],
+        &["a.test", "a.test:22"],
+        &["a.test:22-23"],
+        &["a.test", "a.test:22-23", "a.test:80"],
+    ] {
+        assert_ne!(set(&["a.test", "a.test:22-23"]), set(other), "{other:?}");
+    }
+    assert_eq!(set(&["a.test", "a.test:22", "a.test:22"]).len(), 2);
 }
 
 proptest! {

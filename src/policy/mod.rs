@@ -12,6 +12,7 @@ mod explain;
 pub mod glob;
 mod identity;
 mod place;
+pub mod ports;
 mod question;
 pub mod ranges;
 pub mod rates;

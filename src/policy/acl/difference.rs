@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::policy::glob::{Entry, GlobSet, Overlaps};
+use crate::policy::ports::Ports;
 
 use super::{Acl, Action, Rule};
 
@@ -161,7 +162,7 @@ impl Told {
         match own {
             (None, None) => {}
             (None, Some(rule)) => {
-                let passes_by = rule.allowed_domains.entries().any(|entry| denied.at(entry));
+                let passes_by = rule.allowed_domains.entries().any(|entry| denied.at(entry.glob));
                 self.add(laxer || passes_by, || {
                     let count = rule.allowed_domains.len();
                     format!("{what} added ({}, {count} allowed_domains)", rule.action)
@@ -179,8 +180,9 @@ impl Told {
                         format!("{what}: project '{}' -> '{}'", older.project, newer.project)
                     });
                 }
+                self.default_ports(what, (older, newer));
                 let domains = (&older.allowed_domains, &newer.allowed_domains);
-                let passes_by = |verb, entry: Entry<'_>| verb == Verb::Added && denied.at(entry);
+                let passes_by = |verb, entry: Entry<'_>| verb == Verb::Added && denied.at(entry.glob);
                 self.list(
                     &format!("{what}: allowed_domains"),
                     domains.0,
@@ -199,6 +201,23 @@ impl Told {
                 }
             }
         }
+    }
+
+    /// More ports open what bare entries let out, past entries that deny too.
+    fn default_ports(&mut self, what: &str, (older, newer): (&Rule, &Rule)) {
+        let (older, newer) = (&older.default_ports, &newer.default_ports);
+        if older == newer {
+            return;
+        }
+        let opens = match (older, newer) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(older), Some(newer)) => !older.cover(newer),
+        };
+        let shown = |ports: &Option<Ports>| ports.as_ref().map_or("any".to_owned(), Ports::to_string);
+        self.add(opens, || {
+            format!("{what}: default_ports {} -> {}", shown(older), shown(newer))
+        });
     }
 
     fn end(self) -> Difference {

@@ -8,6 +8,7 @@ use foldhash::{HashMap, HashMapExt as _};
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, Visitor};
 
 use crate::policy::glob::{Glob, GlobSet};
+use crate::policy::ports::{self, Ports};
 use crate::text::token::is_token;
 use crate::yaml::{self, Line, Placed, Step, YamlError};
 
@@ -32,7 +33,7 @@ struct Service {
     project: Option<String>,
     action: Option<Action>,
     allowed_domains: Option<GlobSet>,
-    allowed_external_proxies: Option<GlobSet>,
+    allowed_external_proxies: Option<Vec<Placed<Glob>>>,
     mitm_domains: Option<Vec<MitmDomain>>,
     upstream_proxy: Option<String>,
     upstream_resolves: Option<bool>,
@@ -40,7 +41,8 @@ struct Service {
     allow_private: Option<Vec<IgnoredAny>>,
     limits: Option<BTreeMap<String, IgnoredAny>>,
     verify_sni: Option<VerifySni>,
-    default_ports: Option<Vec<IgnoredAny>>,
+    #[serde(default, deserialize_with = "ports::given")]
+    default_ports: Option<Ports>,
 }
 
 #[derive(serde::Deserialize, PartialEq)]
@@ -70,7 +72,6 @@ impl Service {
                     .as_ref()
                     .is_some_and(|word| *word != VerifySni::Off),
             ),
-            ("default_ports", has(&self.default_ports)),
         ]
         .into_iter()
         .find_map(|(field, is_on)| is_on.then_some(field))
@@ -199,25 +200,30 @@ impl Check<'_> {
             return Err(at(&[Step::Key(field)], &message));
         }
         let allowed_domains = service.allowed_domains.unwrap_or_default();
+        let mut external_proxies = GlobSet::default();
+        for Placed { at, value } in service.allowed_external_proxies.into_iter().flatten() {
+            external_proxies.insert(value.into(), at.line);
+        }
         let mut mitm_domains = GlobSet::default();
         for (index, entry) in service.mitm_domains.into_iter().flatten().enumerate() {
             let here = [Step::Key("mitm_domains"), Step::Index(index)];
             let domain = &entry.domain.value;
-            if !allowed_domains.has(domain.into()) {
+            if !allowed_domains.has_glob(domain.into()) {
                 let message = format!(
                     "{what} has '{domain}' in mitm_domains but not in allowed_domains; list it in both"
                 );
                 return Err(at(&here, &message));
             }
             entry.check_headers().map_err(|message| at(&here, &message))?;
-            mitm_domains.insert(entry.domain.value, entry.domain.at.line);
+            mitm_domains.insert(entry.domain.value.into(), entry.domain.at.line);
         }
         Ok(Rule {
             line,
             project: service.project.unwrap_or_default().into(),
             action,
+            default_ports: service.default_ports,
             allowed_domains,
-            external_proxies: service.allowed_external_proxies.unwrap_or_default(),
+            external_proxies,
             mitm_domains,
         })
     }

@@ -1,42 +1,43 @@
 //! What an answer of the ACL comes from and what would lift a denial, in words for people. Made for denials and for
 //! whoever asks why: an allowed request pays nothing for it. Decides nothing.
 
-use crate::net::Host;
-use crate::policy::glob::GlobSet;
+use crate::net::Target;
+use crate::policy::glob::{AtPort, GlobSet, Matched};
 use crate::policy::{Ask, Grounds, Place, Role};
 use crate::yaml::Line;
 
-use super::{Acl, Action, BUILT_IN_SOURCE, Basis, Found};
+use super::{Acl, Action, BUILT_IN_SOURCE, Basis, Found, denying_at};
 
 impl Acl {
     /// What [`Acl::decide`] says on this question comes from.
-    pub(crate) fn grounds(&self, role: &Role, host: &Host, ask: Ask<'_>) -> Grounds {
+    pub(crate) fn grounds(&self, role: &Role, target: &Target, ask: Ask<'_>) -> Grounds {
         match self.find(role) {
-            Some(found) => self.on_basis(&found, self.basis(found.rule, host, ask), role, host),
+            Some(found) => self.on_basis(&found, self.basis(found.rule, target, ask), role, target),
             None => self.no_rule(role),
         }
     }
 
     /// The entry that speaks, where a list has one; the rule where none does.
-    pub(super) fn on_basis(&self, found: &Found<'_>, basis: Basis, role: &Role, host: &Host) -> Grounds {
+    pub(super) fn on_basis(&self, found: &Found<'_>, basis: Basis, role: &Role, target: &Target) -> Grounds {
         let rule = || self.at(found.rule.line);
+        let allowing = found.rule.allowing_at(target.port);
         match basis {
             Basis::ExternalProxy => Grounds {
                 rule: rule(),
                 hint: "leave the field X-Upstream-Https-Proxy out".into(),
                 ..Grounds::default()
             },
-            Basis::AllowedDomains => self.listed(&found.rule.allowed_domains, host),
-            Basis::GlobalAllowList => self.listed(&self.global_allow_list, host),
+            Basis::AllowedDomains => self.listed(&found.rule.allowed_domains, target, allowing),
+            Basis::GlobalAllowList => self.listed(&self.global_allow_list, target, allowing),
             // A rule's own list goes before it.
             Basis::GlobalDenyList => Grounds {
-                hint: self.listing(found, role, host),
-                ..self.listed(&self.global_deny_list, host)
+                hint: self.listing(found, role, target),
+                ..self.listed(&self.global_deny_list, target, denying_at(target.port))
             },
             Basis::Action => Grounds {
                 rule: rule(),
                 hint: match found.rule.action {
-                    Action::Enforce => self.listing(found, role, host),
+                    Action::Enforce => self.listing(found, role, target),
                     Action::Open | Action::Report => Box::default(),
                 },
                 ..Grounds::default()
@@ -56,25 +57,43 @@ impl Acl {
         }
     }
 
-    fn listed(&self, list: &GlobSet, host: &Host) -> Grounds {
-        let Some(entry) = list.find(host) else {
+    fn listed(&self, list: &GlobSet, target: &Target, at: AtPort) -> Grounds {
+        let Some(entry) = list.find(&target.host, at) else {
             return Grounds::default();
         };
         Grounds {
             rule: self.at(entry.line),
-            matched: entry.glob.to_string().into(),
+            matched: entry.pattern.to_string().into(),
             hint: Box::default(),
         }
     }
 
-    /// The entry that would let this host out.
-    fn listing(&self, found: &Found<'_>, role: &Role, host: &Host) -> Box<str> {
-        self.in_a_file(match role {
-            Role::Named(name) if !found.is_default => {
-                format!("{host} in allowed_domains of service '{name}'")
-            }
-            _ => format!("{host} in allowed_domains of the default rule"),
-        })
+    /// The entry that would let this target out; where only the port is wrong, what has other ports. An entry without ports
+    /// would do unless the rule says which ports that means.
+    fn listing(&self, found: &Found<'_>, role: &Role, target: &Target) -> Box<str> {
+        let Target { host, port, .. } = target;
+        let whose = match role {
+            Role::Named(name) if !found.is_default => format!("service '{name}'"),
+            _ => "the default rule".to_owned(),
+        };
+        let listed = found.rule.allowed_domains.find_at_any_port(host);
+        let globally = || self.global_allow_list.find_at_any_port(host);
+        let (list, Some(Matched { pattern, line })) = (match listed {
+            Some(_) => (format!("allowed_domains of {whose}"), listed),
+            None => ("global_allow_list".to_owned(), globally()),
+        }) else {
+            let port = match found.rule.allowing_at(*port).counts_unnamed {
+                true => String::new(),
+                false => format!(":{port}"),
+            };
+            return self.in_a_file(format!("{host}{port} in allowed_domains of {whose}"));
+        };
+        let entry = format!("'{pattern}' ({}) in {list}", self.at(line));
+        let others = match (&pattern.ports, &found.rule.default_ports) {
+            (None, Some(ports)) => format!("{entry} is for default_ports, {ports}"),
+            _ => format!("{entry} is for other ports"),
+        };
+        self.in_a_file(format!("{host}:{port} in allowed_domains of {whose}; {others}"))
     }
 
     /// Nobody can add to the built-in ACL.

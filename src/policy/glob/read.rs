@@ -1,4 +1,4 @@
-//! Globs out of a file: one, and a list of them, each with the line it stands on. What is no glob is refused.
+//! Globs and patterns out of a file: one, and a list of them, each with the line it stands on. What is none is refused.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
 use crate::yaml::Placed;
 
-use super::{Glob, GlobSet};
+use super::{Glob, GlobSet, Pattern};
 
 impl<'de> Deserialize<'de> for Glob {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Glob, D::Error> {
@@ -26,6 +26,24 @@ impl<'de> Deserialize<'de> for Glob {
     }
 }
 
+impl<'de> Deserialize<'de> for Pattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Pattern, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Pattern;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a domain glob such as example.com, *.example.com or example.com:443")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Pattern, E> {
+                Pattern::parse(text).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
 impl<'de> Deserialize<'de> for GlobSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<GlobSet, D::Error> {
         struct List;
@@ -38,7 +56,7 @@ impl<'de> Deserialize<'de> for GlobSet {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<GlobSet, A::Error> {
                 let mut set = GlobSet::default();
-                while let Some(Placed { at, value }) = list.next_element::<Placed<Glob>>()? {
+                while let Some(Placed { at, value }) = list.next_element::<Placed<Pattern>>()? {
                     set.insert(value, at.line);
                 }
                 Ok(set)
