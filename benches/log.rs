@@ -20,7 +20,7 @@ use criterion::{Criterion, Throughput};
 use smokescreen::log::Format;
 use smokescreen::log::canonical::canonical;
 use smokescreen::session::id::Id;
-use smokescreen::session::outcome::{Extent, Micros, ProxyType, Record, TraceId, TunnelEnd};
+use smokescreen::session::outcome::{Aside, Extent, Micros, ProxyType, Record, TunnelEnd};
 
 const DECISION_TEXT: &str = "time=\"2026-11-22T17:30:33Z\" level=info msg=CANONICAL-PROXY-DECISION allow=true \
     conn_establish_time_ms=12 decision_reason=\"host matched allowed domain in rule\" dns_lookup_time_ms=3 \
@@ -62,14 +62,19 @@ fn at(milliseconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(1_795_368_633_000 + milliseconds)
 }
 
+fn named(trace_id: &[u8]) -> Option<Box<Aside>> {
+    Some(Box::new(Aside {
+        trace_id: trace_id.into(),
+        ..Aside::default()
+    }))
+}
+
 fn decision() -> Record {
     let client = SocketAddr::from(([10, 0, 0, 8], 40001));
     Record {
         proxy_type: ProxyType::Connect,
         requested_host: "example.com:443".into(),
-        trace_id: Some(Box::new(TraceId(
-            b"4bf92f3577b34da6a3ce929d0e0e4736".as_slice().into(),
-        ))),
+        aside: named(b"4bf92f3577b34da6a3ce929d0e0e4736"),
         role: Some(Arc::from("authed")),
         project: Some(Arc::from("users")),
         allow: true,
@@ -100,7 +105,7 @@ fn close() -> Record {
 
 fn hostile() -> Record {
     Record {
-        trace_id: Some(Box::new(TraceId(Box::new([0x1b; 256])))),
+        aside: named(&[0x1b; 256]),
         ..decision()
     }
 }

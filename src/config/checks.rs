@@ -4,6 +4,8 @@
 use std::collections::HashSet;
 use std::fs::{self, File};
 
+use crate::policy::ranges::Nat64Prefix;
+
 use super::error::{ConfigError, quoted};
 use super::options::{OptionRow, SwitchedOnBy, options};
 use super::settings::Settings;
@@ -12,7 +14,7 @@ use super::table::clients::{
     PROXY_PROTOCOL, PROXY_PROTOCOL_FROM, ROLES_BY_SOURCE, TLS_CLIENT_CA_FILE, TLS_CRL_FILE, TLS_KEY_FILE,
     TLS_ROLE_FROM, TLS_SERVER_BUNDLE_FILE,
 };
-use super::table::destinations::{MITM_CA_CERT_FILE, MITM_CA_KEY_FILE};
+use super::table::destinations::{MITM_CA_CERT_FILE, MITM_CA_KEY_FILE, NAT64_PREFIX};
 use super::table::operation::{MAX_REQUEST_BURST, MAX_REQUEST_RATE};
 use super::values::{Kind, Value};
 
@@ -23,6 +25,7 @@ pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
     senders_send_something(settings)?;
     burst_exceeds_rate(settings)?;
     sources_are_distinct(settings)?;
+    nat64_prefixes_are_apart(settings)?;
     senders_of_sources_are_known(settings)?;
     for row in options().filter(|row| row.kind == Kind::File) {
         settings.all(row).iter().try_for_each(readable)?;
@@ -114,6 +117,25 @@ fn sources_are_distinct(settings: &Settings) -> Result<(), ConfigError> {
             let words = format!("the range {} stands here a second time", quoted(range));
             return Err(ConfigError::at(&given.source, words));
         }
+    }
+    Ok(())
+}
+
+/// What an address carries must not depend on which prefix is looked at first.
+fn nat64_prefixes_are_apart(settings: &Settings) -> Result<(), ConfigError> {
+    let mut seen: Vec<&Nat64Prefix> = Vec::new();
+    for given in settings.all(NAT64_PREFIX.row()) {
+        let Value::Nat64Prefix(prefix) = &given.value else {
+            continue;
+        };
+        if let Some(other) = seen.iter().find(|other| other.overlaps(prefix)) {
+            let words = match *other == prefix {
+                true => format!("the prefix {prefix} stands here a second time; once is enough"),
+                false => format!("the prefixes {other} and {prefix} overlap; accepted are those that do not"),
+            };
+            return Err(ConfigError::at(&given.source, words));
+        }
+        seen.push(prefix);
     }
     Ok(())
 }

@@ -33,7 +33,7 @@ pub use crate::net::{Network, Networks};
 use crate::policy::SourceRole;
 use crate::policy::acl::Action;
 use crate::policy::auth::Password;
-use crate::policy::ranges::PlacedRule;
+use crate::policy::ranges::{Nat64Prefix, PlacedRule};
 use crate::tls::RoleFrom;
 
 pub use self::environment::Environment;
@@ -48,8 +48,8 @@ use self::table::clients::{
 };
 use self::table::destinations::{
     ADDITIONAL_ERROR_MESSAGE_ON_DENY, ALLOW_ADDRESS, ALLOW_RANGE, DENY_ADDRESS, DENY_RANGE, DENY_STATUS,
-    DENY_STYLE, DISABLE_ACL_POLICY_ACTION, DNS_CACHE_TTL, EGRESS_ACL_FILE, NETWORK, RESOLVER_ADDRESS,
-    UNSAFE_ALLOW_PRIVATE_RANGES,
+    DENY_STYLE, DISABLE_ACL_POLICY_ACTION, DNS_CACHE_TTL, EGRESS_ACL_FILE, NAT64_PREFIX, NETWORK,
+    RESOLVER_ADDRESS, UNSAFE_ALLOW_PRIVATE_RANGES,
 };
 use self::table::operation::{
     HEAD_BYTES_MAX, HEAD_FIELDS_MAX, HELP, LOG_FORMAT, LOG_LEVEL, MAX_CONNECTIONS, PRINT_CONFIG,
@@ -109,6 +109,8 @@ pub struct Config {
     pub allow: Vec<PlacedRule>,
     /// Treat RFC 1918 and fc00::/7 as public; nothing else changes.
     pub unsafe_allow_private_ranges: bool,
+    /// Prefixes of translators to IPv4, none within another.
+    pub nat64_prefixes: Vec<Nat64Prefix>,
     /// What makes the proxy a TLS server to its clients, if it is one.
     pub tls: Option<TlsFiles>,
     /// Where the ACL comes from.
@@ -245,6 +247,7 @@ fn build(
         deny: [settings.list(DENY_RANGE)?, settings.list(DENY_ADDRESS)?].concat(),
         allow: [settings.list(ALLOW_RANGE)?, settings.list(ALLOW_ADDRESS)?].concat(),
         unsafe_allow_private_ranges: settings.value(UNSAFE_ALLOW_PRIVATE_RANGES)?,
+        nat64_prefixes: settings.list(NAT64_PREFIX)?,
         tls: tls(settings)?,
         acl,
         disable_acl_policy_actions: settings.list(DISABLE_ACL_POLICY_ACTION)?,

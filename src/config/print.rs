@@ -94,7 +94,10 @@ fn scalar(row: &OptionRow, given: &Given) -> String {
         (_, Kind::FileMode) => quote(&given.text),
         (Value::Number(_) | Value::Fraction(_) | Value::Duration(_), _) => given.text.clone(),
         (Value::ProxyUrl(url), _) => quote(&url.to_string()),
-        (Value::Text(_) | Value::Socket(_) | Value::Rule(_) | Value::SourceRole(_), _) => quote(&given.text),
+        (
+            Value::Text(_) | Value::Socket(_) | Value::Rule(_) | Value::SourceRole(_) | Value::Nat64Prefix(_),
+            _,
+        ) => quote(&given.text),
     }
 }
 

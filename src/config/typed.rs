@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::policy::SourceRole;
-use crate::policy::ranges::PlacedRule;
+use crate::policy::ranges::{Nat64Prefix, PlacedRule};
 
 use super::row::{OptionRow, Places, SwitchedOnBy};
 use super::source::Given;
@@ -61,7 +61,7 @@ kinds! {
     socket_address: Kind::SocketAddress => Option<SocketAddr>;
     address_rule: Kind::Address => Option<PlacedRule>;
     range_rule: Kind::Cidr => Option<PlacedRule>;
-    nat64_prefix: Kind::Nat64Prefix => Option<String>;
+    nat64_prefix: Kind::Nat64Prefix => Option<Nat64Prefix>;
     file: Kind::File => Option<PathBuf>;
     path: Kind::Path => Option<PathBuf>;
     text: Kind::Text => Option<String>;
@@ -204,6 +204,7 @@ taken_out! {
     Value::Fraction(number) => Some(*number), f64;
     Value::Socket(address) => Some(*address), SocketAddr;
     Value::SourceRole(source) => Some(source.clone()), SourceRole;
+    Value::Nat64Prefix(prefix) => Some(*prefix), Nat64Prefix;
     Value::Text(text) => Some(text.clone()), String;
     Value::Text(path) => Some(PathBuf::from(path)), PathBuf;
 }

@@ -4,6 +4,8 @@
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use ipnet::IpNet;
+
 use crate::text::digits;
 
 /// Appends an address without a port.
@@ -13,6 +15,11 @@ pub(super) fn ip(out: &mut Vec<u8>, ip: IpAddr) {
         // Writing to a Vec can't fail, here and below.
         IpAddr::V6(ip) => drop(write!(out, "{ip}")),
     }
+}
+
+/// Appends a range.
+pub(super) fn range(out: &mut Vec<u8>, range: IpNet) {
+    drop(write!(out, "{range}"));
 }
 
 /// Appends an address with its port.

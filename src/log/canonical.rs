@@ -115,6 +115,9 @@ fn decision(record: &Record, mut line: Line<'_>) {
     if let Some(remote) = record.outbound_remote {
         line.field(key!("outbound_remote_addr"), Value::Address(remote));
     }
+    if let Some(range) = record.private_exception() {
+        line.field(key!("private_exception"), Value::Range(range));
+    }
     asked(record, &mut line);
     if let Some((rule, _, _)) = grounds {
         line.field(key!("rule"), rule);

@@ -8,13 +8,16 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::policy::Grounds;
-use crate::session::outcome::TraceId;
+use crate::session::outcome::Aside;
 
 use super::super::reader::{Fields, json, logfmt};
 use super::*;
 
-fn named(trace_id: impl Into<Box<[u8]>>) -> Option<Box<TraceId>> {
-    Some(Box::new(TraceId(trace_id.into())))
+fn named(trace_id: impl Into<Box<[u8]>>) -> Option<Box<Aside>> {
+    Some(Box::new(Aside {
+        trace_id: trace_id.into(),
+        ..Aside::default()
+    }))
 }
 
 fn at(milliseconds: u64) -> SystemTime {
@@ -28,7 +31,7 @@ fn refused() -> Record {
         ]),
         proxy_type: ProxyType::Http,
         requested_host: "denied.test:80".into(),
-        trace_id: None,
+        aside: None,
         role: None,
         project: None,
         client: SocketAddr::from(([127, 0, 0, 1], 4711)),
@@ -55,7 +58,7 @@ fn allowed() -> Record {
     Record {
         proxy_type: ProxyType::Connect,
         requested_host: "listed.test:443".into(),
-        trace_id: named(b"trace-77".as_slice()),
+        aside: named(b"trace-77".as_slice()),
         role: Some(Arc::from("authed")),
         project: Some(Arc::from("users")),
         allow: true,
@@ -117,6 +120,31 @@ fn an_allowed_decision_as_text() {
          requested_host=\"listed.test:443\" role=authed source_addr=\"127.0.0.1:4711\" src_host=127.0.0.1 \
          src_host_common_name=unknown src_host_organization_unit=unknown src_port=4711 start_time=\"2026-11-22 17:30:33.001000000 +0000 UTC\" trace_id=trace-77"
     );
+}
+
+#[test]
+fn a_private_exception_stands_in_the_decision_alone() {
+    for (range, text, json) in [
+        (
+            "10.1.0.0/16",
+            "private_exception=10.1.0.0/16 project=",
+            "\"private_exception\":\"10.1.0.0/16\",\"project\"",
+        ),
+        (
+            "fd00::/8",
+            "private_exception=\"fd00::/8\" project=",
+            "\"private_exception\":\"fd00::/8\",\"project\"",
+        ),
+    ] {
+        let by_exception = |mut record: Record| {
+            record.note_private_exception(Some(range.parse().unwrap()));
+            record
+        };
+        let decision = by_exception(allowed());
+        assert!(shown(&decision, Format::Text).contains(text), "{range}");
+        assert!(shown(&decision, Format::Json).contains(json), "{range}");
+        assert!(!shown(&by_exception(ended()), Format::Text).contains("private"));
+    }
 }
 
 /// The file's name is the operator's, the entry the ACL's: escaped like everything else.
@@ -287,7 +315,7 @@ fn cve_2026_42507_no_trace_id_or_host_forges_a_line() {
     ];
     for value in evil {
         let record = Record {
-            trace_id: named(value.as_bytes()),
+            aside: named(value.as_bytes()),
             requested_host: value.into(),
             ..allowed()
         };
@@ -309,19 +337,19 @@ fn cve_2026_42507_no_trace_id_or_host_forges_a_line() {
 #[test]
 fn host_and_trace_id_are_cut_together() {
     let record = Record {
-        trace_id: named(vec![b'L'; 3000]),
+        aside: named(vec![b'L'; 3000]),
         ..allowed()
     };
     assert_eq!(read(&record)["trace_id"].len(), 3000);
     let record = Record {
-        trace_id: named(vec![b'L'; 9000]),
+        aside: named(vec![b'L'; 9000]),
         requested_host: "h".repeat(9000).into(),
         ..record
     };
     assert_eq!(read(&record)["requested_host"].len(), 1024);
     assert_eq!(read(&record)["trace_id"].len(), 3072);
     let record = Record {
-        trace_id: named(vec![b'L'; 9000]),
+        aside: named(vec![b'L'; 9000]),
         ..allowed()
     };
     assert_eq!(
@@ -354,6 +382,7 @@ prop_compose! {
     ) -> Record {
         let [host, role, project, reason, error] = texts.try_into().unwrap();
         let [start, first, second, third] = numbers.try_into().unwrap();
+        let private_exception = flags[0].then(|| ip.into());
         let address = SocketAddr::new(ip, (first & 0xffff) as u16);
         let end = TunnelEnd {
             bytes_in: first, bytes_out: second, duration: Duration::from_nanos(third), end_time: at(first >> 2),
@@ -362,7 +391,8 @@ prop_compose! {
         Record {
             id: Id(id),
             proxy_type: if flags[0] { ProxyType::Connect } else { ProxyType::Http },
-            requested_host: host.into(), trace_id: named(trace_id),
+            requested_host: host.into(),
+            aside: Some(Box::new(Aside { trace_id: trace_id.into(), private_exception })),
             role: flags[1].then(|| role.into()), project: flags[2].then(|| project.into()),
             client: address, certificate: None, by_stranger: false, start: at(start >> 2), allow: flags[3], enforce_would_deny: flags[4],
             decision_reason: reason.into(), error: flags[5].then(|| error.into()),
@@ -400,7 +430,7 @@ proptest! {
     #[test]
     fn any_bytes_read_back(bytes in vec(any::<u8>(), 0..64), text in "\\PC{0,32}") {
         for bytes in [bytes.as_slice(), text.as_bytes()] {
-            let record = Record { trace_id: named(bytes), ..allowed() };
+            let record = Record { aside: named(bytes), ..allowed() };
             prop_assert_eq!(&read(&record)["trace_id"], &String::from_utf8_lossy(bytes));
         }
     }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
 use ::log::Level;
+use ipnet::IpNet;
 
 use crate::session::id::Id;
 use crate::text::digits;
@@ -36,6 +37,8 @@ pub enum Value<'a> {
     Address(SocketAddr),
     /// An address without one.
     Ip(IpAddr),
+    /// A range of addresses.
+    Range(IpNet),
     /// A moment, UTC.
     Time(SystemTime),
     /// A request's id.
@@ -158,6 +161,8 @@ impl<'o> Line<'o> {
             Value::Seconds(duration) => seconds(out, duration),
             Value::Truth(truth) => out.extend_from_slice(if truth { b"true" } else { b"false" }),
             Value::Address(with_port) => in_quotes(out, |out| address::ip_and_port(out, with_port)),
+            Value::Range(range @ IpNet::V4(_)) if !json => address::range(out, range),
+            Value::Range(range) => in_quotes(out, |out| address::range(out, range)),
             Value::Ip(ip @ IpAddr::V4(_)) if !json => address::ip(out, ip),
             Value::Ip(ip) => in_quotes(out, |out| address::ip(out, ip)),
             Value::Time(time) => {
@@ -227,13 +232,18 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    fn one_of_each() -> [(&'static str, Value<'static>); 11] {
+    fn one_of_each() -> [(&'static str, Value<'static>); 13] {
         [
             ("k", Value::Text("")),
             ("j", Value::Id(Id([0; 12]))),
             ("i", Value::Time(UNIX_EPOCH)),
             ("h", Value::Ip(IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1u16]))),
             ("g", Value::Ip(IpAddr::from([10, 0, 0, 1]))),
+            (
+                "r",
+                Value::Range(IpNet::new(IpAddr::from([10, 0, 0, 0]), 8).unwrap()),
+            ),
+            ("s", Value::Range("fd00::/8".parse().unwrap())),
             ("f", Value::Address(SocketAddr::from(([10, 0, 0, 1], 80)))),
             ("e", Value::Truth(true)),
             ("d", Value::Seconds(Duration::from_micros(1_000_250))),
@@ -249,7 +259,7 @@ mod tests {
             written(Format::Text, Level::Warn, "two words", &mut one_of_each()),
             "time=\"2026-11-22T17:30:33Z\" level=warning msg=\"two words\" a=bare b=\"x y\" c=7 d=1.00025 e=true \
              f=\"10.0.0.1:80\" g=10.0.0.1 h=\"::1\" i=\"1970-01-01 00:00:00.000000000 +0000 UTC\" \
-             j=00000000000000000000 k="
+             j=00000000000000000000 k= r=10.0.0.0/8 s=\"fd00::/8\""
         );
     }
 
@@ -259,7 +269,8 @@ mod tests {
             written(Format::Json, Level::Error, "two words", &mut one_of_each()),
             "{\"time\":\"2026-11-22T17:30:33Z\",\"level\":\"error\",\"msg\":\"two words\",\"a\":\"bare\",\
              \"b\":\"x y\",\"c\":7,\"d\":1.00025,\"e\":true,\"f\":\"10.0.0.1:80\",\"g\":\"10.0.0.1\",\"h\":\"::1\",\
-             \"i\":\"1970-01-01T00:00:00.000000000Z\",\"j\":\"00000000000000000000\",\"k\":\"\"}"
+             \"i\":\"1970-01-01T00:00:00.000000000Z\",\"j\":\"00000000000000000000\",\"k\":\"\",\
+             \"r\":\"10.0.0.0/8\",\"s\":\"fd00::/8\"}"
         );
     }
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use foldhash::HashMap;
 
 use crate::net::{ProxyUrl, Target, Writer};
+use crate::policy::exceptions::Exceptions;
 use crate::policy::glob::{AtPort, GlobSet};
 use crate::policy::ports::Ports;
 use crate::policy::{Ask, Code, Decision, Grounds, Role};
@@ -95,6 +96,8 @@ struct Rule {
     default_ports: Option<Ports>,
     allowed_domains: GlobSet,
     external_proxies: GlobSet,
+    /// `allow_private`; none where it has no entry.
+    exceptions: Option<Arc<Exceptions>>,
     /// Hosts whose tunnels are to be intercepted; each is among `allowed_domains` too.
     mitm_domains: GlobSet,
 }
@@ -118,6 +121,10 @@ pub(super) struct Answer {
     pub(super) decision: Decision,
     /// Is it a tunnel to one of the rule's `mitm_domains`?
     pub(super) intercepts: bool,
+    /// The rule's private exceptions.
+    pub(super) exceptions: Option<Arc<Exceptions>>,
+    /// Do the rule's `allowed_domains` have the host at this port, so that the exceptions hold?
+    pub(super) is_listed: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -178,6 +185,12 @@ impl Acl {
         self.default.is_some()
     }
 
+    /// Does a rule let its roles into ranges that are denied by their class?
+    pub fn has_private_exceptions(&self) -> bool {
+        let mut rules = self.rules.values().chain(&self.default);
+        rules.any(|rule| rule.exceptions.is_some())
+    }
+
     /// Judges one request.
     pub(super) fn decide(&self, role: &Role, target: &Target, ask: Ask<'_>) -> Answer {
         let Some(found) = self.find(role) else {
@@ -198,6 +211,8 @@ impl Acl {
                 enforce_would_deny: outcome != Outcome::Allow,
             },
             intercepts: is_listed && ask.scheme.is_none() && found.rule.mitm_domains.contains(&target.host),
+            exceptions: found.rule.exceptions.clone(),
+            is_listed,
         }
     }
 
@@ -232,6 +247,8 @@ impl Acl {
                 enforce_would_deny: true,
             },
             intercepts: false,
+            exceptions: None,
+            is_listed: false,
         }
     }
 

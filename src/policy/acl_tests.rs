@@ -508,10 +508,6 @@ fn fields_that_are_not_built_are_refused_as_such() {
         ("upstream_proxy: 'http://p.test:3128'", "upstream_proxy: "),
         ("upstream_resolves: true", "upstream_resolves: false"),
         ("insecure_skip_verify: true", "insecure_skip_verify: false"),
-        (
-            "allow_private: [{cidr: 10.0.0.0/8, ports: [22]}]",
-            "allow_private: []",
-        ),
         ("limits: {tunnels: 1}", "limits: {}"),
         ("verify_sni: enforce", "verify_sni: off"),
         ("verify_sni: report", "verify_sni: "),

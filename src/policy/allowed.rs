@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::net::{Scheme, Target};
 
 use super::acl::Answer;
+use super::exceptions::Exceptions;
 use super::{Ask, Decision, Denied, Policy, Role, Route};
 
 /// Proof that a [`Policy`] allowed this target to this role. Only [`Policy::decide`] makes one.
@@ -28,6 +29,9 @@ pub struct Allowed {
     decision: Decision,
     intercepts: bool,
     external_proxy: bool,
+    exceptions: Option<Arc<Exceptions>>,
+    /// The exceptions hold for this target.
+    is_listed: bool,
 }
 
 impl Allowed {
@@ -60,6 +64,16 @@ impl Allowed {
     pub fn external_proxy(&self) -> bool {
         self.external_proxy
     }
+
+    /// The private exceptions that hold for this role, host and port; they were in force when this was decided.
+    pub(super) fn exceptions(&self) -> Option<&Exceptions> {
+        self.exceptions_of_role().filter(|_| self.is_listed)
+    }
+
+    /// Those of the role, whether or not they hold for this target: for telling people what was missed.
+    pub(super) fn exceptions_of_role(&self) -> Option<&Exceptions> {
+        self.exceptions.as_deref()
+    }
 }
 
 impl Policy {
@@ -72,6 +86,8 @@ impl Policy {
             denial,
             decision,
             intercepts,
+            exceptions,
+            is_listed,
         } = match &self.acl {
             Some(acl) => acl.decide(role, &target, ask),
             None => without_acl(),
@@ -90,6 +106,8 @@ impl Policy {
             decision,
             intercepts,
             external_proxy: ask.external_proxy_url().is_some(),
+            exceptions,
+            is_listed,
         })
     }
 }
@@ -103,5 +121,7 @@ fn without_acl() -> Answer {
             enforce_would_deny: false,
         },
         intercepts: false,
+        exceptions: None,
+        is_listed: false,
     }
 }

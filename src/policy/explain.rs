@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::net::Target;
 
 use super::vetted::candidates;
-use super::{Ask, Code, Decision, Denied, Grounds, Policy, Role};
+use super::{Allowed, Ask, Code, Decision, Denied, Grounds, Policy, Role};
 
 /// A verdict and what it comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,7 +30,7 @@ pub struct AddressExplained {
     pub allows: bool,
     /// The name of the rule or class that decides, as in `Deny: Private Range`.
     pub class: &'static str,
-    /// Where the operator's rule is written; empty where the class decides.
+    /// Where the operator's rule, or the ACL's exception, is written; empty where the class decides.
     pub rule: Box<str>,
 }
 
@@ -68,15 +68,28 @@ impl Policy {
         let each = addresses.iter().map(|&address| SocketAddr::new(address, port));
         Explanation {
             addresses: each
-                .map(|address| self.explain_address(address, is_local))
+                .map(|address| self.explain_address(&allowed, address, is_local))
                 .collect(),
             ..explanation
         }
     }
 
-    fn explain_address(&self, address: SocketAddr, is_local: &dyn Fn(IpAddr) -> bool) -> AddressExplained {
+    fn explain_address(
+        &self,
+        allowed: &Allowed,
+        address: SocketAddr,
+        is_local: &dyn Fn(IpAddr) -> bool,
+    ) -> AddressExplained {
         let ranges = &self.fixed.ranges;
         let (address, verdict) = ranges.judge(address, is_local);
+        if let Some(exception) = self.lifting(allowed, address, verdict) {
+            return AddressExplained {
+                address,
+                allows: true,
+                class: "Allow: Private Exception",
+                rule: self.place_of(exception),
+            };
+        }
         let rule = ranges.rule_of(address, verdict);
         AddressExplained {
             address,

@@ -8,6 +8,8 @@ pub mod acl;
 mod allowed;
 pub mod auth;
 mod code;
+mod excepted;
+pub mod exceptions;
 mod explain;
 pub mod glob;
 mod identity;

@@ -2,12 +2,14 @@
 //! Resolves and dials nothing, and knows no hosts (that is `policy/acl`).
 //!
 //! The order: unmap; own listener; the operator's allow rules; not global unicast; the operator's deny rules; then the
-//! class that the table in `registry` gives the address; else public, and allowed.
+//! class that the table in `registry` gives the address; else public, and allowed. An address behind a NAT64 has the class
+//! of the IPv4 address that it carries, and whatever is said of either is said of it.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 
 mod grounds;
+mod nat64;
 mod registry;
 mod rule;
 #[cfg(test)]
@@ -18,6 +20,8 @@ mod tests;
 
 use crate::net::unmapped;
 
+pub use self::nat64::{ACCEPTED as NAT64_ACCEPTED, Nat64Prefix};
+use self::nat64::{Carried, carried};
 use self::registry::Class;
 pub use self::rule::{PlacedRule, Rule};
 use self::rules::Rules;
@@ -36,7 +40,7 @@ pub enum Verdict {
     DenyNotGlobalUnicast,
     /// A deny rule names it.
     DenyUser,
-    /// NAT64, 6to4 or Teredo: an IPv4 address inside, which nobody classified.
+    /// NAT64, 6to4 or Teredo: an IPv4 address inside, which nobody classified; behind a NAT64 of the operator's, none.
     DenyEmbedding,
     /// RFC 1918 or unique local.
     DenyPrivate,
@@ -89,6 +93,7 @@ pub struct Ranges {
     deny: Rules,
     unsafe_allow_private: bool,
     own_ports: Vec<u16>,
+    nat64: Vec<Nat64Prefix>,
 }
 
 impl Ranges {
@@ -105,7 +110,14 @@ impl Ranges {
             deny: Rules::new(deny),
             unsafe_allow_private,
             own_ports,
+            nat64: Vec::new(),
         }
+    }
+
+    /// The same where a NAT64 translates what stands behind these prefixes, none of which overlaps another.
+    #[must_use]
+    pub fn with_nat64(self, nat64: Vec<Nat64Prefix>) -> Ranges {
+        Ranges { nat64, ..self }
     }
 
     /// Classifies an address. Returned with the verdict is the address to dial: the given one, unmapped.
@@ -117,22 +129,59 @@ impl Ranges {
     }
 
     fn verdict(&self, addr: SocketAddr, is_local: &dyn Fn(IpAddr) -> bool) -> Verdict {
-        if self.is_own_listener(addr, is_local) {
+        let behind = self.behind(addr);
+        if self.is_own_listener(addr, is_local)
+            || behind.is_some_and(|addr| self.is_own_listener(addr, is_local))
+        {
             return Verdict::DenySelf;
         }
         // Allow rules lift every class, also the first one below.
-        if self.allow.naming(addr).is_some() {
+        if self.naming(&self.allow, addr).is_some() {
             return Verdict::AllowUser;
         }
-        match registry::classify(addr.ip(), self.unsafe_allow_private) {
+        match self.class(addr.ip()) {
             // As in the original, deny rules give the other classes their name, but not this one.
             Class::NotGlobalUnicast => Verdict::DenyNotGlobalUnicast,
-            _ if self.deny.naming(addr).is_some() => Verdict::DenyUser,
+            _ if self.naming(&self.deny, addr).is_some() => Verdict::DenyUser,
             Class::Embedding => Verdict::DenyEmbedding,
             Class::Private => Verdict::DenyPrivate,
             Class::Cgnat => Verdict::DenyCgnat,
             Class::SpecialPurpose => Verdict::DenySpecialPurpose,
             Class::Global => Verdict::AllowDefault,
+        }
+    }
+
+    fn class(&self, ip: IpAddr) -> Class {
+        let classify = |ip| registry::classify(ip, self.unsafe_allow_private);
+        match carried(&self.nat64, ip) {
+            None => classify(ip),
+            Some(Carried::Address(ip)) => classify(ip.into()),
+            Some(Carried::Malformed) => Class::Embedding,
+        }
+    }
+
+    /// Where a translator would go instead, if there is one.
+    pub(super) fn behind(&self, addr: SocketAddr) -> Option<SocketAddr> {
+        let ip = carried(&self.nat64, addr.ip())?.address()?;
+        Some(SocketAddr::new(ip.into(), addr.port()))
+    }
+
+    /// The rule that names an address, or what stands behind it.
+    fn naming<'a>(&'a self, rules: &'a Rules, addr: SocketAddr) -> Option<&'a PlacedRule> {
+        let named = rules.naming(addr);
+        named.or_else(|| rules.naming(self.behind(addr)?))
+    }
+
+    /// May a private exception lift this verdict on this address? What the operator denies stays denied, and so do we.
+    pub(super) fn yields_to_exceptions(&self, addr: SocketAddr, verdict: Verdict) -> bool {
+        match verdict {
+            Verdict::AllowDefault | Verdict::AllowUser | Verdict::DenySelf | Verdict::DenyUser => false,
+            // A deny rule names no verdict on loopback, but it holds there too.
+            Verdict::DenyNotGlobalUnicast
+            | Verdict::DenyEmbedding
+            | Verdict::DenyPrivate
+            | Verdict::DenyCgnat
+            | Verdict::DenySpecialPurpose => self.naming(&self.deny, addr).is_none(),
         }
     }
 
@@ -146,8 +195,9 @@ impl Ranges {
     }
 
     /// One sentence for each rule that can never decide anything, because one other rule covers it or because
-    /// its addresses are denied anyway. Rules that only several others cover together are not found.
-    pub fn shadowed(&self) -> Vec<String> {
+    /// its addresses are denied anyway, which they are unless there are private exceptions. Rules that only several others
+    /// cover together are not found.
+    pub fn shadowed(&self, has_exceptions: bool) -> Vec<String> {
         let mut sentences = redundant("allow", &self.allow);
         for deny in self.deny.list() {
             if let Some(allow) = self.allow.covering(deny) {
@@ -155,7 +205,7 @@ impl Ranges {
                     "deny rule {deny} never takes effect: allow rule {} covers it, and allow beats deny",
                     allow.rule
                 ));
-            } else if registry::is_never_global_unicast(deny.net) {
+            } else if !has_exceptions && registry::is_never_global_unicast(deny.net) {
                 sentences.push(format!(
                     "deny rule {deny} never takes effect: its addresses are not global unicast and are denied \
                      unless an allow rule names them"

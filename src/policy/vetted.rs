@@ -1,5 +1,5 @@
 //! Which of a target's addresses may be dialled: [`Policy::vet`], and [`Vetted`], the proof that one may.
-//! What an address is, is classified in `ranges`.
+//! What an address is, is classified in `ranges`; what a role's private exceptions lift of that, is in `excepted`.
 //!
 //! The proof's field is private to this file, and it has no modules below it: so nothing but what stands here can
 //! make one.
@@ -100,7 +100,8 @@ impl Policy {
         let mut denied: Option<(SocketAddr, Verdict, Code)> = None;
         for &address in candidates.iter().filter(|&&address| network.admits(address)) {
             let (at, verdict) = ranges.judge(SocketAddr::new(address, allowed.target().port), is_local);
-            if let Some(code) = verdict.denial() {
+            let lifted = || self.lifting(allowed, at, verdict).is_some();
+            if let Some(code) = verdict.denial().filter(|_| !lifted()) {
                 // An IPv4 address tells people more.
                 if denied.is_none_or(|(first, ..)| at.is_ipv4() && !first.is_ipv4()) {
                     denied = Some((at, verdict, code));
@@ -119,7 +120,7 @@ impl Policy {
             Some((at, verdict, code)) => (
                 code,
                 denied_by_rule(at.ip(), verdict.label()),
-                ranges.grounds(at, verdict),
+                self.address_grounds(allowed, at, verdict),
             ),
             None if candidates.is_empty() => (
                 Code::NoUsableAddress,

@@ -136,8 +136,10 @@ fn read_acl(config: &Config) -> Result<Option<Acl>, StartError> {
 
 fn policy(config: &Config, acl: Option<Acl>, users: Option<Users>, own_port: u16) -> Policy {
     let (allow, deny) = (config.allow.clone(), config.deny.clone());
-    let ranges = Ranges::new(allow, deny, config.unsafe_allow_private_ranges, vec![own_port]);
-    for warning in ranges.shadowed() {
+    let ranges = Ranges::new(allow, deny, config.unsafe_allow_private_ranges, vec![own_port])
+        .with_nat64(config.nat64_prefixes.clone());
+    let has_exceptions = acl.as_ref().is_some_and(Acl::has_private_exceptions);
+    for warning in ranges.shadowed(has_exceptions) {
         log::warn!("{warning}");
     }
     let policy = Policy::new(PolicyParts {

@@ -104,6 +104,7 @@ impl Dial {
     fn join(mut self, found: &[IpAddr], at: &mut At<'_, '_>) -> Step<Dial> {
         self.rest = Rest::Known;
         let more = self.errand.vet_rest(found, at.cx);
+        self.errand.note_exception(at.cx);
         if more.is_empty() {
             return self.wait_for_rest(at);
         }
@@ -136,7 +137,12 @@ impl Dial {
             at.act(Action::Cancel);
             at.shared.next_seq();
         }
+        let exception = at
+            .cx
+            .policy
+            .private_exception(&self.errand.request.allowed, dialled.remote);
         let record = &mut self.errand.record;
+        record.note_private_exception(exception);
         record.outbound_remote = Some(dialled.remote);
         record.outbound_local = dialled.local;
         record.establish_time = Some(at.cx.now.duration_since(self.since).into());

@@ -30,6 +30,19 @@ impl Errand {
         }
     }
 
+    /// Notes the private exception that lets it to the first of its addresses that has one; which of them it was dialled at
+    /// is not known yet, and where none answers never will be.
+    pub(super) fn note_exception(&mut self, cx: &Cx<'_>) {
+        let Request {
+            allowed, addresses, ..
+        } = &*self.request;
+        let mut lets = addresses
+            .iter()
+            .map(|vetted| cx.policy.private_exception(allowed, vetted.address()));
+        let exception = lets.find_map(|exception| exception);
+        self.record.note_private_exception(exception);
+    }
+
     /// The addresses that it may be dialled at beside those it is dialled at; none when there are no more.
     pub(super) fn vet_rest(&mut self, found: &[IpAddr], cx: &Cx<'_>) -> VettedList {
         let mut more = self.vetted(found, cx).unwrap_or_default();

@@ -19,7 +19,7 @@ use crate::text::slices::{until, within};
 
 use super::at::{At, Cx};
 use super::errand::Errand;
-use super::outcome::{ProxyType, Record, TraceId};
+use super::outcome::{Aside, ProxyType, Record};
 use super::refusal::{Lacking, Refusal};
 use super::request::{Asked, Manner, Request, Way};
 use super::shared::Shared;
@@ -166,7 +166,10 @@ impl Judge<'_> {
         if let Some(trace_id) = fields::field(self.head.fields, "x-smokescreen-trace-id").next() {
             // The log shows no more of it, and a tunnel keeps it for as long as it lasts.
             let kept = trace_id.get(..TRACE_ID_BYTES_MAX).unwrap_or(trace_id);
-            self.record.trace_id = Some(Box::new(TraceId(kept.into())));
+            self.record.aside = Some(Box::new(Aside {
+                trace_id: kept.into(),
+                ..Aside::default()
+            }));
         }
     }
 

@@ -89,6 +89,7 @@ impl Lookup {
         };
         addresses.truncate(PART_MAX);
         self.errand.request.addresses = addresses;
+        self.errand.note_exception(at.cx);
         self.note_time(at);
         let rest = Rest::Awaited(self.since + at.cx.settings.dns_timeout);
         Break(Then::Dial(self.errand, Reuse::IfIdle, rest))
@@ -105,6 +106,7 @@ fn vet(mut errand: Errand, found: &[IpAddr], at: &At<'_, '_>) -> Then {
     match errand.vetted(found, at.cx) {
         Ok(addresses) => {
             errand.request.addresses = addresses;
+            errand.note_exception(at.cx);
             Then::Dial(errand, Reuse::IfIdle, Rest::Known)
         }
         Err(denied) => errand.refuse(Refusal::Denied(denied)),

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use ipnet::IpNet;
+
 pub use crate::http::reply::Cause;
 use crate::net::Certified;
 pub use crate::policy::Code;
@@ -45,10 +47,15 @@ pub enum Line {
     Close,
 }
 
-/// What a client calls its request, raw; the log cuts it. Most have none, and a tunnel keeps its record for as long as it
-/// lasts: so it is kept behind one pointer.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TraceId(pub Box<[u8]>);
+/// What is to be said of few requests. A tunnel keeps its record for as long as it lasts: so this is kept behind one
+/// pointer.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Aside {
+    /// What the client calls its request (`X-Smokescreen-Trace-ID`), raw; the log cuts it.
+    pub trace_id: Box<[u8]>,
+    /// The range of the private exception that let it to where it went, or to where it was dialled in vain.
+    pub private_exception: Option<IpNet>,
+}
 
 /// Everything the log lines and counters say of one request.
 #[derive(Clone, Debug)]
@@ -59,8 +66,8 @@ pub struct Record {
     pub proxy_type: ProxyType,
     /// The host as the request spelled it; empty where the request had none that could be read.
     pub requested_host: Arc<str>,
-    /// `X-Smokescreen-Trace-ID`, where there was one.
-    pub trace_id: Option<Box<TraceId>>,
+    /// What few have: a trace id, a private exception.
+    pub aside: Option<Box<Aside>>,
     /// The role's name; empty when missing or refused.
     pub role: Option<Arc<str>>,
     /// The ACL rule's project.
@@ -137,7 +144,7 @@ impl Record {
             id,
             proxy_type: ProxyType::Http,
             requested_host: Arc::default(),
-            trace_id: None,
+            aside: None,
             role: None,
             project: None,
             client,
@@ -162,7 +169,19 @@ impl Record {
 
     /// What the client calls its request; empty where it said nothing.
     pub fn trace_id(&self) -> &[u8] {
-        self.trace_id.as_ref().map_or(&[], |trace_id| &trace_id.0)
+        self.aside.as_ref().map_or(&[], |aside| &aside.trace_id)
+    }
+
+    /// The range of the private exception that let it out, if one had to.
+    pub fn private_exception(&self) -> Option<IpNet> {
+        self.aside.as_ref()?.private_exception
+    }
+
+    /// Notes that exception, or that none was needed after all.
+    pub fn note_private_exception(&mut self, range: Option<IpNet>) {
+        if range.is_some() || self.private_exception().is_some() {
+            self.aside.get_or_insert_default().private_exception = range;
+        }
     }
 
     /// Notes what the ACL or the address rules said.

@@ -194,7 +194,7 @@ impl Targets {
 #[cfg(test)]
 mod tests {
     use crate::net::HostField;
-    use crate::session::outcome::TraceId;
+    use crate::session::outcome::Aside;
 
     use super::*;
 
@@ -221,7 +221,10 @@ mod tests {
         let client = ([127, 0, 0, 1], 1).into();
         let mut record = boxes.fill(Record::new(Id::default(), client, SystemTime::UNIX_EPOCH));
         record.requested_host = Arc::clone(&host);
-        record.trace_id = Some(Box::new(TraceId(Box::new([0; 4096]))));
+        record.aside = Some(Box::new(Aside {
+            trace_id: Box::new([0; 4096]),
+            ..Aside::default()
+        }));
         boxes.put_back(record);
         assert_eq!(Arc::strong_count(&host), 1);
     }

@@ -31,6 +31,7 @@ mod mtls;
 mod mtls_example;
 mod mtls_roles;
 mod names;
+mod private;
 mod programs;
 mod proxy_protocol;
 mod refuse;
@@ -100,6 +101,7 @@ fn all_cases() -> Vec<Case> {
         limits::cases(),
         strangers::cases(),
         proxy_protocol::cases(),
+        private::cases(),
         programs::cases(),
         clients::cases(),
         codes::cases(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::net::Network;
 use crate::policy::acl::Action;
-use crate::policy::ranges::PlacedRule;
+use crate::policy::ranges::{Nat64Prefix, PlacedRule};
 
 use super::super::row::{OptionRow, SwitchedOnBy};
 use super::super::typed::{
@@ -76,13 +76,12 @@ pub(in crate::config) const DENY_STYLE: Opt<DenyStyle> = choice(
 )
 .default_is("explicit");
 
-pub(in crate::config) const NAT64_PREFIX: Opt<Vec<String>> = nat64_prefix(
+pub(in crate::config) const NAT64_PREFIX: Opt<Vec<Nat64Prefix>> = nat64_prefix(
     "nat64-prefix",
     "prefix of a NAT64: an address inside is judged by the IPv4 address it carries; repeatable",
 )
 .key_is("nat64_prefixes")
-.repeatable()
-.not_built(SwitchedOnBy::Presence);
+.repeatable();
 
 pub(super) const DESTINATIONS: &[OptionRow] = &[
     DENY_RANGE.row,

@@ -101,8 +101,25 @@ fn bad_values_of_flags() {
             &["--nat64-prefix", "64:ff9b::/95", "/32, /40, /48, /56, /64 or /96"],
         ),
         (
-            &["--nat64-prefix", "64:ff9b::/96"],
-            &["--nat64-prefix: not available in this version"],
+            &["--nat64-prefix", "64:ff9b::/96", "--nat64-prefix", "64:ff9b::/96"],
+            &["--nat64-prefix: the prefix 64:ff9b::/96 stands here a second time; once is enough"],
+        ),
+        (
+            &["--nat64-prefix=2001:db8::/32", "--nat64-prefix=2001:db8:122::/48"],
+            &[
+                "--nat64-prefix: the prefixes 2001:db8::/32 and 2001:db8:122::/48 overlap; accepted are those that do not",
+            ],
+        ),
+        (
+            &["--nat64-prefix", "10.0.0.0/32"],
+            &["--nat64-prefix: \"10.0.0.0/32\" is not valid; accepted is an IPv6 prefix of /32"],
+        ),
+        (
+            &["--nat64-prefix", "64:ff9b::1/96"],
+            &[
+                "--nat64-prefix: \"64:ff9b::1/96\" is not valid",
+                "nothing set behind it",
+            ],
         ),
         (&["--reuse-port"], &["--reuse-port: not available"]),
         (&["--sni-ports", "443,https"], &["--sni-ports", "from 1 to 65535"]),
@@ -180,8 +197,8 @@ fn bad_files() {
             &["upstream_system_roots: not available"],
         ),
         (
-            "nat64_prefixes: ['64:ff9b::/96']\n",
-            &["nat64_prefixes: not available"],
+            "nat64_prefixes: ['64:ff9b::/96', '64:ff9b::/64']\n",
+            &["nat64_prefixes: the prefixes 64:ff9b::/96 and 64:ff9b::/64 overlap"],
         ),
         (
             "tls: {role_from: dn}\n",

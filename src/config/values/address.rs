@@ -9,9 +9,6 @@ use crate::policy::ranges::Rule;
 /// Longest host name, in bytes (RFC 1035, section 2.3.4, without the root's empty label).
 const NAME_BYTES_MAX: usize = 253;
 
-/// The bits that are zero in every address of a NAT64, 64 to 71 (RFC 6052, section 2.2).
-const NAT64_ZERO: u128 = 0xff << 56;
-
 /// Longest name of a role, in bytes.
 const ROLE_BYTES_MAX: usize = 256;
 
@@ -55,22 +52,6 @@ pub(in crate::config) fn source_role(text: &str) -> Option<SourceRole> {
             role: role.into(),
         }),
     }
-}
-
-/// A prefix that RFC 6052, section 2.2, lets IPv4 addresses stand behind.
-pub(super) fn is_nat64_prefix(text: &str) -> bool {
-    let Some((address, length)) = text.split_once('/') else {
-        return false;
-    };
-    let (Ok(address), true) = (
-        address.parse::<Ipv6Addr>(),
-        matches!(length, "32" | "40" | "48" | "56" | "64" | "96"),
-    ) else {
-        return false;
-    };
-    let bits = length.parse().map_or(0, |length: u32| 128 - length);
-    let behind = (1_u128 << bits) - 1;
-    address.to_bits() & (behind | NAT64_ZERO) == 0
 }
 
 /// Is this a DNS name? One whose last label is a number is none: resolvers would take it for an address.
@@ -184,36 +165,6 @@ mod tests {
             "10.0.0.0/33: web",
         ] {
             assert_eq!(range(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn nat64_prefixes() {
-        for text in [
-            "64:ff9b::/96",
-            "2001:db8::/32",
-            "2001:db8:100::/40",
-            "2001:db8:122::/48",
-            "2001:db8:122:300::/56",
-            "2001:db8:122:344::/64",
-            "2001:db8:122:344::/96",
-        ] {
-            assert!(is_nat64_prefix(text), "{text}");
-        }
-        for text in [
-            "",
-            "64:ff9b::",
-            "64:ff9b::/95",
-            "64:ff9b::/0",
-            "64:ff9b::/128",
-            "64:ff9b::/096",
-            "64:ff9b::1/96",
-            "2001:db8:1::/32",
-            "2001:db8:0:0:100::/96",
-            "10.0.0.0/32",
-            "::ffff:0:0/96/96",
-        ] {
-            assert!(!is_nat64_prefix(text), "{text:?}");
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::net::{ProxyUrl, Writer};
 use crate::policy::SourceRole;
-use crate::policy::ranges::Rule;
+use crate::policy::ranges::{NAT64_ACCEPTED, Nat64Prefix, Rule};
 
 pub use self::size::SizeRange;
 
@@ -82,6 +82,7 @@ pub(super) enum Value {
     Socket(SocketAddr),
     Rule(Rule),
     SourceRole(SourceRole),
+    Nat64Prefix(Nat64Prefix),
     ProxyUrl(ProxyUrl),
     Text(String),
 }
@@ -130,9 +131,7 @@ impl Kind {
                 "IP or IP:PORT such as 10.0.0.1, 10.0.0.1:443 or [::1]:443, the port from 1 to 65535".into()
             }
             Kind::Cidr => "an address range such as 10.0.0.0/8 or fc00::/7".into(),
-            Kind::Nat64Prefix => "an IPv6 prefix of /32, /40, /48, /56, /64 or /96 such as 64:ff9b::/96, \
-                 nothing set behind it nor in bits 64 to 71"
-                .into(),
+            Kind::Nat64Prefix => NAT64_ACCEPTED.into(),
             Kind::File | Kind::Path => "a path".into(),
             Kind::Choice(words) => format!("one of {}", words.join(", ")),
             Kind::Text => format!("text without control characters, at most {TEXT_BYTES_MAX} bytes"),
@@ -162,7 +161,7 @@ impl Kind {
             Kind::Address => Rule::address(text).map(Value::Rule),
             Kind::Cidr => Rule::range(text).map(Value::Rule),
             Kind::Ports => is_ports(text).then(|| Value::Text(text.to_owned())),
-            Kind::Nat64Prefix => address::is_nat64_prefix(text).then(|| Value::Text(text.to_owned())),
+            Kind::Nat64Prefix => Nat64Prefix::parse(text).map(Value::Nat64Prefix),
             Kind::SourceRoles => address::source_role(text).map(Value::SourceRole),
             Kind::ProxyUrl => ProxyUrl::parse(text, Writer::Operator).map(Value::ProxyUrl),
             Kind::File | Kind::Path => is_path(text).then(|| Value::Text(text.to_owned())),

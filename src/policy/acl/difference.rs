@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::policy::exceptions::{Exception, Exceptions};
 use crate::policy::glob::{Entry, GlobSet, Overlaps};
 use crate::policy::ports::Ports;
 
@@ -163,9 +164,14 @@ impl Told {
             (None, None) => {}
             (None, Some(rule)) => {
                 let passes_by = rule.allowed_domains.entries().any(|entry| denied.at(entry.glob));
-                self.add(laxer || passes_by, || {
+                let exceptions = each(rule).count();
+                self.add(laxer || passes_by || exceptions > 0, || {
                     let count = rule.allowed_domains.len();
-                    format!("{what} added ({}, {count} allowed_domains)", rule.action)
+                    let private = match exceptions {
+                        0 => String::new(),
+                        count => format!(", {count} allow_private"),
+                    };
+                    format!("{what} added ({}, {count} allowed_domains{private})", rule.action)
                 });
             }
             (Some(rule), None) => self.add(laxer, || format!("{what} removed (was {})", rule.action)),
@@ -181,6 +187,7 @@ impl Told {
                     });
                 }
                 self.default_ports(what, (older, newer));
+                self.exceptions(what, (older, newer));
                 let domains = (&older.allowed_domains, &newer.allowed_domains);
                 let passes_by = |verb, entry: Entry<'_>| verb == Verb::Added && denied.at(entry.glob);
                 self.list(
@@ -220,6 +227,17 @@ impl Told {
         });
     }
 
+    /// An exception opens something unless another held all of it before.
+    fn exceptions(&mut self, what: &str, (older, newer): (&Rule, &Rule)) {
+        for gone in each(older).filter(|one| each(newer).all(|other| other != *one)) {
+            self.add(false, || format!("{what}: allow_private {gone} removed"));
+        }
+        for added in each(newer).filter(|one| each(older).all(|other| other != *one)) {
+            let opens = !each(older).any(|before| before.covers(added));
+            self.add(opens, || format!("{what}: allow_private {added} added"));
+        }
+    }
+
     fn end(self) -> Difference {
         let (opening, others) = (self.opening, self.others);
         let count = opening.count + others.count;
@@ -234,6 +252,13 @@ impl Told {
             changes,
         }
     }
+}
+
+/// The private exceptions of a rule.
+fn each(rule: &Rule) -> impl Iterator<Item = &Exception> {
+    rule.exceptions
+        .iter()
+        .flat_map(|exceptions| Exceptions::each(exceptions))
 }
 
 /// How much a rule lets out that no list mentions. Without one everything is denied.

@@ -7,6 +7,7 @@ use std::fmt;
 use foldhash::{HashMap, HashMapExt as _};
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, Visitor};
 
+use crate::policy::exceptions::Exceptions;
 use crate::policy::glob::{Glob, GlobSet};
 use crate::policy::ports::{self, Ports};
 use crate::text::token::is_token;
@@ -38,7 +39,7 @@ struct Service {
     upstream_proxy: Option<String>,
     upstream_resolves: Option<bool>,
     insecure_skip_verify: Option<bool>,
-    allow_private: Option<Vec<IgnoredAny>>,
+    allow_private: Option<Vec<Placed<AllowPrivate>>>,
     limits: Option<BTreeMap<String, IgnoredAny>>,
     verify_sni: Option<VerifySni>,
     #[serde(default, deserialize_with = "ports::given")]
@@ -56,12 +57,10 @@ enum VerifySni {
 impl Service {
     /// The first field that asks for what this version cannot do.
     fn not_built(&self) -> Option<&'static str> {
-        let has = |list: &Option<Vec<IgnoredAny>>| list.as_ref().is_some_and(|list| !list.is_empty());
         [
             ("upstream_proxy", self.upstream_proxy.is_some()),
             ("upstream_resolves", self.upstream_resolves == Some(true)),
             ("insecure_skip_verify", self.insecure_skip_verify == Some(true)),
-            ("allow_private", has(&self.allow_private)),
             (
                 "limits",
                 self.limits.as_ref().is_some_and(|limits| !limits.is_empty()),
@@ -76,6 +75,18 @@ impl Service {
         .into_iter()
         .find_map(|(field, is_on)| is_on.then_some(field))
     }
+}
+
+/// A range that its role may reach although it is private.
+#[derive(serde::Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a mapping with cidr and, where not all are meant, ports"
+)]
+struct AllowPrivate {
+    cidr: Option<String>,
+    #[serde(default, deserialize_with = "ports::given")]
+    ports: Option<Ports>,
 }
 
 /// Interception is not built, so of an entry only the domain counts; the rest is read to be checked.
@@ -199,6 +210,7 @@ impl Check<'_> {
             let message = format!("{what} has {field}, which is not available in this version; leave it out");
             return Err(at(&[Step::Key(field)], &message));
         }
+        let exceptions = self.exceptions(service.allow_private.unwrap_or_default(), what, path)?;
         let allowed_domains = service.allowed_domains.unwrap_or_default();
         let mut external_proxies = GlobSet::default();
         for Placed { at, value } in service.allowed_external_proxies.into_iter().flatten() {
@@ -224,8 +236,35 @@ impl Check<'_> {
             default_ports: service.default_ports,
             allowed_domains,
             external_proxies,
+            exceptions: (!exceptions.is_empty()).then(|| exceptions.into()),
             mitm_domains,
         })
+    }
+}
+
+impl Check<'_> {
+    fn exceptions(
+        &self,
+        entries: Vec<Placed<AllowPrivate>>,
+        what: &str,
+        path: &[Step<'_>],
+    ) -> Result<Exceptions, YamlError> {
+        let mut exceptions = Exceptions::default();
+        for (index, Placed { at, value }) in entries.into_iter().enumerate() {
+            let AllowPrivate { cidr, ports } = value;
+            let added = match cidr {
+                Some(cidr) => exceptions.add(&cidr, ports, at.line),
+                None => Err("an entry without `cidr`; write the range that may be reached".to_owned()),
+            };
+            added.map_err(|reason| {
+                let rest = [Step::Key("allow_private"), Step::Index(index), Step::Key("cidr")];
+                self.error(
+                    &[path, &rest].concat(),
+                    &format!("{what}, allow_private: {reason}"),
+                )
+            })?;
+        }
+        Ok(exceptions)
     }
 }
 

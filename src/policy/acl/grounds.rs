@@ -19,7 +19,7 @@ impl Acl {
 
     /// The entry that speaks, where a list has one; the rule where none does.
     pub(super) fn on_basis(&self, found: &Found<'_>, basis: Basis, role: &Role, target: &Target) -> Grounds {
-        let rule = || self.at(found.rule.line);
+        let rule = || self.place(found.rule.line);
         let allowing = found.rule.allowing_at(target.port);
         match basis {
             Basis::ExternalProxy => Grounds {
@@ -62,7 +62,7 @@ impl Acl {
             return Grounds::default();
         };
         Grounds {
-            rule: self.at(entry.line),
+            rule: self.place(entry.line),
             matched: entry.pattern.to_string().into(),
             hint: Box::default(),
         }
@@ -88,7 +88,7 @@ impl Acl {
             };
             return self.in_a_file(format!("{host}{port} in allowed_domains of {whose}"));
         };
-        let entry = format!("'{pattern}' ({}) in {list}", self.at(line));
+        let entry = format!("'{pattern}' ({}) in {list}", self.place(line));
         let others = match (&pattern.ports, &found.rule.default_ports) {
             (None, Some(ports)) => format!("{entry} is for default_ports, {ports}"),
             _ => format!("{entry} is for other ports"),
@@ -104,7 +104,8 @@ impl Acl {
         }
     }
 
-    fn at(&self, line: Line) -> Box<str> {
+    /// A line of its file, as people are told of it.
+    pub(crate) fn place(&self, line: Line) -> Box<str> {
         Place::in_file(self.source.clone(), line).to_string().into()
     }
 }

@@ -25,8 +25,8 @@ impl Ranges {
     /// The operator's rule that a verdict on this address comes from; none where it comes from a class.
     pub fn rule_of(&self, address: SocketAddr, verdict: Verdict) -> Option<&PlacedRule> {
         match verdict {
-            Verdict::AllowUser => self.allow.naming(address),
-            Verdict::DenyUser => self.deny.naming(address),
+            Verdict::AllowUser => self.naming(&self.allow, address),
+            Verdict::DenyUser => self.naming(&self.deny, address),
             Verdict::AllowDefault
             | Verdict::DenySelf
             | Verdict::DenyNotGlobalUnicast
@@ -49,16 +49,16 @@ impl Ranges {
                 .map(|placed| placed.rule.to_string())
                 .unwrap_or_default()
                 .into(),
-            hint: hint(address, verdict).into(),
+            hint: hint(address, self.behind(address), verdict).into(),
         }
     }
 }
 
-fn hint(address: SocketAddr, verdict: Verdict) -> String {
+fn hint(address: SocketAddr, behind: Option<SocketAddr>, verdict: Verdict) -> String {
     let option = format!("--allow-address {address}");
     match verdict {
         Verdict::AllowDefault | Verdict::AllowUser | Verdict::DenySelf => String::new(),
-        _ if METADATA.contains(&address.ip()) => format!(
+        _ if is_metadata(address) || behind.is_some_and(is_metadata) => format!(
             "{option} would let it out and is unwise: a metadata service hands out the machine's credentials"
         ),
         Verdict::DenyNotGlobalUnicast | Verdict::DenyPrivate | Verdict::DenyCgnat => format!(
@@ -68,6 +68,10 @@ fn hint(address: SocketAddr, verdict: Verdict) -> String {
         Verdict::DenyUser => format!("{option}, which goes before what denies it"),
         Verdict::DenySpecialPurpose => option,
     }
+}
+
+fn is_metadata(address: SocketAddr) -> bool {
+    METADATA.contains(&address.ip())
 }
 
 #[cfg(test)]
@@ -110,6 +114,6 @@ mod tests {
             Grounds::default(),
             "nothing lifts that"
         );
-        assert!(hint("[fd00:ec2::254]:80".parse().unwrap(), Verdict::DenyPrivate).contains("metadata"));
+        assert!(hint("[fd00:ec2::254]:80".parse().unwrap(), None, Verdict::DenyPrivate).contains("metadata"));
     }
 }
