@@ -1,6 +1,7 @@
 //! Measures what the ACL's decision on one request costs with 10, 10,000 and 100,000 domains, for a host that is
-//! listed, one that lies below a `*.` entry, and one that no entry matches; and how long such an ACL takes to read,
-//! which the event loop waits for on a reload.
+//! listed, one that lies below a `*.` entry, one that no entry matches, and one of many labels below a `*.`; with entries
+//! that name no ports, with ports (every entry has some), and with private exceptions beside; and how long such an ACL takes
+//! to read, which the event loop waits for on a reload.
 //!
 //! Does not measure parsing the host (that is `ranges`) or credentials. The hosts asked for take turns, so that a
 //! large list doesn't shine by one entry that stays in the processor's cache. Every decision is compared, inside the
@@ -30,14 +31,20 @@ const HOSTS: usize = 64;
 const LISTED: &str = "host matched allowed domain in rule";
 const ENFORCED: &str = "rule has enforce policy";
 
+/// What entries have behind their hosts.
+const WITHOUT_PORTS: &str = "";
+const WITH_PORTS: &str = ":443,8000-8999,9418";
+
 /// The ACL's text.
-fn text(length: usize) -> String {
-    let mut text = "version: v1\nservices:\n- name: authed\n  project: users\n  action: enforce\n  \
-        allowed_domains:\n"
-        .to_owned();
+fn text(length: usize, ports: &str) -> String {
+    let mut text = "version: v1\nservices:\n- name: authed\n  project: users\n  action: enforce\n".to_owned();
+    if !ports.is_empty() {
+        text.push_str("  default_ports: [443]\n  allow_private: [{cidr: 10.1.0.0/16, ports: [443]}]\n");
+    }
+    text.push_str("  allowed_domains:\n");
     for n in 0..length {
         let glob = if n % 2 == 0 { "" } else { "*." };
-        writeln!(text, "  - '{glob}{}'", domain(n)).expect("a String takes everything");
+        writeln!(text, "  - '{glob}{}{ports}'", domain(n)).expect("a String takes everything");
     }
     text
 }
@@ -46,9 +53,9 @@ fn domain(n: usize) -> String {
     format!("service-{n}.customer-{}.example.com", n % 977)
 }
 
-fn policy(length: usize) -> Policy {
+fn policy(length: usize, ports: &str) -> Policy {
     Policy::new(PolicyParts {
-        acl: Some(Acl::parse(&text(length), &[]).expect("an ACL")),
+        acl: Some(Acl::parse(&text(length, ports), &[]).expect("an ACL")),
         ranges: Ranges::new(Vec::new(), Vec::new(), false, Vec::new()),
         password: None,
         allow_missing_role: false,
@@ -72,13 +79,23 @@ fn decide(criterion: &mut Criterion) {
         external_proxy: None,
     };
     let mut group = criterion.benchmark_group("acl/decide");
-    for length in LENGTHS {
-        let policy = policy(length);
+    for (length, ports) in LENGTHS
+        .into_iter()
+        .flat_map(|length| [(length, WITHOUT_PORTS), (length, WITH_PORTS)])
+    {
+        let policy = policy(length, ports);
+        let kind = if ports.is_empty() { "" } else { "-ports" };
         let cases = [
             ("exact", targets(length, 0, str::to_owned), true, LISTED),
             (
                 "wildcard",
                 targets(length, 1, |name| format!("a.b.{name}")),
+                true,
+                LISTED,
+            ),
+            (
+                "labels",
+                targets(length, 1, |name| format!("a.b.c.d.e.f.g.h.{name}")),
                 true,
                 LISTED,
             ),
@@ -91,7 +108,7 @@ fn decide(criterion: &mut Criterion) {
         ];
         for (name, targets, allow, reason) in cases {
             let mut turns = targets.iter().cycle();
-            group.bench_function(format!("{name}/{length}"), |bencher| {
+            group.bench_function(format!("{name}{kind}/{length}"), |bencher| {
                 bencher.iter_batched(
                     || turns.next().expect("a target").clone(),
                     |target| {
@@ -115,15 +132,17 @@ fn read(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("acl/read");
     group.sample_size(10);
     for length in LENGTHS {
-        let text = text(length);
-        group.throughput(Throughput::Bytes(text.len() as u64));
-        group.bench_function(length.to_string(), |bencher| {
-            bencher.iter(|| {
-                let acl = Acl::parse(black_box(&text), &[]).expect("an ACL");
-                assert!(!acl.has_default_rule());
-                acl
+        for (kind, ports) in [("", WITHOUT_PORTS), ("ports/", WITH_PORTS)] {
+            let text = text(length, ports);
+            group.throughput(Throughput::Bytes(text.len() as u64));
+            group.bench_function(format!("{kind}{length}"), |bencher| {
+                bencher.iter(|| {
+                    let acl = Acl::parse(black_box(&text), &[]).expect("an ACL");
+                    assert!(!acl.has_default_rule());
+                    acl
+                });
             });
-        });
+        }
     }
     group.finish();
 }
