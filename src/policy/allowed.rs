@@ -70,6 +70,11 @@ impl Allowed {
         self.exceptions_of_role().filter(|_| self.is_listed)
     }
 
+    /// Are there any?
+    pub fn has_exceptions(&self) -> bool {
+        self.is_listed && self.exceptions.is_some()
+    }
+
     /// Those of the role, whether or not they hold for this target: for telling people what was missed.
     pub(super) fn exceptions_of_role(&self) -> Option<&Exceptions> {
         self.exceptions.as_deref()

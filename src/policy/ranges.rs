@@ -161,7 +161,12 @@ impl Ranges {
     }
 
     /// Where a translator would go instead, if there is one.
+    #[inline]
     pub(super) fn behind(&self, addr: SocketAddr) -> Option<SocketAddr> {
+        // Most have none, and each address is asked for it again and again.
+        if self.nat64.is_empty() {
+            return None;
+        }
         let ip = carried(&self.nat64, addr.ip())?.address()?;
         Some(SocketAddr::new(ip.into(), addr.port()))
     }

@@ -88,13 +88,13 @@ impl Waiting {
             true => self.since + limit.min(STRANGER_TIMEOUT),
             false => self.since + limit,
         };
-        match self
-            .awaited_until()
-            .filter(|_| shared.draining && !self.has_bytes)
+        if shared.draining
+            && !self.has_bytes
+            && let Some(until) = self.awaited_until()
         {
-            Some(until) => deadline.min(until),
-            None => deadline,
+            return deadline.min(until);
         }
+        deadline
     }
 
     /// What an input comes to by itself, whatever was received. The first `skipped_bytes` of that are of no head.
@@ -133,8 +133,8 @@ impl Waiting {
 
     /// A whole head is not there yet. What follows if none can come any more, or none is wanted?
     pub(super) fn given_up(&self, at: &At<'_, '_>) -> Option<Then> {
-        let is_awaited = self.awaited_until().is_some_and(|until| at.cx.now < until);
-        let draining = at.shared.draining && !is_awaited;
+        let is_awaited = || self.awaited_until().is_some_and(|until| at.cx.now < until);
+        let draining = at.shared.draining && !is_awaited();
         // Nobody was answered on this connection, so no answer can be lost with it.
         if draining && self.begun && !self.has_bytes {
             return Some(Then::Close(Close::Orderly));
