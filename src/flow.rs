@@ -2,7 +2,9 @@
 //! reads what is held; `io/pump` moves bytes. Neither sockets nor message syntax are known here.
 
 mod buf;
+mod metered;
 
+use std::num::NonZeroU64;
 use std::time::Instant;
 
 use crate::net::Side;
@@ -28,6 +30,14 @@ pub enum Gate {
     Pass(u64),
     /// All, until the source ends; that end is then passed on as a half-close.
     Open,
+    /// As `Pass(left)`, or, without `left`, as `Open` but for the end: only that of what was read no more than this may
+    /// leave before the session is asked again.
+    Metered {
+        /// So many bytes may leave now.
+        granted: u32,
+        /// So many are to come in all; none: all, until the source ends.
+        left: Option<NonZeroU64>,
+    },
 }
 
 /// What is known of the end of a source.
@@ -123,6 +133,15 @@ impl Flow {
             Gate::Hold => 0,
             Gate::Pass(n) => usize::try_from(n).unwrap_or(usize::MAX).min(self.rx.len()),
             Gate::Open => self.rx.len(),
+            Gate::Metered { granted, .. } => self.rx.len().min(granted as usize),
+        }
+    }
+
+    /// How many of so many bytes in a pipe may leave now.
+    pub fn pipe_passable(&self, piped_bytes: usize) -> usize {
+        match self.gate {
+            Gate::Metered { granted, .. } => piped_bytes.min(granted as usize),
+            Gate::Hold | Gate::Pass(_) | Gate::Open => piped_bytes,
         }
     }
 
@@ -140,7 +159,9 @@ impl Flow {
         match self.gate {
             Gate::Hold => self.tx_has_room(),
             Gate::Pass(0) => false,
-            Gate::Pass(_) | Gate::Open => self.rx.is_empty() && self.tx.is_empty() && self.below_bytes == 0,
+            Gate::Pass(_) | Gate::Open | Gate::Metered { .. } => {
+                self.rx.is_empty() && self.tx.is_empty() && self.below_bytes == 0
+            }
         }
     }
 
@@ -164,9 +185,22 @@ impl Flow {
     /// Accounts for `n` bytes of the source that left.
     pub fn count_passed(&mut self, n: usize) {
         self.moved_bytes += n as u64;
-        if let Gate::Pass(left) = &mut self.gate {
-            debug_assert!(n as u64 <= *left, "more left than may pass");
-            *left = left.saturating_sub(n as u64);
+        match &mut self.gate {
+            Gate::Pass(left) => {
+                debug_assert!(n as u64 <= *left, "more left than may pass");
+                *left = left.saturating_sub(n as u64);
+            }
+            Gate::Metered { granted, left } => {
+                debug_assert!(n <= *granted as usize, "more left than was granted");
+                *granted = granted.saturating_sub(u32::try_from(n).unwrap_or(u32::MAX));
+                if let Some(bytes) = left {
+                    match NonZeroU64::new(bytes.get().saturating_sub(n as u64)) {
+                        Some(fewer) => *bytes = fewer,
+                        None => self.gate = Gate::Pass(0),
+                    }
+                }
+            }
+            Gate::Hold | Gate::Open => {}
         }
     }
 

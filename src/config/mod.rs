@@ -25,6 +25,7 @@ mod words;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ pub use crate::net::{Network, Networks};
 use crate::policy::SourceRole;
 use crate::policy::acl::Action;
 use crate::policy::auth::Password;
+use crate::policy::quota::{Limits, Rate};
 use crate::policy::ranges::{Nat64Prefix, PlacedRule};
 use crate::tls::RoleFrom;
 
@@ -52,8 +54,9 @@ use self::table::destinations::{
     RESOLVER_ADDRESS, UNSAFE_ALLOW_PRIVATE_RANGES,
 };
 use self::table::operation::{
-    HEAD_BYTES_MAX, HEAD_FIELDS_MAX, HELP, LOG_FORMAT, LOG_LEVEL, MAX_CONNECTIONS, PRINT_CONFIG,
-    TRANSPORT_MAX_IDLE_CONNS, TRANSPORT_MAX_IDLE_CONNS_PER_HOST, VERSION,
+    HEAD_BYTES_MAX, HEAD_FIELDS_MAX, HELP, LOG_FORMAT, LOG_LEVEL, MAX_CONCURRENT_CONNECT_TUNNELS,
+    MAX_CONCURRENT_REQUESTS, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_CLIENT, MAX_REQUEST_BURST,
+    MAX_REQUEST_RATE, PRINT_CONFIG, TRANSPORT_MAX_IDLE_CONNS, TRANSPORT_MAX_IDLE_CONNS_PER_HOST, VERSION,
 };
 pub use self::values::SizeRange;
 
@@ -133,6 +136,10 @@ pub struct Config {
     pub allow_missing_role: bool,
     /// Most client connections at a time; 0 is to be derived from the descriptor limit.
     pub max_connections: usize,
+    /// Most client connections of one client; none: unlimited.
+    pub max_connections_per_client: Option<NonZeroU32>,
+    /// What all requests together may take.
+    pub limits: Limits,
     /// Most kept-alive connections to origins.
     pub transport_max_idle_conns: usize,
     /// Most kept-alive connections to one origin.
@@ -261,6 +268,8 @@ fn build(
         dns_cache_ttl: settings.value(DNS_CACHE_TTL)?,
         allow_missing_role: settings.value(ALLOW_MISSING_ROLE)?,
         max_connections: settings.value(MAX_CONNECTIONS)?,
+        max_connections_per_client: limit(settings.value(MAX_CONNECTIONS_PER_CLIENT)?),
+        limits: limits(settings)?,
         transport_max_idle_conns: settings.value(TRANSPORT_MAX_IDLE_CONNS)?,
         transport_max_idle_conns_per_host: settings.value(TRANSPORT_MAX_IDLE_CONNS_PER_HOST)?,
         log_format: settings.value(LOG_FORMAT)?,
@@ -271,6 +280,21 @@ fn build(
         password,
         password_file,
     })
+}
+
+fn limits(settings: &Settings) -> Result<Limits, ConfigError> {
+    let burst = limit(settings.value(MAX_REQUEST_BURST)?).map(NonZeroU32::get);
+    Ok(Limits {
+        requests: limit(settings.value(MAX_CONCURRENT_REQUESTS)?),
+        rate: Rate::new(settings.value(MAX_REQUEST_RATE)?, burst),
+        tunnels: limit(settings.value(MAX_CONCURRENT_CONNECT_TUNNELS)?),
+        bytes_per_day: None,
+    })
+}
+
+/// None where people write 0.
+fn limit(count: usize) -> Option<NonZeroU32> {
+    NonZeroU32::new(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 fn tls(settings: &Settings) -> Result<Option<TlsFiles>, ConfigError> {

@@ -26,6 +26,8 @@ pub enum Cause {
     Origin,
     /// It comes too often.
     Rate,
+    /// A limit of the operator's leaves no room for it.
+    Limit,
     /// There is no room here: the next attempt, a second later, may succeed.
     Capacity,
 }
@@ -66,6 +68,8 @@ pub struct Reply<'a> {
     pub json: Option<Facts<'a>>,
     /// What it is due to.
     pub cause: Cause,
+    /// When another attempt may succeed, in seconds, where time alone would help.
+    pub retry_seconds: u32,
     /// The connection closes behind this answer.
     pub close: bool,
     /// This answers a HEAD: the fields only.
@@ -129,7 +133,9 @@ pub fn reply(reply: &Reply<'_>, out: &mut Vec<u8>) {
             let challenge = b"Basic realm=\"smokescreen\", charset=\"UTF-8\"";
             emit::field(out, "Proxy-Authenticate", challenge);
         }
-        Cause::Rate | Cause::Capacity => emit::field(out, "Retry-After", b"1"),
+        Cause::Rate | Cause::Limit | Cause::Capacity => {
+            emit::number_field(out, "Retry-After", reply.retry_seconds.into());
+        }
         Cause::Request | Cause::Role | Cause::Policy | Cause::Origin => {}
     }
     connection(reply.close, reply.keep_alive_10, out);

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::num::NonZeroU64;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -114,12 +115,12 @@ impl Pipe {
         Ok(n)
     }
 
-    /// Gives what `destination` takes of what is there.
+    /// Gives what `destination` takes of what is there, at most `n` bytes.
     ///
     /// # Errors
     /// The destination's.
-    pub fn drain(&mut self, destination: &mut impl Wire) -> io::Result<usize> {
-        let n = destination.splice_from(self.output.as_fd(), self.bytes)?;
+    pub fn drain(&mut self, destination: &mut impl Wire, n: usize) -> io::Result<usize> {
+        let n = destination.splice_from(self.output.as_fd(), self.bytes.min(n))?;
         if n == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
@@ -152,11 +153,16 @@ impl Default for Worth {
 impl Worth {
     /// Should the next bytes of `flow` be spliced?
     pub fn covers(&self, flow: &Flow) -> bool {
-        match (flow.gate, flow.pace) {
-            (Gate::Hold, _) => false,
-            (Gate::Open, pace) => pace == Pace::Bulk,
-            (Gate::Pass(n), Pace::Bulk) => n >= self.read_bytes as u64,
-            (Gate::Pass(n), pace) => pace == Pace::Unknown && n >= self.body_bytes,
+        let left = match flow.gate {
+            Gate::Hold => return false,
+            Gate::Open => None,
+            Gate::Pass(n) => Some(n),
+            Gate::Metered { left, .. } => left.map(NonZeroU64::get),
+        };
+        match (left, flow.pace) {
+            (None, pace) => pace == Pace::Bulk,
+            (Some(n), Pace::Bulk) => n >= self.read_bytes as u64,
+            (Some(n), pace) => pace == Pace::Unknown && n >= self.body_bytes,
         }
     }
 

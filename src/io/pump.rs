@@ -119,7 +119,10 @@ fn fill_pipe(
     let piece_bytes = bypass.pipes.piece_bytes();
     let n = match flow.gate {
         Gate::Pass(n) => usize::try_from(n).unwrap_or(usize::MAX).min(piece_bytes),
-        Gate::Hold | Gate::Open => piece_bytes,
+        Gate::Metered { left: Some(n), .. } => {
+            usize::try_from(n.get()).unwrap_or(usize::MAX).min(piece_bytes)
+        }
+        Gate::Hold | Gate::Open | Gate::Metered { left: None, .. } => piece_bytes,
     };
     match pipe.fill(source, n) {
         // The end, or an urgent mark before it that the poll has not told of yet: a read tells which.
@@ -156,7 +159,11 @@ fn drain_pipe(
             text: "a pipe is gone".into(),
         });
     };
-    match pipe.drain(destination) {
+    let n = flow.pipe_passable(piped_bytes as usize);
+    if n == 0 {
+        return Pumped::Idle;
+    }
+    match pipe.drain(destination, n) {
         Ok(n) => {
             flow.set_piped(piped_bytes.saturating_sub(u32::try_from(n).unwrap_or(u32::MAX)));
             flow.count_passed(n);

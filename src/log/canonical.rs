@@ -146,6 +146,9 @@ fn close(record: &Record, end: &TunnelEnd, mut line: Line<'_>) {
     );
     line.field(key!("bytes_in"), Value::Number(end.bytes_in));
     line.field(key!("bytes_out"), Value::Number(end.bytes_out));
+    if let Some(code) = record.code {
+        line.field(key!("code"), Value::Word(code.as_str()));
+    }
     line.field(
         key!("conn_establish_time_ms"),
         milliseconds(record.establish_time),

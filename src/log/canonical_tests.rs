@@ -45,6 +45,7 @@ fn refused() -> Record {
         status_code: Some(407),
         cause: Some(crate::session::outcome::Cause::Policy),
         code: Some(crate::session::outcome::Code::NoRule),
+        limit: None,
         grounds: None,
         dns_lookup_time: None,
         establish_time: None,
@@ -156,6 +157,7 @@ fn a_denial_says_where_it_comes_from() {
         hint: Box::default(),
     };
     let record = Record {
+        limit: None,
         grounds: Some(Box::new(grounds)),
         ..refused()
     };
@@ -399,7 +401,7 @@ prop_compose! {
             status_code: flags[0].then_some(502), dns_lookup_time: flags[1].then_some(Duration::MAX.into()),
             establish_time: flags[2].then_some(Duration::from_nanos(second).into()),
             outbound_remote: flags[3].then_some(address), outbound_local: flags[4].then_some(address),
-            cause: None, code: None, grounds: None, extent: match (flags[0], flags[5]) {
+            cause: None, code: None, limit: None, grounds: None, extent: match (flags[0], flags[5]) {
                 (true, _) => Extent::Tunnel(Box::new(end)),
                 (false, true) => Extent::Content(third),
                 (false, false) => Extent::Unknown,

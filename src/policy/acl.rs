@@ -6,6 +6,7 @@
 mod difference;
 mod document;
 mod grounds;
+mod limits;
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,9 +19,10 @@ use crate::policy::exceptions::Exceptions;
 use crate::policy::glob::{AtPort, GlobSet};
 use crate::policy::ports::Ports;
 use crate::policy::{Ask, Code, Decision, Grounds, Role};
-use crate::yaml::{Limits, Line, YamlError};
+use crate::yaml::{self, Line, YamlError};
 
 pub use self::difference::{CHANGES_TOLD_MAX, Change, Difference};
+use self::limits::RoleLimits;
 
 /// The text of the ACL that is used when a password is set and no file is named; `acl.yaml` of this repository.
 pub const BUILT_IN: &str = include_str!("../../acl.yaml");
@@ -29,7 +31,7 @@ pub const BUILT_IN: &str = include_str!("../../acl.yaml");
 pub const BUILT_IN_SOURCE: &str = "built-in";
 
 /// How much of an ACL is taken on. An entry and what stands between it and the next take more than four bytes.
-pub const LIMITS: Limits = Limits {
+pub const LIMITS: yaml::Limits = yaml::Limits {
     bytes_max: 16 << 20,
     depth_max: 16,
     nodes_max: 4 << 20,
@@ -100,6 +102,7 @@ struct Rule {
     exceptions: Option<Arc<Exceptions>>,
     /// Hosts whose tunnels are to be intercepted; each is among `allowed_domains` too.
     mitm_domains: GlobSet,
+    limits: Option<RoleLimits>,
 }
 
 /// A valid ACL.
@@ -111,6 +114,8 @@ pub struct Acl {
     default: Option<Rule>,
     global_allow_list: GlobSet,
     global_deny_list: GlobSet,
+    /// One of the rules has limits.
+    has_limits: bool,
 }
 
 /// What the ACL says to one request.

@@ -508,7 +508,6 @@ fn fields_that_are_not_built_are_refused_as_such() {
         ("upstream_proxy: 'http://p.test:3128'", "upstream_proxy: "),
         ("upstream_resolves: true", "upstream_resolves: false"),
         ("insecure_skip_verify: true", "insecure_skip_verify: false"),
-        ("limits: {tunnels: 1}", "limits: {}"),
         ("verify_sni: enforce", "verify_sni: off"),
         ("verify_sni: report", "verify_sni: "),
     ] {
@@ -529,8 +528,56 @@ fn fields_that_are_not_built_are_refused_as_such() {
     );
     bad(
         &format!("{HEAD}- {{name: a, action: open, limits: 5}}\n"),
-        &["line 3", "limits", "map"],
+        &["line 3", "limits", "mapping"],
     );
+}
+
+#[test]
+fn limits_take_numbers_from_one_and_say_what_else_is_wrong() {
+    let service = |limits: &str| format!("{HEAD}- name: a\n  action: open\n  limits:\n    {limits}\n");
+    for limits in [
+        "tunnels: 1",
+        "{tunnels: 64, requests: 1, rate: 1, burst: 2, bytes_per_day: 281474976710655}",
+        "{rate: 2.5, burst: 3}",
+        "{}",
+        "tunnels: ",
+    ] {
+        Acl::parse(&service(limits), &[]).unwrap();
+    }
+    for (limits, words) in [
+        (
+            "tunnels: 0",
+            &["line 6, column 14", "`0`", "a whole number from 1 to 4294967295"][..],
+        ),
+        ("requests: -1", &["line 6", "requests", "a whole number from 1"]),
+        ("requests: 1.5", &["line 6", "requests", "a whole number from 1"]),
+        (
+            "bytes_per_day: 281474976710656",
+            &["line 6", "from 1 to 281474976710655"],
+        ),
+        (
+            "bytes_per_day: 1GiB",
+            &["line 6", "bytes_per_day", "a whole number from 1"],
+        ),
+        ("rate: 0.5", &["line 6", "rate", "a number from 1 to 1000000000"]),
+        (
+            "{rate: 10, burst: 10}",
+            &["line 6, column 23", "the burst 10 must exceed the rate 10"],
+        ),
+        ("burst: 10", &["line 6, column 12", "`burst` needs `rate`"]),
+        ("tunnel: 5", &["line 6, column 5", "did you mean `tunnels`?"]),
+    ] {
+        bad(&service(limits), words);
+    }
+}
+
+/// The example of README.md is one.
+#[test]
+fn the_readme_s_limits_are_limits() {
+    let mut lines = include_str!("../../README.md").lines();
+    let limits = lines.find(|line| line.starts_with("limits: {")).unwrap();
+    let acl = Acl::parse(&format!("{HEAD}- {{name: a, action: open, {limits}}}\n"), &[]).unwrap();
+    assert!(acl.has_limits);
 }
 
 #[test]

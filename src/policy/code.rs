@@ -79,6 +79,10 @@ codes! {
     MalformedResponse = "malformed-response",
     /// There is no room here.
     Overloaded = "overloaded",
+    /// As many tunnels are open as may be.
+    TunnelsLimited = "tunnels-limited",
+    /// The role's bytes of the day are used up.
+    QuotaExhausted = "quota-exhausted",
     /// The request is not HTTP.
     MalformedRequest = "malformed-request",
     /// A request for a server, not for a proxy.

@@ -5,6 +5,7 @@
 //! [`Vetted`] went through [`Policy::vet`].
 
 pub mod acl;
+mod admission;
 mod allowed;
 pub mod auth;
 mod code;
@@ -16,6 +17,7 @@ mod identity;
 mod place;
 pub mod ports;
 mod question;
+pub mod quota;
 pub mod ranges;
 pub mod rates;
 mod sources;
@@ -28,6 +30,8 @@ use std::sync::Arc;
 pub use crate::net::Network;
 
 use self::acl::Acl;
+pub use self::admission::Exceeded;
+use self::admission::Overall;
 pub use self::allowed::Allowed;
 use self::auth::Password;
 pub use self::code::Code;
@@ -81,6 +85,7 @@ pub struct Policy {
     verifier: Option<Arc<dyn Verify>>,
     users: Option<Arc<Users>>,
     sources: Option<Arc<Sources>>,
+    overall: Arc<Overall>,
     fixed: Arc<Fixed>,
 }
 
@@ -114,19 +119,26 @@ impl Policy {
             verifier: None,
             users: None,
             sources: None,
+            overall: Arc::default(),
             fixed: Arc::new(fixed),
         }
     }
 
-    /// The same policy with another ACL, another password, or both; the rest is shared.
+    /// The same policy with another ACL, another password, or both; the rest is shared. What is taken of a role's limits
+    /// stays taken where it has limits still.
     #[must_use]
     pub fn renewed(&self, acl: Option<Acl>, password: Option<Password>) -> Policy {
+        let acl = acl.map(|acl| match &self.acl {
+            Some(before) => acl.after(before),
+            None => acl,
+        });
         Policy {
             acl: acl.map(Arc::new).or_else(|| self.acl.clone()),
             password: password.or_else(|| self.password.clone()),
             verifier: self.verifier.clone(),
             users: self.users.clone(),
             sources: self.sources.clone(),
+            overall: Arc::clone(&self.overall),
             fixed: self.fixed.clone(),
         }
     }

@@ -98,6 +98,7 @@ fn core(config: &Config, shared: &Shared, poll: &Poll, outbox: Outbox<Message>) 
         resolver: Resolver::new(resolver_settings(config, descriptors), poll.registry(), deliver)?,
         verifiers,
         stranger_lines: StrangerLines::new(now),
+        is_spent: false,
         balancers: config.proxy_protocol_from.clone(),
         logger: shared.logger.clone(),
     })

@@ -149,7 +149,9 @@ fn policy(config: &Config, acl: Option<Acl>, users: Option<Users>, own_port: u16
         allow_missing_role: config.allow_missing_role,
         network: config.network,
     });
-    let policy = policy.with_sources(Sources::new(&config.roles_by_source));
+    let policy = policy
+        .with_sources(Sources::new(&config.roles_by_source))
+        .with_limits(config.limits, config.max_connections_per_client);
     match users {
         Some(users) => policy.with_users(users),
         None => policy,

@@ -174,6 +174,13 @@ impl Loop {
             }
             Ok::<_, io::Error>(conn)
         });
+        if let Some(Ok(id)) = made
+            && self.core.world.policy.counts_clients()
+            && let Some(conn) = self.conns.get_mut(id)
+        {
+            // A silent one counts too.
+            conn.feed(Input::Moved, &mut self.core);
+        }
         match made {
             // Who comes may be replaced, or replace others, by what is known of all of them.
             Some(Ok(id)) if self.is_nearly_full() => self.run_one(id),

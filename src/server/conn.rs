@@ -176,6 +176,11 @@ impl<P: Ports> Conn<P> {
         turn::run(&mut ends, flows, session, &mut world.cx(), &mut means)
     }
 
+    /// Is it a tunnel whose bytes are counted?
+    pub fn is_metered(&self) -> bool {
+        self.session.is_metered()
+    }
+
     /// Is it a tunnel?
     pub fn is_tunnel(&self) -> bool {
         self.session.is_tunnel()
@@ -290,6 +295,7 @@ impl<P: Ports> Conn<P> {
                 }
             }
             Action::Park(key, dialled, lease) => self.park(key, dialled, lease, ports),
+            Action::Spent => ports.note_spent(),
             Action::Warn(words) => ports.warn(self.session.client(), &words),
             Action::Log(record) => ports.log(record),
             Action::Close(how) => self.close(how, ports),

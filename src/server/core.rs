@@ -41,6 +41,8 @@ pub struct Core {
     pub logger: Logger,
     /// How many of them are about strangers.
     pub stranger_lines: StrangerLines,
+    /// A role's bytes may be used up, and its tunnels do not know.
+    pub is_spent: bool,
     /// Who may connect and say whose connection it is; empty: any address.
     pub balancers: Networks,
 }
@@ -138,6 +140,10 @@ impl Ports for Core {
 
     fn give_up(&mut self, race: &mut Race) {
         race.close(&mut self.dialer());
+    }
+
+    fn note_spent(&mut self) {
+        self.is_spent = true;
     }
 
     fn warn(&mut self, client: SocketAddr, words: &str) {

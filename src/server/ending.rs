@@ -43,6 +43,21 @@ impl Loop {
         }
     }
 
+    /// Where a role's bytes of the day are used up, its tunnels end, those too in which nothing moves.
+    pub(super) fn end_spent(&mut self) {
+        if !std::mem::take(&mut self.core.is_spent) {
+            return;
+        }
+        for id in self.conns.keys() {
+            if let Some(conn) = self.conns.get_mut(id)
+                && conn.is_metered()
+            {
+                conn.feed(Input::Moved, &mut self.core);
+                self.enqueue(id);
+            }
+        }
+    }
+
     /// Takes what is queued, closes the listeners, and lets what is there come to its end.
     pub(super) fn drain(&mut self) {
         let mut allowance = Allowance::new(usize::MAX, ACCEPT_TIME_ON_DRAIN);

@@ -44,6 +44,8 @@ impl Loop {
                 Message::Policy(policy) => {
                     let old = std::mem::replace(&mut self.core.world.policy, policy);
                     self.heard.replaced = Some(old);
+                    // Its limits may be lower.
+                    self.core.is_spent = true;
                 }
                 Message::Tls(server) => self.core.wires.present(server),
                 Message::Drain => self.drain(),

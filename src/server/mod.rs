@@ -194,6 +194,7 @@ impl Loop {
         self.expire();
         self.accept();
         self.run_queued();
+        self.end_spent();
         self.listen();
         self.give_back();
         self.heard.ended = self.end();

@@ -59,6 +59,9 @@ pub trait Ports {
     /// Warns of this client, which got no further than that.
     fn warn(&mut self, client: SocketAddr, words: &str);
 
+    /// A role's bytes of the day are used up: its tunnels that nothing happens to are to be told.
+    fn note_spent(&mut self) {}
+
     /// Hears of every step of a connection, in order. Nobody needs to: it is for who watches over one.
     fn observe(&mut self, conn: ConnId, session: &Session, step: Step<'_>) {
         let _ = (conn, session, step);

@@ -305,7 +305,9 @@ fn tell(
 ) -> bool {
     let input = match pumped {
         Pumped::Idle => return false,
-        Pumped::Piped => return true,
+        // Of what leaves without being asked for, the session sees nothing before it does.
+        Pumped::Piped if flows.from(side).ungranted_bytes() == 0 => return true,
+        Pumped::Piped => Input::Moved,
         Pumped::Moved(n) => {
             means.allowance.spend(n);
             Input::Moved

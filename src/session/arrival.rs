@@ -11,6 +11,7 @@ use crate::flow::End;
 use crate::hello;
 use crate::hello::proxy::{self, Read};
 use crate::net::Side;
+use crate::policy::Exceeded;
 
 use super::at::At;
 use super::refusal::Refusal;
@@ -67,14 +68,20 @@ impl Arrival {
     }
 
     pub(super) fn advance(mut self, input: Input<'_>, at: &mut At<'_, '_>) -> Step<Arrival> {
-        if self.awaited == Awaited::Header && at.cx.settings.proxy_protocol {
-            match self.header(&input, at) {
-                Break(then) => return Break(then),
-                Continue(Awaited::Header) => return Continue(self),
-                Continue(Awaited::FirstByte) => {}
+        if self.awaited == Awaited::Header {
+            if at.cx.settings.proxy_protocol {
+                match self.header(&input, at) {
+                    Break(then) => return Break(then),
+                    Continue(Awaited::Header) => return Continue(self),
+                    Continue(Awaited::FirstByte) => {}
+                }
             }
+            // Whose it is is known.
+            if let Err(exceeded) = at.shared.count(at.cx.policy) {
+                return Break(one_too_many(exceeded, at));
+            }
+            self.awaited = Awaited::FirstByte;
         }
-        self.awaited = Awaited::FirstByte;
         let takes_tls = at.cx.settings.takes_tls;
         if takes_tls && matches!(input, Input::Expired) && self.handshake_deadline() <= at.cx.now {
             return Break(waiting::no_handshake(TOO_SLOW, at));
@@ -131,6 +138,19 @@ impl Arrival {
         };
         Break(turn_away(reason, at))
     }
+}
+
+/// Ends a connection of a client that has as many as it may have. Who speaks TLS could not read why.
+fn one_too_many(exceeded: Exceeded, at: &mut At<'_, '_>) -> Then {
+    let refusal = Refusal::Limited(exceeded);
+    if !at.cx.settings.takes_tls {
+        return waiting::refuse(refusal, 0, at);
+    }
+    let mut record = at.cx.new_record(at.shared);
+    record.by_stranger = at.shared.is_stranger;
+    record.note_unanswered(refusal);
+    at.act(Action::Log(record));
+    Then::Close(Close::Orderly)
 }
 
 /// Ends the connection of somebody who would not understand an answer.

@@ -6,6 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use crate::flow::Flows;
 use crate::policy::Policy;
+use crate::policy::quota::Moment;
 use crate::policy::rates::Rates;
 
 use super::id::Ids;
@@ -56,6 +57,12 @@ impl At<'_, '_> {
 }
 
 impl Cx<'_> {
+    /// The time, where limits are asked.
+    pub(super) fn moment(&self) -> Moment {
+        let (now, wall) = (self.now, self.wall);
+        Moment { now, wall }
+    }
+
     /// The record of a request that was noticed now.
     pub(super) fn new_record(&mut self, shared: &Shared) -> Box<Record> {
         let id = self.ids.next(self.wall);

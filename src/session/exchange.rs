@@ -14,6 +14,7 @@ use super::due::is_due;
 use super::errand::Errand;
 use super::judge::fault_refusal;
 use super::lease::Lease;
+use super::meter;
 use super::outcome::Record;
 use super::progress::{Continuing, Exchange, Next, Receiving, Sending};
 use super::refusal::Refusal;
@@ -43,7 +44,7 @@ impl Exchange {
             }
             Body::Chunked => {
                 flows.up.gate = Gate::Hold;
-                Sending::Chunked(Relay::new(true))
+                Sending::Chunked(Relay::new(true).metered(request.is_metered()))
             }
             _ => {
                 flows.up.gate = Gate::Pass(0);
@@ -127,7 +128,32 @@ impl Exchange {
     }
 
     fn go_on(&mut self, at: &mut At<'_, '_>) -> Option<Next> {
+        if !self.request.is_metered() {
+            return self.look(at);
+        }
+        // Before it is looked at, for what may not leave looks like nothing; and behind that, for what then may.
+        self.meter(at)
+            .or_else(|| self.look(at))
+            .or_else(|| self.meter(at))
+    }
+
+    fn look(&mut self, at: &mut At<'_, '_>) -> Option<Next> {
         self.send(at.flows, at.cx).or_else(|| response::receive(self, at))
+    }
+
+    /// Lets bytes of the bodies leave that the day has; what has begun without enough of them is cut.
+    fn meter(&mut self, at: &mut At<'_, '_>) -> Option<Next> {
+        let permits = self.request.permits.as_deref_mut()?;
+        if !meter::grant(permits, at) {
+            return None;
+        }
+        Some(match self.receiving.is_pending() {
+            true => {
+                let exceeded = at.cx.policy.out_of_bytes(&self.request.role, at.cx.moment());
+                Next::Refuse(Refusal::Limited(exceeded))
+            }
+            false => Next::Truncated(meter::SPENT.into()),
+        })
     }
 
     /// Lets the request's body pass.
@@ -171,7 +197,8 @@ impl Exchange {
         match (next, self.record.take()) {
             (Next::Finished, _) => self.finish(at),
             (Next::Ended, _) => Then::Linger,
-            (Next::Upgraded, Some(record)) => Then::Switch(record),
+            // It is a request still.
+            (Next::Upgraded, Some(record)) => Then::Switch(record, self.request.permits.take()),
             (Next::Again, Some(record)) => {
                 drop_origin(at);
                 let request = self.request;

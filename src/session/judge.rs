@@ -148,6 +148,10 @@ impl Judge<'_> {
                 (Way::Forward, asked, head)
             }
         };
+        // Last: what is refused takes nothing of any limit.
+        let moment = cx.moment();
+        let permits = cx.policy.admit(&role, way == Way::Tunnel, moment);
+        let permits = permits.map_err(Refusal::Limited)?;
         Ok(Request {
             allowed,
             role,
@@ -158,6 +162,7 @@ impl Judge<'_> {
             head,
             began: cx.now,
             addresses: VettedList::default(),
+            permits,
             lost: None,
         })
     }

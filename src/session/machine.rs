@@ -45,6 +45,7 @@ use super::asking::Asking;
 use super::at::{At, Cx};
 use super::closing::Closing;
 use super::dial::Dial;
+use super::errand::Errand;
 use super::head::Head;
 use super::lookup::Lookup;
 use super::progress::Exchange;
@@ -190,6 +191,11 @@ impl Session {
         matches!(self.state, State::Securing(_))
     }
 
+    /// Is it a tunnel whose bytes are counted?
+    pub fn is_metered(&self) -> bool {
+        matches!(&self.state, State::Tunnel(state) if state.is_metered())
+    }
+
     /// Is it a tunnel?
     pub fn is_tunnel(&self) -> bool {
         matches!(self.state, State::Tunnel(_))
@@ -226,11 +232,13 @@ fn follow(mut then: Then, at: &mut At<'_, '_>) -> State {
             Then::Arrive(errand, origin) => match errand.request.way {
                 Way::Forward => return State::Exchange(Exchange::enter(errand, origin, at)),
                 Way::Tunnel => {
-                    at.cx.spares.put_back(errand.request);
-                    return State::Tunnel(Tunnel::accept(errand.record, at));
+                    let Errand { mut request, record } = errand;
+                    let permits = request.permits.take();
+                    at.cx.spares.put_back(request);
+                    return State::Tunnel(Tunnel::accept(record, permits, at));
                 }
             },
-            Then::Switch(record) => return State::Tunnel(Tunnel::enter(record, at)),
+            Then::Switch(record, permits) => return State::Tunnel(Tunnel::enter(record, permits, at)),
             Then::Refuse(record, refusal, manner) => reply::refuse(record, refusal, manner, at),
             Then::Reached(record, manner) => reply::reached(record, manner, at),
             Then::Secure(accepted_at) => return State::Securing(Securing::enter(accepted_at, at)),

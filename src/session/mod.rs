@@ -21,6 +21,7 @@ mod judge;
 pub mod lease;
 mod lookup;
 mod machine;
+mod meter;
 pub mod outcome;
 pub mod progress;
 pub mod refusal;

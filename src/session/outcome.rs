@@ -11,7 +11,8 @@ use ipnet::IpNet;
 pub use crate::http::reply::Cause;
 use crate::net::Certified;
 pub use crate::policy::Code;
-use crate::policy::{Decision, Grounds};
+use crate::policy::quota::Limit;
+use crate::policy::{Decision, Exceeded, Grounds};
 
 use super::id::Id;
 pub use super::refusal::ROLE_UNKNOWN;
@@ -94,6 +95,8 @@ pub struct Record {
     pub cause: Option<Cause>,
     /// The same by its stable name.
     pub code: Option<Code>,
+    /// Which limit left no room for it.
+    pub limit: Option<Limit>,
     /// What a denial comes from, and what would lift it.
     pub grounds: Option<Box<Grounds>>,
     /// Time the lookup took; `None` where there was none.
@@ -158,6 +161,7 @@ impl Record {
             status_code: None,
             cause: None,
             code: None,
+            limit: None,
             grounds: None,
             dns_lookup_time: None,
             establish_time: None,
@@ -208,6 +212,14 @@ impl Record {
                 self.note_decision(denied.decision, false);
                 self.grounds = Some(denied.grounds);
             }
+            // What the ACL said of it stays true, but it was not let out.
+            (refusal @ Refusal::Limited(_), _) => {
+                self.allow = false;
+                self.decision_reason = refusal.reason();
+                if let Refusal::Limited(exceeded) = refusal {
+                    self.note_limit(exceeded);
+                }
+            }
             // It was let out, and came no further than here.
             (Refusal::TraceEnds, _) => {}
             // The request was let out, or would have been.
@@ -228,6 +240,13 @@ impl Record {
                 });
             }
         }
+    }
+
+    /// Notes that a limit left no room for it, or ended it.
+    pub fn note_limit(&mut self, exceeded: Exceeded) {
+        self.code = Some(exceeded.code());
+        self.limit = Some(exceeded.limit);
+        self.grounds = Some(exceeded.grounds);
     }
 
     /// Notes that the request ended without an answer of ours or the origin's.

@@ -6,13 +6,18 @@ use std::sync::Arc;
 
 use crate::http::reply::{Cause, METHOD_NOT_ALLOWED};
 use crate::net::IoFailKind;
-use crate::policy::{Code, Denied, Refused};
+use crate::policy::quota::Limit;
+use crate::policy::{Code, Denied, Exceeded, Refused};
 
 /// The reason of a refusal for want of a role.
 pub const ROLE_UNKNOWN: &str = "Client role cannot be determined";
 
 /// The reference's reason phrase for whatever it does not let out.
 const REJECTED: &str = "Request rejected by proxy";
+
+/// Reason phrases.
+const TOO_MANY: &str = "Too Many Requests";
+const UNAVAILABLE: &str = "Service Unavailable";
 
 /// How denials are answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,6 +62,8 @@ pub enum Refusal {
     Unidentified(Refused),
     /// Wrong credentials, too often: nobody shall guess that fast.
     RateLimited,
+    /// A limit of the operator's leaves no room for it.
+    Limited(Exceeded),
     /// By the ACL or the address rules.
     Denied(Denied),
     /// The ACL asks for a feature that is not there.
@@ -91,7 +98,11 @@ impl Refusal {
             Refusal::TraceEnds => (METHOD_NOT_ALLOWED, "Method Not Allowed"),
             Refusal::HeadTooLarge(_) => (431, "Request Header Fields Too Large"),
             Refusal::HeadTooSlow | Refusal::BodyTooSlow => (408, "Request Timeout"),
-            Refusal::RateLimited => (429, "Too Many Requests"),
+            Refusal::RateLimited => (429, TOO_MANY),
+            Refusal::Limited(exceeded) => match exceeded.limit {
+                Limit::Connections | Limit::Requests => (503, UNAVAILABLE),
+                Limit::Rate | Limit::Tunnels | Limit::Bytes => (429, TOO_MANY),
+            },
             // The challenge belongs to 407 alone.
             Refusal::Unidentified(Refused::Missing | Refused::Wrong) if style.explicit => {
                 (407, "Proxy Authentication Required")
@@ -107,7 +118,7 @@ impl Refusal {
             Refusal::LookupTimedOut(_) | Refusal::DialTimedOut(_) | Refusal::AnswerTimedOut => {
                 (504, "Gateway Timeout")
             }
-            Refusal::Overloaded(_) => (503, "Service Unavailable"),
+            Refusal::Overloaded(_) => (503, UNAVAILABLE),
         };
         (status, Cow::Borrowed(reason))
     }
@@ -137,6 +148,10 @@ impl Refusal {
             | Refusal::RateLimited
             | Refusal::Denied(_)
             | Refusal::Unavailable(_) => "http_request_denied",
+            Refusal::Limited(exceeded) => match exceeded.limit {
+                Limit::Connections | Limit::Requests | Limit::Tunnels => "connection_limit_reached",
+                Limit::Rate | Limit::Bytes => "http_request_denied",
+            },
             Refusal::LookupFailed(_) => "dns_error",
             Refusal::LookupTimedOut(_) => "dns_timeout",
             Refusal::DialFailed(IoFailKind::Refused, _) => "connection_refused",
@@ -163,6 +178,7 @@ impl Refusal {
             Refusal::TraceEnds => Code::MethodNotAllowed,
             Refusal::Unidentified(refused) => refused.code(),
             Refusal::RateLimited => Code::RateLimited,
+            Refusal::Limited(exceeded) => exceeded.code(),
             Refusal::Denied(denied) => denied.code,
             Refusal::Unavailable(_) => Code::NotAvailable,
             Refusal::LookupFailed(_) => Code::DnsFailed,
@@ -195,6 +211,7 @@ impl Refusal {
             }
             Refusal::Unidentified(_) => ROLE_UNKNOWN.into(),
             Refusal::RateLimited => "Proxy rate limit exceeded. Too many wrong credentials.".into(),
+            Refusal::Limited(exceeded) => limited(exceeded.limit).into(),
             Refusal::Denied(denied) => denied.decision.reason.clone(),
             Refusal::Unavailable(Lacking::Mitm) => "MITM is not available".into(),
             Refusal::Unavailable(Lacking::ClientProxy) => {
@@ -220,7 +237,7 @@ impl Refusal {
             Cause::Credentials | Cause::Role | Cause::Policy => {
                 format!("Egress proxying is denied to host '{host}': {}.", self.reason()).into()
             }
-            Cause::Request | Cause::Rate | Cause::Origin | Cause::Capacity => self.reason(),
+            Cause::Request | Cause::Rate | Cause::Limit | Cause::Origin | Cause::Capacity => self.reason(),
         }
     }
 
@@ -256,6 +273,7 @@ impl Refusal {
             Refusal::Unidentified(Refused::Missing | Refused::Wrong) => Cause::Credentials,
             Refusal::Unidentified(Refused::Unasked) => Cause::Role,
             Refusal::RateLimited => Cause::Rate,
+            Refusal::Limited(_) => Cause::Limit,
             Refusal::Denied(_) | Refusal::Unavailable(_) => Cause::Policy,
             Refusal::LookupFailed(_)
             | Refusal::LookupTimedOut(_)
@@ -265,6 +283,14 @@ impl Refusal {
             | Refusal::AnswerTimedOut
             | Refusal::ResponseMalformed(_) => Cause::Origin,
             Refusal::Overloaded(_) => Cause::Capacity,
+        }
+    }
+
+    /// When another attempt may succeed, in seconds, where time alone would help.
+    pub fn retry_seconds(&self) -> u32 {
+        match self {
+            Refusal::Limited(exceeded) => exceeded.retry_seconds,
+            _ => 1,
         }
     }
 
@@ -278,6 +304,17 @@ impl Refusal {
                 | Refusal::HeadTooSlow
                 | Refusal::BodyTooSlow
         )
+    }
+}
+
+/// What is said of a limit, in the original's words where it has some.
+fn limited(limit: Limit) -> &'static str {
+    match limit {
+        Limit::Connections => "Proxy overloaded. This client has too many connections.",
+        Limit::Requests => "Proxy overloaded. Please retry later.",
+        Limit::Rate => "Proxy rate limit exceeded. Please retry later.",
+        Limit::Tunnels => "maximum concurrent connect tunnels exceeded",
+        Limit::Bytes => "The role's bytes of this day (UTC) are used up.",
     }
 }
 

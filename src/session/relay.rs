@@ -16,6 +16,8 @@ pub struct Relay {
     owes_crlf: bool,
     /// The last chunk was read and passed on.
     done: bool,
+    /// Not even a small piece passes that was not granted.
+    metered: bool,
 }
 
 /// How far a body got.
@@ -35,7 +37,14 @@ impl Relay {
             framed,
             owes_crlf: false,
             done: false,
+            metered: false,
         }
+    }
+
+    /// The same of a body whose bytes are counted.
+    #[must_use]
+    pub fn metered(self, metered: bool) -> Relay {
+        Relay { metered, ..self }
     }
 
     /// Is chunk framing written?
@@ -52,7 +61,7 @@ impl Relay {
             return Ok(Relayed::Done);
         }
         loop {
-            if matches!(flow.gate, Gate::Pass(n) if n > 0) {
+            if !matches!(flow.gate, Gate::Hold | Gate::Pass(0)) {
                 return Ok(Relayed::More);
             }
             if std::mem::take(&mut self.owes_crlf) {
@@ -74,7 +83,10 @@ impl Relay {
                         write_chunk_size(n, flow.tx.writer());
                         self.owes_crlf = true;
                     }
-                    flow.pass(n);
+                    match self.metered {
+                        true => flow.gate = Gate::Pass(n),
+                        false => flow.pass(n),
+                    }
                 }
                 Chunk::Trailers(n) => {
                     self.finish(n, flow, limits)?;

@@ -21,6 +21,7 @@ pub(super) fn refuse(mut record: Box<Record>, refusal: Refusal, manner: Manner, 
     let (status, reason) = refusal.status(settings.deny_style);
     let text = refusal.text(&escape_host(&record.requested_host));
     let (code, error_type, cause) = (refusal.code(), refusal.error_type(), refusal.cause());
+    let retry_seconds = refusal.retry_seconds();
     record.by_stranger = at.shared.is_stranger || matches!(cause, Cause::Credentials | Cause::Rate);
     record.note_refusal(refusal, status);
     let grounds = record.grounds.as_deref();
@@ -40,6 +41,7 @@ pub(super) fn refuse(mut record: Box<Record>, refusal: Refusal, manner: Manner, 
         extra_message: &settings.deny_message_extra,
         json: manner.json.then_some(facts),
         cause,
+        retry_seconds,
         close: !keep,
         head_only: manner.head_only,
         keep_alive_10: keep && manner.http10,

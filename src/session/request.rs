@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::http::framing::Body;
 use crate::http::{Version, accept};
+use crate::policy::quota::Permits;
 use crate::policy::{Allowed, Role, VettedList};
 
 use super::words::{DialFail, PoolKey};
@@ -30,6 +31,8 @@ pub struct Request {
     pub began: Instant,
     /// Where it may be dialled; none before its host was looked up.
     pub addresses: VettedList,
+    /// What it holds of limits; none: there are none.
+    pub(super) permits: Option<Box<Permits>>,
     /// Why those that were dialled so far failed, while others are looked up.
     pub(super) lost: Option<Box<DialFail>>,
 }
@@ -104,6 +107,11 @@ impl Request {
     /// would be, and a head that is not kept.
     pub fn is_repeatable(&self) -> bool {
         self.asked.idempotent && !self.asked.manner.body_left && self.keeps_head
+    }
+
+    /// Are its bytes counted, and those of its answer?
+    pub(super) fn is_metered(&self) -> bool {
+        self.permits.as_ref().is_some_and(|permits| permits.are_metered())
     }
 
     /// After a client's FIN a plain request is worth only a short wait; a CONNECT is not: the tunnel will carry

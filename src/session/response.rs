@@ -100,7 +100,11 @@ fn take_head(exchange: &mut Exchange, head_bytes: usize, at: &mut At<'_, '_>) ->
                 Body::Length(n) => (Receiving::Length, Gate::Pass(n)),
                 Body::Chunked => {
                     let framed = exchange.request.asked.version == Version::Http11;
-                    (Receiving::Chunked(Relay::new(framed)), Gate::Hold)
+                    let metered = exchange.request.is_metered();
+                    (
+                        Receiving::Chunked(Relay::new(framed).metered(metered)),
+                        Gate::Hold,
+                    )
                 }
                 Body::UntilClose => (Receiving::UntilClose, Gate::Open),
             };

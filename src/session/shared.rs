@@ -5,8 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::net::Certified;
-use crate::policy::{Asker, Policy};
+use crate::net::{Certified, ClientKey};
+use crate::policy::quota::ClientSlot;
+use crate::policy::{Asker, Exceeded, Policy};
 
 use super::front::Front;
 
@@ -26,6 +27,8 @@ pub(super) struct Shared {
     pub(super) client: SocketAddr,
     /// It is only who sent a PROXY header that named nobody.
     is_balancer: bool,
+    /// Counts it among its client's connections.
+    pub(super) slot: Option<Box<ClientSlot>>,
     /// Whom its certificate names.
     pub(super) certificate: Option<Arc<Certified>>,
     /// How it is spoken to.
@@ -48,6 +51,7 @@ impl Shared {
         Shared {
             client,
             is_balancer: false,
+            slot: None,
             certificate: None,
             front: Front::Proxy,
             seq: 0,
@@ -69,6 +73,17 @@ impl Shared {
         self.client = source.unwrap_or(self.client);
         self.is_balancer = source.is_none();
         self.recognise(policy);
+    }
+
+    /// Counts it among its client's connections, where these are limited; a balancer's are not its own.
+    ///
+    /// # Errors
+    /// The client has as many as it may have.
+    pub(super) fn count(&mut self, policy: &Policy) -> Result<(), Exceeded> {
+        if !self.is_balancer {
+            self.slot = policy.take_client(ClientKey::of(self.client.ip()))?.map(Box::new);
+        }
+        Ok(())
     }
 
     /// The address that may name a role: never a balancer's, whose clients are not its own.

@@ -109,11 +109,13 @@ impl Empty for Request {
             keeps_head: _,
             began: _,
             addresses,
+            permits,
             lost,
         } = self;
         asked.protocols = Box::default();
         *head = Vec::new();
         *addresses = VettedList::default();
+        *permits = None;
         *lost = None;
     }
 }

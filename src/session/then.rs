@@ -5,6 +5,7 @@ use std::ops::{ControlFlow, Range};
 use std::time::Instant;
 
 use crate::policy::Question;
+use crate::policy::quota::Permits;
 
 use super::at::At;
 use super::errand::Errand;
@@ -28,7 +29,7 @@ pub(super) enum Then {
     /// A connection to the origin is there: what was asked for begins.
     Arrive(Errand, Dialled),
     /// The origin agreed to another protocol: a tunnel from here on.
-    Switch(Box<Record>),
+    Switch(Box<Record>, Option<Box<Permits>>),
     /// Answer the request ourselves.
     Refuse(Box<Record>, Refusal, Manner),
     /// Answer an OPTIONS request that was let out and ends here.

@@ -1,13 +1,17 @@
 //! State: a tunnel. Both gates stand open, the pump does the work; here is only noticed how it ends.
 
+use std::num::NonZeroU64;
 use std::ops::ControlFlow::{Break, Continue};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::flow::{End, Flow, Flows, Gate};
 use crate::net::{IoFail, IoFailKind, Side};
+use crate::policy::Code;
+use crate::policy::quota::{Limit, Permits};
 
 use super::at::At;
 use super::due::is_due;
+use super::meter;
 use super::outcome::{Extent, Record, TunnelEnd};
 use super::then::{Step, Then};
 use super::words::{Action, Close, Input, Settings};
@@ -21,20 +25,24 @@ pub(super) struct Tunnel {
     /// Becomes the close line.
     record: Box<Record>,
     began: Instant,
-    /// When the first half was closed.
-    half_closed_at: Option<Instant>,
+    /// What it holds of limits; none: there are none.
+    permits: Option<Box<Permits>>,
+    /// When the first half was closed, in nanoseconds from one before it began: an instant would cost every connection more.
+    half_closed_nanos: Option<NonZeroU64>,
 }
 
 impl Tunnel {
     /// Answers a CONNECT whose dial succeeded.
-    pub(super) fn accept(record: Box<Record>, at: &mut At<'_, '_>) -> Tunnel {
+    pub(super) fn accept(record: Box<Record>, permits: Option<Box<Permits>>, at: &mut At<'_, '_>) -> Tunnel {
         at.shared.front.accept_tunnel(&mut at.flows.down.tx);
-        Self::enter(record, at)
+        // An open tunnel is no request any more.
+        let permits = permits.and_then(|mut permits| permits.end_request().then_some(permits));
+        Self::enter(record, permits, at)
     }
 
     /// Writes the decision line, opens both gates and begins to count; the record goes on and becomes the close line. What
     /// the client sent ahead is in `up.rx` and leaves first.
-    pub(super) fn enter(record: Box<Record>, at: &mut At<'_, '_>) -> Tunnel {
+    pub(super) fn enter(record: Box<Record>, permits: Option<Box<Permits>>, at: &mut At<'_, '_>) -> Tunnel {
         let decision = at.cx.spares.records.fill(Record::clone(&record));
         at.act(Action::Log(decision));
         let began = at.cx.now;
@@ -46,13 +54,19 @@ impl Tunnel {
         Tunnel {
             record,
             began,
-            half_closed_at: None,
+            permits,
+            half_closed_nanos: None,
         }
+    }
+
+    /// Are its bytes counted?
+    pub(super) fn is_metered(&self) -> bool {
+        self.permits.as_ref().is_some_and(|permits| permits.are_metered())
     }
 
     pub(super) fn deadline(&self, flows: &Flows, settings: &Settings) -> Option<Instant> {
         let idle = settings.idle_timeout;
-        match self.half_closed_at {
+        match self.half_closed_at() {
             Some(at) => {
                 let limit = idle.map_or(HALF_CLOSED_TIMEOUT, |idle| idle.min(HALF_CLOSED_TIMEOUT));
                 Some(flows.touched().max(at) + limit)
@@ -62,6 +76,10 @@ impl Tunnel {
     }
 
     pub(super) fn advance(mut self, input: Input<'_>, at: &mut At<'_, '_>) -> Step<Tunnel> {
+        // Before anything is looked at, for what may not leave looks like nothing.
+        if let Some(permits) = self.permits.as_deref_mut() {
+            meter::grant(permits, at);
+        }
         match input {
             Input::Unwritable(Side::Origin, fail) => self.origin_unwritable(fail, at.flows),
             Input::Broken(_, fail) | Input::Unwritable(_, fail) => return Break(self.broken(fail, at)),
@@ -81,11 +99,11 @@ impl Tunnel {
         let (up_over, down_over) = (up.is_over(), down.is_over());
         // A cut that waits for its receiver has a limit as a half-close has.
         if up_over || down_over || at.flows.has_cut() {
-            self.half_closed_at.get_or_insert(at.cx.now);
+            self.note_half_closed(at.cx.now);
         }
         // What tells of an end may wait in the wire as bytes do.
         if !up_over || !down_over || up.has_unsent() || down.has_unsent() {
-            return Continue(self);
+            return self.go_on(at);
         }
         let dead = up.dead;
         self.log("", false, at);
@@ -93,6 +111,33 @@ impl Tunnel {
             true => Then::Linger,
             false => Then::Close(Close::Orderly),
         })
+    }
+
+    fn half_closed_at(&self) -> Option<Instant> {
+        let nanos = self.half_closed_nanos?.get() - 1;
+        Some(self.began + Duration::from_nanos(nanos))
+    }
+
+    fn note_half_closed(&mut self, now: Instant) {
+        let nanos = u64::try_from(now.saturating_duration_since(self.began).as_nanos());
+        let nanos = NonZeroU64::MIN.saturating_add(nanos.unwrap_or(u64::MAX));
+        self.half_closed_nanos.get_or_insert(nanos);
+    }
+
+    /// It goes on, unless its role has used up the day: then it ends, once nothing that was granted is on its way.
+    fn go_on(mut self, at: &mut At<'_, '_>) -> Step<Tunnel> {
+        let is_spent = |permits: &Permits| permits.are_spent(at.cx.wall);
+        if !self.permits.as_deref().is_some_and(is_spent) {
+            return Continue(self);
+        }
+        // Whoever takes nothing has a limit as behind a half-close.
+        self.note_half_closed(at.cx.now);
+        if meter::is_under_way(&at.flows.up) || meter::is_under_way(&at.flows.down) {
+            return Continue(self);
+        }
+        self.record.code = Some(Code::QuotaExhausted);
+        self.record.limit = Some(Limit::Bytes);
+        Break(self.cease(meter::SPENT, false, at))
     }
 
     /// Ends whatever is under way, which is no end of either side's. What was cut stays so though its receiver has not taken what came before.

@@ -177,6 +177,8 @@ pub enum Action {
     /// Keep the origin's connection for later requests with this key, until the lease ends; a private one only for this
     /// client's.
     Park(PoolKey, Dialled, Lease),
+    /// A role's bytes of the day are used up: look at the tunnels whose bytes are counted, by [`Input::Moved`].
+    Spent,
     /// Warn of a client that got no further than this, unless there are too many such lines.
     Warn(Box<str>),
     /// Write the record's line.

@@ -34,6 +34,7 @@ mod names;
 mod private;
 mod programs;
 mod proxy_protocol;
+mod quotas;
 mod refuse;
 mod relay;
 mod resolvers;
@@ -99,6 +100,7 @@ fn all_cases() -> Vec<Case> {
         log::cases(),
         signals::cases(),
         limits::cases(),
+        quotas::cases(),
         strangers::cases(),
         proxy_protocol::cases(),
         private::cases(),

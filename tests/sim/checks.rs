@@ -32,6 +32,9 @@ pub(crate) fn all(world: &World) -> Vec<String> {
     if !world.stores.budget.is_unused() {
         wrong.push("something is charged to somebody who is gone".into());
     }
+    if world.view.policy.taken() != (0, 0, 0) {
+        wrong.push(format!("limits are still taken: {:?}", world.view.policy.taken()));
+    }
     for (nth, client) in world.clients.iter().enumerate() {
         let mut found = Vec::new();
         let watched = &world.conns[nth];

@@ -120,7 +120,7 @@ fn run(setting: Setting) -> Result<World, String> {
     let ran = catch_unwind(AssertUnwindSafe(|| {
         let mut server = Server::new(setting);
         server.run();
-        let world = server.world;
+        let world = server.into_world();
         world.tell_transcripts();
         let wrong = checks::all(&world);
         (world, wrong)

@@ -36,6 +36,12 @@ impl Server {
         }
     }
 
+    /// The world when all connections are gone.
+    pub(crate) fn into_world(self) -> World {
+        drop(self.conns);
+        self.world
+    }
+
     fn turn(&mut self, nth: usize) {
         self.turn_of(nth);
         self.share_bytes();

@@ -8,6 +8,7 @@ mod ports;
 mod watch;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -22,6 +23,7 @@ use smokescreen::io::wires::Owner;
 use smokescreen::net::{Networks, Side};
 use smokescreen::policy::acl::Acl;
 use smokescreen::policy::auth::Password;
+use smokescreen::policy::quota::Limits;
 use smokescreen::policy::ranges::Ranges;
 use smokescreen::policy::{Network, Policy, PolicyParts, Unable, Verify};
 use smokescreen::server::allowance::Allowance;
@@ -43,8 +45,11 @@ pub(crate) use self::answers::{Pending, What, dialled, refused};
 use self::links::Links;
 pub(crate) use self::links::wire_id;
 
-const ACL: &str = "version: v1\nservices:\n- {name: authed, project: users, action: open}\n\
+const ACL: &str = "version: v1\nservices:\n- {name: authed, project: users, action: open, limits: {}}\n\
                    default: {name: default, project: other, action: enforce}\nglobal_deny_list: ['*.internal']\n";
+
+/// Limits that nobody reaches: what they count and how they look at bytes must change nothing.
+const LIMITS: &str = "limits: {requests: 1000, tunnels: 1000, rate: 1000000, bytes_per_day: 100000000000}";
 
 /// Whatever may pass unseen goes through a pipe.
 const EVERYTHING: Worth = Worth {
@@ -123,14 +128,22 @@ impl Verify for Verifier {
 }
 
 /// One that knows the password, or has to ask.
-fn policy(asks: bool) -> Policy {
+fn policy(asks: bool, is_limited: bool) -> Policy {
+    let acl = match is_limited {
+        true => ACL.replace("limits: {}", LIMITS),
+        false => ACL.to_owned(),
+    };
     let policy = Policy::new(PolicyParts {
-        acl: Some(Acl::parse(ACL, &[]).expect("the test's ACL is valid")),
+        acl: Some(Acl::parse(&acl, &[]).expect("the test's ACL is valid")),
         ranges: Ranges::new(Vec::new(), Vec::new(), false, vec![OWN_PORT]),
         password: Password::new(if asks { "another" } else { "secret" }),
         allow_missing_role: false,
         network: Network::Any,
     });
+    let policy = match is_limited {
+        true => policy.with_limits(Limits::default(), NonZeroU32::new(1000)),
+        false => policy,
+    };
     match asks {
         true => policy.verified_by(Arc::new(Verifier)),
         false => policy,
@@ -143,7 +156,8 @@ impl World {
         let now = Instant::now();
         let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         let (settings, ids) = (setting.settings.clone(), Ids::new([1, 2, 3], 4, 5));
-        let policy = policy(random.one_in(2));
+        let is_limited = Random::new(setting.seed ^ 0x1_1417).one_in(2);
+        let policy = policy(random.one_in(2), is_limited);
         let is_own = |address: IpAddr| OWN_ADDRESS.parse() == Ok(address);
         World {
             start: now,

@@ -55,37 +55,32 @@ pub(in crate::config) const MAX_CONNECTIONS: Opt<usize> = count(
 
 pub(in crate::config) const MAX_CONNECTIONS_PER_CLIENT: Opt<usize> = count(
     "max-connections-per-client",
-    "most connections of one client address; 0 = unlimited",
+    "most connections of one client (IPv6: of its /64) at a time; 0 = unlimited",
 )
-.default_is("0")
-.not_built(SwitchedOnBy::MoreThan(0));
+.default_is("0");
 
 pub(in crate::config) const MAX_CONCURRENT_REQUESTS: Opt<usize> = count(
     "max-concurrent-requests",
-    "most requests at a time; 0 = unlimited",
+    "most requests at a time, tunnels only until they are open; 0 = unlimited",
 )
-.default_is("0")
-.not_built(SwitchedOnBy::MoreThan(0));
+.default_is("0");
 
 pub(in crate::config) const MAX_REQUEST_RATE: Opt<f64> =
     fraction("max-request-rate", "requests per second; 0 = unlimited")
         .placeholder_is("RATE")
-        .default_is("0")
-        .not_built(SwitchedOnBy::MoreThan(0));
+        .default_is("0");
 
 pub(in crate::config) const MAX_REQUEST_BURST: Opt<usize> = count(
     "max-request-burst",
-    "requests at once beyond the rate; 0 = twice the rate",
+    "requests at once after a quiet time; 0 = twice the rate",
 )
-.default_is("0")
-.not_built(SwitchedOnBy::MoreThan(0));
+.default_is("0");
 
 pub(in crate::config) const MAX_CONCURRENT_CONNECT_TUNNELS: Opt<usize> = count(
     "max-concurrent-connect-tunnels",
     "most tunnels at a time; 0 = unlimited",
 )
-.default_is("0")
-.not_built(SwitchedOnBy::MoreThan(0));
+.default_is("0");
 
 /// Idle connections to origins that are kept.
 pub const TRANSPORT_MAX_IDLE_CONNS: Opt<usize> = count(

@@ -12,6 +12,7 @@ const DENIED: Reply<'_> = Reply {
     extra_message: "",
     json: None,
     cause: Cause::Policy,
+    retry_seconds: 1,
     close: false,
     head_only: false,
     keep_alive_10: false,

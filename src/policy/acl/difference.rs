@@ -6,6 +6,7 @@ use crate::policy::exceptions::{Exception, Exceptions};
 use crate::policy::glob::{Entry, GlobSet, Overlaps};
 use crate::policy::ports::Ports;
 
+use super::limits::RoleLimits;
 use super::{Acl, Action, Rule};
 
 /// How many changes are told one by one.
@@ -196,6 +197,9 @@ impl Told {
                     domains.1,
                     passes_by,
                 );
+                if let Some(text) = limits_changed(older.limits.as_ref(), newer.limits.as_ref()) {
+                    self.add(false, || format!("{what}: {text}"));
+                }
                 for (list, older, newer) in [
                     (
                         "allowed_external_proxies",
@@ -259,6 +263,16 @@ fn each(rule: &Rule) -> impl Iterator<Item = &Exception> {
     rule.exceptions
         .iter()
         .flat_map(|exceptions| Exceptions::each(exceptions))
+}
+
+/// What became of a rule's limits.
+fn limits_changed(older: Option<&RoleLimits>, newer: Option<&RoleLimits>) -> Option<&'static str> {
+    match (older, newer) {
+        (None, Some(_)) => Some("limits added"),
+        (Some(_), None) => Some("limits removed"),
+        (Some(older), Some(newer)) if older.numbers() != newer.numbers() => Some("limits changed"),
+        _ => None,
+    }
 }
 
 /// How much a rule lets out that no list mentions. Without one everything is denied.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use foldhash::{HashMap, HashMapExt as _};
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use crate::policy::exceptions::Exceptions;
 use crate::policy::glob::{Glob, GlobSet};
@@ -13,6 +13,7 @@ use crate::policy::ports::{self, Ports};
 use crate::text::token::is_token;
 use crate::yaml::{self, Line, Placed, Step, YamlError};
 
+use super::limits::{RoleLimits, Written};
 use super::{Acl, Action, BUILT_IN_SOURCE, LIMITS, Rule};
 
 #[derive(serde::Deserialize)]
@@ -40,7 +41,7 @@ struct Service {
     upstream_resolves: Option<bool>,
     insecure_skip_verify: Option<bool>,
     allow_private: Option<Vec<Placed<AllowPrivate>>>,
-    limits: Option<BTreeMap<String, IgnoredAny>>,
+    limits: Option<Written>,
     verify_sni: Option<VerifySni>,
     #[serde(default, deserialize_with = "ports::given")]
     default_ports: Option<Ports>,
@@ -61,10 +62,6 @@ impl Service {
             ("upstream_proxy", self.upstream_proxy.is_some()),
             ("upstream_resolves", self.upstream_resolves == Some(true)),
             ("insecure_skip_verify", self.insecure_skip_verify == Some(true)),
-            (
-                "limits",
-                self.limits.as_ref().is_some_and(|limits| !limits.is_empty()),
-            ),
             (
                 "verify_sni",
                 self.verify_sni
@@ -152,10 +149,13 @@ pub(super) fn parse(text: &str, disabled_actions: &[Action]) -> Result<Acl, Yaml
             &[Step::Key("default")],
         )
     });
+    let (rules, default) = (check.services(services)?, default.transpose()?);
+    let has_limits = rules.values().chain(&default).any(|rule| rule.limits.is_some());
     Ok(Acl {
         source: BUILT_IN_SOURCE.into(),
-        rules: check.services(services)?,
-        default: default.transpose()?,
+        rules,
+        default,
+        has_limits,
         global_allow_list: file.global_allow_list.unwrap_or_default(),
         global_deny_list: file.global_deny_list.unwrap_or_default(),
     })
@@ -229,6 +229,7 @@ impl Check<'_> {
             entry.check_headers().map_err(|message| at(&here, &message))?;
             mitm_domains.insert(entry.domain.value.into(), entry.domain.at.line);
         }
+        let limits = self.limits(service.limits, path)?;
         Ok(Rule {
             line,
             project: service.project.unwrap_or_default().into(),
@@ -238,7 +239,15 @@ impl Check<'_> {
             external_proxies,
             exceptions: (!exceptions.is_empty()).then(|| exceptions.into()),
             mitm_domains,
+            limits,
         })
+    }
+
+    fn limits(&self, written: Option<Written>, path: &[Step<'_>]) -> Result<Option<RoleLimits>, YamlError> {
+        let Some(written) = written else { return Ok(None) };
+        let at = |key| [path, &[Step::Key("limits"), Step::Key(key)]].concat();
+        let limits = written.limits(|key| self.document.locate(&at(key)).line);
+        limits.map_err(|message| self.error(&at("burst"), &message))
     }
 }
 

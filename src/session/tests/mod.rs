@@ -7,6 +7,7 @@ mod closing;
 mod dial;
 mod exchange;
 mod head;
+mod limits;
 mod tunnel;
 
 use std::net::{IpAddr, SocketAddr};

@@ -225,6 +225,7 @@ impl World {
                 self.remotes[nth].1 = Some(key.clone());
             }
             Action::Close(_) => assert!(!self.owes_record, "a request without a record"),
+            Action::Spent => {}
             Action::Secure | Action::Warn(_) => panic!("no client speaks TLS: {action:?}"),
             Action::Ask(..) | Action::Cancel | Action::Hangup(_) | Action::DropOrigin | Action::Log(_) => {}
         }

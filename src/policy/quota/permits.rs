@@ -1,0 +1,194 @@
+//! What a request that was admitted holds of limits: given back as it is dropped, whoever drops it and wherever the request
+//! has got to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::SystemTime;
+
+use super::{Counts, Limit, Moment, Quota, take};
+
+/// Places of a request, and later of its tunnel; and its way to the bytes of the day.
+#[derive(Debug)]
+pub struct Permits {
+    places: [Option<Places>; 2],
+    meter: Option<Meter>,
+    /// It was told that all of the day is handed out.
+    was_told: bool,
+}
+
+/// Places of one set of limits.
+#[derive(Debug)]
+struct Places {
+    counts: Arc<Counts>,
+    request: bool,
+    tunnel: bool,
+}
+
+/// Bytes that were handed out.
+#[derive(Debug)]
+struct Meter {
+    counts: Arc<Counts>,
+    /// Those that can come back: not yet left, and of that day.
+    on_the_way: u64,
+    day: u64,
+}
+
+impl Permits {
+    /// Takes what a request needs of these sets, or nothing at all.
+    ///
+    /// # Errors
+    /// The first limit that is exceeded, and whose it is: by its place in `of`. The rate is asked first, as in the original.
+    pub(in crate::policy) fn take(
+        of: [Option<&Quota>; 2],
+        is_tunnel: bool,
+        at: Moment,
+    ) -> Result<Permits, (Limit, usize)> {
+        let tokens = Tokens::take(of, at)?;
+        let mut places = [None, None];
+        for (nth, quota) in of.iter().enumerate() {
+            let Some(quota) = quota else { continue };
+            let taken = Places::take(quota, is_tunnel, at.wall).map_err(|limit| (limit, nth))?;
+            if let Some(place) = places.get_mut(nth) {
+                *place = Some(taken);
+            }
+        }
+        tokens.keep();
+        let metered = of.into_iter().flatten();
+        let mut metered = metered.filter(|quota| quota.limits.bytes_per_day.is_some());
+        let meter = metered.next().map(|quota| Meter {
+            counts: Arc::clone(&quota.counts),
+            on_the_way: 0,
+            day: 0,
+        });
+        Ok(Permits {
+            places,
+            meter,
+            was_told: false,
+        })
+    }
+
+    /// The request is over, and its tunnel goes on. Is anything still held?
+    pub fn end_request(&mut self) -> bool {
+        for places in self.places.iter_mut().flatten() {
+            give_back(&mut places.request, &places.counts.requests);
+        }
+        let holds = |places: &Places| places.tunnel;
+        self.meter.is_some() || self.places.iter().flatten().any(holds)
+    }
+
+    /// Are bytes counted?
+    pub fn are_metered(&self) -> bool {
+        self.meter.is_some()
+    }
+
+    /// Takes as many of these bytes, which were read and did not leave, as the day has. `on_the_way` are those taken before
+    /// that did not leave.
+    pub fn take_bytes(&mut self, wanted: u64, on_the_way: u64, wall: SystemTime) -> u64 {
+        let Some(meter) = &mut self.meter else {
+            return wanted;
+        };
+        meter.on_the_way = meter.on_the_way.min(on_the_way);
+        if wanted == 0 {
+            return 0;
+        }
+        let (taken, day) = meter.counts.day.take(wanted, wall);
+        if day != meter.day {
+            // What is left of the day before counts for that.
+            (meter.on_the_way, meter.day) = (0, day);
+        }
+        meter.on_the_way += taken;
+        taken
+    }
+
+    /// Is all of the day handed out, and was it not when this was asked before?
+    pub fn note_spent(&mut self, wall: SystemTime) -> bool {
+        let is_spent = self.are_spent(wall);
+        let was_told = std::mem::replace(&mut self.was_told, is_spent);
+        is_spent && !was_told
+    }
+
+    /// Is all of the day handed out?
+    pub fn are_spent(&self, wall: SystemTime) -> bool {
+        let meter = self.meter.as_ref();
+        meter.is_some_and(|meter| meter.counts.day.is_spent(wall))
+    }
+}
+
+impl Places {
+    fn take(quota: &Quota, is_tunnel: bool, wall: SystemTime) -> Result<Places, Limit> {
+        let Quota { limits, counts } = quota;
+        let mut places = Places {
+            counts: Arc::clone(counts),
+            request: take(&counts.requests, limits.requests),
+            tunnel: false,
+        };
+        if limits.requests.is_some() && !places.request {
+            return Err(Limit::Requests);
+        }
+        if is_tunnel && limits.tunnels.is_some() {
+            places.tunnel = take(&counts.tunnels, limits.tunnels);
+            if !places.tunnel {
+                return Err(Limit::Tunnels);
+            }
+        }
+        if limits.bytes_per_day.is_some() && counts.day.is_spent(wall) {
+            return Err(Limit::Bytes);
+        }
+        Ok(places)
+    }
+}
+
+impl Drop for Places {
+    fn drop(&mut self) {
+        give_back(&mut self.request, &self.counts.requests);
+        give_back(&mut self.tunnel, &self.counts.tunnels);
+    }
+}
+
+fn give_back(held: &mut bool, count: &AtomicU32) {
+    if std::mem::take(held) {
+        let before = count.fetch_sub(1, Ordering::Relaxed);
+        debug_assert!(before > 0, "more is given back than was taken");
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        if self.on_the_way > 0 {
+            self.counts.day.give_back(self.on_the_way, self.day);
+        }
+    }
+}
+
+/// Tokens of buckets, which come back unless they are kept.
+struct Tokens<'q>([Option<&'q Quota>; 2]);
+
+impl<'q> Tokens<'q> {
+    fn take(of: [Option<&'q Quota>; 2], at: Moment) -> Result<Tokens<'q>, (Limit, usize)> {
+        let mut taken = Tokens([None, None]);
+        for (nth, (quota, place)) in of.into_iter().zip(&mut taken.0).enumerate() {
+            let Some((quota, rate)) = quota.and_then(|quota| Some((quota, quota.limits.rate?))) else {
+                continue;
+            };
+            if !quota.counts.bucket.take(rate, at.now) {
+                return Err((Limit::Rate, nth));
+            }
+            *place = Some(quota);
+        }
+        Ok(taken)
+    }
+
+    fn keep(mut self) {
+        self.0 = [None, None];
+    }
+}
+
+impl Drop for Tokens<'_> {
+    fn drop(&mut self) {
+        for quota in self.0.into_iter().flatten() {
+            if let Some(rate) = quota.limits.rate {
+                quota.counts.bucket.give_back(rate);
+            }
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! Limits that an operator sets: for all together, for each client's connections, for roles, for a day's bytes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::process::Signal;
+
+use crate::support::case::cases;
+use crate::support::eventually;
+use crate::support::message::{Response, answer, connect, get, request};
+use crate::support::origin::{Deaf, Next, Origin, Signal as Flag};
+use crate::support::proxy::{PASSWORD, Proxy, Setup};
+use crate::support::wire::Wire;
+
+cases![
+    a_rate_answers_429_and_comes_back,
+    requests_at_a_time_are_bounded_and_tunnels_are_none,
+    tunnels_at_a_time_are_bounded,
+    a_client_that_leaves_a_dial_gives_its_place_back,
+    a_client_has_so_many_connections,
+    a_role_s_limits_name_their_line,
+    sixty_four_spliced_tunnels_share_a_day_to_the_byte,
+    bodies_count_and_a_response_without_bytes_is_cut,
+    a_reload_keeps_what_was_taken,
+    bad_limits_are_named_with_their_place,
+    denied_requests_take_nothing,
+];
+
+fn acl(limits: &str) -> String {
+    format!("version: v1\nservices: []\ndefault:\n  action: open\n  limits: {{{limits}}}\n")
+}
+
+fn code(response: &Response) -> (u16, String, Option<String>) {
+    let field = |name| response.fields.get(name);
+    (
+        response.status,
+        field("x-smokescreen-code").unwrap_or_default(),
+        field("retry-after"),
+    )
+}
+
+fn limited(status: u16, name: &str) -> (u16, String, Option<String>) {
+    (status, name.to_owned(), Some("1".to_owned()))
+}
+
+fn a_rate_answers_429_and_comes_back() {
+    let origin = Origin::fixed("ok");
+    let proxy = Setup::open()
+        .option("--max-request-rate", "0.2")
+        .option("--max-request-burst", "3")
+        .start();
+    let mut client = proxy.client();
+    let mut ask = || {
+        client.send(get(&origin.url("/")));
+        client.response()
+    };
+    for _ in 0..3 {
+        assert_eq!(ask().status, 200);
+    }
+    let refused = ask();
+    assert_eq!(code(&refused), limited(429, "rate-limited"));
+    assert!(
+        refused.text().starts_with("Proxy rate limit exceeded. "),
+        "{}",
+        refused.text()
+    );
+    // CONNECT counts too, and the connection was kept.
+    assert_eq!(
+        code(&proxy.ask(connect(&origin.authority()))),
+        limited(429, "rate-limited")
+    );
+    eventually("a token", || (ask().status == 200).then_some(()));
+}
+
+fn requests_at_a_time_are_bounded_and_tunnels_are_none() {
+    let go = Flag::new();
+    let wait = go.clone();
+    let origin = Origin::http(move |_, wire| {
+        wait.wait();
+        let _ = wire.try_send(answer("200 OK", "", b"late"));
+        Next::Keep
+    });
+    let (echo, other) = (Origin::echo(), Origin::fixed("ok"));
+    let proxy = Setup::open().option("--max-concurrent-requests", "2").start();
+    let mut tunnels: Vec<Wire> = (0..5).map(|_| proxy.tunnel(&echo.authority())).collect();
+    let mut waiting: Vec<Wire> = (0..2).map(|_| proxy.client()).collect();
+    waiting
+        .iter_mut()
+        .for_each(|client| client.send(get(&origin.url("/"))));
+    origin.await_accepted(2);
+    for refused in [
+        proxy.ask(get(&other.url("/"))),
+        proxy.ask(connect(&echo.authority())),
+    ] {
+        assert_eq!(code(&refused), limited(503, "overloaded"));
+        assert!(
+            refused.text().starts_with("Proxy overloaded. "),
+            "{}",
+            refused.text()
+        );
+    }
+    go.raise();
+    for client in &mut waiting {
+        assert_eq!(client.response().text(), "late");
+    }
+    assert_eq!(proxy.ask(get(&other.url("/"))).status, 200);
+    for tunnel in &mut tunnels {
+        tunnel.send("still there");
+        tunnel.expect(b"still there");
+    }
+}
+
+fn tunnels_at_a_time_are_bounded() {
+    let (echo, origin) = (Origin::echo(), Origin::fixed("ok"));
+    let proxy = Setup::open()
+        .option("--max-concurrent-connect-tunnels", "2")
+        .start();
+    let tunnels = [proxy.tunnel(&echo.authority()), proxy.tunnel(&echo.authority())];
+    let refused = proxy.ask(connect(&echo.authority()));
+    assert_eq!(code(&refused), limited(429, "tunnels-limited"));
+    assert_eq!(
+        refused.text().trim_end(),
+        "maximum concurrent connect tunnels exceeded"
+    );
+    assert_eq!(proxy.ask(get(&origin.url("/"))).status, 200);
+    drop(tunnels);
+    eventually("a place", || {
+        (proxy.ask(connect(&echo.authority())).status == 200).then_some(())
+    });
+}
+
+fn a_client_that_leaves_a_dial_gives_its_place_back() {
+    let (deaf, origin) = (Deaf::new(), Origin::fixed("ok"));
+    let proxy = Setup::open()
+        .option("--timeout", "300s")
+        .option("--max-concurrent-requests", "1")
+        .option("--max-concurrent-connect-tunnels", "1")
+        .start();
+    for _ in 0..3 {
+        let mut client = proxy.client();
+        client.send(connect(&deaf.authority()));
+        eventually("the place to be taken", || {
+            (proxy.ask(get(&origin.url("/"))).status == 503).then_some(())
+        });
+        client.reset();
+        eventually("the place to be free", || {
+            (proxy.ask(get(&origin.url("/"))).status == 200).then_some(())
+        });
+    }
+}
+
+fn a_client_has_so_many_connections() {
+    let origin = Origin::fixed("ok");
+    let proxy = Setup::open().option("--max-connections-per-client", "3").start();
+    let mut kept: Vec<Wire> = (0..3).map(|_| proxy.client()).collect();
+    // Silent ones count.
+    kept[0].send(get(&origin.url("/")));
+    assert_eq!(kept[0].response().status, 200);
+    let mut extra = proxy.client();
+    let refused = extra.response();
+    assert_eq!(code(&refused), limited(503, "overloaded"));
+    extra.expect_gone();
+    kept.pop();
+    eventually("a place", || {
+        let mut client = proxy.client();
+        client.try_send(get(&origin.url("/"))).ok()?;
+        let response = client.try_response("GET").ok()?;
+        (response.status == 200).then_some(())
+    });
+}
+
+fn a_role_s_limits_name_their_line() {
+    let echo = Origin::echo();
+    let proxy = Setup::open().acl(&acl("tunnels: 1, requests: 5")).start();
+    let _tunnel = proxy.tunnel(&echo.authority());
+    let refused = proxy.ask(connect(&echo.authority()));
+    assert_eq!(code(&refused), limited(429, "tunnels-limited"));
+    let line = eventually("the line", || {
+        proxy
+            .log()
+            .into_iter()
+            .find(|line| line.contains("code=tunnels-limited"))
+    });
+    assert!(line.contains("acl.yaml:5"), "{line}");
+    assert!(
+        line.contains("hint=\"a higher `tunnels` in limits of the default rule\""),
+        "{line}"
+    );
+    assert!(
+        line.contains("level=warning") && line.contains("allow=false"),
+        "{line}"
+    );
+}
+
+/// Half of them pour down, half of them up; each takes what the others leave.
+fn sixty_four_spliced_tunnels_share_a_day_to_the_byte() {
+    const TUNNELS: usize = 64;
+    const TOTAL: u64 = (48 << 20) + 12_345;
+    let arrived = Arc::new(AtomicU64::new(0));
+    let (one, all) = (Arc::clone(&arrived), Arc::clone(&arrived));
+    // None begins before all tunnels are open.
+    let pours = Origin::raw(move |mut wire| {
+        let asked = wire.take(1).expect("a word");
+        one.fetch_add(asked.len() as u64, Ordering::SeqCst);
+        while wire.try_send([b'd'; 1 << 16]).is_ok() {}
+    });
+    let takes = Origin::raw(move |mut wire| {
+        all.fetch_add(wire.drain().0.len() as u64, Ordering::SeqCst);
+    });
+    let proxy = Setup::open()
+        .acl(&acl(&format!("bytes_per_day: {TOTAL}")))
+        .start();
+    let origins = [&pours, &takes].into_iter().cycle();
+    let tunnels = origins
+        .take(TUNNELS)
+        .map(|origin| proxy.tunnel(&origin.authority()));
+    let tunnels: Vec<Wire> = tunnels.collect();
+    std::thread::scope(|scope| {
+        for (nth, mut tunnel) in tunnels.into_iter().enumerate() {
+            let arrived = &arrived;
+            scope.spawn(move || match nth % 2 {
+                0 => {
+                    tunnel.send("d");
+                    arrived.fetch_add(tunnel.drain().0.len() as u64, Ordering::SeqCst);
+                }
+                _ => while tunnel.try_send([b'u'; 1 << 16]).is_ok() {},
+            });
+        }
+    });
+    let closes = eventually("all close lines", || {
+        let lines = proxy.log();
+        let closes: Vec<String> = lines
+            .into_iter()
+            .filter(|line| line.contains("CANONICAL-PROXY-CN-CLOSE"))
+            .collect();
+        (closes.len() == TUNNELS).then_some(closes)
+    });
+    let bytes = |line: &String, key: &str| -> u64 {
+        let (_, rest) = line.split_once(key).expect(key);
+        rest.split(' ')
+            .next()
+            .and_then(|number| number.parse().ok())
+            .expect("a number")
+    };
+    let passed: u64 = closes
+        .iter()
+        .map(|line| bytes(line, " bytes_in=") + bytes(line, " bytes_out="))
+        .sum();
+    assert_eq!(passed, TOTAL);
+    // What passed us is what they got.
+    eventually("the last of them", || {
+        (arrived.load(Ordering::SeqCst) == TOTAL).then_some(())
+    });
+    assert!(
+        closes.iter().all(|line| line.contains("code=quota-exhausted")),
+        "{closes:?}"
+    );
+    let refused = proxy.ask(connect(&takes.authority()));
+    let (status, name, retry) = code(&refused);
+    assert_eq!((status, name.as_str()), (429, "quota-exhausted"));
+    let left = 86_400
+        - SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .expect("a time")
+            .as_secs()
+            % 86_400;
+    let retry: u64 = retry.expect("a time").parse().expect("seconds");
+    assert!(
+        retry.abs_diff(left) < 120 || left < 120,
+        "{retry} instead of {left}"
+    );
+}
+
+fn bodies_count_and_a_response_without_bytes_is_cut() {
+    let origin = Origin::http(|request, wire| {
+        let bytes = vec![b'x'; 600];
+        let sent = match request.target.as_str() {
+            "/chunked" => wire
+                .try_send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n258\r\n")
+                .and_then(|()| wire.try_send(&bytes))
+                .and_then(|()| wire.try_send("\r\n0\r\n\r\n")),
+            _ => wire.try_send(answer("200 OK", "", &bytes)),
+        };
+        let _ = sent;
+        Next::Keep
+    });
+    for path in ["/", "/chunked"] {
+        let proxy = Setup::open().acl(&acl("bytes_per_day: 1500")).start();
+        let mut client = proxy.client();
+        client.send(request("POST", &origin.url(path), "Content-Length: 300\r\n"));
+        client.send([b'y'; 300]);
+        assert_eq!(client.response().body.len(), 600);
+        // 600 are left, and 600 more come: the day is used up by the last of them.
+        client.send(get(&origin.url(path)));
+        assert_eq!(client.response().body.len(), 600);
+        let refused = proxy.ask(get(&origin.url(path)));
+        assert_eq!(code(&refused).1, "quota-exhausted");
+        let proxy = Setup::open().acl(&acl("bytes_per_day: 599")).start();
+        let mut client = proxy.client();
+        client.send(get(&origin.url(path)));
+        let cut = client.try_response("GET");
+        assert!(cut.as_ref().is_err() || !cut.is_ok_and(|response| response.whole));
+    }
+}
+
+fn set((proxy, path): (&Proxy, &str), limits: &str, reloads: usize) {
+    std::fs::write(path, acl(limits)).expect("a file");
+    proxy.signal(Signal::HUP);
+    eventually("the reload", || {
+        let lines = proxy.log();
+        let done = lines
+            .iter()
+            .filter(|line| line.contains("The egress ACL was reloaded"));
+        (done.count() >= reloads).then_some(())
+    });
+}
+
+fn a_reload_keeps_what_was_taken() {
+    let (echo, origin) = (Origin::echo(), Origin::fixed("0123456789"));
+    let setup = Setup::open();
+    let path = setup.file("acl.yaml", &acl("tunnels: 2, bytes_per_day: 1000"));
+    let proxy = setup.option("--egress-acl-file", path.as_str()).start();
+    let it = (&proxy, path.as_str());
+    let mut first = proxy.tunnel(&echo.authority());
+    first.send([b'a'; 100]);
+    first.expect(&[b'a'; 100]);
+    // One is open: with one there is no room, with two there is for one more.
+    set(it, "tunnels: 1, bytes_per_day: 1000", 1);
+    assert_eq!(code(&proxy.ask(connect(&echo.authority()))).1, "tunnels-limited");
+    set(it, "tunnels: 2, bytes_per_day: 1000", 2);
+    let second = proxy.tunnel(&echo.authority());
+    assert_eq!(code(&proxy.ask(connect(&echo.authority()))).1, "tunnels-limited");
+    // 200 are used: below that the silent ones end too.
+    set(it, "tunnels: 2, bytes_per_day: 200", 3);
+    first.expect_gone();
+    let mut second = second;
+    second.expect_gone();
+    assert_eq!(code(&proxy.ask(get(&origin.url("/")))).1, "quota-exhausted");
+    set(it, "tunnels: 2, bytes_per_day: 210", 4);
+    assert_eq!(proxy.ask(get(&origin.url("/"))).status, 200);
+    assert_eq!(code(&proxy.ask(get(&origin.url("/")))).1, "quota-exhausted");
+    set(it, "", 5);
+    assert_eq!(proxy.ask(get(&origin.url("/"))).status, 200);
+}
+
+fn bad_limits_are_named_with_their_place() {
+    for (limits, words) in [
+        (
+            "tunnels: 0",
+            &["line 5", "limits.tunnels", "a whole number from 1 to 4294967295"][..],
+        ),
+        (
+            "bytes_per_day: -1",
+            &["line 5", "limits.bytes_per_day", "a whole number from 1"],
+        ),
+        (
+            "rate: 0.5",
+            &["line 5", "limits.rate", "a number from 1 to 1000000000"],
+        ),
+        (
+            "rate: 5, burst: 5",
+            &["line 5", "the burst 5 must exceed the rate 5"],
+        ),
+        ("burst: 5", &["line 5", "`burst` needs `rate`"]),
+        ("request: 5", &["line 5", "did you mean `requests`"]),
+    ] {
+        let ended = Setup::open().acl(&acl(limits)).run();
+        assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+        for word in words {
+            assert!(ended.stderr.contains(word), "{word}: {}", ended.stderr);
+        }
+    }
+    for (flag, value) in [
+        ("--max-request-burst", "5"),
+        ("--max-connections-per-client", "-1"),
+    ] {
+        let ended = Setup::open()
+            .option("--max-request-rate", "5")
+            .option(flag, value)
+            .run();
+        assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+        assert!(ended.stderr.contains(flag), "{}", ended.stderr);
+    }
+}
+
+fn denied_requests_take_nothing() {
+    let origin = Origin::fixed("ok");
+    let proxy = Setup::locked()
+        .option("--max-request-rate", "0.001")
+        .option("--max-request-burst", "1")
+        .start();
+    for _ in 0..5 {
+        assert_eq!(proxy.ask(get(&origin.url("/"))).status, 407);
+    }
+    let credentials = format!("{}\r\n", crate::auth::basic("any", PASSWORD));
+    let asked = |url: &str| request("GET", url, &credentials);
+    for _ in 0..5 {
+        assert_eq!(proxy.ask(asked("http://a.internal/")).status, 407);
+    }
+    assert_eq!(proxy.ask(asked(&origin.url("/"))).status, 200);
+    assert_eq!(proxy.ask(asked(&origin.url("/"))).status, 429);
+}
