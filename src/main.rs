@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use smokescreen::config::{self, Environment, Start};
-use smokescreen::log::FLUSH_TIMEOUT;
+use smokescreen::log::{FLUSH_TIMEOUT, Priorities};
 use smokescreen::process;
 
 fn main() -> ExitCode {
@@ -18,10 +18,13 @@ fn main() -> ExitCode {
             let _ = std::io::stdout().write_all(text.as_bytes());
             return ExitCode::SUCCESS;
         }
-        Err(error) => return fail(&error.to_string(), 2),
+        Err(error) => {
+            let log_prefix = config::log_prefix(&args, &environment);
+            return fail(&error.to_string(), 2, log_prefix);
+        }
     };
     match process::start(&config) {
-        Err(error) => fail(&error.text, error.exit_code),
+        Err(error) => fail(&error.text, error.exit_code, config.log_prefix),
         Ok((process, logger)) => {
             let exit_code = process.run();
             logger.flush(FLUSH_TIMEOUT);
@@ -30,8 +33,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// One line for a person.
-fn fail(text: &str, exit_code: u8) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "smokescreen: {text}");
+/// One line for a person, in one write.
+fn fail(text: &str, exit_code: u8, log_prefix: Option<bool>) -> ExitCode {
+    let mut line = Vec::new();
+    Priorities::of(log_prefix).begin(&mut line, log::Level::Error);
+    line.extend_from_slice(format!("smokescreen: {text}\n").as_bytes());
+    let _ = std::io::stderr().write_all(&line);
     ExitCode::from(exit_code)
 }

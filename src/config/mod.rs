@@ -54,7 +54,7 @@ use self::table::destinations::{
     RESOLVER_ADDRESS, UNSAFE_ALLOW_PRIVATE_RANGES,
 };
 use self::table::operation::{
-    HEAD_BYTES_MAX, HEAD_FIELDS_MAX, HELP, LOG_FORMAT, LOG_LEVEL, MAX_CONCURRENT_CONNECT_TUNNELS,
+    HEAD_BYTES_MAX, HEAD_FIELDS_MAX, HELP, LOG_FORMAT, LOG_LEVEL, LOG_PREFIX, MAX_CONCURRENT_CONNECT_TUNNELS,
     MAX_CONCURRENT_REQUESTS, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_CLIENT, MAX_REQUEST_BURST,
     MAX_REQUEST_RATE, PRINT_CONFIG, TRANSPORT_MAX_IDLE_CONNS, TRANSPORT_MAX_IDLE_CONNS_PER_HOST, VERSION,
 };
@@ -148,6 +148,8 @@ pub struct Config {
     pub log_format: Format,
     /// Least important lines to log: `--log-level`, or what counts of `RUST_LOG`, else info.
     pub log_levels: Levels,
+    /// Lines begin with their priority; none: if journald reads them.
+    pub log_prefix: Option<bool>,
     /// Where users and the hashes of their passwords are.
     pub users_file: Option<PathBuf>,
     /// Roles of client addresses, each range once.
@@ -206,6 +208,19 @@ pub fn from_process(arguments: &[OsString], environment: &Environment) -> Result
     let log_levels = log_levels(&settings, environment)?;
     let config = build(&settings, password, password_file, log_levels)?;
     Ok(Start::Run(Box::new(config)))
+}
+
+/// What flags and environment say of `--log-prefix`, however wrong the rest of them is: an error in a configuration is a
+/// line too. The file, which may be what is wrong, is not asked.
+pub fn log_prefix(arguments: &[OsString], environment: &Environment) -> Option<bool> {
+    let flags = flags::read(arguments).unwrap_or_default();
+    let variables = environment::read(environment).unwrap_or_default();
+    let written = flags.iter().chain(&variables);
+    let written = written.into_iter().find(|written| LOG_PREFIX.is(written.row))?;
+    match LOG_PREFIX.row().kind.parse(&written.text)? {
+        values::Value::Switch(on) => Some(on),
+        _ => None,
+    }
 }
 
 /// A proxy that could tell no client from another would refuse every request: it does not start.
@@ -274,6 +289,7 @@ fn build(
         transport_max_idle_conns_per_host: settings.value(TRANSPORT_MAX_IDLE_CONNS_PER_HOST)?,
         log_format: settings.value(LOG_FORMAT)?,
         log_levels,
+        log_prefix: settings.optional(LOG_PREFIX)?,
         users_file: settings.optional(USERS_FILE)?,
         roles_by_source: settings.list(ROLES_BY_SOURCE)?,
         client_certificates: settings.is_given(TLS_CLIENT_CA_FILE.row()),

@@ -10,6 +10,7 @@ pub mod canonical;
 mod escape;
 mod levels;
 pub mod line;
+mod priority;
 mod sink;
 mod time;
 mod window;
@@ -25,6 +26,7 @@ use crate::session::outcome::{Cause, Record};
 
 pub use self::levels::Levels;
 use self::line::Value;
+pub use self::priority::Priorities;
 use self::sink::StandardError;
 use self::window::Window;
 use self::writer::{Batching, QUIET_TIME, Queue};
@@ -48,10 +50,19 @@ pub enum Format {
     Json,
 }
 
+/// How lines look.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Form {
+    /// How a line is spelled.
+    pub format: Format,
+    /// Whether its priority stands before it.
+    pub priorities: Priorities,
+}
+
 /// The way in for lines with fields, and the way to see the last one out. Clones share one queue.
 #[derive(Clone, Debug)]
 pub struct Logger {
-    format: Format,
+    form: Form,
     /// What the filter lets through of our target.
     level: LevelFilter,
     queue: Queue,
@@ -65,15 +76,15 @@ pub struct Logger {
 ///
 /// # Errors
 /// When there is no thread to be had, or the process has a logger already.
-pub fn init(format: Format, levels: Levels) -> io::Result<Logger> {
+pub fn init(form: Form, levels: Levels) -> io::Result<Logger> {
     let batching = Batching {
         write_length_max: sink::write_length_max(io::stderr()),
         quiet_time: QUIET_TIME,
     };
-    let notice = move |count, out: &mut Vec<u8>| dropped_line(count, format, out);
+    let notice = move |count, out: &mut Vec<u8>| dropped_line(count, form, out);
     let queue = Queue::start(StandardError, batching, notice)?;
-    let filter = builder(format, levels, queue.clone()).build();
-    let logger = Logger::new(format, &filter, queue.clone());
+    let filter = builder(form, levels, queue.clone()).build();
+    let logger = Logger::new(form, &filter, queue.clone());
     let most = filter.filter();
     ::log::set_boxed_logger(Box::new(filter)).map_err(io::Error::other)?;
     ::log::set_max_level(most);
@@ -92,11 +103,11 @@ fn flush_at_panic(queue: Queue) {
 
 impl Logger {
     /// `filter` is asked about our target here, and never again.
-    fn new(format: Format, filter: &impl Log, queue: Queue) -> Logger {
+    fn new(form: Form, filter: &impl Log, queue: Queue) -> Logger {
         let passes =
             |level: &Level| filter.enabled(&Metadata::builder().target(CANONICAL).level(*level).build());
         Logger {
-            format,
+            form,
             level: Level::iter()
                 .filter(passes)
                 .max()
@@ -169,7 +180,8 @@ impl Logger {
     fn formatted(&mut self, level: Level, write: impl FnOnce(Format, &mut Vec<u8>)) {
         if level <= self.level {
             self.scratch.clear();
-            write(self.format, &mut self.scratch);
+            self.form.priorities.begin(&mut self.scratch, level);
+            write(self.form.format, &mut self.scratch);
             self.scratch.push(b'\n');
             self.queue.put(&self.scratch);
             self.window.note_line();
@@ -178,7 +190,7 @@ impl Logger {
 }
 
 /// Everything about the global logger but making it global.
-fn builder(format: Format, levels: Levels, queue: Queue) -> env_logger::Builder {
+fn builder(form: Form, levels: Levels, queue: Queue) -> env_logger::Builder {
     let mut builder = env_logger::Builder::new();
     builder
         .filter_level(levels.others)
@@ -190,9 +202,10 @@ fn builder(format: Format, levels: Levels, queue: Queue) -> env_logger::Builder 
             None => Cow::Owned(record.args().to_string()),
         };
         let mut text = Vec::new();
+        form.priorities.begin(&mut text, record.level());
         line::line(
             &mut text,
-            format,
+            form.format,
             SystemTime::now(),
             record.level(),
             &message,
@@ -204,11 +217,12 @@ fn builder(format: Format, levels: Levels, queue: Queue) -> env_logger::Builder 
     builder
 }
 
-fn dropped_line(count: u64, format: Format, out: &mut Vec<u8>) {
+fn dropped_line(count: u64, form: Form, out: &mut Vec<u8>) {
     let mut fields = [("count", Value::Number(count))];
+    form.priorities.begin(out, Level::Warn);
     line::line(
         out,
-        format,
+        form.format,
         SystemTime::now(),
         Level::Warn,
         "log lines dropped",

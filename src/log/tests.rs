@@ -10,6 +10,16 @@ use crate::session::id::Id;
 use super::reader::{json, logfmt};
 use super::*;
 
+const TEXT: Form = Form {
+    format: Format::Text,
+    priorities: Priorities::Absent,
+};
+
+const JSON: Form = Form {
+    format: Format::Json,
+    priorities: Priorities::Absent,
+};
+
 struct Tap(mpsc::Sender<Vec<u8>>);
 
 impl io::Write for Tap {
@@ -24,9 +34,9 @@ impl io::Write for Tap {
 }
 
 /// What a logger so configured writes of the records that `each` logs.
-fn written(format: Format, levels: Levels, each: impl FnOnce(&dyn Log)) -> String {
+fn written(form: Form, levels: Levels, each: impl FnOnce(&dyn Log)) -> String {
     let (queue, writes) = tapped();
-    each(&builder(format, levels, queue.clone()).build());
+    each(&builder(form, levels, queue.clone()).build());
     assert!(queue.flush(Duration::from_secs(60)));
     text(&writes)
 }
@@ -57,8 +67,8 @@ fn say(log: &dyn Log, target: &str, level: Level, message: &str) {
 #[test]
 fn canonical_lines_and_others_leave_in_order_one_line_each() {
     let (queue, writes) = tapped();
-    let filter = builder(Format::Text, Levels::default(), queue.clone()).build();
-    let mut logger = Logger::new(Format::Text, &filter, queue.clone());
+    let filter = builder(TEXT, Levels::default(), queue.clone()).build();
+    let mut logger = Logger::new(TEXT, &filter, queue.clone());
     let client = SocketAddr::from(([127, 0, 0, 1], 4711));
     let now = SystemTime::UNIX_EPOCH;
     logger.record(&Record::new(Id([7; 12]), client, now), now);
@@ -94,8 +104,8 @@ fn canonical_lines_and_others_leave_in_order_one_line_each() {
 #[test]
 fn only_lines_with_fields_wait_for_a_call() {
     let (queue, writes) = tapped();
-    let filter = builder(Format::Text, Levels::default(), queue.clone()).build();
-    let mut logger = Logger::new(Format::Text, &filter, queue);
+    let filter = builder(TEXT, Levels::default(), queue.clone()).build();
+    let mut logger = Logger::new(TEXT, &filter, queue);
     let now = Instant::now();
     logger.call(now);
     logger.line(Level::Info, "put", &mut [], SystemTime::UNIX_EPOCH);
@@ -117,7 +127,7 @@ fn only_lines_with_fields_wait_for_a_call() {
 
 #[test]
 fn json_for_all() {
-    let text = written(Format::Json, Levels::default(), |log| {
+    let text = written(JSON, Levels::default(), |log| {
         say(log, "smokescreen::server", Level::Error, "\u{1b}\"")
     });
     let fields = json(text.strip_suffix('\n').unwrap()).unwrap();
@@ -129,16 +139,45 @@ fn json_for_all() {
 }
 
 #[test]
+fn priorities_stand_before_lines_of_every_kind_and_format() {
+    for form in [TEXT, JSON] {
+        let form = Form {
+            priorities: Priorities::Written,
+            ..form
+        };
+        let (queue, writes) = tapped();
+        let filter = builder(form, Levels::default(), queue.clone()).build();
+        let mut logger = Logger::new(form, &filter, queue);
+        say(&filter, "mio", Level::Error, "said");
+        let now = SystemTime::UNIX_EPOCH;
+        let client = SocketAddr::from(([127, 0, 0, 1], 4711));
+        logger.record(&Record::new(Id([7; 12]), client, now), now);
+        logger.left_out(1, 2, now);
+        assert!(logger.flush(Duration::from_secs(60)));
+        let mut dropped = Vec::new();
+        dropped_line(7, form, &mut dropped);
+        let text = text(&writes) + std::str::from_utf8(&dropped).unwrap();
+        let (priorities, lines): (Vec<_>, Vec<_>) = text.lines().map(|line| line.split_at(3)).unzip();
+        assert_eq!(priorities, ["<3>", "<4>", "<4>", "<4>"]);
+        let read = match form.format {
+            Format::Text => logfmt,
+            Format::Json => json,
+        };
+        assert!(lines.into_iter().all(|line| read(line).is_some()), "{text}");
+    }
+}
+
+#[test]
 fn one_filter_is_there_for_both_kinds_of_lines() {
     let lines = |levels| {
-        let all = written(Format::Text, levels, |log| {
+        let all = written(TEXT, levels, |log| {
             for level in [Level::Error, Level::Warn, Level::Info, Level::Debug] {
                 say(log, CANONICAL, level, level.as_str());
             }
         });
         let (queue, writes) = tapped();
-        let filter = builder(Format::Text, levels, queue.clone()).build();
-        let mut logger = Logger::new(Format::Text, &filter, queue);
+        let filter = builder(TEXT, levels, queue.clone()).build();
+        let mut logger = Logger::new(TEXT, &filter, queue);
         for level in [Level::Error, Level::Warn, Level::Info, Level::Debug] {
             logger.line(level, level.as_str(), &mut [], SystemTime::UNIX_EPOCH);
         }
@@ -161,7 +200,7 @@ fn one_filter_is_there_for_both_kinds_of_lines() {
 #[test]
 fn the_line_about_dropped_lines() {
     let mut out = Vec::new();
-    dropped_line(7, Format::Text, &mut out);
+    dropped_line(7, TEXT, &mut out);
     let line = String::from_utf8(out).unwrap();
     let fields = logfmt(line.strip_suffix('\n').unwrap()).unwrap();
     let field = |key: &str| fields[key].as_str();
@@ -180,7 +219,7 @@ fn a_panic_loses_no_line_before_it() {
     if std::env::var_os(PANICS).is_some() {
         // The harsher of the two ways in which a panic can end a process.
         std::panic::set_hook(Box::new(|_| std::process::abort()));
-        let mut logger = init(Format::Text, Levels::default()).unwrap();
+        let mut logger = init(TEXT, Levels::default()).unwrap();
         for _ in 0..100 {
             logger.line(Level::Info, "said", &mut [], SystemTime::UNIX_EPOCH);
         }

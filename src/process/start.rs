@@ -15,7 +15,7 @@ use crate::io::heap;
 use crate::io::listener::{self, Acceptor};
 use crate::io::signal::Signals;
 use crate::io::token::Source;
-use crate::log::{FLUSH_TIMEOUT, Logger};
+use crate::log::{FLUSH_TIMEOUT, Form, Logger, Priorities};
 use crate::policy::acl::{self, Acl};
 use crate::policy::ranges::Ranges;
 use crate::policy::users::Users;
@@ -80,7 +80,7 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
         .map_err(|error| StartError::machine("The proxy's address can't be bound", &error))?;
     let acceptor =
         Acceptor::new(bound).map_err(|error| StartError::machine("The listener is unusable", &error))?;
-    let logger = crate::log::init(config.log_format, config.log_levels)
+    let logger = crate::log::init(form(config), config.log_levels)
         .map_err(|error| StartError::machine("The log can't be started", &error))?;
 
     let address = acceptor.local_addr();
@@ -118,6 +118,13 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
         outbox,
     };
     Ok((process, logger))
+}
+
+fn form(config: &Config) -> Form {
+    Form {
+        format: config.log_format,
+        priorities: Priorities::of(config.log_prefix),
+    }
 }
 
 /// The ACL in force at start: the file's, the built-in one where there is a password, or none.

@@ -28,6 +28,8 @@ cases![
     a_closed_stderr_does_not_end_the_proxy,
     a_stalled_stderr_does_not_stall_the_proxy,
     levels_filter,
+    priorities_stand_before_lines_where_journald_reads_them,
+    startup_errors_have_their_priority_too,
 ];
 
 const DECISION: &str = "CANONICAL-PROXY-DECISION";
@@ -502,4 +504,67 @@ fn levels_filter() {
         finished.code == Some(2) && finished.stderr.contains("log-level"),
         "{finished:?}"
     );
+}
+
+/// What systemd says where journald reads standard error.
+const NAMES_STDERR: &str = "export JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2)";
+/// A variable that names another stream.
+const NAMES_ANOTHER: &str = "export JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/0)";
+
+fn priorities_stand_before_lines_where_journald_reads_them() {
+    for (setup, are_there) in [
+        (Setup::open().step(NAMES_STDERR), true),
+        (
+            Setup::open().step(NAMES_STDERR).option("--log-format", "json"),
+            true,
+        ),
+        (Setup::open().step(NAMES_STDERR).arg("--log-prefix=false"), false),
+        (Setup::open().step(NAMES_ANOTHER), false),
+        (Setup::open().step(NAMES_ANOTHER).arg("--log-prefix"), true),
+        (Setup::open(), false),
+    ] {
+        let proxy = setup.start();
+        proxy.ask(connect("10.0.0.1:9"));
+        let line = eventually("the decision", || {
+            let lines = proxy.log();
+            lines.iter().find(|line| line.contains(DECISION)).cloned()
+        });
+        let start = proxy.log().remove(0);
+        for (line, priority) in [(start, "<6>"), (line, "<4>")] {
+            let rest = line.strip_prefix(priority);
+            assert_eq!(rest.is_some(), are_there, "{line}");
+            log_line::parse(rest.unwrap_or(&line)).expect("a well-formed line");
+        }
+    }
+}
+
+fn startup_errors_have_their_priority_too() {
+    for (setup, start) in [
+        (
+            Setup::open().step(NAMES_STDERR).option("--listen-port", "x"),
+            "<3>smokescreen: ",
+        ),
+        (
+            Setup::open()
+                .step(NAMES_STDERR)
+                .option("--egress-acl-file", "/dev/null"),
+            "<3>smokescreen: ",
+        ),
+        (
+            Setup::open()
+                .step(NAMES_STDERR)
+                .option("--listen-port", "x")
+                .arg("--log-prefix=false"),
+            "smokescreen: ",
+        ),
+        (
+            Setup::open().step(NAMES_ANOTHER).option("--listen-port", "x"),
+            "smokescreen: ",
+        ),
+    ] {
+        let finished = setup.run();
+        assert_eq!(finished.code, Some(2), "{finished:?}");
+        assert!(finished.stderr.starts_with(start), "{finished:?}");
+        assert_eq!(finished.stderr.lines().count(), 1, "{finished:?}");
+    }
 }

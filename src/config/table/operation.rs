@@ -116,13 +116,11 @@ pub(in crate::config) const LOG_LEVEL: Opt<Option<LevelFilter>> =
         .placeholder_is("LEVEL")
         .default_note("a level in RUST_LOG, else info");
 
-// The default becomes "on under systemd" together with the feature: until then it would refuse every start there.
-pub(in crate::config) const LOG_PREFIX: Opt<bool> = switch(
+pub(in crate::config) const LOG_PREFIX: Opt<Option<bool>> = switch(
     "log-prefix",
     "begin each log line with its priority, <3> to <7>, for journald",
 )
-.default_is("false")
-.not_built(SwitchedOnBy::True);
+.default_note("on where journald reads standard error (JOURNAL_STREAM)");
 
 pub(in crate::config) const TIME_CONNECT: Opt<bool> =
     switch("time-connect", "measure the time of each connect")

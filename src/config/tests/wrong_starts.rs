@@ -126,7 +126,6 @@ fn bad_values_of_flags() {
         (&["--ech", "deny"], &["--ech: not available"]),
         (&["--ech", "perhaps"], &["--ech", "allow, deny"]),
         (&["--admin-status"], &["--admin-status: not available"]),
-        (&["--log-prefix"], &["--log-prefix: not available"]),
     ];
     for (flags, words) in cases {
         refused_with(flags, "", words);
@@ -267,12 +266,7 @@ fn the_sample_file_is_accepted() {
 #[test]
 fn what_switches_nothing_on_is_accepted() {
     config(
-        &[
-            "--reuse-port=false",
-            "--sni-ports=443",
-            "--ech=allow",
-            "--log-prefix=0",
-        ],
+        &["--reuse-port=false", "--sni-ports=443", "--ech=allow"],
         &[("SMOKESCREEN_ADMIN_STATUS", "false")],
         "upstream_system_roots: true\nsni_ports: [443, 8443]\nnat64_prefixes: []\nroles_by_source: []\n",
     );
@@ -335,4 +329,25 @@ fn modes_of_the_statistics_socket() {
     for mode in ["700", "600", "0660", "777"] {
         config(&["--stats-socket-file-mode", mode], &[], "");
     }
+}
+
+#[test]
+fn a_prefix_is_known_whatever_else_is_wrong() {
+    let asked = |flags: &[&str], variables: &[(&str, &str)]| {
+        let directory = tempfile::tempdir().unwrap();
+        log_prefix(&arguments(flags, &directory, ""), &environment(variables))
+    };
+    let variable = ("SMOKESCREEN_LOG_PREFIX", "true");
+    assert_eq!(asked(&[], &[]), None);
+    assert_eq!(asked(&["--log-prefix", "--listen-port", "x"], &[]), Some(true));
+    assert_eq!(asked(&["--log-prefix=false"], &[variable]), Some(false));
+    assert_eq!(asked(&["--no-such-flag"], &[variable]), Some(true));
+    assert_eq!(asked(&["--log-prefix=perhaps"], &[]), None);
+}
+
+#[test]
+fn a_prefix_is_left_to_standard_error_where_nothing_is_said() {
+    assert_eq!(config(&[], &[], "").log_prefix, None);
+    assert_eq!(config(&[], &[], "log_prefix: false\n").log_prefix, Some(false));
+    assert_eq!(config(&["--log-prefix"], &[], "").log_prefix, Some(true));
 }

@@ -38,6 +38,11 @@ pub(crate) fn run(command: &mut Command) -> Finished {
     finish(spawn(command))
 }
 
+/// Runs a command to its end, with the input that it was given; panics when it doesn't end.
+pub(crate) fn run_with_its_input(command: &mut Command) -> Finished {
+    finish(start(command))
+}
+
 fn finish(mut child: Child) -> Finished {
     let stdout = gather(child.stdout.take());
     let stderr = gather(child.stderr.take());

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,6 +31,8 @@ pub(crate) struct Setup {
     listen_ip: &'static str,
     descriptors: Option<u32>,
     covers: Vec<(String, String)>,
+    steps: Vec<String>,
+    input: Option<OwnedFd>,
     lines_max: usize,
 }
 
@@ -44,6 +47,8 @@ impl Setup {
             listen_ip: "127.0.0.1",
             descriptors: None,
             covers: Vec::new(),
+            steps: Vec::new(),
+            input: None,
             lines_max: usize::MAX,
         }
     }
@@ -119,6 +124,20 @@ impl Setup {
         self
     }
 
+    /// Has the shell that becomes the proxy do this before.
+    #[allow(dead_code, reason = "for tests/it")]
+    pub(crate) fn step(mut self, command: &str) -> Setup {
+        self.steps.push(command.to_owned());
+        self
+    }
+
+    /// Gives the proxy, and the shell before it, this as standard input.
+    #[allow(dead_code, reason = "for tests/it")]
+    pub(crate) fn input(mut self, descriptor: impl Into<OwnedFd>) -> Setup {
+        self.input = Some(descriptor.into());
+        self
+    }
+
     /// Keeps only the first lines of the log; the rest is counted.
     #[allow(dead_code, reason = "for tests/attacks")]
     pub(crate) fn keep_lines(mut self, count: usize) -> Setup {
@@ -133,6 +152,7 @@ impl Setup {
             .map(|(cover, path)| format!("mount --bind {cover} {path}"))
             .collect();
         steps.extend(self.descriptors.map(|limit| format!("ulimit -n {limit}")));
+        steps.extend(self.steps.iter().cloned());
         steps.push("exec \"$0\" \"$@\"".to_owned());
         let mut command = match (self.covers.is_empty(), steps.len()) {
             (true, 1) => Command::new(BINARY),
@@ -150,13 +170,17 @@ impl Setup {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.current_dir(self.folder.path()).stdin(Stdio::null());
+        let input = self.input.as_ref();
+        let input = input.map(|input| input.try_clone().expect("a descriptor"));
+        command
+            .current_dir(self.folder.path())
+            .stdin(input.map_or_else(Stdio::null, Stdio::from));
         command
     }
 
     /// Runs to the end exactly as set up, without a listening address; for what must not start.
     pub(crate) fn run(&self) -> Finished {
-        program::run(&mut self.command())
+        program::run_with_its_input(&mut self.command())
     }
 
     /// Starts, and waits for the start line.
