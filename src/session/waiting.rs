@@ -22,7 +22,8 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(60);
 /// From the accept on a handshake may take so long, the wait for its first byte included.
 pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// While the server drains, so long a request may follow what comes before it.
+/// While the server drains, so long a request may follow what comes before it, the connection itself included: who was
+/// taken last is not to lose a request that is on its way.
 const PREFACE_GRACE: Duration = Duration::from_secs(2);
 
 /// Why one that takes longer fails.
@@ -37,8 +38,8 @@ pub(super) struct Waiting {
     begun: bool,
     /// A byte of it has arrived.
     has_bytes: bool,
-    /// So long after `since` a request may still be on its way behind its preface: a server that drains waits for it. As an
-    /// `Instant` it would make each connection larger.
+    /// So long after `since` a request may still be on its way behind its connection or its preface: a server that drains
+    /// waits for it. As an `Instant` it would make each connection larger.
     awaited_ms: Option<NonZeroU32>,
 }
 
@@ -49,15 +50,14 @@ impl Waiting {
             since: accepted_at,
             begun: true,
             has_bytes: false,
-            awaited_ms: None,
+            awaited_ms: milliseconds(PREFACE_GRACE),
         }
     }
 
     /// What comes before a request is done now, a PROXY header or a handshake. Behind it the request comes a round trip
     /// later than that of a client which needs none: the server may begin to drain just then.
     pub(super) fn note_preface(&mut self, now: Instant) {
-        let awaited = now.saturating_duration_since(self.since) + PREFACE_GRACE;
-        self.awaited_ms = NonZeroU32::new(u32::try_from(awaited.as_millis()).unwrap_or(u32::MAX));
+        self.awaited_ms = milliseconds(now.saturating_duration_since(self.since) + PREFACE_GRACE);
     }
 
     /// Until when a server that drains waits for a request behind a preface.
@@ -70,6 +70,7 @@ impl Waiting {
     pub(super) fn next(now: Instant) -> Waiting {
         Waiting {
             begun: false,
+            awaited_ms: None,
             ..Waiting::first(now)
         }
     }
@@ -149,6 +150,10 @@ impl Waiting {
             false => Then::Linger,
         })
     }
+}
+
+fn milliseconds(time: Duration) -> Option<NonZeroU32> {
+    NonZeroU32::new(u32::try_from(time.as_millis()).unwrap_or(u32::MAX))
 }
 
 /// Answers what was received and is no whole head.

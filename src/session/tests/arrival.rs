@@ -39,6 +39,7 @@ fn a_silent_client_is_let_go_without_a_word() {
         let mut bench = Bench::new();
         match end {
             Input::Expired => bench.now += Duration::from_secs(30),
+            Input::Drain => bench.now += Duration::from_secs(2),
             Input::Moved => bench.flows.up.end = End::Reached,
             _ => {}
         }
@@ -238,6 +239,7 @@ fn who_goes_within_the_header_is_let_go() {
         bench.assert_closed_in_silence();
     }
     let mut bench = behind_a_balancer();
+    bench.now += Duration::from_secs(2);
     bench.feed(Input::Drain);
     bench.assert_closed_in_silence();
     let mut bench = behind_a_balancer();
@@ -324,6 +326,25 @@ fn a_server_that_drains_waits_for_a_request_behind_its_preface() {
             bench.assert_closed_in_silence();
         }
     }
+}
+
+/// Such a client waited in the kernel's queue when the listener closed, and its first bytes may be a moment behind it.
+#[test]
+fn a_server_that_drains_waits_for_a_request_of_who_just_connected() {
+    for setup in [Bench::new, behind_a_balancer] {
+        let mut bench = setup();
+        let due = bench.now + Duration::from_secs(2);
+        bench.feed(Input::Drain);
+        assert!(!bench.session.is_done());
+        assert_eq!(bench.session.deadline(&bench.flows, &bench.settings), Some(due));
+        bench.now = due;
+        bench.feed(Input::Expired);
+        bench.assert_closed_in_silence();
+    }
+    let mut bench = Bench::new();
+    bench.feed(Input::Drain);
+    bench.arrive(Side::Client, get("").as_str());
+    assert!(bench.dials());
 }
 
 /// What is silent longer than a round trip is idle.
