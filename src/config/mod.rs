@@ -44,9 +44,9 @@ pub use self::password::PasswordFile;
 use self::settings::Settings;
 use self::table::clients::{
     ALLOW_MISSING_ROLE, DNS_TIMEOUT, DRAIN_DELAY, EXIT_TIMEOUT, IDLE_TIMEOUT, LISTEN_IP, LISTEN_PORT,
-    PROXY_PROTOCOL, PROXY_PROTOCOL_FROM, READ_HEADER_TIMEOUT, READ_TIMEOUT, ROLES_BY_SOURCE, TIMEOUT,
-    TLS_CLIENT_CA_FILE, TLS_CRL_FILE, TLS_KEY_FILE, TLS_ROLE_FROM, TLS_SERVER_BUNDLE_FILE, USERS_FILE,
-    WRITE_TIMEOUT,
+    PROXY_PROTOCOL, PROXY_PROTOCOL_FROM, READ_HEADER_TIMEOUT, READ_TIMEOUT, REUSE_PORT, ROLES_BY_SOURCE,
+    TIMEOUT, TLS_CLIENT_CA_FILE, TLS_CRL_FILE, TLS_KEY_FILE, TLS_ROLE_FROM, TLS_SERVER_BUNDLE_FILE,
+    USERS_FILE, WRITE_TIMEOUT,
 };
 use self::table::destinations::{
     ADDITIONAL_ERROR_MESSAGE_ON_DENY, ALLOW_ADDRESS, ALLOW_RANGE, DENY_ADDRESS, DENY_RANGE, DENY_STATUS,
@@ -82,6 +82,8 @@ pub struct Config {
     pub listen_ip: Option<String>,
     /// Port to listen on; 0 is any free one.
     pub listen_port: u16,
+    /// Other instances may listen there too.
+    pub reuse_port: bool,
     /// Each connection begins with a header of the PROXY protocol.
     pub proxy_protocol: bool,
     /// Who may send one; empty: anybody.
@@ -254,6 +256,7 @@ fn build(
     Ok(Config {
         listen_ip: settings.optional(LISTEN_IP)?,
         listen_port: settings.value(LISTEN_PORT)?,
+        reuse_port: settings.value(REUSE_PORT)?,
         proxy_protocol: settings.value(PROXY_PROTOCOL)?,
         proxy_protocol_from: networks(&settings.list(PROXY_PROTOCOL_FROM)?),
         connect_timeout: settings.value(TIMEOUT)?.0,

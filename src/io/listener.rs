@@ -29,11 +29,31 @@ const BACKLOG: i32 = 4096;
 /// # Errors
 /// Each names the address and says what is wrong, such as `address already in use`.
 pub fn bind(ip: Option<&str>, port: u16) -> io::Result<TcpListener> {
+    bind_as(ip, port, Sharing::Alone)
+}
+
+/// The same, but others may listen on the same port who say so too, and have our user (`SO_REUSEPORT`, socket(7)): the
+/// kernel shares the clients out among them.
+///
+/// # Errors
+/// As [`bind`]; `address already in use` too, where somebody listens who did not say so.
+pub fn bind_shared(ip: Option<&str>, port: u16) -> io::Result<TcpListener> {
+    bind_as(ip, port, Sharing::WithOthers)
+}
+
+/// Who else may listen on the port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Sharing {
+    Alone,
+    WithOthers,
+}
+
+fn bind_as(ip: Option<&str>, port: u16, sharing: Sharing) -> io::Result<TcpListener> {
     let asked = ip.unwrap_or("::");
     let addresses = addresses(asked, port).map_err(|error| named(asked, port, &error))?;
     let mut result = Err(ErrorKind::AddrNotAvailable.into());
     for address in addresses {
-        result = bind_to(address);
+        result = bind_to(address, sharing);
         // Only what this machine doesn't have is passed over: with a port in use, the next address would be a
         // surprise.
         match &result {
@@ -71,19 +91,26 @@ fn addresses(ip: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
-fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
+fn bind_to(address: SocketAddr, sharing: Sharing) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.ip() == IpAddr::from(Ipv6Addr::UNSPECIFIED) {
         socket.set_only_v6(false)?;
     }
     socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    // Accepted sockets inherit these two.
-    socket.set_tcp_nodelay(true)?;
-    set_keepalive(&SockRef::from(&socket))?;
+    if sharing == Sharing::WithOthers {
+        socket.set_reuse_port(true)?;
+    }
+    furnish(&SockRef::from(&socket))?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))
+}
+
+/// What a listening socket needs wherever it comes from; those that it accepts inherit the latter two.
+pub(super) fn furnish(socket: &SockRef<'_>) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    set_keepalive(socket)
 }
 
 fn is_not_here(error: &io::Error) -> bool {

@@ -76,10 +76,7 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
     let unready = |error| StartError::machine("The event loop can't be set up", &error);
     let poll = Poll::new().map_err(unready)?;
     let signals = Signals::new(poll.registry()).map_err(unready)?;
-    let bound = listener::bind(config.listen_ip.as_deref(), config.listen_port)
-        .map_err(|error| StartError::machine("The proxy's address can't be bound", &error))?;
-    let acceptor =
-        Acceptor::new(bound).map_err(|error| StartError::machine("The listener is unusable", &error))?;
+    let acceptor = acceptor(config)?;
     let logger = crate::log::init(form(config), config.log_levels)
         .map_err(|error| StartError::machine("The log can't be started", &error))?;
 
@@ -118,6 +115,18 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
         outbox,
     };
     Ok((process, logger))
+}
+
+/// The listener.
+fn acceptor(config: &Config) -> Result<Acceptor, StartError> {
+    let ip = config.listen_ip.as_deref();
+    let listener = match config.reuse_port {
+        true => listener::bind_shared(ip, config.listen_port),
+        false => listener::bind(ip, config.listen_port),
+    };
+    let listener =
+        listener.map_err(|error| StartError::machine("The proxy's address can't be bound", &error))?;
+    Acceptor::new(listener).map_err(|error| StartError::machine("The listener is unusable", &error))
 }
 
 fn form(config: &Config) -> Form {

@@ -38,6 +38,7 @@ mod quotas;
 mod refuse;
 mod relay;
 mod resolvers;
+mod rolling;
 mod signals;
 mod smuggling;
 mod smuggling_origins;
@@ -116,6 +117,7 @@ fn all_cases() -> Vec<Case> {
         mtls::cases(),
         mtls_example::cases(),
         mtls_roles::cases(),
+        rolling::cases(),
     ]
     .into_iter()
     .flatten()

@@ -7,7 +7,7 @@ use crate::policy::SourceRole;
 use crate::policy::ranges::PlacedRule;
 use crate::tls::RoleFrom;
 
-use super::super::row::{OptionRow, SwitchedOnBy};
+use super::super::row::OptionRow;
 use super::super::typed::{
     Opt, TimeLimit, choice, duration, file, listen_host, port, positive_duration, range_rule, source_roles,
     switch, time_limit,
@@ -29,8 +29,7 @@ pub(in crate::config) const REUSE_PORT: Opt<bool> = switch(
     "reuse-port",
     "let another instance listen on the same port too (SO_REUSEPORT)",
 )
-.default_is("false")
-.not_built(SwitchedOnBy::True);
+.default_is("false");
 
 pub(in crate::config) const PROXY_PROTOCOL: Opt<bool> = switch(
     "proxy-protocol",

@@ -121,7 +121,6 @@ fn bad_values_of_flags() {
                 "nothing set behind it",
             ],
         ),
-        (&["--reuse-port"], &["--reuse-port: not available"]),
         (&["--sni-ports", "443,https"], &["--sni-ports", "from 1 to 65535"]),
         (&["--ech", "deny"], &["--ech: not available"]),
         (&["--ech", "perhaps"], &["--ech", "allow, deny"]),

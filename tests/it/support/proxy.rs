@@ -33,6 +33,7 @@ pub(crate) struct Setup {
     covers: Vec<(String, String)>,
     steps: Vec<String>,
     input: Option<OwnedFd>,
+    port: Option<u16>,
     lines_max: usize,
 }
 
@@ -49,6 +50,7 @@ impl Setup {
             covers: Vec::new(),
             steps: Vec::new(),
             input: None,
+            port: None,
             lines_max: usize::MAX,
         }
     }
@@ -138,6 +140,13 @@ impl Setup {
         self
     }
 
+    /// Listens on this port, which another proxy has or had.
+    #[allow(dead_code, reason = "for tests/it")]
+    pub(crate) fn port(mut self, port: u16) -> Setup {
+        self.port = Some(port);
+        self
+    }
+
     /// Keeps only the first lines of the log; the rest is counted.
     #[allow(dead_code, reason = "for tests/attacks")]
     pub(crate) fn keep_lines(mut self, count: usize) -> Setup {
@@ -187,7 +196,10 @@ impl Setup {
     #[track_caller]
     pub(crate) fn start(self) -> Proxy {
         let mut command = self.command();
-        let port = NEXT_PORT.fetch_add(1, Ordering::Relaxed).to_string();
+        let port = self.port;
+        let port = port
+            .unwrap_or_else(|| NEXT_PORT.fetch_add(1, Ordering::Relaxed))
+            .to_string();
         command.args(["--listen-ip", self.listen_ip, "--listen-port", &port]);
         let mut child = command
             .stdout(Stdio::null())

@@ -1,0 +1,257 @@
+//! One instance after another: beside each other on one port, and three behind a balancer that are replaced one by one.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use rustix::process::Signal as Sig;
+
+use crate::support::case::cases;
+use crate::support::eventually;
+use crate::support::message::{answer, get, ok};
+use crate::support::origin::{Next, Origin};
+use crate::support::program::{self, Running};
+use crate::support::proxy::{Proxy, Setup};
+use crate::support::wire::Wire;
+
+cases![
+    a_busy_port_stays_one_unless_both_say_that_they_share_it,
+    instances_that_take_turns_on_one_port_refuse_nobody,
+    three_instances_behind_haproxy_are_replaced_without_losing_a_request,
+];
+
+const CLIENTS: usize = 4;
+
+fn sharing() -> Setup {
+    Setup::open().arg("--reuse-port")
+}
+
+fn a_busy_port_stays_one_unless_both_say_that_they_share_it() {
+    for (first, second, starts) in [
+        (sharing(), sharing(), true),
+        (sharing(), Setup::open(), false),
+        (Setup::open(), sharing(), false),
+    ] {
+        let proxy = first.start();
+        let port = proxy.address().port();
+        if starts {
+            let second = second.port(port).start();
+            assert_eq!(second.address(), proxy.address());
+            continue;
+        }
+        let finished = second
+            .option("--listen-ip", "127.0.0.1")
+            .option("--listen-port", port.to_string())
+            .run();
+        assert_eq!(finished.code, Some(1), "{finished:?}");
+        assert!(finished.stderr.contains("address already in use"), "{finished:?}");
+    }
+}
+
+/// Asks for this on a connection of its own.
+fn ask(to: SocketAddr, request: &str) -> Result<(), String> {
+    let stream = TcpStream::connect(to).map_err(|error| error.to_string())?;
+    let mut client = Wire::new(stream);
+    client.try_send(request).map_err(|error| error.to_string())?;
+    match client.try_response("GET") {
+        Ok(response) if response.status == 200 => Ok(()),
+        Ok(response) => Err(format!("{} {}", response.status, response.text())),
+        Err(end) => Err(format!("{end:?}")),
+    }
+}
+
+/// Clients that ask without a pause, each time on a new connection.
+struct Load {
+    stopped: Arc<AtomicBool>,
+    asked: Arc<AtomicUsize>,
+    clients: Vec<thread::JoinHandle<Vec<String>>>,
+}
+
+impl Load {
+    fn on(to: SocketAddr, origin: &Origin) -> Load {
+        let stopped = Arc::new(AtomicBool::new(false));
+        let asked = Arc::new(AtomicUsize::new(0));
+        let client = |_| {
+            let (stopped, asked, request) = (Arc::clone(&stopped), Arc::clone(&asked), get(&origin.url("/")));
+            thread::spawn(move || {
+                let mut failures = Vec::new();
+                while !stopped.load(Ordering::SeqCst) {
+                    failures.extend(ask(to, &request).err());
+                    asked.fetch_add(1, Ordering::SeqCst);
+                }
+                failures
+            })
+        };
+        let clients = (0..CLIENTS).map(client).collect();
+        Load {
+            stopped,
+            asked,
+            clients,
+        }
+    }
+
+    fn await_asked(&self, count: usize) {
+        let end = self.asked.load(Ordering::SeqCst) + count;
+        eventually("requests", || {
+            (self.asked.load(Ordering::SeqCst) >= end).then_some(())
+        });
+    }
+
+    /// How many were asked, and what became of those that failed.
+    fn stop(self) -> (usize, Vec<String>) {
+        self.stopped.store(true, Ordering::SeqCst);
+        let clients = self.clients.into_iter();
+        let failures = clients
+            .flat_map(|client| client.join().expect("a client"))
+            .collect();
+        (self.asked.load(Ordering::SeqCst), failures)
+    }
+}
+
+/// Lets the kernel hand on what waits at a socket that closes to another one on its port.
+fn migrate_requests() -> io::Result<()> {
+    std::fs::write("/proc/sys/net/ipv4/tcp_migrate_req", "1")
+}
+
+fn instances_that_take_turns_on_one_port_refuse_nobody() -> Result<(), String> {
+    let migrates = migrate_requests();
+    let origin = Origin::fixed("ok");
+    let mut proxy = sharing().start();
+    let (address, port) = (proxy.address(), proxy.address().port());
+    let load = Load::on(address, &origin);
+    for _ in 0..5 {
+        load.await_asked(200);
+        let next = sharing().port(port).start();
+        proxy.signal(Sig::TERM);
+        assert_eq!(proxy.wait().code(), Some(0), "{:#?}", proxy.log());
+        proxy = next;
+    }
+    let (asked, failures) = load.stop();
+    assert!(asked >= 1_000, "{asked}");
+    match migrates {
+        Ok(()) => {
+            assert_eq!(failures, Vec::<String>::new(), "of {asked}");
+            Ok(())
+        }
+        Err(error) => Err(format!(
+            "net.ipv4.tcp_migrate_req can't be set ({error}): without it {} of {asked} failed",
+            failures.len()
+        )),
+    }
+}
+
+/// An instance behind the balancer, and whether it is to get clients. Its admin port would say the same at /readyz.
+struct Instance {
+    proxy: Proxy,
+    ready: Arc<AtomicBool>,
+}
+
+fn balanced() -> Setup {
+    Setup::open()
+        .arg("--proxy-protocol")
+        .option("--proxy-protocol-from", "127.0.0.0/8")
+        .option("--drain-delay", "3s")
+}
+
+impl Instance {
+    /// Gets SIGTERM, ends, and another one takes its place.
+    fn replace(&mut self) {
+        let port = self.proxy.address().port();
+        self.proxy.signal(Sig::TERM);
+        self.ready.store(false, Ordering::SeqCst);
+        assert_eq!(self.proxy.wait().code(), Some(0), "{:#?}", self.proxy.log());
+        self.proxy = balanced().port(port).start();
+        self.ready.store(true, Ordering::SeqCst);
+        // Before the next one goes, this one is back.
+        self.proxy.await_lines("CANONICAL-PROXY-DECISION", 1);
+    }
+}
+
+/// What answers `/readyz` for an instance.
+fn readiness(ready: &Arc<AtomicBool>) -> Origin {
+    let ready = Arc::clone(ready);
+    Origin::http(move |request, wire| {
+        assert_eq!(request.target, "/readyz");
+        let _ = match ready.load(Ordering::SeqCst) {
+            true => wire.try_send(ok("ready")),
+            false => wire.try_send(answer("503 Service Unavailable", "", b"draining")),
+        };
+        Next::Close
+    })
+}
+
+/// The balancer of deploy/haproxy.cfg, but for its addresses and how often it looks.
+fn haproxy(
+    instances: &[Instance],
+    checks: &[Origin],
+) -> Result<(Running, tempfile::TempDir, SocketAddr), String> {
+    let program = program::find("haproxy")?;
+    let reserved = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = reserved.local_addr().expect("its address");
+    drop(reserved);
+    let (mut configuration, mut servers) = (String::new(), 0);
+    for line in include_str!("../../deploy/haproxy.cfg").lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let line = match words[..] {
+            ["bind", _] => format!("    bind {address}"),
+            ["server", name, _] => {
+                let (instance, check) = (&instances[servers], &checks[servers]);
+                servers += 1;
+                let (proxy, port) = (instance.proxy.address(), check.address().port());
+                format!(
+                    "    server {name} {proxy} addr {} port {port}",
+                    check.address().ip()
+                )
+            }
+            ["default-server", ..] => {
+                assert!(line.contains("port 9810 inter 1s fall 2"), "{line}");
+                line.replace("port 9810 inter 1s fall 2", "inter 100ms fall 1")
+            }
+            _ => line.to_owned(),
+        };
+        configuration = configuration + &line + "\n";
+    }
+    assert_eq!(servers, instances.len());
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("haproxy.cfg");
+    std::fs::write(&file, configuration).expect("a file");
+    let mut command = Command::new(program);
+    command
+        .arg("-db")
+        .arg("-f")
+        .arg(&file)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let running = Running(command.spawn().expect("haproxy"));
+    Ok((running, folder, address))
+}
+
+fn three_instances_behind_haproxy_are_replaced_without_losing_a_request() -> Result<(), String> {
+    program::find("haproxy")?;
+    let instance = |_| Instance {
+        proxy: balanced().start(),
+        ready: Arc::new(AtomicBool::new(true)),
+    };
+    let mut instances: Vec<Instance> = (0..3).map(instance).collect();
+    let checks: Vec<Origin> = instances
+        .iter()
+        .map(|instance| readiness(&instance.ready))
+        .collect();
+    let (_running, _folder, address) = haproxy(&instances, &checks)?;
+    let origin = Origin::fixed("ok");
+    let request = get(&origin.url("/"));
+    eventually("the balancer", || ask(address, &request).ok());
+    let load = Load::on(address, &origin);
+    load.await_asked(100);
+    for instance in &mut instances {
+        instance.replace();
+        load.await_asked(100);
+    }
+    let (asked, failures) = load.stop();
+    assert_eq!(failures, Vec::<String>::new(), "of {asked}");
+    Ok(())
+}
