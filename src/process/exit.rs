@@ -92,12 +92,19 @@ impl Exit {
     /// How much time is left, if it is time to say so.
     pub(super) fn tell(&mut self, now: Instant) -> Option<Duration> {
         self.tell_at.take_if(|at| *at <= now)?;
+        let left = self.left(now)?;
+        self.tell_at = Some(now + TELL_INTERVAL);
+        Some(left)
+    }
+
+    /// How much time is left, once it was told to end.
+    pub(super) fn left(&self, now: Instant) -> Option<Duration> {
         let end = match self.phase {
-            Phase::Serving | Phase::Over => return None,
+            Phase::Serving => return None,
             Phase::Delaying(until) => until + self.exit_timeout,
             Phase::Draining(until) => until,
+            Phase::Over => now,
         };
-        self.tell_at = Some(now + TELL_INTERVAL);
         Some(end.saturating_duration_since(now))
     }
 

@@ -12,11 +12,12 @@ mod loops;
 mod reload;
 mod shared;
 mod start;
+mod supervisor;
 mod tls_files;
 mod users_file;
 
 use std::io;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::io::inbox::Outbox;
 use crate::io::signal::{Signal, Signals};
@@ -27,6 +28,7 @@ use self::exit::{Exit, Step};
 use self::reload::Reload;
 use self::shared::Shared;
 pub use self::start::{StartError, start};
+use self::supervisor::Supervisor;
 use self::tls_files::Reminder;
 
 /// The program, once it has started.
@@ -39,6 +41,7 @@ pub struct Process {
     failure: Option<io::Error>,
     reload: Reload,
     reminder: Reminder,
+    supervisor: Supervisor,
     serving: Loop,
     /// To the loop.
     outbox: Outbox<Message>,
@@ -48,14 +51,9 @@ impl Process {
     /// Serves until told to end, or until a listener breaks and what was there has ended. Gives the exit code: 0, or 1
     /// when this machine would not go on.
     pub fn run(mut self) -> u8 {
+        self.supervisor.ready(self.serving.now());
         loop {
-            let until = self
-                .exit
-                .deadline()
-                .into_iter()
-                .chain([self.reminder.deadline()])
-                .min();
-            let heard = match self.serving.serve(until) {
+            let heard = match self.serving.serve(self.deadline()) {
                 Ok(heard) => heard,
                 Err(error) => return failed(&error),
             };
@@ -77,7 +75,15 @@ impl Process {
                 self.take_signals(now);
             }
             self.go_on(now);
+            self.tell_supervisor(now);
         }
+    }
+
+    /// When something is due though nothing is heard.
+    fn deadline(&self) -> Option<Instant> {
+        let others = [self.exit.deadline(), self.supervisor.deadline()];
+        let others = others.into_iter().flatten();
+        others.chain([self.reminder.deadline()]).min()
     }
 
     /// A listener will not get better. As on a signal, what is there may come to its end; then whoever supervises the
@@ -94,7 +100,10 @@ impl Process {
         let signals: Vec<Signal> = self.signals.drain().collect();
         for signal in signals {
             match signal {
-                Signal::Reload => self.reload.ask(&self.shared.in_force),
+                Signal::Reload => {
+                    self.supervisor.reloading(now);
+                    self.reload.ask(&self.shared.in_force);
+                }
                 Signal::Nothing => log::info!("SIGUSR1 does nothing"),
                 Signal::Drain => {
                     let open = self.serving.open().all();
@@ -135,14 +144,38 @@ impl Process {
             None => {}
         }
         if let Some(left) = self.exit.tell(now) {
-            let left = left.as_secs_f64().ceil();
-            let Open { tunnels, others } = self.serving.open();
-            if others > 0 {
-                log::info!("draining: {tunnels} tunnels left, {left}s; {others} other connections");
-            } else {
-                log::info!("draining: {tunnels} tunnels left, {left}s");
-            }
+            log::info!("{}", draining(self.serving.open(), left));
         }
+    }
+
+    /// Tells whoever supervises the process what is due by now.
+    fn tell_supervisor(&mut self, now: Instant) {
+        let left = self.exit.left(now);
+        if left.is_some() {
+            self.supervisor.stopping(now);
+        } else if !self.reload.is_under_way() {
+            self.supervisor.reloaded(now);
+        }
+        let serving = &self.serving;
+        self.supervisor.tell(now, || match (left, serving.open()) {
+            (Some(left), open) => draining(open, left),
+            (None, Open { tunnels, others }) => {
+                format!(
+                    "serving: {} connections, {tunnels} of them tunnels",
+                    tunnels + others
+                )
+            }
+        });
+    }
+}
+
+/// How a drain goes, for a person.
+fn draining(open: Open, left: Duration) -> String {
+    let Open { tunnels, others } = open;
+    let left = left.as_secs_f64().ceil();
+    match others {
+        0 => format!("draining: {tunnels} tunnels left, {left}s"),
+        _ => format!("draining: {tunnels} tunnels left, {left}s; {others} other connections"),
     }
 }
 

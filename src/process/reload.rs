@@ -106,6 +106,11 @@ impl Reload {
         self.is_over(present);
     }
 
+    /// Is there a reading, or one that is not in force yet?
+    pub(super) fn is_under_way(&self) -> bool {
+        self.is_under_way
+    }
+
     fn is_over(&mut self, present: &InForce) {
         self.is_under_way = false;
         if std::mem::take(&mut self.again) {

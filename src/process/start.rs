@@ -12,6 +12,7 @@ use mio::{Poll, Waker};
 use crate::config::{AclSource, Config};
 use crate::io::descriptors::raise_nofile;
 use crate::io::heap;
+use crate::io::inherited;
 use crate::io::listener::{self, Acceptor};
 use crate::io::signal::Signals;
 use crate::io::token::Source;
@@ -27,6 +28,7 @@ use super::exit::Exit;
 use super::files::{Files, Line};
 use super::reload::Reload;
 use super::shared::{InForce, Shared};
+use super::supervisor::{Supervisor, Terms};
 use super::tls_files::Reminder;
 use super::{files, loops, tls_files, users_file};
 
@@ -110,6 +112,7 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
         exit: Exit::new(config.drain_delay, config.exit_timeout),
         failure: None,
         reminder: Reminder::new(Instant::now()),
+        supervisor: Supervisor::by(&Terms::of_process(), Instant::now()),
         reload: Reload::new(Arc::new(move |present| files.read(present)), waker),
         serving,
         outbox,
@@ -117,12 +120,13 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
     Ok((process, logger))
 }
 
-/// The listener.
+/// The listener: the supervisor's, or else one that is bound here.
 fn acceptor(config: &Config) -> Result<Acceptor, StartError> {
     let ip = config.listen_ip.as_deref();
-    let listener = match config.reuse_port {
-        true => listener::bind_shared(ip, config.listen_port),
-        false => listener::bind(ip, config.listen_port),
+    let listener = match inherited::listener().map_err(StartError::config)? {
+        Some(listener) => Ok(listener),
+        None if config.reuse_port => listener::bind_shared(ip, config.listen_port),
+        None => listener::bind(ip, config.listen_port),
     };
     let listener =
         listener.map_err(|error| StartError::machine("The proxy's address can't be bound", &error))?;

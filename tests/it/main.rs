@@ -46,6 +46,7 @@ mod smuggling_responses;
 mod spellings;
 mod startup;
 mod strangers;
+mod supervision;
 mod support;
 mod tls;
 mod tls_ends;
@@ -117,6 +118,7 @@ fn all_cases() -> Vec<Case> {
         mtls::cases(),
         mtls_example::cases(),
         mtls_roles::cases(),
+        supervision::cases(),
         rolling::cases(),
     ]
     .into_iter()
