@@ -13,11 +13,16 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 # Runs it. The binary links glibc and asks its resolver, which loads modules at run time: Debian has them. There is
 # nothing else to install: no shell is started, no certificate is read, no file is written.
 FROM debian:trixie-slim
+LABEL org.opencontainers.image.title="smokescreen" \
+      org.opencontainers.image.description="An SSRF-safe egress proxy" \
+      org.opencontainers.image.licenses="MIT"
 COPY --from=build /smokescreen /usr/local/bin/smokescreen
 COPY --chmod=644 acl.yaml /etc/smokescreen/acl.yaml
 # Numbers, because they need no entry in /etc/passwd and `runAsNonRoot` of Kubernetes can check them.
 USER 65532:65532
 EXPOSE 4750
+# /readyz of the admin port where there is one, else whether the proxy's port takes connections.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["smokescreen", "health"]
 # The program drains on SIGTERM; whoever stops it must wait longer than --exit-timeout (docker stop -t 300,
 # kill_timeout of fly.toml, which cannot be above 300 s). Needs PROXY_PASSWORD.
 STOPSIGNAL SIGTERM
