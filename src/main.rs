@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use smokescreen::command;
 use smokescreen::config::{self, Environment, Start};
 use smokescreen::log::{FLUSH_TIMEOUT, Priorities};
 use smokescreen::process;
@@ -11,6 +12,9 @@ use smokescreen::process;
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
     let environment: Environment = std::env::vars_os().collect();
+    if let Some(exit_code) = command::run(&args, &environment) {
+        return ExitCode::from(exit_code);
+    }
     let config = match config::from_process(&args, &environment) {
         Ok(Start::Run(config)) => config,
         Ok(Start::Print(text)) => {

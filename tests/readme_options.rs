@@ -1,4 +1,5 @@
-//! Holds the option tables of docs/options.md equal to the option table of the code. On a mismatch the expected text is
+//! Holds the option tables of docs/options.md equal to the option table of the code, and the metrics of docs/operating.md to
+//! the code's. On a mismatch the expected text is
 //! printed: paste it between the markers.
 #![allow(
     clippy::expect_used,
@@ -7,6 +8,7 @@
 )]
 
 use smokescreen::config::options::{GROUPS, Kind, OptionRow};
+use smokescreen::stats::FAMILIES;
 
 const BEGIN: &str = "<!-- options: held by tests/readme_options.rs -->\n";
 const END: &str = "<!-- end of options -->";
@@ -73,6 +75,46 @@ fn the_readme_lists_the_options_that_there_are() {
     if found != expected {
         panic!(
             "docs/options.md lists other options than the code; expected between the markers:\n{expected}"
+        );
+    }
+}
+
+const METRICS_BEGIN: &str = "<!-- metrics: held by tests/readme_options.rs -->\n";
+const METRICS_END: &str = "<!-- end of metrics -->";
+
+/// All metrics as Markdown.
+fn metrics() -> String {
+    let mut text = String::from("\n| metric | kind | labels | what it says |\n|---|---|---|---|\n");
+    for family in FAMILIES {
+        let labels = match family.labels {
+            [] => String::new(),
+            labels => format!("`{}`", labels.join("`, `")),
+        };
+        text.push_str(&format!(
+            "| `{}` | {} | {labels} | {} |\n",
+            family.prometheus_name(),
+            family.prometheus_kind(),
+            family.help
+        ));
+    }
+    text.push('\n');
+    text
+}
+
+#[test]
+fn the_operators_page_lists_the_metrics_that_there_are() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operating.md");
+    let page = std::fs::read_to_string(path).expect("docs/operating.md");
+    let (_, rest) = page
+        .split_once(METRICS_BEGIN)
+        .expect("the marker before the metrics");
+    let (found, _) = rest
+        .split_once(METRICS_END)
+        .expect("the marker behind the metrics");
+    let expected = metrics();
+    if found != expected {
+        panic!(
+            "docs/operating.md lists other metrics than the code; expected between the markers:\n{expected}"
         );
     }
 }

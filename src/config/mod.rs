@@ -6,6 +6,7 @@
 //! `checks` looks at them together.
 
 mod checks;
+mod commands;
 mod environment;
 mod error;
 mod file;
@@ -38,6 +39,7 @@ use crate::policy::quota::{Limits, Rate};
 use crate::policy::ranges::{Nat64Prefix, PlacedRule};
 use crate::tls::RoleFrom;
 
+pub use self::commands::{Probe, probe};
 pub use self::environment::Environment;
 pub use self::error::ConfigError;
 pub use self::password::PasswordFile;
@@ -54,9 +56,11 @@ use self::table::destinations::{
     RESOLVER_ADDRESS, UNSAFE_ALLOW_PRIVATE_RANGES,
 };
 use self::table::operation::{
-    HEAD_BYTES_MAX, HEAD_FIELDS_MAX, HELP, LOG_FORMAT, LOG_LEVEL, LOG_PREFIX, MAX_CONCURRENT_CONNECT_TUNNELS,
-    MAX_CONCURRENT_REQUESTS, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_CLIENT, MAX_REQUEST_BURST,
-    MAX_REQUEST_RATE, PRINT_CONFIG, TRANSPORT_MAX_IDLE_CONNS, TRANSPORT_MAX_IDLE_CONNS_PER_HOST, VERSION,
+    ADMIN_STATUS, EXPOSE_PROMETHEUS_METRICS, HEAD_BYTES_MAX, HEAD_FIELDS_MAX, HELP, LOG_FORMAT, LOG_LEVEL,
+    LOG_PREFIX, MAX_CONCURRENT_CONNECT_TUNNELS, MAX_CONCURRENT_REQUESTS, MAX_CONNECTIONS,
+    MAX_CONNECTIONS_PER_CLIENT, MAX_REQUEST_BURST, MAX_REQUEST_RATE, PRINT_CONFIG, PROMETHEUS_ENDPOINT,
+    PROMETHEUS_LISTEN_IP, PROMETHEUS_PORT, STATSD_ADDRESS, TIME_CONNECT, TRANSPORT_MAX_IDLE_CONNS,
+    TRANSPORT_MAX_IDLE_CONNS_PER_HOST, VERSION,
 };
 pub use self::values::SizeRange;
 
@@ -148,6 +152,12 @@ pub struct Config {
     pub transport_max_idle_conns_per_host: usize,
     /// Form of the log lines.
     pub log_format: Format,
+    /// Where it can be asked how the proxy is, if anywhere.
+    pub admin: Option<AdminConfig>,
+    /// The time of each connect is measured.
+    pub time_connect: bool,
+    /// A StatsD server that metrics are sent to.
+    pub statsd_address: Option<SocketAddr>,
     /// Least important lines to log: `--log-level`, or what counts of `RUST_LOG`, else info.
     pub log_levels: Levels,
     /// Lines begin with their priority; none: if journald reads them.
@@ -162,6 +172,19 @@ pub struct Config {
     pub password: Option<Password>,
     /// Where the password was read, if from a file: to be read again.
     pub password_file: Option<PasswordFile>,
+}
+
+/// The port where it can be asked how the proxy is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AdminConfig {
+    /// Address (without brackets) or host name to listen on.
+    pub ip: String,
+    /// Port to listen on; 0 is any free one.
+    pub port: u16,
+    /// The metrics' path.
+    pub metrics_path: String,
+    /// The pages for people are not for clients on loopback alone.
+    pub is_open: bool,
 }
 
 /// Where the ACL comes from.
@@ -291,6 +314,9 @@ fn build(
         transport_max_idle_conns: settings.value(TRANSPORT_MAX_IDLE_CONNS)?,
         transport_max_idle_conns_per_host: settings.value(TRANSPORT_MAX_IDLE_CONNS_PER_HOST)?,
         log_format: settings.value(LOG_FORMAT)?,
+        admin: admin(settings)?,
+        time_connect: settings.value(TIME_CONNECT)?,
+        statsd_address: settings.optional(STATSD_ADDRESS)?,
         log_levels,
         log_prefix: settings.optional(LOG_PREFIX)?,
         users_file: settings.optional(USERS_FILE)?,
@@ -314,6 +340,17 @@ fn limits(settings: &Settings) -> Result<Limits, ConfigError> {
 /// None where people write 0.
 fn limit(count: usize) -> Option<NonZeroU32> {
     NonZeroU32::new(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+fn admin(settings: &Settings) -> Result<Option<AdminConfig>, ConfigError> {
+    let is_there = settings.value(EXPOSE_PROMETHEUS_METRICS)?;
+    let admin = AdminConfig {
+        ip: settings.value(PROMETHEUS_LISTEN_IP)?,
+        port: settings.value(PROMETHEUS_PORT)?,
+        metrics_path: settings.value(PROMETHEUS_ENDPOINT)?,
+        is_open: settings.value(ADMIN_STATUS)?,
+    };
+    Ok(is_there.then_some(admin))
 }
 
 fn tls(settings: &Settings) -> Result<Option<TlsFiles>, ConfigError> {

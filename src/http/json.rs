@@ -1,34 +1,19 @@
 //! One flat JSON object (RFC 8259) of texts: all that an answer of ours needs. Reads none.
 
+use crate::text::json;
+
 /// Makes an object of texts. ASCII only, whatever they hold: nothing in it can end a string, a line or a script.
 pub(super) fn object(members: &[(&str, &str)]) -> String {
-    let mut out = String::from("{");
+    let mut out = b"{".to_vec();
     for (nth, (name, value)) in members.iter().enumerate() {
-        out.push_str(if nth == 0 { "" } else { ", " });
-        string(&mut out, name);
-        out.push_str(": ");
-        string(&mut out, value);
+        out.extend_from_slice(if nth == 0 { b"" } else { b", " });
+        json::string(&mut out, name);
+        out.extend_from_slice(b": ");
+        json::string(&mut out, value);
     }
-    out.push_str("}\n");
-    out
-}
-
-fn string(out: &mut String, text: &str) {
-    out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            ' '..='~' if !matches!(character, '<' | '>' | '&') => out.push(character),
-            _ => {
-                for unit in character.encode_utf16(&mut [0; 2]) {
-                    out.push_str(&format!("\\u{unit:04x}"));
-                }
-            }
-        }
-    }
-    out.push('"');
+    out.extend_from_slice(b"}\n");
+    // ASCII it is.
+    String::from_utf8(out).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub mod head;
 pub mod joint;
 mod json;
 pub mod max_forwards;
+pub mod page;
 pub mod reply;
 pub mod rewrite;
 mod scan;

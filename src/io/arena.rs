@@ -160,6 +160,11 @@ impl<T> Arena<T> {
         }
     }
 
+    /// What stands in this slot and in each behind it.
+    pub fn slots_from(&self, first: usize) -> impl Iterator<Item = Option<&T>> {
+        self.slots.iter().skip(first).map(|slot| slot.entry.as_ref())
+    }
+
     /// The keys of all entries, in the order of their slots.
     pub fn keys<K: Key>(&self) -> Vec<K> {
         let named = |(index, slot): (usize, &Slot<T>)| {
@@ -234,5 +239,7 @@ mod tests {
         let b = insert(&mut arena, "b");
         arena.remove(a);
         assert_eq!(arena.keys::<WireId>(), vec![b]);
+        assert_eq!(arena.slots_from(0).collect::<Vec<_>>(), [None, Some(&"b")]);
+        assert_eq!(arena.slots_from(2).count(), 0);
     }
 }

@@ -3,6 +3,7 @@
 pub mod arena;
 pub mod budget;
 pub mod crowd;
+pub mod datagrams;
 pub mod deadlines;
 pub mod descriptors;
 pub mod dialer;

@@ -12,7 +12,7 @@ mod levels;
 pub mod line;
 mod priority;
 mod sink;
-mod time;
+pub(crate) mod time;
 mod window;
 pub mod writer;
 
@@ -157,6 +157,11 @@ impl Logger {
         self.formatted(level, |format, out| {
             line::line(out, format, now, level, message, fields)
         });
+    }
+
+    /// How many lines were dropped since the start.
+    pub fn dropped(&self) -> u64 {
+        self.queue.dropped()
     }
 
     /// When [`Logger::call`] is to be called even if nothing else happens before.

@@ -17,7 +17,7 @@ const MONTH_STARTS: [i64; 12] = [0, 31, 61, 92, 122, 153, 184, 214, 245, 275, 30
 
 /// How a moment is spelled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Spelling {
+pub(crate) enum Spelling {
     /// `2026-11-22T17:30:33Z` (RFC 3339).
     Seconds,
     /// `2026-11-22T17:30:33.123456789Z` (RFC 3339).
@@ -28,7 +28,7 @@ pub(super) enum Spelling {
 }
 
 /// Appends a moment so spelled.
-pub(super) fn moment(out: &mut Vec<u8>, time: SystemTime, spelling: Spelling) {
+pub(crate) fn moment(out: &mut Vec<u8>, time: SystemTime, spelling: Spelling) {
     let (seconds, nanoseconds) = since_1970(time);
     day(out, seconds.div_euclid(SECONDS_PER_DAY));
     // Less than a day has.

@@ -142,6 +142,11 @@ impl Queue {
         }
     }
 
+    /// How many lines were dropped since the start.
+    pub fn dropped(&self) -> u64 {
+        self.0.dropped.load(Ordering::Relaxed)
+    }
+
     /// Has written what was only put.
     pub fn call(&self) {
         self.wake(self.0.lock());

@@ -13,6 +13,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use foldhash::HashMap;
+use sha2::{Digest as _, Sha256};
 
 use crate::net::{ProxyUrl, Target, Writer};
 use crate::policy::exceptions::Exceptions;
@@ -110,6 +111,8 @@ struct Rule {
 pub struct Acl {
     /// Where it was read from, as people call it.
     source: Arc<str>,
+    /// Of the bytes it was read from.
+    sha256: [u8; 32],
     rules: HashMap<Box<str>, Rule>,
     default: Option<Rule>,
     global_allow_list: GlobSet,
@@ -168,7 +171,11 @@ impl Acl {
     /// missing `services`, names or actions, two services of one name, disabled actions, and `mitm_domains` that
     /// `allowed_domains` does not list.
     pub fn parse(text: &str, disabled_actions: &[Action]) -> Result<Acl, AclError> {
-        document::parse(text, disabled_actions).map_err(AclError)
+        let acl = document::parse(text, disabled_actions).map_err(AclError)?;
+        Ok(Acl {
+            sha256: Sha256::digest(text).into(),
+            ..acl
+        })
     }
 
     /// The services' names, which are roles, in order.
@@ -176,6 +183,24 @@ impl Acl {
         let mut names: Vec<&str> = self.rules.keys().map(|name| &**name).collect();
         names.sort_unstable();
         names
+    }
+
+    /// The digest of the bytes it was read from: which ACL it is.
+    pub fn sha256(&self) -> &[u8; 32] {
+        &self.sha256
+    }
+
+    /// Each service's name and project, by name.
+    pub fn projects(&self) -> Vec<(&str, &str)> {
+        let rules = self.rules.iter();
+        let mut projects: Vec<_> = rules.map(|(name, rule)| (&**name, &*rule.project)).collect();
+        projects.sort_unstable();
+        projects
+    }
+
+    /// The project of the rule for roles that no service is named after.
+    pub fn default_project(&self) -> Option<&str> {
+        self.default.as_ref().map(|rule| &*rule.project)
     }
 
     /// The same ACL under the name of the file it was read from; before, it is called [`BUILT_IN_SOURCE`].

@@ -31,12 +31,23 @@ const CONNECTIONS_MAX: u64 = 1_000_000;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Descriptors {
     limit: u64,
+    /// Who asks how the proxy is has so many, if there are so many.
+    for_admin: u64,
 }
 
 impl Descriptors {
     /// Parts of this limit (`RLIMIT_NOFILE`).
     pub(super) fn of(limit: u64) -> Descriptors {
-        Descriptors { limit }
+        Descriptors { limit, for_admin: 0 }
+    }
+
+    /// The same, with so many, or an eighth of all if that is less, for who asks how the proxy is.
+    #[must_use]
+    pub(super) fn without(self, for_admin: u64) -> Descriptors {
+        Descriptors {
+            for_admin: for_admin.min(self.limit / 8),
+            ..self
+        }
     }
 
     /// The limit.
@@ -71,7 +82,7 @@ impl Descriptors {
 
     /// Sockets that carry traffic: clients', origins', those of dials, idle ones.
     pub(super) fn wires(self) -> usize {
-        let others = OWN + 2 * self.pipes() as u64 + self.lookups();
+        let others = OWN + self.for_admin + 2 * self.pipes() as u64 + self.lookups();
         whole(self.limit.saturating_sub(others))
     }
 
@@ -121,14 +132,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn all_parts_at_their_most_are_within_the_limit(limit in 32_u64..1 << 21) {
-            let parts = Descriptors::of(limit);
+        fn all_parts_at_their_most_are_within_the_limit(limit in 32_u64..1 << 21, admin in 0_u64..64) {
+            let parts = Descriptors::of(limit).without(admin);
             let pairs = 2 * parts.connections() as u64;
             let lookups = (SYSTEM_LOOKUP * parts.lookup_threads() as u64).max(parts.lookup_sockets() as u64);
-            let others = OWN + 2 * parts.pipes() as u64 + lookups + parts.second_attempts() as u64;
+            let others = OWN + parts.for_admin + 2 * parts.pipes() as u64 + lookups + parts.second_attempts() as u64;
             prop_assert!(pairs + others <= limit);
             prop_assert!(pairs + parts.second_attempts() as u64 <= parts.wires() as u64);
-            prop_assert!(parts.connections() as u64 >= limit / 8 || limit < 64);
+            prop_assert!(parts.connections() as u64 >= limit / 8 || limit < 256);
         }
     }
 }

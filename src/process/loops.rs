@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::config::options::TRANSPORT_MAX_IDLE_CONNS;
 use crate::http::HeadLimits;
 use crate::io::budget::Budget;
+use crate::io::datagrams::Datagrams;
 use crate::io::inbox::{Outbox, inbox};
 use crate::io::listener::Acceptor;
 use crate::io::local;
@@ -19,7 +20,7 @@ use crate::io::scratch::Scratch;
 use crate::io::shares::Shares;
 use crate::io::wires::Wires;
 use crate::server::allowance::Allowance;
-use crate::server::core::Core;
+use crate::server::core::{Core, Tally};
 use crate::server::inbox::Message;
 use crate::server::pool::Pool;
 use crate::server::stores::Stores;
@@ -27,21 +28,27 @@ use crate::server::stranger_lines::StrangerLines;
 use crate::server::verifiers::Verifiers;
 use crate::server::world::World;
 use crate::server::{Loop, turn};
-use crate::session::Settings;
 use crate::session::id::Ids;
 use crate::session::refusal::DenyStyle;
+use crate::session::{Settings, Surface};
 
 use super::descriptors::Descriptors;
-use super::shared::Shared;
+use super::shared::{BUDGET_BYTES, Shared};
+use super::telemetry;
 
 /// Lent to one direction at a time; also how much is read at once.
 const SCRATCH_BYTES: usize = 64 * 1024;
 
-/// What all connections may hold beyond 4 KiB a direction.
-pub(super) const BUDGET_BYTES: usize = 32 * 1024 * 1024;
-
 /// Lookups waiting or under way at most.
 const LOOKUPS_MAX: usize = 1024;
+
+/// Where a loop takes who comes.
+pub(super) struct Acceptors {
+    /// To use the proxy.
+    pub(super) clients: Vec<Acceptor>,
+    /// To ask how it is.
+    pub(super) admin: Vec<(Acceptor, Surface)>,
+}
 
 /// A loop over this poll, which `waker` wakes, that takes the clients of these listeners; and what sends to its inbox.
 ///
@@ -52,11 +59,12 @@ pub(super) fn make(
     shared: &Shared,
     poll: Poll,
     waker: Arc<Waker>,
-    acceptors: Vec<Acceptor>,
+    acceptors: Acceptors,
 ) -> io::Result<(Loop, Outbox<Message>)> {
     let (outbox, inbox) = inbox(waker);
     let core = core(config, shared, &poll, outbox.clone())?;
-    let serving = Loop::new(poll, inbox, acceptors, core, shared.connections_max)?;
+    let Acceptors { clients, admin } = acceptors;
+    let serving = Loop::new(poll, inbox, (clients, admin), core, shared.connections_max)?;
     Ok((serving, outbox))
 }
 
@@ -71,9 +79,10 @@ fn core(config: &Config, shared: &Shared, poll: &Poll, outbox: Outbox<Message>) 
     let mut wires = Wires::new(poll.registry().try_clone()?);
     let tls = shared.in_force.tls.iter();
     tls.for_each(|server| wires.present(Arc::clone(server)));
-    Ok(Core {
+    let wall = SystemTime::now();
+    let mut core = Core {
         world: World::new(
-            (now, SystemTime::now()),
+            (now, wall),
             Arc::clone(&shared.in_force.policy),
             settings(config),
             ids(),
@@ -101,7 +110,13 @@ fn core(config: &Config, shared: &Shared, poll: &Poll, outbox: Outbox<Message>) 
         is_spent: false,
         balancers: config.proxy_protocol_from.clone(),
         logger: shared.logger.clone(),
-    })
+        stats: telemetry::stats(config, shared, now, wall).map(Box::new),
+        datagrams: config.statsd_address.map(Datagrams::to).transpose()?,
+        tally: Tally::default(),
+        wanted: Vec::new(),
+    };
+    core.world.admin = telemetry::admin(config);
+    Ok(core)
 }
 
 /// Idle upstream connections have what nobody else uses. Only who asked for more than there is at all is told.

@@ -5,6 +5,7 @@
 //! There is one loop, and it runs on the process's own thread: the process lets it have its turns until it heard something
 //! that is not for it alone. It talks to the loop by its inbox all the same, as it would to several on threads of their own.
 
+mod bound;
 mod descriptors;
 mod exit;
 mod files;
@@ -13,6 +14,7 @@ mod reload;
 mod shared;
 mod start;
 mod supervisor;
+mod telemetry;
 mod tls_files;
 mod users_file;
 
@@ -108,6 +110,7 @@ impl Process {
                 Signal::Drain => {
                     let open = self.serving.open().all();
                     if self.exit.begin(now) {
+                        self.outbox.send(Message::Leaving);
                         log::info!("Shutting down: {open} connections are open");
                     } else {
                         log::info!("Shutting down at once: {open} connections are open");

@@ -8,6 +8,9 @@ use crate::tls::Server;
 
 use super::descriptors::Descriptors;
 
+/// What all connections may hold beyond 4 KiB a direction.
+pub(super) const BUDGET_BYTES: usize = 32 * 1024 * 1024;
+
 /// What was read from files and holds for whoever comes next; a reload replaces it as a whole.
 #[derive(Clone)]
 pub(super) struct InForce {

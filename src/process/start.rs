@@ -23,14 +23,15 @@ use crate::policy::users::Users;
 use crate::policy::{Policy, PolicyParts, Sources};
 
 use super::Process;
+use super::bound::Bound;
 use super::descriptors::Descriptors;
 use super::exit::Exit;
 use super::files::{Files, Line};
 use super::reload::Reload;
-use super::shared::{InForce, Shared};
+use super::shared::{BUDGET_BYTES, InForce, Shared};
 use super::supervisor::{Supervisor, Terms};
 use super::tls_files::Reminder;
-use super::{files, loops, tls_files, users_file};
+use super::{files, loops, telemetry, tls_files, users_file};
 
 /// Why the program does not start.
 #[derive(Debug)]
@@ -71,21 +72,22 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
     let users = users.map_err(StartError::config)?;
     // Reading takes several times what is kept of a long ACL.
     heap::trim();
-    let descriptors = Descriptors::of(raise_nofile());
+    let descriptors = Descriptors::of(raise_nofile()).without(telemetry::descriptors(config));
     let connections_max = connections_max(config, descriptors);
 
     // Whoever can connect can also send a signal: it must be caught by then.
     let unready = |error| StartError::machine("The event loop can't be set up", &error);
     let poll = Poll::new().map_err(unready)?;
     let signals = Signals::new(poll.registry()).map_err(unready)?;
-    let acceptor = acceptor(config)?;
+    let bound =
+        Bound::new(config, acceptor(config)?).map_err(|(what, error)| StartError::machine(what, &error))?;
     let logger = crate::log::init(form(config), config.log_levels)
         .map_err(|error| StartError::machine("The log can't be started", &error))?;
 
-    let address = acceptor.local_addr();
+    let (address, admin_address) = (bound.address(), bound.admin_address());
     let shared = Shared {
         in_force: InForce {
-            policy: Arc::new(policy(config, acl, users, address.port())),
+            policy: Arc::new(policy(config, acl, users, bound.ports())),
             tls: tls.map(Arc::new),
         },
         logger: logger.clone(),
@@ -94,7 +96,7 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
     };
     let made = Waker::new(poll.registry(), Source::Waker.token()).and_then(|waker| {
         let waker = Arc::new(waker);
-        let (serving, outbox) = loops::make(config, &shared, poll, Arc::clone(&waker), vec![acceptor])?;
+        let (serving, outbox) = loops::make(config, &shared, poll, Arc::clone(&waker), bound.acceptors())?;
         Ok((serving, outbox, waker))
     });
     let (serving, outbox, waker) = made.map_err(|error| {
@@ -104,6 +106,9 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
     })?;
     // Last: who reads it may count on all that was opened.
     say_start(config, address, &shared);
+    admin_address
+        .into_iter()
+        .for_each(|at| telemetry::say_start(config, at));
     warnings.iter().for_each(|warning| log::warn!("{warning}"));
     let files = Files::of(config);
     let process = Process {
@@ -154,9 +159,9 @@ fn read_acl(config: &Config) -> Result<Option<Acl>, StartError> {
     }
 }
 
-fn policy(config: &Config, acl: Option<Acl>, users: Option<Users>, own_port: u16) -> Policy {
+fn policy(config: &Config, acl: Option<Acl>, users: Option<Users>, own_ports: Vec<u16>) -> Policy {
     let (allow, deny) = (config.allow.clone(), config.deny.clone());
-    let ranges = Ranges::new(allow, deny, config.unsafe_allow_private_ranges, vec![own_port])
+    let ranges = Ranges::new(allow, deny, config.unsafe_allow_private_ranges, own_ports)
         .with_nat64(config.nat64_prefixes.clone());
     let has_exceptions = acl.as_ref().is_some_and(Acl::has_private_exceptions);
     for warning in ranges.shadowed(has_exceptions) {
@@ -205,7 +210,7 @@ fn say_start(config: &Config, address: SocketAddr, shared: &Shared) {
         env!("CARGO_PKG_VERSION"),
         config.log_levels.ours.as_str().to_ascii_lowercase(),
         shared.descriptors.limit(),
-        loops::BUDGET_BYTES >> 20,
+        BUDGET_BYTES >> 20,
     );
     match acl {
         None => log::warn!("No egress ACL is configured: every host is allowed, only addresses are judged"),

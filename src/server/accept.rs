@@ -20,6 +20,11 @@ use super::conn::{After, Conn};
 use super::{EVENT_BYTES, Loop, STEP_TIME_MAX};
 
 impl Loop {
+    /// Client connections, those aside that only ask how the proxy is.
+    pub(super) fn clients(&self) -> usize {
+        self.conns.len() - self.admin.len()
+    }
+
     /// Is there a listener, and may there be one more connection, if need be in the place of a stranger's?
     pub(super) fn has_room(&self) -> bool {
         !self.listeners.is_empty() && (!self.is_full() || !self.strangers.is_empty())
@@ -27,11 +32,11 @@ impl Loop {
 
     /// Could it be full by the end of this turn?
     fn is_nearly_full(&self) -> bool {
-        self.conns.len() + ACCEPTS_PER_TURN >= self.connections_max
+        self.clients() + ACCEPTS_PER_TURN >= self.connections_max
     }
 
     fn is_full(&self) -> bool {
-        self.conns.len() >= self.connections_max
+        self.clients() >= self.connections_max
     }
 
     /// The poll told of a client that waits at this listener.
@@ -39,7 +44,10 @@ impl Loop {
         let accepting = usize::try_from(listener)
             .ok()
             .and_then(|at| self.listeners.get_mut(at));
-        accepting.into_iter().for_each(Accepting::note);
+        match accepting {
+            Some(accepting) => accepting.note(),
+            None => self.admin.note(listener),
+        }
     }
 
     /// Takes new clients, of each listener as many as it has for this turn.

@@ -16,7 +16,8 @@ use crate::io::token::{ConnId, WireId};
 use crate::io::wire::{Wire as _, io_fail};
 use crate::net::{ClientKey, Side};
 use crate::policy::{Policy, Verified};
-use crate::session::{Action, Close, Input, Session, Settings};
+use crate::session::{Action, Close, Input, Session, Settings, Standing, Surface};
+use crate::stats::Tunnel;
 
 use super::allowance::Allowance;
 use super::ends::{Ends, WireTable};
@@ -47,6 +48,8 @@ pub struct Conn<P: Ports> {
     pub queued: bool,
     /// The server counts it among the strangers.
     pub counted: bool,
+    /// As what the server counts it.
+    pub standing: Standing,
 }
 
 /// A race, and the number of the question it answers.
@@ -72,6 +75,20 @@ pub enum After {
 impl<P: Ports> Conn<P> {
     /// A client that was just accepted.
     pub fn new(id: ConnId, client: WireId, peer: SocketAddr, now: Instant) -> Conn<P> {
+        Conn::of(id, client, Session::new(peer, now), now)
+    }
+
+    /// One that was just accepted to ask how the proxy is.
+    pub fn admin(
+        id: ConnId,
+        client: WireId,
+        (peer, surface): (SocketAddr, Surface),
+        now: Instant,
+    ) -> Conn<P> {
+        Conn::of(id, client, Session::admin(peer, surface, now), now)
+    }
+
+    fn of(id: ConnId, client: WireId, session: Session, now: Instant) -> Conn<P> {
         Conn {
             id,
             client,
@@ -79,12 +96,13 @@ impl<P: Ports> Conn<P> {
             dialling: None,
             looking_up: None,
             flows: Flows::new(now),
-            session: Session::new(peer, now),
+            session,
             held: Held::default(),
             has_private: false,
             filed: Filed::default(),
             queued: false,
             counted: false,
+            standing: Standing::Idle,
         }
     }
 
@@ -184,6 +202,26 @@ impl<P: Ports> Conn<P> {
     /// Is it a tunnel?
     pub fn is_tunnel(&self) -> bool {
         self.session.is_tunnel()
+    }
+
+    /// As what it stands now; gives what the server counts it as if that is something else, and takes note.
+    pub fn note_standing(&mut self) -> Option<[Standing; 2]> {
+        let (before, now) = (self.standing, self.session.standing());
+        self.standing = now;
+        (before != now).then_some([before, now])
+    }
+
+    /// What there is to tell of it if it is a tunnel.
+    pub fn tunnel(&self) -> Option<Tunnel<'_>> {
+        let (record, began) = self.session.tunnel()?;
+        let Flows { up, down } = &self.flows;
+        Some(Tunnel {
+            record,
+            began,
+            touched: self.flows.touched(),
+            bytes_in: down.moved_bytes,
+            bytes_out: up.moved_bytes,
+        })
     }
 
     /// Feeds the session something that did not come from a wire; a turn must follow.
@@ -296,7 +334,8 @@ impl<P: Ports> Conn<P> {
             }
             Action::Park(key, dialled, lease) => self.park(key, dialled, lease, ports),
             Action::Spent => ports.note_spent(),
-            Action::Warn(words) => ports.warn(self.session.client(), &words),
+            Action::Warn(fail, words) => ports.warn(self.session.client(), fail, &words),
+            Action::Show(page, start) => ports.show(self.id, page, start),
             Action::Log(record) => ports.log(record),
             Action::Close(how) => self.close(how, ports),
         }

@@ -4,20 +4,24 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Instant, SystemTime};
 
+use crate::io::datagrams::Datagrams;
 use crate::io::dialer::{self, ATTEMPTS_MAX, Dialer, Race, Standing};
 use crate::io::resolver::{Asked, Resolver};
 use crate::io::shares::Shares;
-use crate::io::token::Ticket;
+use crate::io::token::{ConnId, Ticket};
 use crate::io::wires::Wires;
 use crate::log::Logger;
 use crate::net::{ClientKey, Name, Networks};
 use crate::policy::rates::Excess;
 use crate::policy::{Question, VettedList};
 use crate::session::outcome::Record;
+use crate::session::{HandshakeFail, Page};
+use crate::stats::Stats;
 
 use super::ports::{Parts, Ports};
 use super::stores::Stores;
 use super::stranger_lines::StrangerLines;
+pub use super::tally::Tally;
 use super::verifiers::Verifiers;
 use super::world::World;
 
@@ -43,6 +47,14 @@ pub struct Core {
     pub stranger_lines: StrangerLines,
     /// A role's bytes may be used up, and its tunnels do not know.
     pub is_spent: bool,
+    /// What is counted, if anything is.
+    pub stats: Option<Box<Stats>>,
+    /// Where numbers go that are sent without being asked for.
+    pub datagrams: Option<Datagrams>,
+    /// How many connections are what.
+    pub tally: Tally,
+    /// The parts of pages that were asked for in this turn.
+    pub wanted: Vec<(ConnId, Page, u64)>,
     /// Who may connect and say whose connection it is; empty: any address.
     pub balancers: Networks,
 }
@@ -146,7 +158,10 @@ impl Ports for Core {
         self.is_spent = true;
     }
 
-    fn warn(&mut self, client: SocketAddr, words: &str) {
+    fn warn(&mut self, client: SocketAddr, fail: HandshakeFail, words: &str) {
+        if let Some(stats) = &mut self.stats {
+            stats.note_handshake(fail);
+        }
         if self
             .stranger_lines
             .admits(ClientKey::of(client.ip()), 1, self.world.now)
@@ -155,12 +170,20 @@ impl Ports for Core {
         }
     }
 
+    fn show(&mut self, conn: ConnId, page: Page, start: u64) {
+        self.wanted.push((conn, page, start));
+    }
+
     /// A record about a stranger is not written where there are too many such.
     fn log(&mut self, record: Box<Record>) {
         let may_be_written = !record.by_stranger || {
             let (client, lines) = (ClientKey::of(record.client.ip()), Logger::lines_of(&record));
             self.stranger_lines.admits(client, lines, self.world.now)
         };
+        if let Some(stats) = &mut self.stats {
+            let by_rule = |address| self.world.policy.is_allowed_by_rule(address);
+            stats.absorb(&record, by_rule);
+        }
         if may_be_written {
             self.logger.record(&record, self.world.wall);
         }

@@ -39,7 +39,7 @@ impl Loop {
         let tunnels = tunnels.count();
         Open {
             tunnels,
-            others: self.conns.len() - tunnels,
+            others: self.clients() - tunnels,
         }
     }
 
@@ -67,7 +67,11 @@ impl Loop {
         self.listeners.clear();
         self.core.stores.draining = true;
         self.core.close_idle();
-        for id in self.conns.keys() {
+        self.core.world.admin.is_leaving = true;
+        // Who asks how the proxy is may do so to the end.
+        let mut clients = self.conns.keys();
+        clients.retain(|id| !self.admin.has(*id));
+        for id in clients {
             if let Some(conn) = self.conns.get_mut(id) {
                 conn.drain(&mut self.core);
             }
@@ -77,7 +81,7 @@ impl Loop {
 
     /// Ends what is left, if it is time to; tells what that was.
     pub(super) fn end(&mut self) -> Option<Open> {
-        let is_over = self.terminating || self.core.stores.draining && self.conns.is_empty();
+        let is_over = self.terminating || self.core.stores.draining && self.clients() == 0;
         if !is_over {
             return None;
         }

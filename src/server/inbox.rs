@@ -19,6 +19,8 @@ pub enum Message {
     Tls(Arc<Server>),
     /// This policy is in force from now on.
     Policy(Arc<Policy>),
+    /// The process is to end: who asks whether it is ready is told so.
+    Leaving,
     /// Take no further clients, and end with the last of those that are there.
     Drain,
     /// End.
@@ -42,12 +44,14 @@ impl Loop {
                     }
                 }
                 Message::Policy(policy) => {
+                    self.core.note_policy(&policy);
                     let old = std::mem::replace(&mut self.core.world.policy, policy);
                     self.heard.replaced = Some(old);
                     // Its limits may be lower.
                     self.core.is_spent = true;
                 }
                 Message::Tls(server) => self.core.wires.present(server),
+                Message::Leaving => self.core.world.admin.is_leaving = true,
                 Message::Drain => self.drain(),
                 Message::Terminate => {
                     self.listeners.clear();

@@ -3,6 +3,7 @@
 
 mod accept;
 mod accepting;
+pub mod admin;
 pub mod allowance;
 pub mod conn;
 pub mod core;
@@ -15,6 +16,7 @@ pub mod pool;
 pub mod ports;
 pub mod stores;
 pub mod stranger_lines;
+mod tally;
 mod tide;
 pub mod turn;
 pub mod verifiers;
@@ -38,8 +40,10 @@ use crate::io::resolver::News;
 use crate::io::token::{ConnId, Source, Ticket};
 use crate::io::wires::Owner;
 use crate::policy::Policy;
+use crate::session::Surface;
 
 use self::accepting::Accepting;
+use self::admin::Admin;
 use self::allowance::Allowance;
 use self::conn::Conn;
 use self::core::Core;
@@ -68,6 +72,8 @@ pub struct Loop {
     poll: Poll,
     /// The listening sockets, by the numbers of their tokens; none is left once they are closed.
     listeners: Vec<Accepting>,
+    /// Where it is asked how the proxy is, and who does.
+    admin: Admin,
     /// The one whose clients were taken first in this turn.
     first_listener: usize,
     inbox: Inbox<Message>,
@@ -134,16 +140,18 @@ impl Loop {
     pub fn new(
         poll: Poll,
         inbox: Inbox<Message>,
-        acceptors: Vec<Acceptor>,
+        (acceptors, admin): (Vec<Acceptor>, Vec<(Acceptor, Surface)>),
         core: Core,
         connections_max: usize,
     ) -> io::Result<Loop> {
         let numbered = (0..).zip(acceptors);
         let listeners = numbered.map(|(number, acceptor)| Accepting::new(acceptor, number, poll.registry()));
         let listeners = listeners.collect::<io::Result<_>>()?;
+        let admin = Admin::new(admin, poll.registry())?;
         Ok(Loop {
             poll,
             listeners,
+            admin,
             first_listener: 0,
             inbox,
             conns: Arena::default(),
@@ -193,9 +201,11 @@ impl Loop {
         self.deliver_answers();
         self.expire();
         self.accept();
+        self.accept_admin();
         self.run_queued();
         self.end_spent();
         self.listen();
+        self.show();
         self.give_back();
         self.heard.ended = self.end();
         self.core.logger.call(self.core.world.now);
@@ -223,6 +233,8 @@ impl Loop {
             self.core.stranger_lines.deadline(),
             self.core.logger.due(),
             paused.filter(|_| self.has_room()),
+            self.admin.deadline(),
+            self.core.telemetry_deadline(),
             until,
         ];
         let next = others.into_iter().flatten().chain(self.deadlines.next()).min()?;
@@ -298,11 +310,14 @@ impl Loop {
         }
         let left_out = self.core.stranger_lines.summary(now);
         self.core.log_left_out(left_out);
+        self.send_numbers();
     }
 
     fn forget(&mut self, id: ConnId) {
         if let Some(conn) = self.conns.remove(id) {
             self.deadlines.release(conn.filed);
+            self.core.tally.forget(conn.standing);
+            self.admin.forget(id);
             if conn.counted {
                 self.strangers.remove(id);
             }

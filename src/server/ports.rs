@@ -11,7 +11,7 @@ use crate::io::token::{ConnId, Ticket};
 use crate::net::{ClientKey, Name};
 use crate::policy::{Question, VettedList};
 use crate::session::outcome::Record;
-use crate::session::{Action, Input, Session};
+use crate::session::{Action, HandshakeFail, Input, Page, Session};
 
 use super::ends::WireTable;
 use super::stores::Stores;
@@ -56,8 +56,16 @@ pub trait Ports {
 
     /// Writes a record's lines.
     fn log(&mut self, record: Box<Record>);
-    /// Warns of this client, which got no further than that.
-    fn warn(&mut self, client: SocketAddr, words: &str);
+    /// Warns of this client, which got no further than a handshake that failed so.
+    fn warn(&mut self, client: SocketAddr, fail: HandshakeFail, words: &str);
+
+    /// Sends a connection the part of a page that begins there, by [`Conn::feed`]. Only asked where somebody is let in
+    /// to ask how the proxy is.
+    ///
+    /// [`Conn::feed`]: super::conn::Conn::feed
+    fn show(&mut self, conn: ConnId, page: Page, start: u64) {
+        let _ = (conn, page, start);
+    }
 
     /// A role's bytes of the day are used up: its tunnels that nothing happens to are to be told.
     fn note_spent(&mut self) {}

@@ -128,7 +128,11 @@ impl Loop {
             return;
         };
         conn.queued = false;
-        match conn.turn(&mut self.core) {
+        let after = conn.turn(&mut self.core);
+        if let Some(change) = conn.note_standing() {
+            self.core.tally.change(change);
+        }
+        match after {
             After::Over => return self.forget(id),
             After::Again => {
                 conn.queued = true;

@@ -10,7 +10,7 @@ use crate::policy::Policy;
 use crate::policy::rates::Rates;
 use crate::session::id::Ids;
 use crate::session::spares::Spares;
-use crate::session::{Action, Cx, Settings};
+use crate::session::{Action, Admin, Cx, Settings};
 
 /// Everything that sessions see of the world.
 pub struct World {
@@ -22,6 +22,8 @@ pub struct World {
     pub policy: Arc<Policy>,
     /// Fixed at start.
     pub settings: Settings,
+    /// What may be told to those who ask how the proxy is.
+    pub admin: Admin,
     /// What could be done without may be held in memory; in production as it was when the turn began.
     pub has_room_to_spare: bool,
     /// Memory that sessions use again.
@@ -52,6 +54,7 @@ impl World {
             wall,
             policy,
             settings,
+            admin: Admin::default(),
             has_room_to_spare: true,
             spares: Spares::default(),
             ids,
@@ -69,6 +72,7 @@ impl World {
             wall: self.wall,
             policy: &self.policy,
             settings: &self.settings,
+            admin: &self.admin,
             has_room_to_spare: self.has_room_to_spare,
             ids: &mut self.ids,
             guesses: &mut self.guesses,

@@ -18,7 +18,7 @@ use super::refusal::Refusal;
 use super::shared::Shared;
 use super::then::{Step, Then};
 use super::waiting::{self, HANDSHAKE_TIMEOUT, TOO_SLOW, Waiting};
-use super::words::{Action, Close, Input, Settings};
+use super::words::{Action, Close, HandshakeFail, Input, Settings};
 
 /// Why what came is no PROXY header at all.
 const ABSENT: &str = "the connection begins with something else";
@@ -84,7 +84,7 @@ impl Arrival {
         }
         let takes_tls = at.cx.settings.takes_tls;
         if takes_tls && matches!(input, Input::Expired) && self.handshake_deadline() <= at.cx.now {
-            return Break(waiting::no_handshake(TOO_SLOW, at));
+            return Break(waiting::no_handshake(HandshakeFail::Timeout, TOO_SLOW, at));
         }
         if let Some(then) = self.waiting.ended_by(&input, 0, at) {
             return Break(then);

@@ -13,7 +13,7 @@ use super::id::Ids;
 use super::outcome::Record;
 use super::shared::Shared;
 use super::spares::Spares;
-use super::words::{Action, Settings};
+use super::words::{Action, Admin, Settings};
 
 /// What a state sees of the world while it works.
 pub struct Cx<'a> {
@@ -25,6 +25,8 @@ pub struct Cx<'a> {
     pub policy: &'a Policy,
     /// The settings.
     pub settings: &'a Settings,
+    /// What may be told to those who ask how the proxy is.
+    pub admin: &'a Admin,
     /// What could be done without may be held in memory.
     pub has_room_to_spare: bool,
     /// Makes request ids.

@@ -48,7 +48,7 @@ impl Closing {
             // What says so may have waited in the wire for long.
             Some(at) if !flows.down.has_unsent() => at.max(flows.down.touched) + LINGER_TIMEOUT,
             // However slowly it reads.
-            _ if shared.is_stranger => self.since + STRANGER_TIMEOUT,
+            _ if shared.is_stranger || !shared.is_proxied() => self.since + STRANGER_TIMEOUT,
             _ => flows.down.touched + FLUSH_TIMEOUT,
         }
     }

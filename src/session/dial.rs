@@ -145,6 +145,7 @@ impl Dial {
         record.note_private_exception(exception);
         record.outbound_remote = Some(dialled.remote);
         record.outbound_local = dialled.local;
+        record.is_reused = dialled.reused;
         record.establish_time = Some(at.cx.now.duration_since(self.since).into());
         match self.errand.request.allowed.route() {
             Route::Direct => Then::Arrive(self.errand, dialled),

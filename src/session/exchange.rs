@@ -111,7 +111,7 @@ impl Exchange {
                 Continuing::Settled
             };
             if waits {
-                shared.front.ask_for_body(&mut flows.down.tx);
+                shared.front().ask_for_body(&mut flows.down.tx);
             }
         }
         if self.receiving.is_pending() && is_due(shared.half_close_deadline(self.since), cx.now) {

@@ -4,40 +4,50 @@
 use crate::flow::Buf;
 use crate::http::reply::{self, Reply};
 
-/// As what a client is spoken to. There is but one as yet; requests inside an intercepted tunnel, SOCKS and the admin port
-/// will each be answered in their own way.
-#[derive(Debug)]
+/// As what a client is spoken to. Requests inside an intercepted tunnel and SOCKS will each be answered in their own way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Front {
     /// As one that asks a proxy, in HTTP/1.
     Proxy,
+    /// As one that asks how the proxy is, in HTTP/1.
+    Admin(Surface),
+}
+
+/// What may be asked there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Surface {
+    /// The metrics, health, and the pages for people.
+    Port,
+    /// The list of tunnels, whatever the path.
+    Tunnels,
 }
 
 impl Front {
     /// That a request is refused, or failed.
     pub(super) fn refuse(&self, answer: &Reply<'_>, tx: &mut Buf) {
         match self {
-            Front::Proxy => reply::reply(answer, tx.writer()),
+            Front::Proxy | Front::Admin(_) => reply::reply(answer, tx.writer()),
         }
     }
 
     /// That an OPTIONS request that was let out ends here.
     pub(super) fn reached(&self, close: bool, keep_alive_10: bool, tx: &mut Buf) {
         match self {
-            Front::Proxy => reply::options(close, keep_alive_10, tx.writer()),
+            Front::Proxy | Front::Admin(_) => reply::options(close, keep_alive_10, tx.writer()),
         }
     }
 
     /// That the tunnel which was asked for begins behind this.
     pub(super) fn accept_tunnel(&self, tx: &mut Buf) {
         match self {
-            Front::Proxy => tx.push(reply::CONNECTION_ESTABLISHED),
+            Front::Proxy | Front::Admin(_) => tx.push(reply::CONNECTION_ESTABLISHED),
         }
     }
 
     /// That the body of a request is wanted which waits to be asked for it.
     pub(super) fn ask_for_body(&self, tx: &mut Buf) {
         match self {
-            Front::Proxy => tx.push(reply::CONTINUE),
+            Front::Proxy | Front::Admin(_) => tx.push(reply::CONTINUE),
         }
     }
 }

@@ -17,9 +17,11 @@ use crate::net::{ClientKey, Scheme, Target, TargetError};
 use crate::policy::{self, Allowed, Ask, Credentials, Question, Role, Unidentified, Verified, VettedList};
 use crate::text::slices::{until, within};
 
+use super::admin;
 use super::at::{At, Cx};
 use super::errand::Errand;
-use super::outcome::{Aside, ProxyType, Record};
+use super::front::Front;
+use super::outcome::{Aside, ProxyType, Record, Verdict};
 use super::refusal::{Lacking, Refusal};
 use super::request::{Asked, Manner, Request, Way};
 use super::shared::Shared;
@@ -49,6 +51,9 @@ impl From<Refusal> for Stop {
 /// it stays, and is judged again with the answer, `verified`: until the verdict is there nothing happens that could not
 /// happen twice.
 pub(super) fn verdict(place: Range<usize>, verified: Option<&Verified>, at: &mut At<'_, '_>) -> Then {
+    if let Front::Admin(surface) = at.shared.front() {
+        return admin::verdict(place, surface, at);
+    }
     at.flows.up.gate = Gate::Pass(0);
     let bytes = within(at.flows.up.rx.as_slice(), place.clone());
     let (shared, cx) = (&mut *at.shared, &mut *at.cx);
@@ -269,9 +274,12 @@ impl Judge<'_> {
             external_proxy,
         };
         match cx.policy.decide(role, target, ask) {
-            Err(denied) => Err(Refusal::Denied(denied)),
+            Err(denied) => {
+                self.record.verdict = Some(Verdict::Deny);
+                Err(Refusal::Denied(denied))
+            }
             Ok(allowed) => {
-                self.record.note_decision(allowed.decision().clone(), true);
+                self.record.note_allowed(allowed.decision().clone());
                 if allowed.external_proxy() {
                     return Err(Refusal::Unavailable(Lacking::ClientProxy));
                 }

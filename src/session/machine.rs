@@ -29,6 +29,8 @@
 //!    '-- refused: from Arrival, Head, judge, Asking, Lookup, Dial, and Exchange before its response
 //! ```
 //!
+//! Who asks how the proxy is begins with `Head` and goes by `Showing`, or by an answer at once, to `Closing`.
+//!
 //! From each state an error, a deadline or the end of the server may lead straight to `Done`. What stands in brackets is
 //! no state: it is passed through at once. States return a [`Then`] and never name each other; what they return is
 //! followed here.
@@ -46,16 +48,19 @@ use super::at::{At, Cx};
 use super::closing::Closing;
 use super::dial::Dial;
 use super::errand::Errand;
+use super::front::Surface;
 use super::head::Head;
 use super::lookup::Lookup;
+use super::outcome::Record;
 use super::progress::Exchange;
 use super::reply;
 use super::request::Way;
 use super::securing::Securing;
 use super::shared::Shared;
+use super::showing::Showing;
 use super::then::{Step, Then};
 use super::tunnel::Tunnel;
-use super::words::{Action, Input, Settings};
+use super::words::{Action, Input, Settings, Standing};
 
 /// Where a connection stands.
 #[derive(Debug)]
@@ -68,6 +73,7 @@ enum State {
     Dial(Dial),
     Exchange(Box<Exchange>),
     Tunnel(Tunnel),
+    Showing(Showing),
     Closing(Closing),
     Done,
 }
@@ -88,6 +94,14 @@ impl Session {
         Session {
             state: State::Arrival(Arrival::new(now)),
             shared: Shared::new(client),
+        }
+    }
+
+    /// A client that just connected to ask how the proxy is. The flows must be fresh.
+    pub fn admin(client: SocketAddr, surface: Surface, now: Instant) -> Session {
+        Session {
+            state: State::Head(Head::first(now)),
+            shared: Shared::admin(client, surface),
         }
     }
 
@@ -144,6 +158,7 @@ impl Session {
             State::Dial(state) => state.deadline(&self.shared, settings),
             State::Exchange(state) => state.deadline(flows, &self.shared, settings),
             State::Tunnel(state) => state.deadline(flows, settings),
+            State::Showing(state) => Some(state.deadline()),
             State::Closing(state) => Some(state.deadline(flows, &self.shared)),
             State::Done => None,
         }
@@ -160,6 +175,7 @@ impl Session {
             | State::Head(_)
             | State::Asking(_)
             | State::Tunnel(_)
+            | State::Showing(_)
             | State::Closing(_)
             | State::Done => 0,
         }
@@ -200,6 +216,28 @@ impl Session {
     pub fn is_tunnel(&self) -> bool {
         matches!(self.state, State::Tunnel(_))
     }
+
+    /// What of it there is to count.
+    pub fn standing(&self) -> Standing {
+        match self.state {
+            State::Asking(_) | State::Lookup(_) | State::Dial(_) | State::Exchange(_) => Standing::Request,
+            State::Tunnel(_) => Standing::Tunnel,
+            State::Arrival(_)
+            | State::Securing(_)
+            | State::Head(_)
+            | State::Showing(_)
+            | State::Closing(_)
+            | State::Done => Standing::Idle,
+        }
+    }
+
+    /// What is known of the tunnel, and since when it is there; none where it is none.
+    pub fn tunnel(&self) -> Option<(&Record, Instant)> {
+        match &self.state {
+            State::Tunnel(tunnel) => Some(tunnel.so_far()),
+            _ => None,
+        }
+    }
 }
 
 impl State {
@@ -213,6 +251,7 @@ impl State {
             State::Dial(state) => state.advance(input, at).map_continue(State::Dial),
             State::Exchange(state) => state.advance(input, at).map_continue(State::Exchange),
             State::Tunnel(state) => state.advance(input, at).map_continue(State::Tunnel),
+            State::Showing(state) => state.advance(input, at).map_continue(State::Showing),
             State::Closing(state) => state.advance(input, at).map_continue(State::Closing),
             State::Done => Continue(State::Done),
         }
@@ -244,6 +283,10 @@ fn follow(mut then: Then, at: &mut At<'_, '_>) -> State {
             Then::Secure(accepted_at) => return State::Securing(Securing::enter(accepted_at, at)),
             Then::FirstHead(accepted_at) => return State::Head(Head::first(accepted_at)),
             Then::SecuredHead(accepted_at) => return State::Head(Head::secured(accepted_at, at.cx.now)),
+            Then::Show(page, version, head_only) => match Showing::enter(page, version, head_only, at) {
+                Continue(state) => return State::Showing(state),
+                Break(then) => then,
+            },
             Then::Head => return State::Head(Head::enter(at)),
             Then::Linger => return State::Closing(Closing::enter(at)),
             Then::Close(how) => {

@@ -6,6 +6,7 @@
 //! is a small struct in a file of its own, consumed by value: what is no longer needed is gone, and no state can be left
 //! half-way.
 
+mod admin;
 mod arrival;
 mod asking;
 mod at;
@@ -31,6 +32,7 @@ pub mod request;
 mod response;
 mod securing;
 mod shared;
+mod showing;
 pub mod spares;
 mod then;
 mod tunnel;
@@ -38,9 +40,12 @@ mod waiting;
 mod words;
 
 pub use self::at::Cx;
+pub use self::front::Surface;
 pub use self::machine::Session;
 pub use self::shared::HALF_CLOSED_RESPONSE_TIMEOUT;
-pub use self::words::{Action, Close, DialFail, Dialled, Input, PoolKey, Settings, Wanted};
+pub use self::words::{
+    Action, Admin, Close, DialFail, Dialled, HandshakeFail, Input, Page, PoolKey, Settings, Standing, Wanted,
+};
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use ipnet::IpNet;
 
 pub use crate::http::reply::Cause;
-use crate::net::Certified;
+use crate::net::{Certified, IoFailKind};
 pub use crate::policy::Code;
 use crate::policy::quota::Limit;
 use crate::policy::{Decision, Exceeded, Grounds};
@@ -36,6 +36,17 @@ pub enum ProxyType {
     Http,
     /// CONNECT.
     Connect,
+}
+
+/// What the ACL said, whatever became of the request then.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It may go out.
+    Allow,
+    /// It may, but with every rule enforced it might not.
+    Report,
+    /// It may not.
+    Deny,
 }
 
 /// Which line a record becomes.
@@ -81,6 +92,12 @@ pub struct Record {
     pub by_stranger: bool,
     /// When the request's head was complete, by the wall clock.
     pub start: SystemTime,
+    /// What the ACL said; none where it was not asked.
+    pub verdict: Option<Verdict>,
+    /// In which way no address could be reached, where it came to that.
+    pub dial_failure: Option<IoFailKind>,
+    /// The origin's connection had been kept: none was made for this request.
+    pub is_reused: bool,
     /// Was the request let out?
     pub allow: bool,
     /// Would it have been denied had every rule enforced?
@@ -154,6 +171,9 @@ impl Record {
             certificate: None,
             by_stranger: false,
             start,
+            verdict: None,
+            dial_failure: None,
+            is_reused: false,
             allow: false,
             enforce_would_deny: true,
             decision_reason: Cow::Borrowed(""),
@@ -196,6 +216,15 @@ impl Record {
         self.project = Some(decision.project);
     }
 
+    /// Notes that the ACL lets it out.
+    pub fn note_allowed(&mut self, decision: Decision) {
+        self.verdict = Some(match decision.enforce_would_deny {
+            true => Verdict::Report,
+            false => Verdict::Allow,
+        });
+        self.note_decision(decision, true);
+    }
+
     /// Notes why the request ends by an answer of ours, with this status.
     pub fn note_refusal(&mut self, refusal: Refusal, status: u16) {
         self.status_code = Some(status);
@@ -207,6 +236,9 @@ impl Record {
         let cause = refusal.cause();
         self.cause = Some(cause);
         self.code = Some(refusal.code());
+        if let Refusal::DialFailed(kind, _) = refusal {
+            self.dial_failure = Some(kind);
+        }
         match (refusal, cause) {
             (Refusal::Denied(denied), _) => {
                 self.note_decision(denied.decision, false);

@@ -46,7 +46,7 @@ pub(super) fn refuse(mut record: Box<Record>, refusal: Refusal, manner: Manner, 
         head_only: manner.head_only,
         keep_alive_10: keep && manner.http10,
     };
-    at.shared.front.refuse(&answer, &mut at.flows.down.tx);
+    at.shared.front().refuse(&answer, &mut at.flows.down.tx);
     go_on(record, keep, at)
 }
 
@@ -55,14 +55,18 @@ pub(super) fn reached(mut record: Box<Record>, manner: Manner, at: &mut At<'_, '
     let keep = manner.persists && !manner.body_left && !at.shared.draining;
     let keep_alive_10 = keep && manner.http10;
     at.shared
-        .front
+        .front()
         .reached(!keep, keep_alive_10, &mut at.flows.down.tx);
     record.status_code = Some(OPTIONS_STATUS);
     go_on(record, keep, at)
 }
 
 fn go_on(record: Box<Record>, keep: bool, at: &mut At<'_, '_>) -> Then {
-    at.act(Action::Log(record));
+    match at.shared.is_proxied() {
+        true => at.act(Action::Log(record)),
+        // Nothing was to be let out: the log's lines are about what was.
+        false => at.cx.spares.records.put_back(record),
+    }
     match keep {
         true => Then::Head,
         false => Then::Linger,

@@ -5,12 +5,12 @@ use std::ops::ControlFlow::{Break, Continue};
 use std::time::Instant;
 
 use crate::flow::End;
-use crate::net::Side;
+use crate::net::{IoFailKind, Side};
 
 use super::at::At;
 use super::then::{Step, Then};
-use super::waiting::{HANDSHAKE_TIMEOUT, TOO_SLOW, no_handshake};
-use super::words::{Action, Close, Input};
+use super::waiting::{HANDSHAKE_TIMEOUT, TOO_SLOW, no_handshake, warn_of_handshake};
+use super::words::{Action, Close, HandshakeFail, Input};
 
 /// Waiting for the handshake to end.
 #[derive(Debug)]
@@ -37,17 +37,29 @@ impl Securing {
                 Break(Then::SecuredHead(self.since))
             }
             Input::Broken(Side::Client, fail) => {
-                at.act(Action::Warn(
-                    format!("TLS handshake failed: {}", fail.text).into(),
-                ));
+                let kind = match fail.kind {
+                    IoFailKind::Reset => HandshakeFail::Closed,
+                    _ => HandshakeFail::Refused,
+                };
+                warn_of_handshake(kind, &fail.text, at);
                 // What tells the client why is still to be read by it.
                 Break(Then::Linger)
             }
-            Input::Starved => Break(no_handshake("no memory is left for it", at)),
-            Input::Expired if self.deadline() <= at.cx.now => Break(no_handshake(TOO_SLOW, at)),
-            Input::Unwritable(_, fail) => Break(no_handshake(&fail.text, at)),
+            Input::Starved => Break(no_handshake(
+                HandshakeFail::Overloaded,
+                "no memory is left for it",
+                at,
+            )),
+            Input::Expired if self.deadline() <= at.cx.now => {
+                Break(no_handshake(HandshakeFail::Timeout, TOO_SLOW, at))
+            }
+            Input::Unwritable(_, fail) => Break(no_handshake(HandshakeFail::Closed, &fail.text, at)),
             Input::Terminate => Break(Then::Close(Close::Orderly)),
-            _ if at.flows.up.end >= End::Reached => Break(no_handshake("the client went away during it", at)),
+            _ if at.flows.up.end >= End::Reached => Break(no_handshake(
+                HandshakeFail::Closed,
+                "the client went away during it",
+                at,
+            )),
             _ => Continue(self),
         }
     }

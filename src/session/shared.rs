@@ -9,7 +9,7 @@ use crate::net::{Certified, ClientKey};
 use crate::policy::quota::ClientSlot;
 use crate::policy::{Asker, Exceeded, Policy};
 
-use super::front::Front;
+use super::front::{Front, Surface};
 
 /// How long a response may take to begin once its client has sent a FIN.
 pub const HALF_CLOSED_RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -20,24 +20,34 @@ const STRANGER_REFUSALS_MAX: u8 = 10;
 /// and so long after one.
 pub(super) const STRANGER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// As what somebody is connected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Peer {
+    /// As a client.
+    Client,
+    /// As who sent a PROXY header that named nobody.
+    Balancer,
+    /// As one that asks how the proxy is.
+    Admin(Surface),
+}
+
 /// What lives as long as the client's connection, whatever the state.
 #[derive(Debug)]
 pub(super) struct Shared {
     /// Who connected, or whose connection it is as a PROXY header said.
     pub(super) client: SocketAddr,
-    /// It is only who sent a PROXY header that named nobody.
-    is_balancer: bool,
+    /// As what.
+    peer: Peer,
     /// Counts it among its client's connections.
     pub(super) slot: Option<Box<ClientSlot>>,
     /// Whom its certificate names.
     pub(super) certificate: Option<Arc<Certified>>,
-    /// How it is spoken to.
-    pub(super) front: Front,
     /// Number of the latest question; an answer to any other is stale.
     pub(super) seq: u32,
     /// No further requests are taken.
     pub(super) draining: bool,
-    /// Nobody knows who it is: neither by its certificate or address nor by a request.
+    /// Nobody knows who it is: neither by its certificate or address nor by a request. Who only asks how the proxy is has
+    /// a place of his own, and takes none of theirs.
     pub(super) is_stranger: bool,
     /// How many of its requests were refused since one last did.
     refusals: u8,
@@ -50,16 +60,37 @@ impl Shared {
     pub(super) fn new(client: SocketAddr) -> Shared {
         Shared {
             client,
-            is_balancer: false,
+            peer: Peer::Client,
             slot: None,
             certificate: None,
-            front: Front::Proxy,
             seq: 0,
             draining: false,
             is_stranger: true,
             refusals: 0,
             fin_at: None,
         }
+    }
+
+    /// Of a client that just connected to ask how the proxy is.
+    pub(super) fn admin(client: SocketAddr, surface: Surface) -> Shared {
+        Shared {
+            peer: Peer::Admin(surface),
+            is_stranger: false,
+            ..Shared::new(client)
+        }
+    }
+
+    /// How it is spoken to.
+    pub(super) fn front(&self) -> Front {
+        match self.peer {
+            Peer::Client | Peer::Balancer => Front::Proxy,
+            Peer::Admin(surface) => Front::Admin(surface),
+        }
+    }
+
+    /// Is it one that uses the proxy?
+    pub(super) fn is_proxied(&self) -> bool {
+        self.front() == Front::Proxy
     }
 
     /// The handshake is done.
@@ -71,7 +102,9 @@ impl Shared {
     /// A PROXY header said whose connection it is; none: it did not.
     pub(super) fn note_source(&mut self, source: Option<SocketAddr>, policy: &Policy) {
         self.client = source.unwrap_or(self.client);
-        self.is_balancer = source.is_none();
+        if source.is_none() {
+            self.peer = Peer::Balancer;
+        }
         self.recognise(policy);
     }
 
@@ -80,7 +113,7 @@ impl Shared {
     /// # Errors
     /// The client has as many as it may have.
     pub(super) fn count(&mut self, policy: &Policy) -> Result<(), Exceeded> {
-        if !self.is_balancer {
+        if self.peer != Peer::Balancer {
             self.slot = policy.take_client(ClientKey::of(self.client.ip()))?.map(Box::new);
         }
         Ok(())
@@ -88,7 +121,7 @@ impl Shared {
 
     /// The address that may name a role: never a balancer's, whose clients are not its own.
     pub(super) fn source(&self) -> Option<IpAddr> {
-        (!self.is_balancer).then(|| self.client.ip())
+        (self.peer != Peer::Balancer).then(|| self.client.ip())
     }
 
     /// What is known of the client beside what its requests say.

@@ -4,6 +4,7 @@
 use std::ops::{ControlFlow, Range};
 use std::time::Instant;
 
+use crate::http::Version;
 use crate::policy::Question;
 use crate::policy::quota::Permits;
 
@@ -12,7 +13,7 @@ use super::errand::Errand;
 use super::outcome::Record;
 use super::refusal::Refusal;
 use super::request::Manner;
-use super::words::{Action, Close, Dialled};
+use super::words::{Action, Close, Dialled, Page};
 
 /// The state goes on (`Continue`), or is left for what is next (`Break`).
 pub(super) type Step<S> = ControlFlow<Then, S>;
@@ -34,6 +35,8 @@ pub(super) enum Then {
     Refuse(Box<Record>, Refusal, Manner),
     /// Answer an OPTIONS request that was let out and ends here.
     Reached(Box<Record>, Manner),
+    /// Answer a request that asks how the proxy is, by a page; one for a HEAD has no content.
+    Show(Page, Version, bool),
     /// The first byte is there of a client that connected at this time: it begins a TLS handshake.
     Secure(Instant),
     /// The first byte is there of a client that connected at this time: it begins a request.

@@ -34,7 +34,7 @@ pub(super) struct Tunnel {
 impl Tunnel {
     /// Answers a CONNECT whose dial succeeded.
     pub(super) fn accept(record: Box<Record>, permits: Option<Box<Permits>>, at: &mut At<'_, '_>) -> Tunnel {
-        at.shared.front.accept_tunnel(&mut at.flows.down.tx);
+        at.shared.front().accept_tunnel(&mut at.flows.down.tx);
         // An open tunnel is no request any more.
         let permits = permits.and_then(|mut permits| permits.end_request().then_some(permits));
         Self::enter(record, permits, at)
@@ -62,6 +62,11 @@ impl Tunnel {
     /// Are its bytes counted?
     pub(super) fn is_metered(&self) -> bool {
         self.permits.as_ref().is_some_and(|permits| permits.are_metered())
+    }
+
+    /// What is known of it, and since when it is there.
+    pub(super) fn so_far(&self) -> (&Record, Instant) {
+        (&self.record, self.began)
     }
 
     pub(super) fn deadline(&self, flows: &Flows, settings: &Settings) -> Option<Instant> {

@@ -14,7 +14,7 @@ use super::refusal::Refusal;
 use super::request::Manner;
 use super::shared::{STRANGER_TIMEOUT, Shared};
 use super::then::Then;
-use super::words::{Action, Close, Input, Settings};
+use super::words::{Action, Close, HandshakeFail, Input, Settings};
 
 /// A kept-alive client may stay silent for so long at most.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -165,7 +165,12 @@ pub(super) fn refuse(refusal: Refusal, skipped_bytes: usize, at: &mut At<'_, '_>
 }
 
 /// The handshake ends here, and nobody is there to be told but the operator.
-pub(super) fn no_handshake(why: &str, at: &mut At<'_, '_>) -> Then {
-    at.act(Action::Warn(format!("TLS handshake failed: {why}").into()));
+pub(super) fn no_handshake(fail: HandshakeFail, why: &str, at: &mut At<'_, '_>) -> Then {
+    warn_of_handshake(fail, why, at);
     Then::Close(Close::Orderly)
+}
+
+/// Says that and why the handshake failed.
+pub(super) fn warn_of_handshake(fail: HandshakeFail, why: &str, at: &mut At<'_, '_>) {
+    at.act(Action::Warn(fail, format!("TLS handshake failed: {why}").into()));
 }

@@ -42,6 +42,17 @@ pub struct Settings {
     pub deny_message_extra: String,
 }
 
+/// What may be told to those who ask how the proxy is.
+#[derive(Clone, Debug, Default)]
+pub struct Admin {
+    /// The metrics' path, a slash and what follows.
+    pub metrics_path: Box<str>,
+    /// The pages for people are not for clients on loopback alone (`--admin-status`).
+    pub is_open: bool,
+    /// The process is to end, and should get no further clients.
+    pub is_leaving: bool,
+}
+
 /// Something happened. What it tells of is lent: it goes from state to state, and few keep any of it.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
@@ -65,6 +76,8 @@ pub enum Input<'a> {
     Starved,
     /// The deadline passed.
     Expired,
+    /// The next part of the page that was asked for, and where it goes on, if it does.
+    Shown(&'a [u8], Option<u64>),
     /// The server drains: no further request on this connection.
     Drain,
     /// The server ends now.
@@ -179,12 +192,56 @@ pub enum Action {
     Park(PoolKey, Dialled, Lease),
     /// A role's bytes of the day are used up: look at the tunnels whose bytes are counted, by [`Input::Moved`].
     Spent,
-    /// Warn of a client that got no further than this, unless there are too many such lines.
-    Warn(Box<str>),
+    /// Warn of a client whose handshake failed, unless there are too many such lines.
+    Warn(HandshakeFail, Box<str>),
+    /// Give this page's part that begins there, by [`Input::Shown`]. 0 is its beginning.
+    Show(Page, u64),
     /// Write the record's line.
     Log(Box<Record>),
     /// The session is over: close what is left.
     Close(Close),
+}
+
+/// What of a connection there is to count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Standing {
+    /// It is open.
+    #[default]
+    Idle,
+    /// A request is under way.
+    Request,
+    /// It is a tunnel.
+    Tunnel,
+}
+
+/// Why a TLS handshake failed, as far as it is told apart in numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HandshakeFail {
+    /// It took too long.
+    Timeout,
+    /// The client went away.
+    Closed,
+    /// No memory was left.
+    Overloaded,
+    /// One side would not go on: versions, certificates, what was no handshake.
+    Refused,
+}
+
+/// What can be told of the proxy, with content that is made as it is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Page {
+    /// Everything counted, as Prometheus reads it.
+    Metrics,
+    /// What people look at.
+    Home,
+    /// How the proxy stands, as JSON.
+    State,
+    /// The tunnels, as JSON.
+    Tunnels,
+    /// The latest refusals, as JSON.
+    Refusals,
+    /// The tunnels as the reference's tools read them.
+    Connections,
 }
 
 /// How a connection ends.

@@ -4,6 +4,7 @@
 
 pub(crate) mod digits;
 pub(crate) mod errno;
+pub(crate) mod json;
 pub(crate) mod listing;
 pub(crate) mod nearest;
 pub(crate) mod one_line;

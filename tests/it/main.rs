@@ -15,6 +15,7 @@
 
 mod acl;
 mod address;
+mod admin;
 mod auth;
 mod bulk;
 mod clients;
@@ -79,6 +80,7 @@ fn main() -> ExitCode {
 fn all_cases() -> Vec<Case> {
     [
         harness::cases(),
+        admin::cases(),
         startup::cases(),
         auth::cases(),
         acl::cases(),

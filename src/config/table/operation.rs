@@ -123,14 +123,10 @@ pub(in crate::config) const LOG_PREFIX: Opt<Option<bool>> = switch(
 .default_note("on where journald reads standard error (JOURNAL_STREAM)");
 
 pub(in crate::config) const TIME_CONNECT: Opt<bool> =
-    switch("time-connect", "measure the time of each connect")
-        .default_is("false")
-        .not_built(SwitchedOnBy::True);
+    switch("time-connect", "measure the time of each connect").default_is("false");
 
 pub(in crate::config) const EXPOSE_PROMETHEUS_METRICS: Opt<bool> =
-    switch("expose-prometheus-metrics", "serve metrics, /healthz and /readyz")
-        .default_is("false")
-        .not_built(SwitchedOnBy::True);
+    switch("expose-prometheus-metrics", "serve metrics, /healthz and /readyz").default_is("false");
 
 pub(in crate::config) const PROMETHEUS_ENDPOINT: Opt<String> =
     url_path("prometheus-endpoint", "path of the metrics").default_is("/metrics");
@@ -145,11 +141,10 @@ pub(in crate::config) const ADMIN_STATUS: Opt<bool> = switch(
     "admin-status",
     "show the status pages of that port to clients that are not on loopback too",
 )
-.default_is("false")
-.not_built(SwitchedOnBy::True);
+.default_is("false");
 
 pub(in crate::config) const STATSD_ADDRESS: Opt<Option<SocketAddr>> =
-    socket_address("statsd-address", "StatsD server to send metrics to").not_built(SwitchedOnBy::Presence);
+    socket_address("statsd-address", "StatsD server to send metrics to");
 
 pub(in crate::config) const STATS_SOCKET_DIR: Opt<Option<PathBuf>> = path(
     "stats-socket-dir",

@@ -124,7 +124,6 @@ fn bad_values_of_flags() {
         (&["--sni-ports", "443,https"], &["--sni-ports", "from 1 to 65535"]),
         (&["--ech", "deny"], &["--ech: not available"]),
         (&["--ech", "perhaps"], &["--ech", "allow, deny"]),
-        (&["--admin-status"], &["--admin-status: not available"]),
     ];
     for (flags, words) in cases {
         refused_with(flags, "", words);

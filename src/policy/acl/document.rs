@@ -152,6 +152,7 @@ pub(super) fn parse(text: &str, disabled_actions: &[Action]) -> Result<Acl, Yaml
     let (rules, default) = (check.services(services)?, default.transpose()?);
     let has_limits = rules.values().chain(&default).any(|rule| rule.limits.is_some());
     Ok(Acl {
+        sha256: Default::default(),
         source: BUILT_IN_SOURCE.into(),
         rules,
         default,

@@ -268,7 +268,7 @@ fn where_tls_is_spoken_the_wait_for_the_first_byte_is_the_handshakes() {
         bench.now = due;
         bench.feed(Input::Expired);
         assert!(bench.session.is_done() && bench.flows.down.tx.is_empty());
-        let warns = matches!(&bench.actions[0], Action::Warn(words) if words.contains("10 s"));
+        let warns = matches!(&bench.actions[0], Action::Warn(_, words) if words.contains("10 s"));
         assert_eq!((warns, bench.actions.len()), (says, 1 + usize::from(says)));
     }
 }
@@ -385,7 +385,7 @@ fn a_handshake_that_ends_with_its_client_is_told_of_once() {
             .actions
             .iter()
             .filter_map(|action| match action {
-                Action::Warn(words) => Some(&**words),
+                Action::Warn(_, words) => Some(&**words),
                 _ => None,
             })
             .collect();

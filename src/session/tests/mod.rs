@@ -84,6 +84,7 @@ impl Bench {
     fn feed(&mut self, input: Input<'_>) {
         let mut actions = Vec::new();
         let cx = &mut Cx {
+            admin: &Admin::default(),
             now: self.now,
             wall: SystemTime::UNIX_EPOCH,
             policy: &self.policy,

@@ -21,7 +21,7 @@ use smokescreen::server::stores::Stores;
 use smokescreen::server::world::World as View;
 use smokescreen::session::id::Ids;
 use smokescreen::session::outcome::{Line, Record};
-use smokescreen::session::{Action, Input, PoolKey, Session, Settings};
+use smokescreen::session::{Action, HandshakeFail, Input, PoolKey, Session, Settings};
 
 use crate::fuzz_bodies::literals::is_public;
 
@@ -226,7 +226,9 @@ impl World {
             }
             Action::Close(_) => assert!(!self.owes_record, "a request without a record"),
             Action::Spent => {}
-            Action::Secure | Action::Warn(_) => panic!("no client speaks TLS: {action:?}"),
+            Action::Secure | Action::Warn(..) | Action::Show(..) => {
+                panic!("nobody speaks TLS or asks for pages: {action:?}")
+            }
             Action::Ask(..) | Action::Cancel | Action::Hangup(_) | Action::DropOrigin | Action::Log(_) => {}
         }
     }
@@ -305,7 +307,7 @@ impl Ports for World {
         }
     }
 
-    fn warn(&mut self, _: SocketAddr, words: &str) {
+    fn warn(&mut self, _: SocketAddr, _: HandshakeFail, words: &str) {
         panic!("nothing is to be warned of: {words}");
     }
 

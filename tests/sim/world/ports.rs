@@ -11,8 +11,8 @@ use smokescreen::net::{ClientKey, Name};
 use smokescreen::policy::{Question, Vetted, VettedList};
 use smokescreen::server::ends::WireTable;
 use smokescreen::server::ports::{Parts, Ports, Step};
-use smokescreen::session::Session;
 use smokescreen::session::outcome::Record;
+use smokescreen::session::{HandshakeFail, Session};
 
 use crate::setting::Spoil;
 
@@ -102,7 +102,7 @@ impl Ports for World {
         }
     }
 
-    fn warn(&mut self, client: SocketAddr, words: &str) {
+    fn warn(&mut self, client: SocketAddr, _: HandshakeFail, words: &str) {
         // A client may leave while it shakes hands, and a wire may break then.
         if self.setting.taste.calm {
             self.complain(format!("{client}: {words}"));

@@ -1,0 +1,46 @@
+//! What commands take of the options of serving. They are read as serving reads them, but need not be enough to serve.
+
+use std::ffi::OsString;
+
+use super::environment::Environment;
+use super::error::ConfigError;
+use super::settings::Settings;
+use super::source::Written;
+use super::table::clients::{LISTEN_IP, LISTEN_PORT};
+use super::table::operation::HELP;
+use super::{AdminConfig, admin, flags};
+
+/// Where it can be found out whether the proxy is well.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Probe {
+    /// The port where that can be asked, if there is one.
+    pub admin: Option<AdminConfig>,
+    /// Where the proxy listens; `None` is any address.
+    pub listen_ip: Option<String>,
+    /// And its port; 0 is any free one.
+    pub listen_port: u16,
+}
+
+/// What `health` needs; `None` where help was asked for.
+///
+/// # Errors
+/// What can't be parsed.
+pub fn probe(arguments: &[OsString], environment: &Environment) -> Result<Option<Probe>, ConfigError> {
+    let Some(settings) = settings(arguments, environment)? else {
+        return Ok(None);
+    };
+    Ok(Some(Probe {
+        admin: admin(&settings)?,
+        listen_ip: settings.optional(LISTEN_IP)?,
+        listen_port: settings.value(LISTEN_PORT)?,
+    }))
+}
+
+fn settings(arguments: &[OsString], environment: &Environment) -> Result<Option<Settings>, ConfigError> {
+    let flags = flags::read(arguments)?;
+    let asks_for_help = |written: &Written| HELP.is(written.row) && !matches!(&*written.text, "false" | "0");
+    match flags.iter().any(asks_for_help) {
+        true => Ok(None),
+        false => Settings::collect(flags, environment).map(Some),
+    }
+}

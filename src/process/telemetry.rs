@@ -1,0 +1,64 @@
+//! What of the configuration says how the proxy can be asked how it is: the port, what is counted, and what people are
+//! shown of limits.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::config::Config;
+use crate::server::admin::CONNECTIONS_MAX;
+use crate::session::Admin;
+use crate::stats::{Settings, Stats};
+
+use super::shared::{BUDGET_BYTES, Shared};
+
+/// Beside its connections: a listener, its spare, and a socket for datagrams.
+const BESIDE: u64 = 3;
+
+/// Says where it can be asked.
+pub(super) fn say_start(config: &Config, at: SocketAddr) {
+    let path = config.admin.as_ref().map_or("", |admin| &admin.metrics_path);
+    log::info!("Metrics and health are served on {at}, the metrics at {path}");
+}
+
+/// How many descriptors it takes.
+pub(super) fn descriptors(config: &Config) -> u64 {
+    match config.admin {
+        Some(_) => CONNECTIONS_MAX as u64 + BESIDE,
+        None => u64::from(config.statsd_address.is_some()),
+    }
+}
+
+/// What may be told to those who ask.
+pub(super) fn admin(config: &Config) -> Admin {
+    let admin = config.admin.as_ref();
+    Admin {
+        metrics_path: admin.map_or("", |admin| &admin.metrics_path).into(),
+        is_open: admin.is_some_and(|admin| admin.is_open),
+        is_leaving: false,
+    }
+}
+
+/// What counts, if anybody can get to know it.
+pub(super) fn stats(config: &Config, shared: &Shared, now: Instant, wall: SystemTime) -> Option<Stats> {
+    let (is_asked, sends) = (config.admin.is_some(), config.statsd_address.is_some());
+    let settings = Settings {
+        times_connects: config.time_connect,
+        keeps_refusals: is_asked,
+        sends,
+        facts: facts(config),
+    };
+    let acl = shared.in_force.policy.acl();
+    (is_asked || sends).then(|| Stats::new(settings, acl, now, wall))
+}
+
+fn facts(config: &Config) -> Vec<(&'static str, String)> {
+    let time = |limit: Option<Duration>| limit.map_or("none".to_owned(), |limit| format!("{limit:?}"));
+    vec![
+        ("buffers at most", format!("{} MiB", BUDGET_BYTES >> 20)),
+        ("head at most", format!("{} KiB", config.head_bytes_max >> 10)),
+        ("connect timeout", time(config.connect_timeout)),
+        ("DNS timeout", time(Some(config.dns_timeout))),
+        ("idle timeout", time(config.idle_timeout)),
+        ("exit timeout", time(Some(config.exit_timeout))),
+    ]
+}

@@ -1,0 +1,252 @@
+//! Those who ask how the proxy is: their listeners, their few connections, and the pages that they get a part of at a time.
+//! They have places of their own, so that neither clients nor they can take the other's. What they are told is `stats`'
+//! business, and that they are told it in time the session's.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use mio::Registry;
+use mio::net::TcpStream;
+
+use crate::io::listener::{AcceptError, Acceptor};
+use crate::io::token::ConnId;
+use crate::io::wire::{Ready, Transport};
+use crate::io::wires::Owner;
+use crate::net::Side;
+use crate::policy::Policy;
+use crate::session::{Input, Page, Surface};
+use crate::stats::{Part, Standing};
+
+use super::Loop;
+use super::accepting::Accepting;
+use super::conn::Conn;
+use super::core::Core;
+
+/// Connections at a time. A further one takes the place of the oldest: who asks is answered within a few turns of the loop,
+/// so that the oldest is one that reads slowly, or says nothing.
+pub const CONNECTIONS_MAX: usize = 16;
+
+/// Their listeners' numbers begin here, far beyond those of clients'.
+const FIRST_NUMBER: u32 = 1 << 16;
+
+/// Connections taken of a listener in one turn of the loop.
+const ACCEPTS_PER_TURN: usize = 8;
+
+/// So large is a part of a page, and a little more.
+const PART_BYTES: usize = 8 * 1024;
+
+/// So many of the loop's connections are looked at for a part of a page, whether they are tunnels or not.
+const CONNS_PER_PART: usize = 1024;
+
+/// Where it is asked how the proxy is, and who does.
+#[derive(Debug, Default)]
+pub(super) struct Admin {
+    listeners: Vec<(Accepting, Surface)>,
+    /// The oldest first.
+    conns: VecDeque<ConnId>,
+    /// Lent to whoever makes a part of a page.
+    part: Vec<u8>,
+}
+
+impl Admin {
+    /// Lets the poll tell of clients of these.
+    pub(super) fn new(acceptors: Vec<(Acceptor, Surface)>, registry: &Registry) -> io::Result<Admin> {
+        let numbered = (FIRST_NUMBER..).zip(acceptors);
+        let listeners = numbered
+            .map(|(number, (acceptor, surface))| Ok((Accepting::new(acceptor, number, registry)?, surface)));
+        Ok(Admin {
+            listeners: listeners.collect::<io::Result<_>>()?,
+            ..Admin::default()
+        })
+    }
+
+    /// How many connections there are.
+    pub(super) fn len(&self) -> usize {
+        self.conns.len()
+    }
+
+    /// Is it one of theirs?
+    pub(super) fn has(&self, id: ConnId) -> bool {
+        self.conns.contains(&id)
+    }
+
+    /// A connection is gone.
+    pub(super) fn forget(&mut self, id: ConnId) {
+        if !self.conns.is_empty() {
+            self.conns.retain(|other| *other != id);
+        }
+    }
+
+    /// The poll told of a client that waits at the listener of this number.
+    pub(super) fn note(&mut self, number: u32) {
+        let at = number
+            .checked_sub(FIRST_NUMBER)
+            .and_then(|at| usize::try_from(at).ok());
+        if let Some((accepting, _)) = at.and_then(|at| self.listeners.get_mut(at)) {
+            accepting.note();
+        }
+    }
+
+    /// When a pause of a listener is over.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.listeners
+            .iter()
+            .filter_map(|(accepting, _)| accepting.deadline())
+            .min()
+    }
+}
+
+impl Loop {
+    /// Takes those who come to ask.
+    pub(super) fn accept_admin(&mut self) {
+        let now = self.core.world.now;
+        for at in 0..self.admin.listeners.len() {
+            let Some((accepting, surface)) = self.admin.listeners.get_mut(at) else {
+                return;
+            };
+            let surface = *surface;
+            if accepting.take_burst().is_some() {
+                self.take_admins(at, surface, now);
+            }
+            if let Some((accepting, _)) = self.admin.listeners.get_mut(at) {
+                accepting.settle(true, self.conns.len(), now, self.poll.registry());
+            }
+        }
+    }
+
+    fn take_admins(&mut self, at: usize, surface: Surface, now: Instant) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            self.core.make_room(1);
+            let (open, registry) = (self.conns.len(), self.poll.registry());
+            let Some((accepting, _)) = self.admin.listeners.get_mut(at) else {
+                return;
+            };
+            match accepting.accept() {
+                Ok(Some((stream, peer))) => self.admit_admin(stream, peer, surface),
+                Ok(None) => return,
+                // The proxy goes on without.
+                Err(AcceptError::Broken(error)) => {
+                    log::error!("Nobody can ask any more how the proxy is: {error}");
+                    return accepting.give_up(registry);
+                }
+                Err(error) => return accepting.pause(&error, open, now, registry),
+            }
+        }
+    }
+
+    fn admit_admin(&mut self, stream: TcpStream, peer: SocketAddr, surface: Surface) {
+        if self.admin.len() >= CONNECTIONS_MAX
+            && let Some(oldest) = self.admin.conns.front().copied()
+        {
+            self.replace(oldest);
+        }
+        let now = self.core.world.now;
+        let core = &mut self.core;
+        let made = self.conns.try_insert_with(|id: ConnId| {
+            let ready = Ready {
+                readable: true,
+                writable: true,
+                ..Ready::default()
+            };
+            let owner = Owner::Conn(id, Side::Client);
+            let client = core.wires.insert(Transport::plain(stream), ready, owner)?;
+            Ok::<_, io::Error>(Box::new(Conn::admin(id, client, (peer, surface), now)))
+        });
+        if let Some(Ok(id)) = made {
+            self.admin.conns.push_back(id);
+            self.enqueue(id);
+        }
+    }
+
+    /// Sends the parts of pages that were asked for in this turn. Each takes little, and there are few.
+    pub(super) fn show(&mut self) {
+        if self.core.wanted.is_empty() {
+            return;
+        }
+        let mut part = std::mem::take(&mut self.admin.part);
+        for (id, page, start) in std::mem::take(&mut self.core.wanted) {
+            part.clear();
+            let next = self.part(page, start, &mut part);
+            if let Some(conn) = self.conns.get_mut(id) {
+                conn.feed(Input::Shown(&part, next), &mut self.core);
+                self.enqueue(id);
+            }
+        }
+        self.admin.part = part;
+    }
+
+    /// Appends the part of a page that begins there; gives where the next begins, if there is one.
+    fn part(&mut self, page: Page, start: u64, out: &mut Vec<u8>) -> Option<u64> {
+        let standing = self.standing();
+        match (page, &mut self.core.stats) {
+            (Page::Tunnels | Page::Connections, _) => self.tunnels(page, start, out),
+            (_, None) => None,
+            (_, Some(stats)) => stats.page(page, start, &standing, Part::new(out, PART_BYTES)),
+        }
+    }
+
+    /// A part of a list of tunnels, which begins with this slot of the table.
+    fn tunnels(&self, page: Page, start: u64, out: &mut Vec<u8>) -> Option<u64> {
+        let (now, wall) = (self.core.world.now, self.core.world.wall);
+        let (mut list, first) = Part::new(out, PART_BYTES).list(start);
+        let mut slot = usize::try_from(first).ok()?;
+        for conn in self.conns.slots_from(slot).take(CONNS_PER_PART) {
+            if let Some(tunnel) = conn.and_then(|conn| conn.tunnel()) {
+                tunnel.write(page, now, wall, &mut list);
+            }
+            slot += 1;
+            if list.is_full() {
+                break;
+            }
+        }
+        match self.conns.slots_from(slot).next() {
+            Some(_) => Some(list.next(slot as u64)),
+            None => {
+                list.end();
+                None
+            }
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        let core = &self.core;
+        Standing {
+            connections_open: self.clients() as u64,
+            connections_max: self.connections_max as u64,
+            tunnels_open: core.tally.tunnels,
+            requests_concurrent: core.tally.requests,
+            buffered_bytes: core.stores.budget.used_bytes() as u64,
+            log_lines_dropped: core.logger.dropped(),
+            is_leaving: core.world.admin.is_leaving,
+            wall: core.world.wall,
+        }
+    }
+
+    /// Sends what is counted to whom it is sent without being asked, if it is time to.
+    pub(super) fn send_numbers(&mut self) {
+        let now = self.core.world.now;
+        if self.core.telemetry_deadline().is_some_and(|due| due <= now) {
+            let standing = self.standing();
+            let Core { stats, datagrams, .. } = &mut self.core;
+            if let (Some(stats), Some(datagrams)) = (stats, datagrams) {
+                stats.send(now, &standing, &mut |packet| datagrams.send(packet));
+            }
+        }
+    }
+}
+
+impl Core {
+    /// When numbers are to be sent.
+    pub(super) fn telemetry_deadline(&self) -> Option<Instant> {
+        self.stats.as_ref().and_then(|stats| stats.due())
+    }
+
+    /// What is counted by roles is counted by those of this policy from now on.
+    pub(super) fn note_policy(&mut self, policy: &Policy) {
+        if let Some(stats) = &mut self.stats {
+            stats.note_policy(policy.acl());
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What happened, as numbers: a [`Record`] is counted as it goes into the log, and can be read as Prometheus reads it, sent
+//! as StatsD takes it, and looked at by people. Opens no socket, and formats nothing unless somebody asks.
+//!
+//! Counting allocates nothing: what can be counted apart is laid out when a policy comes into force (`roles`).
+
+mod counts;
+mod exposition;
+mod families;
+mod histogram;
+mod observed;
+mod pages;
+mod part;
+mod refusals;
+mod roles;
+mod statsd;
+mod tunnel;
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::policy::acl::Acl;
+use crate::session::outcome::{Extent, Record};
+use crate::session::{HandshakeFail, Page};
+
+use self::counts::Counts;
+pub use self::families::{FAMILIES, Family};
+use self::observed::Samples;
+pub use self::part::{List, Part};
+use self::refusals::Refusals;
+use self::statsd::Statsd;
+pub use self::tunnel::Tunnel;
+
+/// How often StatsD is sent what was counted.
+pub const STATSD_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What is to be counted, and for whom.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The time of each connect is measured (`--time-connect`).
+    pub times_connects: bool,
+    /// Somebody can look at the latest refusals.
+    pub keeps_refusals: bool,
+    /// Numbers are sent as StatsD takes them.
+    pub sends: bool,
+    /// What the page for people says of limits and the like, as names and values.
+    pub facts: Vec<(&'static str, String)>,
+}
+
+/// How things stand at this moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    /// Client connections.
+    pub connections_open: u64,
+    /// So many of them at most.
+    pub connections_max: u64,
+    /// Those that are tunnels.
+    pub tunnels_open: u64,
+    /// Requests under way.
+    pub requests_concurrent: u64,
+    /// Bytes of the budget that are taken.
+    pub buffered_bytes: u64,
+    /// Lines of the log that were dropped since the start.
+    pub log_lines_dropped: u64,
+    /// The process is to end.
+    pub is_leaving: bool,
+    /// The wall clock.
+    pub wall: SystemTime,
+}
+
+/// Everything that was counted since the start.
+#[derive(Debug)]
+pub struct Stats {
+    settings: Settings,
+    started: SystemTime,
+    counts: Counts,
+    refusals: Refusals,
+    policy: PolicyFacts,
+    samples: Option<Samples>,
+    statsd: Option<Statsd>,
+}
+
+/// What is told of the policy in force.
+#[derive(Clone, Debug, Default)]
+struct PolicyFacts {
+    /// How many policies there were since the start.
+    generation: u64,
+    /// Of the ACL's bytes, in hexadecimal; empty where there is no ACL.
+    sha256: String,
+}
+
+impl Stats {
+    /// Nothing is counted yet.
+    pub fn new(settings: Settings, acl: Option<&Acl>, now: Instant, wall: SystemTime) -> Stats {
+        let mut stats = Stats {
+            samples: settings.sends.then(Samples::new),
+            statsd: settings.sends.then(|| Statsd::new(now)),
+            settings,
+            started: wall,
+            counts: Counts::default(),
+            refusals: Refusals::default(),
+            policy: PolicyFacts::default(),
+        };
+        stats.note_policy(acl);
+        stats
+    }
+
+    /// From now on roles are those of this ACL; what was counted stays.
+    pub fn note_policy(&mut self, acl: Option<&Acl>) {
+        self.policy.generation += 1;
+        self.policy.sha256 = acl.map_or_else(String::new, |acl| roles::hexadecimal(acl.sha256()));
+        self.counts.lay_out(acl);
+    }
+
+    /// Counts what became of a request or tunnel. `by_rule` says of an address whether a rule of the operator's allows it.
+    pub fn absorb(&mut self, record: &Record, by_rule: impl FnOnce(SocketAddr) -> bool) {
+        match &record.extent {
+            Extent::Tunnel(end) => self.counts.close(record, end, &mut self.samples),
+            Extent::Unknown | Extent::Content(_) => {
+                let by_rule =
+                    record.private_exception().is_some() || record.outbound_remote.is_some_and(by_rule);
+                let times_connects = self.settings.times_connects;
+                self.counts
+                    .decision(record, by_rule, times_connects, &mut self.samples);
+                if self.settings.keeps_refusals {
+                    self.refusals.note(record);
+                }
+            }
+        }
+    }
+
+    /// Counts a handshake that failed.
+    pub fn note_handshake(&mut self, fail: HandshakeFail) {
+        self.counts.handshake(fail);
+    }
+
+    /// When [`Stats::send`] is to be called.
+    pub fn due(&self) -> Option<Instant> {
+        self.statsd.as_ref().map(Statsd::due)
+    }
+
+    /// Sends what was counted since the last time, in packets.
+    pub fn send(&mut self, now: Instant, standing: &Standing, send: &mut dyn FnMut(&[u8])) {
+        if let (Some(statsd), Some(samples)) = (&mut self.statsd, &mut self.samples) {
+            statsd.send(now, (&self.counts, samples), &self.policy, standing, send);
+        }
+    }
+
+    /// Writes the part of a page that begins there, and tells where the next does, if there is one. Lists of tunnels are not
+    /// known here: they have no pages.
+    pub fn page(&self, page: Page, start: u64, standing: &Standing, part: Part<'_>) -> Option<u64> {
+        match page {
+            Page::Metrics => exposition::write(&self.counts, &self.policy, standing, start, part),
+            Page::Refusals => self.refusals.write(start, part),
+            Page::Home => pages::home(part),
+            Page::State => pages::state(self, standing, part),
+            Page::Tunnels | Page::Connections => None,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
