@@ -2,6 +2,8 @@
 //! does.
 
 mod health;
+mod table;
+mod top;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -12,7 +14,7 @@ use crate::config::Environment;
 type Run = fn(&[OsString], &Environment) -> u8;
 
 /// By their names.
-const COMMANDS: &[(&str, Run)] = &[("health", health::run)];
+const COMMANDS: &[(&str, Run)] = &[("health", health::run), ("top", top::run)];
 
 /// Runs the command that the first argument names, if it names one, and gives the exit code.
 pub fn run(arguments: &[OsString], environment: &Environment) -> Option<u8> {

@@ -1,13 +1,14 @@
 //! What commands take of the options of serving. They are read as serving reads them, but need not be enough to serve.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use super::environment::Environment;
 use super::error::ConfigError;
 use super::settings::Settings;
 use super::source::Written;
 use super::table::clients::{LISTEN_IP, LISTEN_PORT};
-use super::table::operation::HELP;
+use super::table::operation::{HELP, STATS_SOCKET_DIR};
 use super::{AdminConfig, admin, flags};
 
 /// Where it can be found out whether the proxy is well.
@@ -34,6 +35,20 @@ pub fn probe(arguments: &[OsString], environment: &Environment) -> Result<Option
         listen_ip: settings.optional(LISTEN_IP)?,
         listen_port: settings.value(LISTEN_PORT)?,
     }))
+}
+
+/// Where statistics sockets are made; `None` where help was asked for, and none inside where nothing says it.
+///
+/// # Errors
+/// What can't be parsed.
+pub fn stats_folder(
+    arguments: &[OsString],
+    environment: &Environment,
+) -> Result<Option<Option<PathBuf>>, ConfigError> {
+    match settings(arguments, environment)? {
+        Some(settings) => settings.optional(STATS_SOCKET_DIR).map(Some),
+        None => Ok(None),
+    }
 }
 
 fn settings(arguments: &[OsString], environment: &Environment) -> Result<Option<Settings>, ConfigError> {

@@ -39,7 +39,7 @@ use crate::policy::quota::{Limits, Rate};
 use crate::policy::ranges::{Nat64Prefix, PlacedRule};
 use crate::tls::RoleFrom;
 
-pub use self::commands::{Probe, probe};
+pub use self::commands::{Probe, probe, stats_folder};
 pub use self::environment::Environment;
 pub use self::error::ConfigError;
 pub use self::password::PasswordFile;
@@ -59,8 +59,8 @@ use self::table::operation::{
     ADMIN_STATUS, EXPOSE_PROMETHEUS_METRICS, HEAD_BYTES_MAX, HEAD_FIELDS_MAX, HELP, LOG_FORMAT, LOG_LEVEL,
     LOG_PREFIX, MAX_CONCURRENT_CONNECT_TUNNELS, MAX_CONCURRENT_REQUESTS, MAX_CONNECTIONS,
     MAX_CONNECTIONS_PER_CLIENT, MAX_REQUEST_BURST, MAX_REQUEST_RATE, PRINT_CONFIG, PROMETHEUS_ENDPOINT,
-    PROMETHEUS_LISTEN_IP, PROMETHEUS_PORT, STATSD_ADDRESS, TIME_CONNECT, TRANSPORT_MAX_IDLE_CONNS,
-    TRANSPORT_MAX_IDLE_CONNS_PER_HOST, VERSION,
+    PROMETHEUS_LISTEN_IP, PROMETHEUS_PORT, STATS_SOCKET_DIR, STATS_SOCKET_FILE_MODE, STATSD_ADDRESS,
+    TIME_CONNECT, TRANSPORT_MAX_IDLE_CONNS, TRANSPORT_MAX_IDLE_CONNS_PER_HOST, VERSION,
 };
 pub use self::values::SizeRange;
 
@@ -156,6 +156,8 @@ pub struct Config {
     pub admin: Option<AdminConfig>,
     /// The time of each connect is measured.
     pub time_connect: bool,
+    /// The socket that answers with statistics, if there is one.
+    pub stats_socket: Option<StatsSocket>,
     /// A StatsD server that metrics are sent to.
     pub statsd_address: Option<SocketAddr>,
     /// Least important lines to log: `--log-level`, or what counts of `RUST_LOG`, else info.
@@ -185,6 +187,15 @@ pub struct AdminConfig {
     pub metrics_path: String,
     /// The pages for people are not for clients on loopback alone.
     pub is_open: bool,
+}
+
+/// The socket that answers with statistics.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StatsSocket {
+    /// The directory that it is made in.
+    pub folder: PathBuf,
+    /// Its permissions.
+    pub mode: u32,
 }
 
 /// Where the ACL comes from.
@@ -316,6 +327,7 @@ fn build(
         log_format: settings.value(LOG_FORMAT)?,
         admin: admin(settings)?,
         time_connect: settings.value(TIME_CONNECT)?,
+        stats_socket: stats_socket(settings)?,
         statsd_address: settings.optional(STATSD_ADDRESS)?,
         log_levels,
         log_prefix: settings.optional(LOG_PREFIX)?,
@@ -351,6 +363,12 @@ fn admin(settings: &Settings) -> Result<Option<AdminConfig>, ConfigError> {
         is_open: settings.value(ADMIN_STATUS)?,
     };
     Ok(is_there.then_some(admin))
+}
+
+fn stats_socket(settings: &Settings) -> Result<Option<StatsSocket>, ConfigError> {
+    let mode = settings.value(STATS_SOCKET_FILE_MODE)?;
+    let folder = settings.optional(STATS_SOCKET_DIR)?;
+    Ok(folder.map(|folder| StatsSocket { folder, mode }))
 }
 
 fn tls(settings: &Settings) -> Result<Option<TlsFiles>, ConfigError> {

@@ -200,6 +200,7 @@ taken_out! {
     Value::Duration(duration) => Some(*duration), Duration;
     Value::Duration(limit) => Some(TimeLimit(Some(*limit).filter(|limit| !limit.is_zero()))), TimeLimit;
     Value::Number(number) => u16::try_from(*number).ok(), u16;
+    Value::Number(number) => u32::try_from(*number).ok(), u32;
     Value::Number(number) => usize::try_from(*number).ok(), usize;
     Value::Fraction(number) => Some(*number), f64;
     Value::Socket(address) => Some(*address), SocketAddr;

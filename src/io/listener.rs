@@ -5,6 +5,8 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixListener;
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Registry, Token};
@@ -161,7 +163,7 @@ impl fmt::Display for AcceptError {
 /// already in can still dial, and accepting pauses until the spare can be had again.
 #[derive(Debug)]
 pub struct Acceptor {
-    listener: TcpListener,
+    listener: Listener,
     address: SocketAddr,
     spare: Option<File>,
 }
@@ -174,7 +176,20 @@ impl Acceptor {
     pub fn new(listener: TcpListener) -> io::Result<Acceptor> {
         Ok(Acceptor {
             address: listener.local_addr()?,
-            listener,
+            listener: Listener::Tcp(listener),
+            spare: Some(spare()?),
+        })
+    }
+
+    /// Takes a bound socket of this machine's file system, which accepts without waiting. Its clients count as ones on
+    /// loopback.
+    ///
+    /// # Errors
+    /// When no descriptor is left for the spare.
+    pub fn unix(listener: UnixListener) -> io::Result<Acceptor> {
+        Ok(Acceptor {
+            address: LOCAL,
+            listener: Listener::Unix(listener),
             spare: Some(spare()?),
         })
     }
@@ -232,6 +247,40 @@ impl Acceptor {
                     return Err(AcceptError::Broken(io::Error::new(error.kind(), text)));
                 }
             }
+        }
+    }
+}
+
+/// As what clients of the file system's sockets count, which have no address.
+const LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// A listening socket.
+#[derive(Debug)]
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        match self {
+            Listener::Tcp(listener) => listener.accept(),
+            Listener::Unix(listener) => {
+                let (stream, _) = listener.accept()?;
+                stream.set_nonblocking(true)?;
+                // What a wire does with a socket, it does with any that is a stream.
+                let stream = std::net::TcpStream::from(OwnedFd::from(stream));
+                Ok((TcpStream::from_std(stream), LOCAL))
+            }
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Listener::Tcp(listener) => listener.as_fd(),
+            Listener::Unix(listener) => listener.as_fd(),
         }
     }
 }

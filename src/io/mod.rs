@@ -12,6 +12,7 @@ pub mod inbox;
 pub mod inherited;
 pub mod listener;
 pub mod local;
+pub mod local_socket;
 pub mod notify;
 pub mod pipe;
 pub mod pump;

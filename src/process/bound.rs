@@ -3,8 +3,9 @@
 use std::io;
 use std::net::SocketAddr;
 
-use crate::config::Config;
+use crate::config::{Config, StatsSocket};
 use crate::io::listener::{self, Acceptor};
+use crate::io::local_socket::{self, SocketFile};
 use crate::session::Surface;
 
 use super::loops::Acceptors;
@@ -13,6 +14,7 @@ use super::loops::Acceptors;
 pub(super) struct Bound {
     clients: Acceptor,
     admin: Option<Acceptor>,
+    stats: Option<(Acceptor, SocketFile)>,
 }
 
 impl Bound {
@@ -27,7 +29,9 @@ impl Bound {
         let admin = admin
             .transpose()
             .map_err(|error| ("The metrics' address can't be bound", error))?;
+        let stats = config.stats_socket.as_ref().map(stats_socket).transpose();
         Ok(Bound {
+            stats: stats.map_err(|error| ("The statistics socket can't be bound", error))?,
             clients,
             admin: admin.map(Acceptor::new).transpose().map_err(unusable)?,
         })
@@ -53,15 +57,21 @@ impl Bound {
             .collect()
     }
 
-    /// The sockets, for a loop.
-    pub(super) fn acceptors(self) -> Acceptors {
-        Acceptors {
+    /// The sockets, for a loop; and the file that one of them has, if it has one.
+    pub(super) fn acceptors(self) -> (Acceptors, Option<SocketFile>) {
+        let (stats, file) = self.stats.unzip();
+        let admin = self.admin.map(|admin| (admin, Surface::Port));
+        let stats = stats.map(|stats| (stats, Surface::Tunnels));
+        let acceptors = Acceptors {
             clients: vec![self.clients],
-            admin: self
-                .admin
-                .into_iter()
-                .map(|admin| (admin, Surface::Port))
-                .collect(),
-        }
+            admin: admin.into_iter().chain(stats).collect(),
+        };
+        (acceptors, file)
     }
+}
+
+fn stats_socket(config: &StatsSocket) -> io::Result<(Acceptor, SocketFile)> {
+    let path = config.folder.join(format!("track-{}.sock", std::process::id()));
+    let (listener, file) = local_socket::bind(&path, config.mode)?;
+    Ok((Acceptor::unix(listener)?, file))
 }

@@ -22,6 +22,7 @@ use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::io::inbox::Outbox;
+use crate::io::local_socket::SocketFile;
 use crate::io::signal::{Signal, Signals};
 use crate::server::inbox::Message;
 use crate::server::{Loop, Open};
@@ -44,6 +45,9 @@ pub struct Process {
     reload: Reload,
     reminder: Reminder,
     supervisor: Supervisor,
+    /// The statistics socket's, which goes with the process.
+    #[expect(dead_code, reason = "removed when it is dropped")]
+    stats_file: Option<SocketFile>,
     serving: Loop,
     /// To the loop.
     outbox: Outbox<Message>,

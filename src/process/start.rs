@@ -21,6 +21,7 @@ use crate::policy::acl::{self, Acl};
 use crate::policy::ranges::Ranges;
 use crate::policy::users::Users;
 use crate::policy::{Policy, PolicyParts, Sources};
+use crate::tls::Server;
 
 use super::Process;
 use super::bound::Bound;
@@ -65,9 +66,7 @@ impl StartError {
 pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
     let acl = read_acl(config)?;
     let mut warnings = Vec::new();
-    let tls = config.tls.as_ref();
-    let tls = tls.map(|files| tls_files::read(files, None, &mut warnings).map_err(StartError::config));
-    let tls = tls.transpose()?;
+    let tls = read_tls(config, &mut warnings)?;
     let users = config.users_file.as_deref().map(users_file::at_start).transpose();
     let users = users.map_err(StartError::config)?;
     // Reading takes several times what is kept of a long ACL.
@@ -94,9 +93,10 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
         descriptors,
         connections_max,
     };
+    let (acceptors, stats_file) = bound.acceptors();
     let made = Waker::new(poll.registry(), Source::Waker.token()).and_then(|waker| {
         let waker = Arc::new(waker);
-        let (serving, outbox) = loops::make(config, &shared, poll, Arc::clone(&waker), bound.acceptors())?;
+        let (serving, outbox) = loops::make(config, &shared, poll, Arc::clone(&waker), acceptors)?;
         Ok((serving, outbox, waker))
     });
     let (serving, outbox, waker) = made.map_err(|error| {
@@ -118,6 +118,7 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
         failure: None,
         reminder: Reminder::new(Instant::now()),
         supervisor: Supervisor::by(&Terms::of_process(), Instant::now()),
+        stats_file,
         reload: Reload::new(Arc::new(move |present| files.read(present)), waker),
         serving,
         outbox,
@@ -143,6 +144,12 @@ fn form(config: &Config) -> Form {
         format: config.log_format,
         priorities: Priorities::of(config.log_prefix),
     }
+}
+
+/// What the proxy presents to clients, where those speak TLS.
+fn read_tls(config: &Config, warnings: &mut Vec<String>) -> Result<Option<Server>, StartError> {
+    let read = |files| tls_files::read(files, None, warnings).map_err(StartError::config);
+    config.tls.as_ref().map(read).transpose()
 }
 
 /// The ACL in force at start: the file's, the built-in one where there is a password, or none.

@@ -11,8 +11,8 @@ use crate::stats::{Settings, Stats};
 
 use super::shared::{BUDGET_BYTES, Shared};
 
-/// Beside its connections: a listener, its spare, and a socket for datagrams.
-const BESIDE: u64 = 3;
+/// Beside its connections: two listeners, their spares, and a socket for datagrams.
+const BESIDE: u64 = 5;
 
 /// Says where it can be asked.
 pub(super) fn say_start(config: &Config, at: SocketAddr) {
@@ -22,9 +22,9 @@ pub(super) fn say_start(config: &Config, at: SocketAddr) {
 
 /// How many descriptors it takes.
 pub(super) fn descriptors(config: &Config) -> u64 {
-    match config.admin {
-        Some(_) => CONNECTIONS_MAX as u64 + BESIDE,
-        None => u64::from(config.statsd_address.is_some()),
+    match config.admin.is_some() || config.stats_socket.is_some() {
+        true => CONNECTIONS_MAX as u64 + BESIDE,
+        false => u64::from(config.statsd_address.is_some()),
     }
 }
 

@@ -189,12 +189,12 @@ impl Loop {
 
     /// A part of a list of tunnels, which begins with this slot of the table.
     fn tunnels(&self, page: Page, start: u64, out: &mut Vec<u8>) -> Option<u64> {
-        let (now, wall) = (self.core.world.now, self.core.world.wall);
+        let now = self.core.world.now;
         let (mut list, first) = Part::new(out, PART_BYTES).list(start);
         let mut slot = usize::try_from(first).ok()?;
         for conn in self.conns.slots_from(slot).take(CONNS_PER_PART) {
             if let Some(tunnel) = conn.and_then(|conn| conn.tunnel()) {
-                tunnel.write(page, now, wall, &mut list);
+                tunnel.write(page, now, &mut list);
             }
             slot += 1;
             if list.is_full() {

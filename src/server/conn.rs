@@ -213,11 +213,10 @@ impl<P: Ports> Conn<P> {
 
     /// What there is to tell of it if it is a tunnel.
     pub fn tunnel(&self) -> Option<Tunnel<'_>> {
-        let (record, began) = self.session.tunnel()?;
+        let record = self.session.tunnel()?;
         let Flows { up, down } = &self.flows;
         Some(Tunnel {
             record,
-            began,
             touched: self.flows.touched(),
             bytes_in: down.moved_bytes,
             bytes_out: up.moved_bytes,

@@ -231,10 +231,10 @@ impl Session {
         }
     }
 
-    /// What is known of the tunnel, and since when it is there; none where it is none.
-    pub fn tunnel(&self) -> Option<(&Record, Instant)> {
+    /// What is known of the tunnel; none where it is none.
+    pub fn tunnel(&self) -> Option<&Record> {
         match &self.state {
-            State::Tunnel(tunnel) => Some(tunnel.so_far()),
+            State::Tunnel(tunnel) => Some(tunnel.record()),
             _ => None,
         }
     }

@@ -64,9 +64,9 @@ impl Tunnel {
         self.permits.as_ref().is_some_and(|permits| permits.are_metered())
     }
 
-    /// What is known of it, and since when it is there.
-    pub(super) fn so_far(&self) -> (&Record, Instant) {
-        (&self.record, self.began)
+    /// What is known of it.
+    pub(super) fn record(&self) -> &Record {
+        &self.record
     }
 
     pub(super) fn deadline(&self, flows: &Flows, settings: &Settings) -> Option<Instant> {

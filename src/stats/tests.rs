@@ -337,26 +337,25 @@ fn a_list_of_tunnels_is_one_list_in_whatever_parts() {
     let now = Instant::now();
     let tunnel = Tunnel {
         record: &record,
-        began: now,
         touched: now,
         bytes_in: 5,
         bytes_out: 6,
     };
     let mut out = Vec::new();
     let (mut list, position) = Part::new(&mut out, 1).list(0);
-    tunnel.write(Page::Tunnels, now, UNIX_EPOCH, &mut list);
+    tunnel.write(Page::Tunnels, now, &mut list);
     assert!(list.is_full() && position == 0);
     let next = list.next(9);
     let (mut list, position) = Part::new(&mut out, 1).list(next);
     assert_eq!(position, 9);
-    tunnel.write(Page::Connections, now, UNIX_EPOCH, &mut list);
+    tunnel.write(Page::Connections, now, &mut list);
     list.end();
     assert_eq!(
         String::from_utf8(out).unwrap(),
         "[\n{\"id\":\"00000000000000000000\",\"role\":\"authed\",\"host\":\"\\u003c/b\\u003e\\\"\\u0026:443\",\
-         \"client\":\"10.0.0.8:40001\",\"created\":\"1970-01-01T00:00:00.000000000Z\",\"seconds_idle\":0.000,\
+         \"client\":\"10.0.0.8:40001\",\"created\":\"1970-01-01T00:00:00.043000000Z\",\"seconds_idle\":0.000,\
          \"bytes_in\":5,\"bytes_out\":6},\n{\"role\":\"authed\",\"rhost\":\"\\u003c/b\\u003e\\\"\\u0026:443\",\
-         \"raddr\":\"93.184.215.14:443\",\"created\":\"1970-01-01T00:00:00.000000000Z\",\"bytesIn\":5,\"bytesOut\":6,\
+         \"raddr\":\"93.184.215.14:443\",\"created\":\"1970-01-01T00:00:00.043000000Z\",\"bytesIn\":5,\"bytesOut\":6,\
          \"secondsSinceLastActivity\":0.000,\"proxyType\":\"http\"}\n]\n"
     );
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::log::time;
 use crate::session::Page;
-use crate::session::outcome::{ProxyType, Record};
+use crate::session::outcome::{Micros, ProxyType, Record};
 use crate::text::json;
 
 use super::part::List;
@@ -13,10 +13,8 @@ use super::part::List;
 /// A tunnel.
 #[derive(Clone, Copy, Debug)]
 pub struct Tunnel<'a> {
-    /// What is known of it since it began.
+    /// What is known of it.
     pub record: &'a Record,
-    /// When that was.
-    pub began: Instant,
     /// When a byte last moved.
     pub touched: Instant,
     /// Bytes from the origin.
@@ -26,11 +24,17 @@ pub struct Tunnel<'a> {
 }
 
 impl Tunnel<'_> {
+    /// When it was made, by the clock that the log has: the same whenever that is asked, so that it tells tunnels apart.
+    fn created(&self) -> SystemTime {
+        let waits = [self.record.dns_lookup_time, self.record.establish_time];
+        let waited = waits.into_iter().flatten().map(|Micros(time)| u64::from(time));
+        self.record.start + Duration::from_micros(waited.sum())
+    }
+
     /// Appends it to a list, as the page has it.
-    pub fn write(&self, page: Page, now: Instant, wall: SystemTime, list: &mut List<'_>) {
+    pub fn write(&self, page: Page, now: Instant, list: &mut List<'_>) {
         let out = list.item();
-        let age = now.saturating_duration_since(self.began);
-        let created = wall.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
+        let created = self.created();
         let idle = now.saturating_duration_since(self.touched);
         match page {
             Page::Connections => self.in_reference_words(created, idle, out),

@@ -46,6 +46,7 @@ mod smuggling_origins;
 mod smuggling_responses;
 mod spellings;
 mod startup;
+mod stats_socket;
 mod strangers;
 mod supervision;
 mod support;
@@ -81,6 +82,7 @@ fn all_cases() -> Vec<Case> {
     [
         harness::cases(),
         admin::cases(),
+        stats_socket::cases(),
         startup::cases(),
         auth::cases(),
         acl::cases(),

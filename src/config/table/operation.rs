@@ -150,8 +150,7 @@ pub(in crate::config) const STATS_SOCKET_DIR: Opt<Option<PathBuf>> = path(
     "stats-socket-dir",
     "directory for a socket that answers with statistics",
 )
-.placeholder_is("DIR")
-.not_built(SwitchedOnBy::Presence);
+.placeholder_is("DIR");
 
 pub(in crate::config) const STATS_SOCKET_FILE_MODE: Opt<u32> =
     file_mode("stats-socket-file-mode", "permissions of that socket, octal").default_is("700");

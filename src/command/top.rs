@@ -1,0 +1,242 @@
+//! `top`: which tunnels move how much, by the statistics socket of a running proxy. Shows what it is told; what a proxy has
+//! to say is `stats`' business.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+
+use crate::config::{self, Environment};
+
+use super::table::{self, Shown};
+use super::{fail, print};
+
+const HELP: &str = "\
+Usage: smokescreen top [--once] [--socket FILE] [OPTION]...
+
+Shows the tunnels of a running proxy by their rate, and totals by role, each 2 s until it is interrupted; with --once one
+table, for the second in which it was asked. Asks the statistics socket: FILE, or the newest track-*.sock in
+--stats-socket-dir. Exits with 1 where no proxy answers.
+";
+
+/// Between two tables,
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// and where there is but one, between the two looks that a rate takes.
+const ONCE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a proxy may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The largest answer: 100,000 tunnels with names of 300 bytes, and more.
+const ANSWER_BYTES_MAX: u64 = 64 << 20;
+
+/// A tunnel as the socket tells of it, in the reference's words.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Deserialize)]
+pub(super) struct Told {
+    pub(super) role: String,
+    pub(super) rhost: String,
+    pub(super) raddr: String,
+    pub(super) created: String,
+    #[serde(rename = "bytesIn")]
+    pub(super) bytes_in: u64,
+    #[serde(rename = "bytesOut")]
+    pub(super) bytes_out: u64,
+}
+
+/// What tells a tunnel apart from others.
+type Key = (String, String, String);
+
+impl Told {
+    fn key(&self) -> Key {
+        (self.rhost.clone(), self.raddr.clone(), self.created.clone())
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes_in.saturating_add(self.bytes_out)
+    }
+}
+
+/// Runs it.
+pub(super) fn run(arguments: &[OsString], environment: &Environment) -> u8 {
+    let (once, socket, rest) = match own(arguments) {
+        Ok(own) => own,
+        Err(text) => return fail(&text, 2),
+    };
+    let folder = match config::stats_folder(&rest, environment) {
+        Ok(Some(folder)) => folder,
+        Ok(None) => {
+            print(HELP);
+            return 0;
+        }
+        Err(error) => return fail(&error.to_string(), 2),
+    };
+    let path = match socket.map_or_else(|| newest(folder.as_deref()), Ok) {
+        Ok(path) => path,
+        Err(why) => return fail(&why, 1),
+    };
+    match watch(&path, once) {
+        Ok(()) => 0,
+        Err(error) => fail(&format!("no proxy answers at {}: {error}", path.display()), 1),
+    }
+}
+
+/// What is `top`'s alone, and the other arguments.
+fn own(arguments: &[OsString]) -> Result<(bool, Option<PathBuf>, Vec<OsString>), String> {
+    let (mut once, mut socket, mut rest) = (false, None, Vec::new());
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        match argument.to_str() {
+            Some("--once" | "-once") => once = true,
+            Some("--socket" | "-socket") => {
+                let value = arguments
+                    .next()
+                    .ok_or("--socket: a value is missing; accepted is a path")?;
+                socket = Some(PathBuf::from(value));
+            }
+            Some(text) if text.starts_with("--socket=") => {
+                socket = text.strip_prefix("--socket=").map(PathBuf::from);
+            }
+            _ => rest.push(argument.clone()),
+        }
+    }
+    Ok((once, socket, rest))
+}
+
+/// The socket that was made last.
+fn newest(folder: Option<&Path>) -> Result<PathBuf, String> {
+    let folder = folder.ok_or("no proxy to ask: --stats-socket-dir or --socket says where its socket is")?;
+    let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let sockets = entries.flatten().filter_map(|entry| {
+        let name = entry.file_name();
+        let name = name.to_str()?;
+        let metadata = entry.metadata().ok()?;
+        let is_one =
+            name.starts_with("track-") && name.ends_with(".sock") && metadata.file_type().is_socket();
+        is_one
+            .then(|| Some((metadata.modified().ok()?, entry.path())))
+            .flatten()
+    });
+    let newest = sockets.max().map(|(_, path)| path);
+    newest.ok_or_else(|| {
+        format!(
+            "no proxy to ask: there is no track-*.sock in {}",
+            folder.display()
+        )
+    })
+}
+
+fn watch(path: &Path, once: bool) -> io::Result<()> {
+    let (mut before, mut asked) = (by_key(&ask(path)?), Instant::now());
+    loop {
+        thread::sleep(if once { ONCE_INTERVAL } else { INTERVAL });
+        let tunnels = ask(path)?;
+        let (passed, now) = (asked.elapsed(), Instant::now());
+        let text = table::text(&rated(&tunnels, &before, passed));
+        if once {
+            print(&text);
+            return Ok(());
+        }
+        // Home, and nothing left of the table before.
+        if !print(&format!("\u{1b}[H\u{1b}[2J{text}")) {
+            return Ok(());
+        }
+        (before, asked) = (by_key(&tunnels), now);
+    }
+}
+
+fn by_key(tunnels: &[Told]) -> HashMap<Key, u64> {
+    tunnels
+        .iter()
+        .map(|tunnel| (tunnel.key(), tunnel.bytes()))
+        .collect()
+}
+
+/// Each with what moved since. A tunnel that was not there began meanwhile.
+fn rated<'t>(tunnels: &'t [Told], before: &HashMap<Key, u64>, passed: Duration) -> Vec<Shown<'t>> {
+    let seconds = passed.as_secs_f64().max(0.001);
+    let rate = |tunnel: &Told| {
+        let moved = tunnel
+            .bytes()
+            .saturating_sub(before.get(&tunnel.key()).copied().unwrap_or_default());
+        moved as f64 / seconds
+    };
+    let shown = tunnels.iter().map(|tunnel| Shown {
+        role: &tunnel.role,
+        host: &tunnel.rhost,
+        bytes_in: tunnel.bytes_in,
+        bytes_out: tunnel.bytes_out,
+        rate: rate(tunnel),
+    });
+    shown.collect()
+}
+
+/// What the socket says now.
+fn ask(path: &Path) -> io::Result<Vec<Told>> {
+    let mut stream = UnixStream::connect(path)?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+    let mut answer = Vec::new();
+    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer)?;
+    let wrong = |why: String| io::Error::new(ErrorKind::InvalidData, why);
+    let body = memchr::memmem::find(&answer, b"\r\n\r\n").and_then(|at| answer.get(at + 4..));
+    let body = body.filter(|_| answer.starts_with(b"HTTP/1.1 200 "));
+    let body = body.ok_or_else(|| wrong("the answer is no list of tunnels".into()))?;
+    serde_json::from_slice(body).map_err(|error| wrong(format!("the list of tunnels: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_what_moved_since_the_look_before() {
+        let told = |host: &str, bytes_in| Told {
+            role: "r".into(),
+            rhost: host.into(),
+            raddr: "1.2.3.4:5".into(),
+            created: "then".into(),
+            bytes_in,
+            bytes_out: 10,
+        };
+        let before = by_key(&[told("a", 100), told("gone", 5)]);
+        let now = [told("a", 1100), told("new", 490)];
+        let rated = rated(&now, &before, Duration::from_secs(2));
+        let rates: Vec<_> = rated.iter().map(|shown| (shown.host, shown.rate)).collect();
+        assert_eq!(rates, [("a", 500.0), ("new", 250.0)]);
+    }
+
+    #[test]
+    fn the_newest_socket_is_asked_and_files_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        assert!(newest(None).unwrap_err().contains("--stats-socket-dir"));
+        fs::write(path("track-1.sock"), "").unwrap();
+        assert!(
+            newest(Some(folder.path()))
+                .unwrap_err()
+                .contains("no track-*.sock")
+        );
+        let _old = std::os::unix::net::UnixListener::bind(path("track-2.sock")).unwrap();
+        thread::sleep(Duration::from_millis(20));
+        let _new = std::os::unix::net::UnixListener::bind(path("track-3.sock")).unwrap();
+        assert_eq!(newest(Some(folder.path())).unwrap(), path("track-3.sock"));
+    }
+
+    #[test]
+    fn its_own_flags_are_taken_out() {
+        let arguments = ["--once", "--stats-socket-dir", "d", "--socket=x"].map(OsString::from);
+        let (once, socket, rest) = own(&arguments).unwrap();
+        assert_eq!((once, socket.as_deref()), (true, Some(Path::new("x"))));
+        assert_eq!(rest, ["--stats-socket-dir", "d"]);
+        assert!(own(&["--socket".into()]).is_err());
+    }
+}

@@ -1,0 +1,177 @@
+//! The statistics socket and `top`, which asks it.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::process::Signal as Sig;
+
+use crate::support::case::cases;
+use crate::support::origin::Origin;
+use crate::support::program::{self, Finished};
+use crate::support::proxy::{Proxy, Setup};
+use crate::support::{DEADLINE, eventually};
+
+cases![
+    the_socket_lists_tunnels_in_the_references_words,
+    its_mode_is_as_asked_and_the_file_goes_with_the_process,
+    a_socket_that_cannot_be_made_ends_the_start,
+    a_list_of_many_tunnels_is_whole,
+    top_shows_a_table_once,
+    top_says_1_where_no_proxy_answers,
+];
+
+fn start(folder: &Path) -> Proxy {
+    Setup::open()
+        .option("--allow-range", "127.0.0.0/8")
+        .option("--stats-socket-dir", folder.to_str().unwrap())
+        .start()
+}
+
+fn socket(folder: &Path, proxy: &Proxy) -> PathBuf {
+    folder.join(format!("track-{}.sock", proxy.pid().as_raw_nonzero()))
+}
+
+/// Head and body of the answer to this.
+fn ask(socket: &Path, request: &str) -> (String, String) {
+    use std::io::{Read as _, Write as _};
+    let mut stream = UnixStream::connect(socket).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
+}
+
+fn list(socket: &Path) -> String {
+    ask(socket, "GET / HTTP/1.0\r\n\r\n").1
+}
+
+fn the_socket_lists_tunnels_in_the_references_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let proxy = start(folder.path());
+    let socket = socket(folder.path(), &proxy);
+    assert_eq!(list(&socket), "[\n]\n");
+    let origin = Origin::echo();
+    let mut tunnel = proxy.tunnel(&origin.authority());
+    tunnel.send("12345");
+    tunnel.expect(b"12345");
+    let text = eventually("the bytes", || {
+        let text = list(&socket);
+        text.contains("\"bytesIn\":5,\"bytesOut\":5").then_some(text)
+    });
+    let authority = origin.authority();
+    let start =
+        format!("[\n{{\"role\":\"\",\"rhost\":\"{authority}\",\"raddr\":\"{authority}\",\"created\":\"20");
+    assert!(text.starts_with(&start), "{text}");
+    assert!(
+        text.contains("\"secondsSinceLastActivity\":") && text.ends_with("\"proxyType\":\"connect\"}\n]\n"),
+        "{text}"
+    );
+    let (head, body) = ask(&socket, "GET /any?path HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(
+        head.starts_with("HTTP/1.1 200 OK\r\n") && head.contains("application/json"),
+        "{head}"
+    );
+    assert!(
+        head.contains("Transfer-Encoding: chunked") && body.ends_with("\r\n0\r\n\r\n"),
+        "{body}"
+    );
+    assert!(
+        ask(&socket, "POST / HTTP/1.1\r\nHost: x\r\n\r\n")
+            .0
+            .starts_with("HTTP/1.1 405 ")
+    );
+    assert_eq!(ask(&socket, "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n").1, "");
+    drop(tunnel);
+    eventually("the end", || (list(&socket) == "[\n]\n").then_some(()));
+}
+
+fn its_mode_is_as_asked_and_the_file_goes_with_the_process() {
+    for mode in ["700", "0660", "777"] {
+        let folder = tempfile::tempdir().unwrap();
+        // What a process that was killed left does not matter.
+        drop(UnixListener::bind(folder.path().join("track-1.sock")).unwrap());
+        let mut proxy = Setup::open()
+            .option("--stats-socket-dir", folder.path().to_str().unwrap())
+            .option("--stats-socket-file-mode", mode)
+            .start();
+        let socket = socket(folder.path(), &proxy);
+        let permissions = std::fs::metadata(&socket).unwrap().permissions();
+        assert_eq!(permissions.mode() & 0o777, u32::from_str_radix(mode, 8).unwrap());
+        proxy.signal(Sig::TERM);
+        assert_eq!(proxy.wait().code(), Some(0));
+        assert!(!socket.exists());
+    }
+}
+
+fn a_socket_that_cannot_be_made_ends_the_start() {
+    let finished = Setup::open()
+        .option("--listen-port", "0")
+        .option("--stats-socket-dir", "/nonexistent/folder")
+        .run();
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    assert!(
+        finished.stderr.contains("/nonexistent/folder/track-"),
+        "{}",
+        finished.stderr
+    );
+}
+
+fn a_list_of_many_tunnels_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let proxy = start(folder.path());
+    let origin = Origin::echo();
+    let tunnels: Vec<_> = (0..150).map(|_| proxy.tunnel(&origin.authority())).collect();
+    let text = list(&socket(folder.path(), &proxy));
+    assert!(text.len() > 16 * 1024, "more than one part");
+    assert_eq!(text.matches("{\"role\":").count(), tunnels.len());
+    assert_eq!(text.matches("},\n{").count(), tunnels.len() - 1);
+    proxy.assert_serves();
+}
+
+fn top(arguments: &[&str]) -> Finished {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_smokescreen"));
+    program::run(command.env_clear().arg("top").args(arguments))
+}
+
+fn top_shows_a_table_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let proxy = start(folder.path());
+    let origin = Origin::echo();
+    let mut tunnel = proxy.tunnel(&origin.authority());
+    tunnel.send("12345");
+    tunnel.expect(b"12345");
+    let dir = folder.path().to_str().unwrap();
+    let file = socket(folder.path(), &proxy);
+    for arguments in [
+        &["--once", "--stats-socket-dir", dir][..],
+        &["--socket", file.to_str().unwrap(), "--once"],
+    ] {
+        let finished = top(arguments);
+        let text = finished.text();
+        assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+        assert!(
+            text.starts_with("1 tunnels, 0 B/s\n") && text.contains(&origin.authority()),
+            "{text}"
+        );
+        assert!(text.contains("(none)") && text.contains(" 5 B "), "{text}");
+    }
+}
+
+fn top_says_1_where_no_proxy_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_str().unwrap();
+    assert_eq!(top(&["--once"]).code, Some(1));
+    assert_eq!(top(&["--once", "--stats-socket-dir", dir]).code, Some(1));
+    let stale = folder.path().join("track-1.sock");
+    drop(UnixListener::bind(&stale).unwrap());
+    let finished = top(&["--once", "--stats-socket-dir", dir]);
+    assert_eq!(finished.code, Some(1));
+    assert!(finished.stderr.contains("track-1.sock"), "{}", finished.stderr);
+    assert_eq!(top(&["--no-such-flag"]).code, Some(2));
+    let help = top(&["--help"]);
+    assert!(help.code == Some(0) && help.text().contains("--once"));
+}
