@@ -21,6 +21,7 @@ mod bulk;
 mod clients;
 mod codes;
 mod connect;
+mod dashboards;
 mod forward;
 mod forward_bodies;
 mod forward_connections;
@@ -83,6 +84,7 @@ fn all_cases() -> Vec<Case> {
         harness::cases(),
         admin::cases(),
         stats_socket::cases(),
+        dashboards::cases(),
         startup::cases(),
         auth::cases(),
         acl::cases(),
