@@ -1,6 +1,9 @@
 //! What an ACL allows and denies, in which words, and which files are no ACL. Globs alone are in `glob_tests`.
 
+use std::time::{Instant, SystemTime};
+
 use crate::net::{Scheme, Target};
+use crate::policy::quota::{Moment, Permits};
 
 use super::*;
 
@@ -540,11 +543,12 @@ fn limits_take_numbers_from_one_and_say_what_else_is_wrong() {
         "{tunnels: 64, requests: 1, rate: 1, burst: 2, bytes_per_day: 281474976710655}",
         "{rate: 2.5, burst: 3}",
         "{}",
-        "tunnels: ",
     ] {
         Acl::parse(&service(limits), &[]).unwrap();
     }
     for (limits, words) in [
+        // It would look like a limit and be none.
+        ("tunnels: ", &["line 6", "tunnels", "a whole number from 1"][..]),
         (
             "tunnels: 0",
             &["line 6, column 14", "`0`", "a whole number from 1 to 4294967295"][..],
@@ -569,6 +573,30 @@ fn limits_take_numbers_from_one_and_say_what_else_is_wrong() {
     ] {
         bad(&service(limits), words);
     }
+}
+
+/// Or an edit there and back would give a day's bytes twice, and leave open tunnels without a meter.
+#[test]
+fn limits_that_come_back_find_what_was_used() {
+    let (role, wall) = (Role::Named("a".into()), SystemTime::UNIX_EPOCH);
+    let with = |limits: &str| {
+        let service = format!("{HEAD}- {{name: a, action: open, limits: {{{limits}}}}}\n");
+        Acl::parse(&service, &[]).unwrap()
+    };
+    let first = with("bytes_per_day: 100");
+    let now = Instant::now();
+    let mut permits = Permits::take([None, first.quota_of(&role)], true, Moment { now, wall }).unwrap();
+    assert_eq!(permits.take_bytes(80, 0, wall), 80);
+    let without = with("").after(&first);
+    assert_eq!(permits.take_bytes(1_000, 0, wall), 1_000, "lifted");
+    let again = with("bytes_per_day: 100").after(&without);
+    assert!(again.quota_of(&role).unwrap().used_bytes(wall) >= 80);
+    assert!(permits.take_bytes(1_000, 0, wall) <= 20);
+    // Whose service is gone has what it had.
+    let gone = Acl::parse("version: v1\nservices: []\n", &[])
+        .unwrap()
+        .after(&again);
+    assert!(gone.quota_of(&role).is_none() && permits.are_spent(wall));
 }
 
 /// The example of README.md is one.

@@ -153,7 +153,7 @@ impl Judge<'_> {
                 (Way::Forward, asked, head)
             }
         };
-        // Last: what is refused takes nothing of any limit.
+        // Last: what is refused for its sender or its host takes nothing of any limit. Addresses are not known yet.
         let moment = cx.moment();
         let permits = cx.policy.admit(&role, way == Way::Tunnel, moment);
         let permits = permits.map_err(Refusal::Limited)?;

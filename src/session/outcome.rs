@@ -274,7 +274,7 @@ impl Record {
         }
     }
 
-    /// Notes that a limit left no room for it, or ended it.
+    /// Notes that a limit left no room for it.
     pub fn note_limit(&mut self, exceeded: Exceeded) {
         self.code = Some(exceeded.code());
         self.limit = Some(exceeded.limit);

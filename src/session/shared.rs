@@ -114,7 +114,10 @@ impl Shared {
     /// The client has as many as it may have.
     pub(super) fn count(&mut self, policy: &Policy) -> Result<(), Exceeded> {
         if self.peer != Peer::Balancer {
-            self.slot = policy.take_client(ClientKey::of(self.client.ip()))?.map(Box::new);
+            let taken = policy.take_client(ClientKey::of(self.client.ip()));
+            // One too many goes before anybody else's, whoever it is.
+            self.is_stranger |= taken.is_err();
+            self.slot = taken?.map(Box::new);
         }
         Ok(())
     }

@@ -133,6 +133,9 @@ impl Tunnel {
     fn go_on(mut self, at: &mut At<'_, '_>) -> Step<Tunnel> {
         let is_spent = |permits: &Permits| permits.are_spent(at.cx.wall);
         if !self.permits.as_deref().is_some_and(is_spent) {
+            // Another day came, or a higher number, before what was on its way had left.
+            let ends = at.flows.up.is_over() || at.flows.down.is_over() || at.flows.has_cut();
+            self.half_closed_nanos.take_if(|_| !ends);
             return Continue(self);
         }
         // Whoever takes nothing has a limit as behind a half-close.

@@ -267,6 +267,7 @@ fn each(rule: &Rule) -> impl Iterator<Item = &Exception> {
 
 /// What became of a rule's limits.
 fn limits_changed(older: Option<&RoleLimits>, newer: Option<&RoleLimits>) -> Option<&'static str> {
+    let older = older.filter(|limits| !limits.numbers().are_none());
     match (older, newer) {
         (None, Some(_)) => Some("limits added"),
         (Some(_), None) => Some("limits removed"),

@@ -21,11 +21,21 @@ const RATE_MAX: f64 = 1e9;
     expecting = "a mapping with tunnels, requests, rate, burst and bytes_per_day"
 )]
 pub(super) struct Written {
+    #[serde(default, deserialize_with = "given")]
     tunnels: Option<Count<{ u32::MAX as u64 }>>,
+    #[serde(default, deserialize_with = "given")]
     requests: Option<Count<{ u32::MAX as u64 }>>,
+    #[serde(default, deserialize_with = "given")]
     rate: Option<PerSecond>,
+    #[serde(default, deserialize_with = "given")]
     burst: Option<Count<{ u32::MAX as u64 }>>,
+    #[serde(default, deserialize_with = "given")]
     bytes_per_day: Option<Count<BYTES_PER_DAY_MAX>>,
+}
+
+/// A key that is there has a value: one without would look like a limit and be none.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// A whole number from 1 to `MAX`.
@@ -91,7 +101,7 @@ pub(super) struct RoleLimits {
 }
 
 /// On which line each number stands.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Default, Debug)]
 struct Lines {
     requests: Line,
     rate: Line,
@@ -137,6 +147,14 @@ fn narrow(number: u64) -> u32 {
 }
 
 impl RoleLimits {
+    /// No number at all: what is taken is counted all the same.
+    fn none() -> RoleLimits {
+        RoleLimits {
+            lines: Lines::default(),
+            quota: Quota::new(Limits::default()),
+        }
+    }
+
     pub(super) fn numbers(&self) -> &Limits {
         self.quota.limits()
     }
@@ -185,8 +203,8 @@ impl Acl {
         }
     }
 
-    /// The same ACL over what is taken of the limits of the one `before`; limits that are gone are lifted for those too who
-    /// have permits of them.
+    /// The same ACL over what is taken of the limits of the one `before`. Limits that are gone are lifted for those too who
+    /// have permits of them, and counted on in case they come back; whose whole service is gone keeps what he had.
     #[must_use]
     pub(in crate::policy) fn after(mut self, before: &Acl) -> Acl {
         for (name, old) in &before.rules {
@@ -195,14 +213,15 @@ impl Acl {
         if let Some(old) = &before.default {
             hand_on(old, self.default.as_mut());
         }
+        let mut rules = self.rules.values().chain(&self.default);
+        self.has_limits = rules.any(|rule| rule.limits.is_some());
         self
     }
 }
 
 fn hand_on(old: &Rule, new: Option<&mut Rule>) {
-    let Some(before) = old.quota() else { return };
-    match new.and_then(|rule| rule.limits.as_mut()) {
-        Some(limits) => limits.quota = limits.quota.clone().after(before),
-        None => before.lift(),
+    if let (Some(before), Some(rule)) = (old.quota(), new) {
+        let limits = rule.limits.get_or_insert_with(RoleLimits::none);
+        limits.quota = limits.quota.clone().after(before);
     }
 }

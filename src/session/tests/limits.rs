@@ -70,13 +70,16 @@ fn a_request_gives_its_place_back_however_it_ends() {
 
 #[test]
 fn what_is_answered_by_us_takes_no_place() {
-    let mut bench = bench("requests: 1, rate: 1, burst: 2");
-    for request in [
-        "GET http://a.test/ HTTP/1.1\r\nContent-Length: x\r\n\r\n",
-        "GET http://10.0.0.1/ HTTP/1.1\r\n\r\n",
+    for (request, code) in [
+        (
+            "GET http://a.test/ HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+            Code::MalformedRequest,
+        ),
+        ("GET http://10.0.0.1/ HTTP/1.1\r\n\r\n", Code::PrivateRange),
     ] {
+        let mut bench = bench("requests: 1, rate: 1, burst: 2");
         bench.arrive(Side::Client, request);
-        assert_eq!(taken(&bench), (0, 0));
+        assert_eq!((bench.logged().code, taken(&bench)), (Some(code), (0, 0)));
     }
 }
 
