@@ -124,9 +124,11 @@ impl Tunnel {
     }
 
     fn note_half_closed(&mut self, now: Instant) {
-        let nanos = u64::try_from(now.saturating_duration_since(self.began).as_nanos());
-        let nanos = NonZeroU64::MIN.saturating_add(nanos.unwrap_or(u64::MAX));
-        self.half_closed_nanos.get_or_insert(nanos);
+        let began = self.began;
+        self.half_closed_nanos.get_or_insert_with(|| {
+            let nanos = u64::try_from(now.saturating_duration_since(began).as_nanos());
+            NonZeroU64::MIN.saturating_add(nanos.unwrap_or(u64::MAX))
+        });
     }
 
     /// It goes on, unless its role has used up the day: then it ends, once nothing that was granted is on its way.
