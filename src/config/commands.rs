@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use super::environment::Environment;
 use super::error::ConfigError;
+use super::flags;
 use super::settings::Settings;
 use super::source::Written;
 use super::table::clients::{LISTEN_IP, LISTEN_PORT};
 use super::table::operation::{HELP, STATS_SOCKET_DIR};
-use super::{AdminConfig, admin, flags};
+use super::telemetry::{AdminConfig, admin};
 
 /// Where it can be found out whether the proxy is well.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -20,6 +20,7 @@ mod row;
 mod settings;
 mod source;
 mod table;
+mod telemetry;
 mod typed;
 mod values;
 mod words;
@@ -56,12 +57,13 @@ use self::table::destinations::{
     RESOLVER_ADDRESS, UNSAFE_ALLOW_PRIVATE_RANGES,
 };
 use self::table::operation::{
-    ADMIN_STATUS, EXPOSE_PROMETHEUS_METRICS, HEAD_BYTES_MAX, HEAD_FIELDS_MAX, HELP, LOG_FORMAT, LOG_LEVEL,
-    LOG_PREFIX, MAX_CONCURRENT_CONNECT_TUNNELS, MAX_CONCURRENT_REQUESTS, MAX_CONNECTIONS,
-    MAX_CONNECTIONS_PER_CLIENT, MAX_REQUEST_BURST, MAX_REQUEST_RATE, PRINT_CONFIG, PROMETHEUS_ENDPOINT,
-    PROMETHEUS_LISTEN_IP, PROMETHEUS_PORT, STATS_SOCKET_DIR, STATS_SOCKET_FILE_MODE, STATSD_ADDRESS,
-    TIME_CONNECT, TRANSPORT_MAX_IDLE_CONNS, TRANSPORT_MAX_IDLE_CONNS_PER_HOST, VERSION,
+    HEAD_BYTES_MAX, HEAD_FIELDS_MAX, HELP, LOG_FORMAT, LOG_LEVEL, LOG_PREFIX, MAX_CONCURRENT_CONNECT_TUNNELS,
+    MAX_CONCURRENT_REQUESTS, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_CLIENT, MAX_REQUEST_BURST,
+    MAX_REQUEST_RATE, PRINT_CONFIG, STATSD_ADDRESS, TIME_CONNECT, TRANSPORT_MAX_IDLE_CONNS,
+    TRANSPORT_MAX_IDLE_CONNS_PER_HOST, VERSION,
 };
+pub use self::telemetry::{AdminConfig, StatsSocket};
+use self::telemetry::{admin, stats_socket};
 pub use self::values::SizeRange;
 
 /// The files of a TLS server.
@@ -176,28 +178,6 @@ pub struct Config {
     pub password_file: Option<PasswordFile>,
 }
 
-/// The port where it can be asked how the proxy is.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct AdminConfig {
-    /// Address (without brackets) or host name to listen on.
-    pub ip: String,
-    /// Port to listen on; 0 is any free one.
-    pub port: u16,
-    /// The metrics' path.
-    pub metrics_path: String,
-    /// The pages for people are not for clients on loopback alone.
-    pub is_open: bool,
-}
-
-/// The socket that answers with statistics.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct StatsSocket {
-    /// The directory that it is made in.
-    pub folder: PathBuf,
-    /// Its permissions.
-    pub mode: u32,
-}
-
 /// Where the ACL comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum AclSource {
@@ -282,11 +262,6 @@ fn build(
     password_file: Option<PasswordFile>,
     log_levels: Levels,
 ) -> Result<Config, ConfigError> {
-    let acl = match settings.optional(EGRESS_ACL_FILE)? {
-        Some(path) => AclSource::File(path),
-        None if password.is_some() => AclSource::BuiltIn,
-        None => AclSource::Absent,
-    };
     Ok(Config {
         listen_ip: settings.optional(LISTEN_IP)?,
         listen_port: settings.value(LISTEN_PORT)?,
@@ -308,7 +283,7 @@ fn build(
         unsafe_allow_private_ranges: settings.value(UNSAFE_ALLOW_PRIVATE_RANGES)?,
         nat64_prefixes: settings.list(NAT64_PREFIX)?,
         tls: tls(settings)?,
-        acl,
+        acl: acl_source(settings, password.is_some())?,
         disable_acl_policy_actions: settings.list(DISABLE_ACL_POLICY_ACTION)?,
         deny_message_extra: settings
             .optional(ADDITIONAL_ERROR_MESSAGE_ON_DENY)?
@@ -339,6 +314,14 @@ fn build(
     })
 }
 
+fn acl_source(settings: &Settings, has_password: bool) -> Result<AclSource, ConfigError> {
+    Ok(match settings.optional(EGRESS_ACL_FILE)? {
+        Some(path) => AclSource::File(path),
+        None if has_password => AclSource::BuiltIn,
+        None => AclSource::Absent,
+    })
+}
+
 fn limits(settings: &Settings) -> Result<Limits, ConfigError> {
     let burst = limit(settings.value(MAX_REQUEST_BURST)?).map(NonZeroU32::get);
     Ok(Limits {
@@ -352,23 +335,6 @@ fn limits(settings: &Settings) -> Result<Limits, ConfigError> {
 /// None where people write 0.
 fn limit(count: usize) -> Option<NonZeroU32> {
     NonZeroU32::new(u32::try_from(count).unwrap_or(u32::MAX))
-}
-
-fn admin(settings: &Settings) -> Result<Option<AdminConfig>, ConfigError> {
-    let is_there = settings.value(EXPOSE_PROMETHEUS_METRICS)?;
-    let admin = AdminConfig {
-        ip: settings.value(PROMETHEUS_LISTEN_IP)?,
-        port: settings.value(PROMETHEUS_PORT)?,
-        metrics_path: settings.value(PROMETHEUS_ENDPOINT)?,
-        is_open: settings.value(ADMIN_STATUS)?,
-    };
-    Ok(is_there.then_some(admin))
-}
-
-fn stats_socket(settings: &Settings) -> Result<Option<StatsSocket>, ConfigError> {
-    let mode = settings.value(STATS_SOCKET_FILE_MODE)?;
-    let folder = settings.optional(STATS_SOCKET_DIR)?;
-    Ok(folder.map(|folder| StatsSocket { folder, mode }))
 }
 
 fn tls(settings: &Settings) -> Result<Option<TlsFiles>, ConfigError> {

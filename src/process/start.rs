@@ -106,9 +106,7 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
     })?;
     // Last: who reads it may count on all that was opened.
     say_start(config, address, &shared);
-    admin_address
-        .into_iter()
-        .for_each(|at| telemetry::say_start(config, at));
+    telemetry::say_start(config, admin_address);
     warnings.iter().for_each(|warning| log::warn!("{warning}"));
     let files = Files::of(config);
     let process = Process {

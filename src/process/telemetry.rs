@@ -14,10 +14,12 @@ use super::shared::{BUDGET_BYTES, Shared};
 /// Beside its connections: two listeners, their spares, and a socket for datagrams.
 const BESIDE: u64 = 5;
 
-/// Says where it can be asked.
-pub(super) fn say_start(config: &Config, at: SocketAddr) {
-    let path = config.admin.as_ref().map_or("", |admin| &admin.metrics_path);
-    log::info!("Metrics and health are served on {at}, the metrics at {path}");
+/// Says where it can be asked, if it can.
+pub(super) fn say_start(config: &Config, at: Option<SocketAddr>) {
+    if let (Some(admin), Some(at)) = (&config.admin, at) {
+        let path = &admin.metrics_path;
+        log::info!("Metrics and health are served on {at}, the metrics at {path}");
+    }
 }
 
 /// How many descriptors it takes.
