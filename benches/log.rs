@@ -20,7 +20,7 @@ use criterion::{Criterion, Throughput};
 use smokescreen::log::Format;
 use smokescreen::log::canonical::canonical;
 use smokescreen::session::id::Id;
-use smokescreen::session::outcome::{Aside, Extent, Micros, ProxyType, Record, TunnelEnd};
+use smokescreen::session::outcome::{Extent, Extras, Micros, ProxyType, Record, TunnelEnd};
 
 const DECISION_TEXT: &str = "time=\"2026-11-22T17:30:33Z\" level=info msg=CANONICAL-PROXY-DECISION allow=true \
     conn_establish_time_ms=12 decision_reason=\"host matched allowed domain in rule\" dns_lookup_time_ms=3 \
@@ -62,10 +62,10 @@ fn at(milliseconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(1_795_368_633_000 + milliseconds)
 }
 
-fn named(trace_id: &[u8]) -> Option<Box<Aside>> {
-    Some(Box::new(Aside {
+fn named(trace_id: &[u8]) -> Option<Box<Extras>> {
+    Some(Box::new(Extras {
         trace_id: trace_id.into(),
-        ..Aside::default()
+        ..Extras::default()
     }))
 }
 
@@ -74,7 +74,7 @@ fn decision() -> Record {
     Record {
         proxy_type: ProxyType::Connect,
         requested_host: "example.com:443".into(),
-        aside: named(b"4bf92f3577b34da6a3ce929d0e0e4736"),
+        extras: named(b"4bf92f3577b34da6a3ce929d0e0e4736"),
         role: Some(Arc::from("authed")),
         project: Some(Arc::from("users")),
         allow: true,
@@ -105,7 +105,7 @@ fn close() -> Record {
 
 fn hostile() -> Record {
     Record {
-        aside: named(&[0x1b; 256]),
+        extras: named(&[0x1b; 256]),
         ..decision()
     }
 }

@@ -8,15 +8,15 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::policy::Grounds;
-use crate::session::outcome::Aside;
+use crate::session::outcome::Extras;
 
 use super::super::reader::{Fields, json, logfmt};
 use super::*;
 
-fn named(trace_id: impl Into<Box<[u8]>>) -> Option<Box<Aside>> {
-    Some(Box::new(Aside {
+fn named(trace_id: impl Into<Box<[u8]>>) -> Option<Box<Extras>> {
+    Some(Box::new(Extras {
         trace_id: trace_id.into(),
-        ..Aside::default()
+        ..Extras::default()
     }))
 }
 
@@ -31,7 +31,7 @@ fn refused() -> Record {
         ]),
         proxy_type: ProxyType::Http,
         requested_host: "denied.test:80".into(),
-        aside: None,
+        extras: None,
         role: None,
         project: None,
         client: SocketAddr::from(([127, 0, 0, 1], 4711)),
@@ -62,7 +62,7 @@ fn allowed() -> Record {
     Record {
         proxy_type: ProxyType::Connect,
         requested_host: "listed.test:443".into(),
-        aside: named(b"trace-77".as_slice()),
+        extras: named(b"trace-77".as_slice()),
         role: Some(Arc::from("authed")),
         project: Some(Arc::from("users")),
         allow: true,
@@ -320,7 +320,7 @@ fn cve_2026_42507_no_trace_id_or_host_forges_a_line() {
     ];
     for value in evil {
         let record = Record {
-            aside: named(value.as_bytes()),
+            extras: named(value.as_bytes()),
             requested_host: value.into(),
             ..allowed()
         };
@@ -342,19 +342,19 @@ fn cve_2026_42507_no_trace_id_or_host_forges_a_line() {
 #[test]
 fn host_and_trace_id_are_cut_together() {
     let record = Record {
-        aside: named(vec![b'L'; 3000]),
+        extras: named(vec![b'L'; 3000]),
         ..allowed()
     };
     assert_eq!(read(&record)["trace_id"].len(), 3000);
     let record = Record {
-        aside: named(vec![b'L'; 9000]),
+        extras: named(vec![b'L'; 9000]),
         requested_host: "h".repeat(9000).into(),
         ..record
     };
     assert_eq!(read(&record)["requested_host"].len(), 1024);
     assert_eq!(read(&record)["trace_id"].len(), 3072);
     let record = Record {
-        aside: named(vec![b'L'; 9000]),
+        extras: named(vec![b'L'; 9000]),
         ..allowed()
     };
     assert_eq!(
@@ -397,7 +397,7 @@ prop_compose! {
             id: Id(id),
             proxy_type: if flags[0] { ProxyType::Connect } else { ProxyType::Http },
             requested_host: host.into(),
-            aside: Some(Box::new(Aside { trace_id: trace_id.into(), private_exception })),
+            extras: Some(Box::new(Extras { trace_id: trace_id.into(), private_exception })),
             role: flags[1].then(|| role.into()), project: flags[2].then(|| project.into()),
             client: address, certificate: None, by_stranger: false, verdict: None, dial_failure: None, is_reused: false, start: at(start >> 2), allow: flags[3], enforce_would_deny: flags[4],
             decision_reason: reason.into(), error: flags[5].then(|| error.into()),
@@ -435,7 +435,7 @@ proptest! {
     #[test]
     fn any_bytes_read_back(bytes in vec(any::<u8>(), 0..64), text in "\\PC{0,32}") {
         for bytes in [bytes.as_slice(), text.as_bytes()] {
-            let record = Record { aside: named(bytes), ..allowed() };
+            let record = Record { extras: named(bytes), ..allowed() };
             prop_assert_eq!(&read(&record)["trace_id"], &String::from_utf8_lossy(bytes));
         }
     }

@@ -21,7 +21,7 @@ use super::admin;
 use super::at::{At, Cx};
 use super::errand::Errand;
 use super::front::Front;
-use super::outcome::{Aside, ProxyType, Record, Verdict};
+use super::outcome::{Extras, ProxyType, Record, Verdict};
 use super::refusal::{Lacking, Refusal};
 use super::request::{Asked, Manner, Request, Way};
 use super::shared::Shared;
@@ -176,9 +176,9 @@ impl Judge<'_> {
         if let Some(trace_id) = fields::field(self.head.fields, "x-smokescreen-trace-id").next() {
             // The log shows no more of it, and a tunnel keeps it for as long as it lasts.
             let kept = trace_id.get(..TRACE_ID_BYTES_MAX).unwrap_or(trace_id);
-            self.record.aside = Some(Box::new(Aside {
+            self.record.extras = Some(Box::new(Extras {
                 trace_id: kept.into(),
-                ..Aside::default()
+                ..Extras::default()
             }));
         }
     }

@@ -12,11 +12,11 @@ pub use crate::http::reply::Cause;
 use crate::net::{Certified, IoFailKind};
 pub use crate::policy::Code;
 use crate::policy::quota::Limit;
-use crate::policy::{Decision, Exceeded, Grounds};
+use crate::policy::{Decision, Grounds};
 
 use super::id::Id;
 pub use super::refusal::ROLE_UNKNOWN;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, limited};
 
 /// A time that is short as a rule, in four bytes: microseconds, 71 minutes at most; what is longer counts as that.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -62,7 +62,7 @@ pub enum Line {
 /// What is to be said of few requests. A tunnel keeps its record for as long as it lasts: so this is kept behind one
 /// pointer.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Aside {
+pub struct Extras {
     /// What the client calls its request (`X-Smokescreen-Trace-ID`), raw; the log cuts it.
     pub trace_id: Box<[u8]>,
     /// The range of the private exception that let it to where it went, or to where it was dialled in vain.
@@ -79,7 +79,7 @@ pub struct Record {
     /// The host as the request spelled it; empty where the request had none that could be read.
     pub requested_host: Arc<str>,
     /// What few have: a trace id, a private exception.
-    pub aside: Option<Box<Aside>>,
+    pub extras: Option<Box<Extras>>,
     /// The role's name; empty when missing or refused.
     pub role: Option<Arc<str>>,
     /// The ACL rule's project.
@@ -164,7 +164,7 @@ impl Record {
             id,
             proxy_type: ProxyType::Http,
             requested_host: Arc::default(),
-            aside: None,
+            extras: None,
             role: None,
             project: None,
             client,
@@ -193,18 +193,18 @@ impl Record {
 
     /// What the client calls its request; empty where it said nothing.
     pub fn trace_id(&self) -> &[u8] {
-        self.aside.as_ref().map_or(&[], |aside| &aside.trace_id)
+        self.extras.as_ref().map_or(&[], |extras| &extras.trace_id)
     }
 
     /// The range of the private exception that let it out, if one had to.
     pub fn private_exception(&self) -> Option<IpNet> {
-        self.aside.as_ref()?.private_exception
+        self.extras.as_ref()?.private_exception
     }
 
     /// Notes that exception, or that none was needed after all.
     pub fn note_private_exception(&mut self, range: Option<IpNet>) {
         if range.is_some() || self.private_exception().is_some() {
-            self.aside.get_or_insert_default().private_exception = range;
+            self.extras.get_or_insert_default().private_exception = range;
         }
     }
 
@@ -245,12 +245,11 @@ impl Record {
                 self.grounds = Some(denied.grounds);
             }
             // What the ACL said of it stays true, but it was not let out.
-            (refusal @ Refusal::Limited(_), _) => {
+            (Refusal::Limited(exceeded), _) => {
                 self.allow = false;
-                self.decision_reason = refusal.reason();
-                if let Refusal::Limited(exceeded) = refusal {
-                    self.note_limit(exceeded);
-                }
+                self.decision_reason = limited(exceeded.limit).into();
+                self.limit = Some(exceeded.limit);
+                self.grounds = Some(exceeded.grounds);
             }
             // It was let out, and came no further than here.
             (Refusal::TraceEnds, _) => {}
@@ -272,13 +271,6 @@ impl Record {
                 });
             }
         }
-    }
-
-    /// Notes that a limit left no room for it.
-    pub fn note_limit(&mut self, exceeded: Exceeded) {
-        self.code = Some(exceeded.code());
-        self.limit = Some(exceeded.limit);
-        self.grounds = Some(exceeded.grounds);
     }
 
     /// Notes that the request ended without an answer of ours or the origin's.

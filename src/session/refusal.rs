@@ -308,7 +308,7 @@ impl Refusal {
 }
 
 /// What is said of a limit, in the original's words where it has some.
-fn limited(limit: Limit) -> &'static str {
+pub(super) fn limited(limit: Limit) -> &'static str {
     match limit {
         Limit::Connections => "Proxy overloaded. This client has too many connections.",
         Limit::Requests => "Proxy overloaded. Please retry later.",

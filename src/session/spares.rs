@@ -196,7 +196,7 @@ impl Targets {
 #[cfg(test)]
 mod tests {
     use crate::net::HostField;
-    use crate::session::outcome::Aside;
+    use crate::session::outcome::Extras;
 
     use super::*;
 
@@ -223,9 +223,9 @@ mod tests {
         let client = ([127, 0, 0, 1], 1).into();
         let mut record = boxes.fill(Record::new(Id::default(), client, SystemTime::UNIX_EPOCH));
         record.requested_host = Arc::clone(&host);
-        record.aside = Some(Box::new(Aside {
+        record.extras = Some(Box::new(Extras {
             trace_id: Box::new([0; 4096]),
-            ..Aside::default()
+            ..Extras::default()
         }));
         boxes.put_back(record);
         assert_eq!(Arc::strong_count(&host), 1);
