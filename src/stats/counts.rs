@@ -162,13 +162,13 @@ impl Counts {
         {
             *count += 1;
         }
-        match code.as_str() {
-            "credentials-missing" | "credentials-wrong" | "role-unknown" => {
+        match code {
+            Code::CredentialsMissing | Code::CredentialsWrong | Code::RoleUnknown => {
                 self.add(Single::RoleNotDetermined);
             }
-            "rate-limited" => self.add(Single::RateLimited),
-            "overloaded" => self.add(Single::ConcurrencyLimited),
-            "tunnels-limited" => self.add(Single::TunnelsLimited),
+            Code::RateLimited => self.add(Single::RateLimited),
+            Code::Overloaded => self.add(Single::ConcurrencyLimited),
+            Code::TunnelsLimited => self.add(Single::TunnelsLimited),
             _ => {}
         }
     }
