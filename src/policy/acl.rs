@@ -352,4 +352,4 @@ impl Found<'_> {
 mod ports_tests;
 #[cfg(test)]
 #[path = "acl_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -387,7 +387,7 @@ fn a_tunnel_to_a_listed_domain_is_one_to_intercept() {
 }
 
 #[track_caller]
-fn bad(text: &str, words: &[&str]) {
+pub(in crate::policy) fn bad(text: &str, words: &[&str]) {
     bad_with(text, &[], words);
 }
 

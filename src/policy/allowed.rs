@@ -72,7 +72,7 @@ impl Allowed {
 
     /// Are there any?
     pub fn has_exceptions(&self) -> bool {
-        self.is_listed && self.exceptions.is_some()
+        self.exceptions().is_some()
     }
 
     /// Those of the role, whether or not they hold for this target: for telling people what was missed.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use ipnet::IpNet;
 
-use super::exceptions::Exception;
+use super::exceptions::{Exception, Exceptions};
 use super::ranges::Verdict;
 use super::{Allowed, Grounds, Policy};
 
@@ -27,12 +27,16 @@ impl Policy {
         verdict: Verdict,
     ) -> Option<&'a Exception> {
         let exceptions = allowed.exceptions()?;
-        let may_be_lifted = self.fixed.ranges.yields_to_exceptions(address, verdict);
-        let behind = || self.fixed.ranges.behind(address);
+        match self.fixed.ranges.yields_to_exceptions(address, verdict) {
+            true => self.holding(exceptions, address),
+            false => None,
+        }
+    }
+
+    /// The one that holds an address, or what stands behind it.
+    fn holding<'a>(&self, exceptions: &'a Exceptions, address: SocketAddr) -> Option<&'a Exception> {
         let holding = exceptions.holding(address);
-        holding
-            .or_else(|| exceptions.holding(behind()?))
-            .filter(|_| may_be_lifted)
+        holding.or_else(|| exceptions.holding(self.fixed.ranges.behind(address)?))
     }
 
     /// What a denial of an address comes from and what would lift it; a role's exception that was missed by its port, or by
@@ -60,14 +64,13 @@ impl Policy {
         }
         let host = &allowed.target().host;
         let port = address.port();
-        let behind = self.fixed.ranges.behind(address).unwrap_or(address);
-        let holding = exceptions.holding(address);
-        if let Some(exception) = holding.or_else(|| exceptions.holding(behind)) {
+        if let Some(exception) = self.holding(exceptions, address) {
             let place = self.place_of(exception);
             return Some(format!(
                 "{host}:{port} in allowed_domains, for which alone allow_private {exception} ({place}) holds"
             ));
         }
+        let behind = self.fixed.ranges.behind(address).unwrap_or(address);
         let exception = exceptions
             .of(address.ip())
             .chain(exceptions.of(behind.ip()))

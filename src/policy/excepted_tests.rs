@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::net::Target;
 use crate::policy::acl::Acl;
+use crate::policy::acl::tests::bad as refused;
 use crate::policy::ranges::{PlacedRule, Ranges, Rule};
 use crate::policy::{Ask, Code, Denied, Place, PolicyParts, Role, VettedList};
 
@@ -261,14 +262,6 @@ fn an_explanation_names_the_exception() {
             String::new()
         )
     );
-}
-
-#[track_caller]
-fn refused(text: &str, words: &[&str]) {
-    let error = Acl::parse(text, &[]).unwrap_err().to_string();
-    for word in words {
-        assert!(error.contains(word), "{word:?} is not in {error:?}");
-    }
 }
 
 #[test]

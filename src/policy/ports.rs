@@ -104,15 +104,6 @@ fn range(text: &str) -> Result<PortRange, String> {
     Ok(PortRange { first, last })
 }
 
-/// A list of ports that stands in a file: an empty value is an empty list there and not as good as none, for it is not
-/// plain whether that would mean all ports or none.
-///
-/// # Errors
-/// As of [`Ports::parse`].
-pub(super) fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Ports>, D::Error> {
-    Ports::deserialize(deserializer).map(Some)
-}
-
 impl<'de> Deserialize<'de> for Ports {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Ports, D::Error> {
         struct List;

@@ -95,11 +95,6 @@ impl Quota {
         Quota { counts, ..self }
     }
 
-    /// Nothing is limited any more: also not for those who have permits.
-    pub fn lift(&self) {
-        self.counts.day.set_max(None);
-    }
-
     /// The numbers.
     pub fn limits(&self) -> &Limits {
         &self.limits

@@ -14,7 +14,7 @@ mod typed;
 pub use self::error::YamlError;
 pub use self::reader::parse;
 pub use self::tree::{Document, Entries, Items, Key, Node, Shape, Step};
-pub use self::typed::Placed;
+pub use self::typed::{Placed, given};
 
 /// A line of a file, from 1; 0 where it is not known.
 pub type Line = u32;

@@ -43,6 +43,15 @@ impl Document {
     }
 }
 
+/// For a key that may be left out, but not stand there without a value: whether that meant none, all or no limit would not
+/// be plain. With `#[serde(default, deserialize_with = "given")]`.
+///
+/// # Errors
+/// The value is not what `T` takes; nothing is no value.
+pub fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 /// A value that is not what was asked for.
 #[derive(Debug)]
 pub struct Mismatch {

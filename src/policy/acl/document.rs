@@ -9,9 +9,9 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use crate::policy::exceptions::Exceptions;
 use crate::policy::glob::{Glob, GlobSet};
-use crate::policy::ports::{self, Ports};
+use crate::policy::ports::Ports;
 use crate::text::token::is_token;
-use crate::yaml::{self, Line, Placed, Step, YamlError};
+use crate::yaml::{self, Line, Placed, Step, YamlError, given};
 
 use super::limits::{RoleLimits, Written};
 use super::{Acl, Action, BUILT_IN_SOURCE, LIMITS, Rule};
@@ -43,7 +43,7 @@ struct Service {
     allow_private: Option<Vec<Placed<AllowPrivate>>>,
     limits: Option<Written>,
     verify_sni: Option<VerifySni>,
-    #[serde(default, deserialize_with = "ports::given")]
+    #[serde(default, deserialize_with = "given")]
     default_ports: Option<Ports>,
 }
 
@@ -82,7 +82,7 @@ impl Service {
 )]
 struct AllowPrivate {
     cidr: Option<String>,
-    #[serde(default, deserialize_with = "ports::given")]
+    #[serde(default, deserialize_with = "given")]
     ports: Option<Ports>,
 }
 

@@ -8,6 +8,16 @@ use crate::yaml::Line;
 
 use super::{Acl, Action, BUILT_IN_SOURCE, Basis, Found, denying_at};
 
+impl Found<'_> {
+    /// The rule, as people are told whose it is; found for this role.
+    pub(super) fn whose(&self, role: &Role) -> String {
+        match role {
+            Role::Named(name) if !self.is_default => format!("service '{name}'"),
+            _ => "the default rule".to_owned(),
+        }
+    }
+}
+
 impl Acl {
     /// What [`Acl::decide`] says on this question comes from.
     pub(crate) fn grounds(&self, role: &Role, target: &Target, ask: Ask<'_>) -> Grounds {
@@ -72,10 +82,7 @@ impl Acl {
     /// would do unless the rule says which ports that means.
     fn listing(&self, found: &Found<'_>, role: &Role, target: &Target) -> Box<str> {
         let Target { host, port, .. } = target;
-        let whose = match role {
-            Role::Named(name) if !found.is_default => format!("service '{name}'"),
-            _ => "the default rule".to_owned(),
-        };
+        let whose = found.whose(role);
         let listed = found.rule.allowed_domains.find_at_any_port(host);
         let globally = || self.global_allow_list.find_at_any_port(host);
         let (list, Some(Matched { pattern, line })) = (match listed {

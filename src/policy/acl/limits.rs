@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use crate::policy::quota::{BYTES_PER_DAY_MAX, Limit, Limits, Quota, Rate};
 use crate::policy::{Grounds, Role};
-use crate::yaml::Line;
+use crate::yaml::{Line, given};
 
 use super::{Acl, Rule};
 
@@ -31,11 +31,6 @@ pub(super) struct Written {
     burst: Option<Count<{ u32::MAX as u64 }>>,
     #[serde(default, deserialize_with = "given")]
     bytes_per_day: Option<Count<BYTES_PER_DAY_MAX>>,
-}
-
-/// A key that is there has a value: one without would look like a limit and be none.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 /// A whole number from 1 to `MAX`.
@@ -192,10 +187,7 @@ impl Acl {
             Limit::Bytes => ("bytes_per_day", lines.map(|lines| lines.bytes_per_day)),
             Limit::Requests | Limit::Connections => ("requests", lines.map(|lines| lines.requests)),
         };
-        let whose = match role {
-            Role::Named(name) if !found.is_default => format!("service '{name}'"),
-            _ => "the default rule".to_owned(),
-        };
+        let whose = found.whose(role);
         Grounds {
             rule: self.place(line.unwrap_or_default()),
             hint: format!("a higher `{key}` in limits of {whose}").into(),

@@ -1,5 +1,6 @@
 //! Entries with ports, and `default_ports`: what they let out and deny, what is said of it, and what is refused.
 
+use super::tests::bad as refused;
 use super::*;
 
 const IN_RULE: &str = "host matched allowed domain in rule";
@@ -198,14 +199,6 @@ fn where_only_the_port_is_wrong_the_hint_says_which_entry_has_others() {
         (&*grounds.rule, &*grounds.matched),
         ("acl.yaml:19", "mail.test:25,465")
     );
-}
-
-#[track_caller]
-fn refused(text: &str, words: &[&str]) {
-    let error = Acl::parse(text, &[]).unwrap_err().to_string();
-    for word in words {
-        assert!(error.contains(word), "{word:?} is not in {error:?}");
-    }
 }
 
 #[test]
