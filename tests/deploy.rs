@@ -326,13 +326,9 @@ fn the_flycast_app_passes_bytes_to_the_port_that_is_listened_on() {
     );
 }
 
-/// `Key=value` lines of the unit.
+/// The values of a key of the unit.
 fn unit(key: &str) -> Vec<String> {
-    let unit = text("deploy/smokescreen.service");
-    let values = unit
-        .lines()
-        .filter_map(|line| line.strip_prefix(&format!("{key}=")));
-    values.map(str::to_owned).collect()
+    files::values("smokescreen.service", key)
 }
 
 #[test]

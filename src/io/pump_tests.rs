@@ -9,6 +9,7 @@ use crate::flow::Buf;
 use crate::flow::Pace;
 use crate::io::pipe::Worth;
 use crate::io::wire::Transport;
+use crate::io::wire::testing::stubs;
 
 use super::*;
 
@@ -412,19 +413,7 @@ impl Wire for Shaking {
     fn under(&self) -> u32 {
         self.hello_bytes + self.taken
     }
-    fn hangup(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-    fn abort(&mut self) {}
-    fn has_news(&mut self) -> bool {
-        false
-    }
-    fn take_error(&mut self) -> Option<io::Error> {
-        None
-    }
-    fn short_read_means_drained(&self) -> bool {
-        false
-    }
+    stubs!(false, false);
 }
 
 #[test]

@@ -5,6 +5,8 @@
 mod engine;
 mod sealing;
 mod tcp;
+#[cfg(test)]
+pub(crate) mod testing;
 mod transport;
 
 use std::io;

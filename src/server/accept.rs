@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use mio::net::TcpStream;
 
 use crate::io::listener::AcceptError;
-use crate::io::token::ConnId;
+use crate::io::token::{ConnId, WireId};
 use crate::io::wire::{Ready, Transport};
 use crate::io::wires::Owner;
 use crate::net::{ClientKey, Side};
@@ -17,6 +17,7 @@ use crate::session::Input;
 use super::accepting::{ACCEPTS_PER_TURN, Accepting};
 use super::allowance::Allowance;
 use super::conn::{After, Conn};
+use super::core::Core;
 use super::{EVENT_BYTES, Loop, STEP_TIME_MAX};
 
 impl Loop {
@@ -168,14 +169,7 @@ impl Loop {
         let now = self.core.world.now;
         let core = &mut self.core;
         let made = self.conns.try_insert_with(|id: ConnId| {
-            let owner = Owner::Conn(id, Side::Client);
-            // Most clients have sent something by now; trying costs less than being told.
-            let ready = Ready {
-                readable: true,
-                writable: true,
-                ..Ready::default()
-            };
-            let client = core.wires.insert(Transport::plain(stream), ready, owner)?;
+            let client = core.insert_client(id, stream)?;
             let mut conn = Box::new(Conn::new(id, client, peer, now));
             if !core.world.settings.proxy_protocol {
                 conn.recognise(&core.world.policy);
@@ -214,5 +208,19 @@ impl Loop {
     fn may_say(&mut self, peer: SocketAddr) -> bool {
         let (client, now) = (ClientKey::of(peer.ip()), self.core.world.now);
         self.core.stranger_lines.admits(client, 1, now)
+    }
+}
+
+impl Core {
+    /// The wire of a client that was just accepted.
+    pub(super) fn insert_client(&mut self, id: ConnId, stream: TcpStream) -> io::Result<WireId> {
+        // Most clients have sent something by now; trying costs less than being told.
+        let ready = Ready {
+            readable: true,
+            writable: true,
+            ..Ready::default()
+        };
+        let owner = Owner::Conn(id, Side::Client);
+        self.wires.insert(Transport::plain(stream), ready, owner)
     }
 }

@@ -12,9 +12,6 @@ use mio::net::TcpStream;
 
 use crate::io::listener::{AcceptError, Acceptor};
 use crate::io::token::ConnId;
-use crate::io::wire::{Ready, Transport};
-use crate::io::wires::Owner;
-use crate::net::Side;
 use crate::policy::Policy;
 use crate::session::{Input, Page, Surface};
 use crate::stats::{Part, Standing};
@@ -145,13 +142,7 @@ impl Loop {
         let now = self.core.world.now;
         let core = &mut self.core;
         let made = self.conns.try_insert_with(|id: ConnId| {
-            let ready = Ready {
-                readable: true,
-                writable: true,
-                ..Ready::default()
-            };
-            let owner = Owner::Conn(id, Side::Client);
-            let client = core.wires.insert(Transport::plain(stream), ready, owner)?;
+            let client = core.insert_client(id, stream)?;
             Ok::<_, io::Error>(Box::new(Conn::admin(id, client, (peer, surface), now)))
         });
         if let Some(Ok(id)) = made {

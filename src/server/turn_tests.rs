@@ -9,6 +9,7 @@ use crate::io::budget::Budget;
 use crate::io::pipe::{Pipes, Worth};
 use crate::io::scratch::Scratch;
 use crate::io::token::WireId;
+use crate::io::wire::testing::stubs;
 use crate::io::wires::Owner;
 use crate::policy::{Policy, PolicyParts};
 use crate::session::id::Ids;
@@ -36,19 +37,7 @@ impl Wire for Endless {
         self.taken += first.len() + second.len();
         Ok(first.len() + second.len())
     }
-    fn hangup(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-    fn abort(&mut self) {}
-    fn has_news(&mut self) -> bool {
-        true
-    }
-    fn take_error(&mut self) -> Option<io::Error> {
-        None
-    }
-    fn short_read_means_drained(&self) -> bool {
-        true
-    }
+    stubs!(true, true);
 }
 
 const ID: ConnId = ConnId {
@@ -224,19 +213,7 @@ impl Wire for Shaken {
             takes_again: true,
         })
     }
-    fn hangup(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-    fn abort(&mut self) {}
-    fn has_news(&mut self) -> bool {
-        false
-    }
-    fn take_error(&mut self) -> Option<io::Error> {
-        None
-    }
-    fn short_read_means_drained(&self) -> bool {
-        false
-    }
+    stubs!(false, false);
 }
 
 #[test]
@@ -283,19 +260,7 @@ impl Wire for Once {
     fn secured(&mut self) -> Option<Secured> {
         self.secured.take()
     }
-    fn hangup(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-    fn abort(&mut self) {}
-    fn has_news(&mut self) -> bool {
-        true
-    }
-    fn take_error(&mut self) -> Option<io::Error> {
-        None
-    }
-    fn short_read_means_drained(&self) -> bool {
-        true
-    }
+    stubs!(true, true);
 }
 
 /// Nobody but the client.

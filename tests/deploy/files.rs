@@ -280,7 +280,7 @@ fn fly_asks_the_admin_port_and_leaves_no_gap() {
 }
 
 /// The values of a key in a unit.
-fn values(name: &str, key: &str) -> Vec<String> {
+pub(super) fn values(name: &str, key: &str) -> Vec<String> {
     let text = text(&format!("deploy/{name}"));
     let values = text
         .lines()

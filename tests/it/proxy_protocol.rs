@@ -1,7 +1,7 @@
 //! A balancer before the proxy: whose connections it says they are, and who may say so.
 
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::auth::basic;
 use crate::support::case::cases;
@@ -344,7 +344,6 @@ fn curl_sends_the_header() -> Result<(), String> {
 /// HAProxy before a proxy, which it asks for its health all the time; and where it listens.
 fn haproxy(proxy: &Proxy, sends: &str) -> Result<(Running, tempfile::TempDir, SocketAddr), String> {
     let program = program::find("haproxy")?;
-    let folder = tempfile::tempdir().expect("a folder");
     let reserved = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = reserved.local_addr().expect("its address");
     drop(reserved);
@@ -354,17 +353,7 @@ fn haproxy(proxy: &Proxy, sends: &str) -> Result<(Running, tempfile::TempDir, So
          http-check expect status 400\n  server one {} {sends} check inter 100ms fall 1 rise 1\n",
         proxy.address()
     );
-    let file = folder.path().join("haproxy.cfg");
-    std::fs::write(&file, configuration).expect("a file");
-    let mut command = Command::new(program);
-    command
-        .arg("-db")
-        .arg("-f")
-        .arg(&file)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let running = Running(command.spawn().expect("haproxy"));
+    let (running, folder) = program::haproxy(&program, &configuration);
     Ok((running, folder, address))
 }
 

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -215,18 +214,7 @@ fn haproxy(
         configuration = configuration + &line + "\n";
     }
     assert_eq!(servers, instances.len());
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("haproxy.cfg");
-    std::fs::write(&file, configuration).expect("a file");
-    let mut command = Command::new(program);
-    command
-        .arg("-db")
-        .arg("-f")
-        .arg(&file)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let running = Running(command.spawn().expect("haproxy"));
+    let (running, folder) = program::haproxy(&program, &configuration);
     Ok((running, folder, address))
 }
 

@@ -1,8 +1,10 @@
 //! Other people's programs: is it there, run it with a limit, what did it say.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
+
+use tempfile::TempDir;
 
 use super::eventually;
 
@@ -98,6 +100,22 @@ fn gather(pipe: Option<impl std::io::Read + Send + 'static>) -> thread::JoinHand
         }
         bytes
     })
+}
+
+/// HAProxy with this configuration, which is kept in a folder for as long as it runs.
+pub(crate) fn haproxy(program: &Path, configuration: &str) -> (Running, TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("haproxy.cfg");
+    std::fs::write(&file, configuration).expect("a file");
+    let mut command = Command::new(program);
+    command
+        .arg("-db")
+        .arg("-f")
+        .arg(&file)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    (Running(command.spawn().expect("haproxy")), folder)
 }
 
 /// A program that runs beside a case and ends with it.
