@@ -217,3 +217,7 @@ fn hand_on(old: &Rule, new: Option<&mut Rule>) {
         limits.quota = limits.quota.clone().after(before);
     }
 }
+
+#[cfg(test)]
+#[path = "limits_tests.rs"]
+mod tests;
