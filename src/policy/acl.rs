@@ -19,7 +19,7 @@ use crate::net::{ProxyUrl, Target, Writer};
 use crate::policy::exceptions::Exceptions;
 use crate::policy::glob::{AtPort, GlobSet};
 use crate::policy::ports::Ports;
-use crate::policy::{Ask, Code, Decision, Grounds, Role};
+use crate::policy::{Ask, Code, Decision, Role};
 use crate::yaml::{self, Line, YamlError};
 
 pub use self::difference::{CHANGES_TOLD_MAX, Change, Difference};
@@ -123,8 +123,8 @@ pub struct Acl {
 
 /// What the ACL says to one request.
 pub(super) struct Answer {
-    /// The stable name of what denies it, and what that comes from; none where it is let out.
-    pub(super) denial: Option<(Code, Box<Grounds>)>,
+    /// The stable name of what denies it; none where it is let out.
+    pub(super) denial: Option<Code>,
     /// What log and counters say of it.
     pub(super) decision: Decision,
     /// Is it a tunnel to one of the rule's `mitm_domains`?
@@ -268,20 +268,6 @@ impl Acl {
         }
     }
 
-    fn without_rule(&self, role: &Role) -> Answer {
-        Answer {
-            denial: Some((Code::NoRule, self.no_rule(role).into())),
-            decision: Decision {
-                project: Arc::default(),
-                reason: "no rule matched".into(),
-                enforce_would_deny: true,
-            },
-            intercepts: false,
-            exceptions: None,
-            is_listed: false,
-        }
-    }
-
     fn find(&self, role: &Role) -> Option<Found<'_>> {
         let named = match role {
             Role::Named(name) => self.rules.get(&**name),
@@ -310,6 +296,21 @@ impl Rule {
                 .as_ref()
                 .is_none_or(|ports| ports.contains(port)),
         }
+    }
+}
+
+/// For a role that no rule is for.
+fn without_rule() -> Answer {
+    Answer {
+        denial: Some(Code::NoRule),
+        decision: Decision {
+            project: Arc::default(),
+            reason: "no rule matched".into(),
+            enforce_would_deny: true,
+        },
+        intercepts: false,
+        exceptions: None,
+        is_listed: false,
     }
 }
 

@@ -675,9 +675,7 @@ fn denials_have_codes() {
             scheme: TUNNEL,
             external_proxy,
         };
-        acl.decide(&named(role), &target(to), ask)
-            .denial
-            .map(|(code, _)| code)
+        acl.decide(&named(role), &target(to), ask).denial
     };
     assert_eq!(
         code(&acl, "enforced", "a.test", None),
@@ -770,11 +768,12 @@ fn denials_know_their_place() {
             "other.test in allowed_domains of the default rule".to_owned(),
         ),
     ] {
-        let grounds = acl
-            .decide(&named(role), &target(to), ask(TUNNEL))
-            .denial
-            .unwrap()
-            .1;
+        assert!(
+            acl.decide(&named(role), &target(to), ask(TUNNEL))
+                .denial
+                .is_some()
+        );
+        let grounds = acl.grounds(&named(role), &target(to), ask(TUNNEL));
         assert_eq!(
             (&*grounds.rule, &*grounds.matched, &*grounds.hint),
             (rule, matched, hint.as_str()),
@@ -793,7 +792,7 @@ fn denials_know_their_place() {
 #[test]
 fn the_built_in_acl_is_named_as_such() {
     let acl = acl(BUILT_IN);
-    let grounds = |role: &Role, to: &str| *acl.decide(role, &target(to), ask(TUNNEL)).denial.unwrap().1;
+    let grounds = |role: &Role, to: &str| acl.grounds(role, &target(to), ask(TUNNEL));
     let listed = grounds(&named("authed"), "db.internal");
     let line = 1 + BUILT_IN
         .lines()
@@ -823,11 +822,7 @@ fn without_a_rule_the_hint_says_which_would_do() {
         (named("ci"), "a service named 'ci', or a default rule"),
         (Role::Missing, "a default rule"),
     ] {
-        let grounds = acl
-            .decide(&role, &target("a.test"), ask(TUNNEL))
-            .denial
-            .unwrap()
-            .1;
+        let grounds = acl.grounds(&role, &target("a.test"), ask(TUNNEL));
         assert_eq!((&*grounds.rule, &*grounds.hint), ("", hint));
     }
     let rule = one("action: open", "").named("a.yaml");
@@ -835,11 +830,7 @@ fn without_a_rule_the_hint_says_which_would_do() {
         scheme: TUNNEL,
         external_proxy: Some(b"http://p.test"),
     };
-    let grounds = rule
-        .decide(&named("authed"), &target("a.test"), ask)
-        .denial
-        .unwrap()
-        .1;
+    let grounds = rule.grounds(&named("authed"), &target("a.test"), ask);
     assert_eq!((&*grounds.rule, &*grounds.matched), ("a.yaml:3", ""));
     assert!(grounds.hint.contains("X-Upstream-Https-Proxy"));
 }

@@ -10,7 +10,7 @@ use crate::net::{Scheme, Target};
 
 use super::acl::Answer;
 use super::exceptions::Exceptions;
-use super::{Ask, Decision, Denied, Policy, Role, Route};
+use super::{Ask, Decision, Denial, Policy, Role, Route};
 
 /// Proof that a [`Policy`] allowed this target to this role. Only [`Policy::decide`] makes one.
 ///
@@ -85,8 +85,8 @@ impl Policy {
     /// Asks the ACL whether this role may go to this target.
     ///
     /// # Errors
-    /// [`Denied`] with the reason in the original's words.
-    pub fn decide(&self, role: &Role, target: Target, ask: Ask<'_>) -> Result<Allowed, Denied> {
+    /// [`Denial`] with the reason in the original's words; [`Policy::explained`] says what it comes from.
+    pub fn decide(&self, role: &Role, target: Target, ask: Ask<'_>) -> Result<Allowed, Denial> {
         let Answer {
             denial,
             decision,
@@ -97,11 +97,11 @@ impl Policy {
             Some(acl) => acl.decide(role, &target, ask),
             None => without_acl(),
         };
-        if let Some((code, grounds)) = denial {
-            return Err(Denied {
+        if let Some(code) = denial {
+            return Err(Denial {
                 decision,
                 code,
-                grounds,
+                target,
             });
         }
         Ok(Allowed {

@@ -1,12 +1,13 @@
-//! Why a request would be let out or not: [`Policy::explain`], for commands that people ask before or after the fact.
-//! Asks [`Policy::decide`] and [`Policy::vet`], so that the verdict is the proxy's own, and adds what it comes from.
+//! Why a request was denied, in words ([`Policy::explained`]), and why one would be let out or not
+//! ([`Policy::explain`]), for commands that people ask before or after the fact. Decides nothing: it asks
+//! [`Policy::decide`] and [`Policy::vet`], so that the verdict is the proxy's own, and adds what it comes from.
 
 use std::net::{IpAddr, SocketAddr};
 
 use crate::net::Target;
 
 use super::vetted::candidates;
-use super::{Allowed, Ask, Code, Decision, Denied, Grounds, Policy, Role};
+use super::{Allowed, Ask, Code, Decision, Denial, Denied, Grounds, Policy, Role};
 
 /// A verdict and what it comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,6 +36,20 @@ pub struct AddressExplained {
 }
 
 impl Policy {
+    /// What a denial comes from, and what would lift it. `role` and `ask` are those that it was decided for.
+    pub fn explained(&self, denial: Denial, role: &Role, ask: Ask<'_>) -> Denied {
+        Denied {
+            grounds: Box::new(self.grounds(role, &denial.target, ask)),
+            decision: denial.decision,
+            code: denial.code,
+        }
+    }
+
+    fn grounds(&self, role: &Role, target: &Target, ask: Ask<'_>) -> Grounds {
+        let acl = self.acl.as_deref();
+        acl.map(|acl| acl.grounds(role, target, ask)).unwrap_or_default()
+    }
+
     /// Says what would come of a request and why. `found` are the addresses of its host; `None` leaves a name's
     /// addresses out of the verdict. `is_local` is as for [`Policy::vet`].
     pub fn explain(
@@ -48,7 +63,7 @@ impl Policy {
         let asked = target.clone();
         let allowed = match self.decide(role, target, ask) {
             Ok(allowed) => allowed,
-            Err(denied) => return Explanation::of(denied),
+            Err(denial) => return Explanation::of(self.explained(denial, role, ask)),
         };
         let addresses = candidates(&asked.host, found.unwrap_or_default());
         let is_vetted = found.is_some() || !addresses.is_empty();
@@ -57,10 +72,7 @@ impl Policy {
             Ok(_) | Err(_) => Explanation {
                 code: None,
                 decision: allowed.decision().clone(),
-                grounds: match &self.acl {
-                    Some(acl) => acl.grounds(role, &asked, ask),
-                    None => Grounds::default(),
-                },
+                grounds: self.grounds(role, &asked, ask),
                 addresses: Vec::new(),
             },
         };

@@ -180,6 +180,7 @@ proptest! {
         let addresses: Vec<IpAddr> = found.iter().map(|address| address.parse().unwrap()).collect();
         let done = policy
             .decide(&named(role), target(to), ASK)
+            .map_err(|denial| policy.explained(denial, &named(role), ASK))
             .and_then(|allowed| policy.vet(&allowed, &addresses, &|_| false).map(|vetted| (allowed, vetted)));
         let said = explain(&policy, role, to, Some(&found));
         match done {

@@ -6,6 +6,7 @@
 
 mod entries;
 mod listed;
+mod names;
 mod pattern;
 mod read;
 mod set;

@@ -44,7 +44,7 @@ pub use self::sources::{SourceRole, Sources};
 use self::users::Users;
 pub use self::vetted::{VETTED_MAX, Vetted, VettedList};
 pub use self::words::{
-    Ask, Asker, Credentials, Decision, Denied, Grounds, Refused, Role, Route, Unidentified,
+    Ask, Asker, Credentials, Decision, Denial, Denied, Grounds, Refused, Role, Route, Unidentified,
 };
 
 /// The role of a client that gave the proxy password.

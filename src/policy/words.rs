@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::net::Scheme;
+use crate::net::{Scheme, Target};
 
 use super::{Code, Question};
 
@@ -75,6 +75,17 @@ pub struct Decision {
     pub reason: Cow<'static, str>,
     /// Would the request have been denied had every rule enforced?
     pub enforce_would_deny: bool,
+}
+
+/// What the ACL denies, before anybody has asked what that comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Denial {
+    /// What the canonical log line says of it.
+    pub decision: Decision,
+    /// Its stable name.
+    pub code: Code,
+    /// Where the request was not let.
+    pub target: Target,
 }
 
 /// A refusal by ACL or address rule.

@@ -274,9 +274,9 @@ impl Judge<'_> {
             external_proxy,
         };
         match cx.policy.decide(role, target, ask) {
-            Err(denied) => {
+            Err(denial) => {
                 self.record.verdict = Some(Verdict::Deny);
-                Err(Refusal::Denied(denied))
+                Err(Refusal::Denied(cx.policy.explained(denial, role, ask)))
             }
             Ok(allowed) => {
                 self.record.note_allowed(allowed.decision().clone());

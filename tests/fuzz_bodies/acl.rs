@@ -88,7 +88,8 @@ fn answer(policy: &Policy, role: &Role, host: &str) -> Option<(bool, String)> {
             );
             (true, allowed.decision().reason.to_string())
         }
-        Err(denied) => {
+        Err(denial) => {
+            let denied = policy.explained(denial, role, ask);
             assert_eq!(explained.code, Some(denied.code), "{host}");
             assert_eq!(explained.grounds, *denied.grounds, "{host}");
             (false, denied.decision.reason.to_string())

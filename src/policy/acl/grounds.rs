@@ -28,7 +28,7 @@ impl Acl {
     }
 
     /// The entry that speaks, where a list has one; the rule where none does.
-    pub(super) fn on_basis(&self, found: &Found<'_>, basis: Basis, role: &Role, target: &Target) -> Grounds {
+    fn on_basis(&self, found: &Found<'_>, basis: Basis, role: &Role, target: &Target) -> Grounds {
         let rule = || self.place(found.rule.line);
         let allowing = found.rule.allowing_at(target.port);
         match basis {
@@ -56,7 +56,7 @@ impl Acl {
     }
 
     /// For a role that no rule is for.
-    pub(super) fn no_rule(&self, role: &Role) -> Grounds {
+    fn no_rule(&self, role: &Role) -> Grounds {
         let entry = match role {
             Role::Named(name) => format!("a service named '{name}', or a default rule"),
             Role::Missing => "a default rule".to_owned(),

@@ -1,5 +1,7 @@
 //! Entries with ports, and `default_ports`: what they let out and deny, what is said of it, and what is refused.
 
+use crate::policy::Grounds;
+
 use super::tests::bad as refused;
 use super::*;
 
@@ -41,13 +43,23 @@ fn whole() -> Acl {
     acl(ACL)
 }
 
+const ASK: Ask<'static> = Ask {
+    scheme: None,
+    external_proxy: None,
+};
+
+fn target(to: &str) -> Target {
+    Target::parse(to.as_bytes(), None).unwrap()
+}
+
 fn answer(acl: &Acl, role: &str, to: &str) -> Answer {
-    let target = Target::parse(to.as_bytes(), None).unwrap();
-    let ask = Ask {
-        scheme: None,
-        external_proxy: None,
-    };
-    acl.decide(&Role::Named(role.into()), &target, ask)
+    acl.decide(&Role::Named(role.into()), &target(to), ASK)
+}
+
+/// What it is denied for.
+fn denied_for(acl: &Acl, role: &str, to: &str) -> Grounds {
+    assert!(answer(acl, role, to).denial.is_some(), "{role} {to}");
+    acl.grounds(&Role::Named(role.into()), &target(to), ASK)
 }
 
 #[test]
@@ -175,7 +187,7 @@ fn where_only_the_port_is_wrong_the_hint_says_which_entry_has_others() {
             "mail.test:25 in allowed_domains of service 'web'",
         ),
     ] {
-        let grounds = answer(&acl, role, to).denial.unwrap().1;
+        let grounds = denied_for(&acl, role, to);
         assert_eq!((&*grounds.rule, &*grounds.hint), (rule, hint), "{role} {to}");
         let (entry, _) = hint.split_once(" in ").unwrap();
         let keys = format!("{role}, action: enforce, allowed_domains: ['{entry}']");
@@ -194,7 +206,7 @@ fn where_only_the_port_is_wrong_the_hint_says_which_entry_has_others() {
             "{hint} would do"
         );
     }
-    let grounds = answer(&acl, "lax", "mail.test:25").denial.unwrap().1;
+    let grounds = denied_for(&acl, "lax", "mail.test:25");
     assert_eq!(
         (&*grounds.rule, &*grounds.matched),
         ("acl.yaml:19", "mail.test:25,465")

@@ -103,17 +103,17 @@ pub struct Overlaps<'a> {
 impl<'a> Overlaps<'a> {
     /// Prepares the question; takes time as the set is large.
     pub fn with(set: &'a GlobSet) -> Overlaps<'a> {
-        let names = set.names.keys().chain(set.below.keys());
+        let names = set.names.iter().chain(set.below.iter()).map(|(name, _)| name);
         Overlaps {
             set,
-            above: names.flat_map(|name| parents(name)).collect(),
+            above: names.flat_map(parents).collect(),
         }
     }
 
     /// Is there a host that both the glob and the set match? Their ports are not compared: that one that could be left out
     /// is told is better than the other way round.
     pub fn at(&self, glob: GlobRef<'_>) -> bool {
-        let is_below = |name| parents(name).any(|parent| self.set.below.contains_key(parent));
+        let is_below = |name| parents(name).any(|parent| self.set.below.get(parent).is_some());
         let is_listed = self.set.has_glob(glob);
         match glob {
             GlobRef::Name(name) => is_listed || is_below(name),

@@ -1,7 +1,6 @@
 //! Sets of patterns, as one question: does a host match any of them, at a port? Searched by hash, so that it costs the
 //! same however many there are.
 
-use std::hash::Hash;
 use std::net::IpAddr;
 
 use foldhash::HashMap;
@@ -10,14 +9,15 @@ use crate::net::Host;
 use crate::yaml::Line;
 
 use super::listed::{Listed, Single};
+use super::names::{self, Names};
 use super::{Glob, Pattern, parents};
 
 /// A list of patterns. An empty set matches nothing. Each pattern knows the line of its file that it stands on; sets of
 /// the same patterns are equal, wherever these stand.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct GlobSet {
-    pub(super) names: HashMap<Box<str>, Listed>,
-    pub(super) below: HashMap<Box<str>, Listed>,
+    pub(super) names: Names,
+    pub(super) below: Names,
     pub(super) addresses: HashMap<IpAddr, Listed>,
 }
 
@@ -57,14 +57,15 @@ impl GlobSet {
     pub fn insert(&mut self, pattern: Pattern, line: Line) {
         let Pattern { glob, ports } = pattern;
         let listed = match glob {
-            Glob::Name(name) => self.names.entry(name).or_default(),
-            Glob::Below(name) => self.below.entry(name).or_default(),
+            Glob::Name(name) => self.names.entry(name),
+            Glob::Below(name) => self.below.entry(name),
             Glob::Address(address) => self.addresses.entry(address).or_default(),
         };
         listed.add(ports, line);
     }
 
-    /// Does the host match any glob, at whatever port? One hash per label of the host, however many globs there are.
+    /// Does the host match any glob, at whatever port? One hash at most per label of the host, however many
+    /// globs there are.
     pub fn contains(&self, host: &Host) -> bool {
         self.any(host, |_| true)
     }
@@ -77,11 +78,20 @@ impl GlobSet {
     fn any(&self, host: &Host, counts: impl Fn(&Listed) -> bool) -> bool {
         match host {
             Host::Name(name) => {
-                self.names.get(name.as_str()).is_some_and(&counts)
-                    || parents(name.as_str()).any(|parent| self.below.get(parent).is_some_and(&counts))
+                let (name, labels) = (name.as_str(), names::labels(name.as_str()));
+                let exactly = self.names.get_of(labels, name);
+                exactly.is_some_and(&counts) || self.below_has(name, labels, counts)
             }
             Host::Addr(address) => self.addresses.get(&address.to_canonical()).is_some_and(counts),
         }
+    }
+
+    fn below_has(&self, name: &str, labels: u32, counts: impl Fn(&Listed) -> bool) -> bool {
+        if self.below.is_empty() {
+            return false;
+        }
+        let mut parents = (1..labels).rev().zip(parents(name));
+        parents.any(|(labels, parent)| self.below.get_of(labels, parent).is_some_and(&counts))
     }
 
     /// The pattern that the host matches at this port, the closest one where there are several. Slower than
@@ -133,19 +143,6 @@ impl GlobSet {
         self.names.is_empty() && self.below.is_empty() && self.addresses.is_empty()
     }
 }
-
-impl PartialEq for GlobSet {
-    fn eq(&self, other: &GlobSet) -> bool {
-        fn same<K: Eq + Hash>(one: &HashMap<K, Listed>, other: &HashMap<K, Listed>) -> bool {
-            one.len() == other.len() && one.iter().all(|(key, listed)| other.get(key) == Some(listed))
-        }
-        same(&self.names, &other.names)
-            && same(&self.below, &other.below)
-            && same(&self.addresses, &other.addresses)
-    }
-}
-
-impl Eq for GlobSet {}
 
 #[cfg(test)]
 impl FromIterator<(Pattern, Line)> for GlobSet {
