@@ -157,13 +157,24 @@ fn close(record: &Record, end: &TunnelEnd, mut line: Line<'_>) {
     line.field(key!("duration"), Value::Seconds(end.duration));
     line.field(key!("end_time"), Value::Time(end.end_time));
     line.field(key!("error"), text(record.error.as_deref().unwrap_or_default()));
+    // What lets it out is the decision's affair; these tell what ended it.
+    let grounds = grounds(record);
+    if let Some((_, _, hint)) = grounds {
+        line.field(key!("hint"), hint);
+    }
     line.field(key!("id"), Value::Id(record.id));
     line.field(key!("inbound_remote_addr"), Value::Address(record.client));
     certificate(record, &mut line);
     line.field(key!("last_activity"), Value::Time(end.last_activity));
+    if let Some((_, matched, _)) = grounds {
+        line.field(key!("matched"), matched);
+    }
     line.field(key!("outbound_local_addr"), address(record.outbound_local));
     line.field(key!("outbound_remote_addr"), address(record.outbound_remote));
     asked(record, &mut line);
+    if let Some((rule, _, _)) = grounds {
+        line.field(key!("rule"), rule);
+    }
     source(record, &mut line);
     begun(record, &mut line);
     line.field(key!("trace_id"), trace_id(record));

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ::log::{Level, LevelFilter, Log, Metadata};
 
+use crate::session::id::Id;
 use crate::session::outcome::{Cause, Record};
 
 pub use self::levels::Levels;
@@ -35,6 +36,9 @@ use self::writer::{Batching, QUIET_TIME, Queue};
 pub const CANONICAL: &str = "smokescreen::canonical";
 
 /// Said of lines about clients that had not said who they are.
+/// What is said of a response that does not get to its end, though its line was written.
+const CUT: &str = "The response was cut off";
+
 const LEFT_OUT: &str = "lines about strangers left out";
 
 /// How long the last log lines get to be written before the process ends.
@@ -141,6 +145,12 @@ impl Logger {
         let role_failed = matches!(record.cause, Some(Cause::Credentials | Cause::Role));
         let failed = record.error.is_some() && record.status_code.is_some();
         1 + u32::from(role_failed) + u32::from(failed)
+    }
+
+    /// Says that a response whose own line was written is cut off, and why. [`Logger::call`] must follow.
+    pub fn cut(&mut self, id: Id, why: &str, now: SystemTime) {
+        let mut fields = [("error", Value::Text(why)), ("id", Value::Id(id))];
+        self.line(Level::Warn, CUT, &mut fields, now);
     }
 
     /// Says how many lines about strangers were left out since that was said last, and of how many addresses.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::net::ClientKey;
 
-use super::quota::{ClientSlot, Clients, Limit, Limits, Moment, Permits, Quota, seconds_to_midnight};
+use super::quota::{ClientSlot, Clients, Limit, Limits, Moment, Permits, Quota};
 use super::{Code, Grounds, Policy, Role};
 
 /// Limits that hold for all roles together; none of a kind is unlimited.
@@ -59,7 +59,7 @@ impl Policy {
     /// # Errors
     /// The limit that is exceeded.
     pub fn admit(&self, role: &Role, is_tunnel: bool, at: Moment) -> Result<Option<Box<Permits>>, Exceeded> {
-        let of_role = self.acl.as_ref().and_then(|acl| acl.quota_of(role));
+        let of_role = self.quota_of(role);
         let all = self.overall.all.as_ref();
         if all.is_none() && of_role.is_none() {
             return Ok(None);
@@ -68,6 +68,18 @@ impl Policy {
             Ok(permits) => Ok(Some(Box::new(permits))),
             Err((limit, whose)) => Err(self.exceeded(limit, (whose > 0).then_some(role), at)),
         }
+    }
+
+    /// Has what passes from now on counted for one who was admitted before his role had a limit of bytes.
+    pub fn meter(&self, role: &Role, permits: &mut Option<Box<Permits>>) {
+        let quota = self.quota_of(role);
+        if let Some(quota) = quota.filter(|quota| quota.limits().bytes_per_day.is_some()) {
+            permits.get_or_insert_default().meter_by(quota);
+        }
+    }
+
+    fn quota_of(&self, role: &Role) -> Option<&Quota> {
+        self.acl.as_ref()?.quota_of(role)
     }
 
     /// One more connection of this client.
@@ -118,7 +130,9 @@ impl Policy {
         Exceeded {
             limit,
             retry_seconds: match limit {
-                Limit::Bytes => seconds_to_midnight(at.wall),
+                Limit::Bytes => of_role
+                    .and_then(|role| self.quota_of(role))
+                    .map_or(1, |quota| quota.seconds_left_of_day(at.wall)),
                 Limit::Connections | Limit::Requests | Limit::Rate | Limit::Tunnels => 1,
             },
             grounds,

@@ -15,8 +15,8 @@ use std::time::{Instant, SystemTime};
 use self::bucket::Bucket;
 pub use self::bucket::Rate;
 pub use self::clients::{ClientSlot, Clients};
+pub use self::day::BYTES_PER_DAY_MAX;
 use self::day::Day;
-pub use self::day::{BYTES_PER_DAY_MAX, seconds_to_midnight};
 pub use self::permits::Permits;
 
 /// What is limited.
@@ -104,6 +104,11 @@ impl Quota {
     pub fn taken(&self) -> (u32, u32) {
         let of = |count: &AtomicU32| count.load(Ordering::Relaxed);
         (of(&self.counts.requests), of(&self.counts.tunnels))
+    }
+
+    /// How long it is until the next day begins, in seconds, 1 s at least.
+    pub fn seconds_left_of_day(&self, wall: SystemTime) -> u32 {
+        self.counts.day.seconds_left(wall)
     }
 
     /// How many bytes were handed out that day and did not come back.

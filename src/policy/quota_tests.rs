@@ -231,12 +231,25 @@ fn a_day_begins_once_whatever_the_clock_does() {
     // A day of UTC ends at its midnight.
     assert_eq!(take(NOON + DAY / 2 - 1), 0);
     assert_eq!(take(NOON + DAY / 2), 60);
-    // The day before is over.
-    assert_eq!((take(NOON), take(NOON - 3 * DAY)), (40, 0));
+    // The day before is over, whoever sets his clock back.
+    assert_eq!(quota.seconds_left_of_day(at(NOON + DAY / 2)), 86_400);
+    assert_eq!((take(NOON), take(NOON - DAY / 2)), (40, 0));
+    assert_eq!(quota.seconds_left_of_day(at(NOON)), 43_200 + 86_400);
     assert_eq!(take(NOON + DAY), 0);
+    assert_eq!(quota.seconds_left_of_day(at(NOON + DAY)), 43_200);
+    assert_eq!(quota.seconds_left_of_day(at(NOON + 3 * DAY / 2 - 1)), 1);
     assert_eq!(take(NOON + 2 * DAY), 60);
-    assert_eq!(seconds_to_midnight(at(NOON)), 43_200);
-    assert_eq!(seconds_to_midnight(at(NOON + DAY / 2 - 1)), 1);
+}
+
+/// Nobody waits three years for bytes because a clock was wrong for a minute.
+#[test]
+fn a_clock_that_was_days_ahead_costs_a_day() {
+    let quota = Quota::new(limits(0, 0, 100));
+    let mut permits = Permits::take([None, Some(&quota)], true, moment(Instant::now())).unwrap();
+    let mut take = |seconds| permits.take_bytes(60, 0, at(seconds));
+    assert_eq!((take(NOON + 1000 * DAY), take(NOON + 1000 * DAY)), (60, 40));
+    assert_eq!((take(NOON), take(NOON)), (60, 40));
+    assert_eq!(quota.seconds_left_of_day(at(NOON)), 43_200);
 }
 
 #[test]

@@ -199,6 +199,11 @@ impl<P: Ports> Conn<P> {
         self.session.is_metered()
     }
 
+    /// See [`Session::meter`].
+    pub fn meter(&mut self, policy: &Policy) {
+        self.session.meter(policy);
+    }
+
     /// Is it a tunnel?
     pub fn is_tunnel(&self) -> bool {
         self.session.is_tunnel()
@@ -335,6 +340,7 @@ impl<P: Ports> Conn<P> {
             Action::Spent => ports.note_spent(),
             Action::Warn(fail, words) => ports.warn(self.session.client(), fail, &words),
             Action::Show(page, start) => ports.show(self.id, page, start),
+            Action::Cut(id, why) => ports.note_cut(id, &why),
             Action::Log(record) => ports.log(record),
             Action::Close(how) => self.close(how, ports),
         }

@@ -14,6 +14,7 @@ use crate::log::Logger;
 use crate::net::{ClientKey, Name, Networks};
 use crate::policy::rates::Excess;
 use crate::policy::{Question, VettedList};
+use crate::session::id::Id;
 use crate::session::outcome::Record;
 use crate::session::{HandshakeFail, Page};
 use crate::stats::Stats;
@@ -168,6 +169,10 @@ impl Ports for Core {
         {
             log::warn!("{words}, client {client}");
         }
+    }
+
+    fn note_cut(&mut self, id: Id, why: &str) {
+        self.logger.cut(id, why, self.world.wall);
     }
 
     fn show(&mut self, conn: ConnId, page: Page, start: u64) {

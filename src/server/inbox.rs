@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::io::resolver::LookedUp;
+use crate::io::token::ConnId;
 use crate::policy::Policy;
 use crate::tls::Server;
 
@@ -47,6 +48,7 @@ impl Loop {
                     self.core.note_policy(&policy);
                     let old = std::mem::replace(&mut self.core.world.policy, policy);
                     self.heard.replaced = Some(old);
+                    self.meter_tunnels();
                     // Its limits may be lower.
                     self.core.is_spent = true;
                 }
@@ -57,6 +59,16 @@ impl Loop {
                     self.listeners.clear();
                     self.terminating = true;
                 }
+            }
+        }
+    }
+
+    /// The policy may limit the bytes of roles whose tunnels were admitted without.
+    fn meter_tunnels(&mut self) {
+        let policy = &self.core.world.policy;
+        for id in self.conns.keys::<ConnId>() {
+            if let Some(conn) = self.conns.get_mut(id) {
+                conn.meter(policy);
             }
         }
     }

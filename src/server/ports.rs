@@ -10,6 +10,7 @@ use crate::io::resolver::Asked;
 use crate::io::token::{ConnId, Ticket};
 use crate::net::{ClientKey, Name};
 use crate::policy::{Question, VettedList};
+use crate::session::id::Id;
 use crate::session::outcome::Record;
 use crate::session::{Action, HandshakeFail, Input, Page, Session};
 
@@ -56,6 +57,10 @@ pub trait Ports {
 
     /// Writes a record's lines.
     fn log(&mut self, record: Box<Record>);
+    /// Says that a response whose line was written is cut off.
+    fn note_cut(&mut self, id: Id, why: &str) {
+        let _ = (id, why);
+    }
     /// Warns of this client, which got no further than a handshake that failed so.
     fn warn(&mut self, client: SocketAddr, fail: HandshakeFail, words: &str);
 

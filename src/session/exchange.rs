@@ -60,6 +60,7 @@ impl Exchange {
         origin.private |= asked.private;
         at.cx.spares.exchange(Exchange {
             request,
+            id: record.id,
             record: Some(record),
             origin,
             sending,
@@ -220,7 +221,10 @@ impl Exchange {
             // Where the framing does not show that the end is missing, a reset does.
             (Next::Truncated(why), record) => {
                 let shows = self.receiving.shows_truncation();
-                log_error(record, &why, at);
+                match record {
+                    Some(record) => log_error(record, &why, at),
+                    None => at.act(Action::Cut(self.id, why)),
+                }
                 if !shows {
                     return Then::Close(Close::Abort);
                 }
@@ -230,7 +234,9 @@ impl Exchange {
             // A client that ended its half, or did not want the proxy to end, may still be reading.
             (Next::ClientLost(why), record) => {
                 let shows = self.receiving.is_pending() || self.receiving.shows_truncation();
-                log_error(record, &why, at);
+                if let Some(record) = record {
+                    log_error(record, &why, at);
+                }
                 Then::Close(if shows { Close::Orderly } else { Close::Abort })
             }
         }
@@ -265,10 +271,7 @@ fn drop_origin(at: &mut At<'_, '_>) {
     at.flows.forget_origin();
 }
 
-/// Logs what was not logged yet.
-fn log_error(record: Option<Box<Record>>, why: &str, at: &mut At<'_, '_>) {
-    if let Some(mut record) = record {
-        record.note_error(why);
-        at.act(Action::Log(record));
-    }
+fn log_error(mut record: Box<Record>, why: &str, at: &mut At<'_, '_>) {
+    record.note_error(why);
+    at.act(Action::Log(record));
 }

@@ -212,6 +212,13 @@ impl Session {
         matches!(&self.state, State::Tunnel(state) if state.is_metered())
     }
 
+    /// Has a tunnel's bytes counted from now on where this policy limits its role's, and the one before did not.
+    pub fn meter(&mut self, policy: &Policy) {
+        if let State::Tunnel(tunnel) = &mut self.state {
+            tunnel.meter(policy);
+        }
+    }
+
     /// Is it a tunnel?
     pub fn is_tunnel(&self) -> bool {
         matches!(self.state, State::Tunnel(_))

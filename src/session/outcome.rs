@@ -12,7 +12,7 @@ pub use crate::http::reply::Cause;
 use crate::net::{Certified, IoFailKind};
 pub use crate::policy::Code;
 use crate::policy::quota::Limit;
-use crate::policy::{Decision, Grounds};
+use crate::policy::{Decision, Exceeded, Grounds};
 
 use super::id::Id;
 pub use super::refusal::ROLE_UNKNOWN;
@@ -271,6 +271,13 @@ impl Record {
                 });
             }
         }
+    }
+
+    /// Notes that a tunnel ends because of a limit.
+    pub fn note_spent(&mut self, exceeded: Exceeded) {
+        self.code = Some(exceeded.code());
+        self.limit = Some(exceeded.limit);
+        self.grounds = Some(exceeded.grounds);
     }
 
     /// Notes that the request ended without an answer of ours or the origin's.

@@ -7,6 +7,7 @@ use crate::flow::Flows;
 use crate::http::head::Scan;
 
 use super::due::earliest;
+use super::id::Id;
 use super::outcome::Record;
 use super::refusal::Refusal;
 use super::relay::Relay;
@@ -22,6 +23,8 @@ const STANDSTILL_TIMEOUT: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub struct Exchange {
     pub(super) request: Box<Request>,
+    /// The request's, for what is to be said of it later.
+    pub(super) id: Id,
     /// What is to be said of it; none once it was logged.
     pub(super) record: Option<Box<Record>>,
     /// The origin's connection. `private` comes with the credentials or the challenge.

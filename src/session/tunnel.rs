@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::flow::{End, Flow, Flows, Gate};
 use crate::net::{IoFail, IoFailKind, Side};
-use crate::policy::Code;
-use crate::policy::quota::{Limit, Permits};
+use crate::policy::quota::Permits;
+use crate::policy::{Policy, Role};
 
 use super::at::At;
 use super::due::is_due;
@@ -62,6 +62,12 @@ impl Tunnel {
     /// Are its bytes counted?
     pub(super) fn is_metered(&self) -> bool {
         self.permits.as_ref().is_some_and(|permits| permits.are_metered())
+    }
+
+    /// Has its bytes counted from now on where this policy limits its role's.
+    pub(super) fn meter(&mut self, policy: &Policy) {
+        let role = self.record.role.clone().map_or(Role::Missing, Role::Named);
+        policy.meter(&role, &mut self.permits);
     }
 
     /// What is known of it.
@@ -145,8 +151,9 @@ impl Tunnel {
         if meter::is_under_way(&at.flows.up) || meter::is_under_way(&at.flows.down) {
             return Continue(self);
         }
-        self.record.code = Some(Code::QuotaExhausted);
-        self.record.limit = Some(Limit::Bytes);
+        let role = self.record.role.clone().map_or(Role::Missing, Role::Named);
+        let exceeded = at.cx.policy.out_of_bytes(&role, at.cx.moment());
+        self.record.note_spent(exceeded);
         Break(self.cease(meter::SPENT, false, at))
     }
 

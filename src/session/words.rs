@@ -10,6 +10,7 @@ use crate::http::HeadLimits;
 use crate::net::{Certified, Host, IoFail, LookupFail, Name, Scheme, Side};
 use crate::policy::{Question, Role, Route, Verified, VettedList};
 
+use super::id::Id;
 use super::lease::Lease;
 use super::outcome::Record;
 use super::refusal::DenyStyle;
@@ -196,6 +197,8 @@ pub enum Action {
     Warn(HandshakeFail, Box<str>),
     /// Give this page's part that begins there, by [`Input::Shown`]. 0 is its beginning.
     Show(Page, u64),
+    /// Say that a response whose line was written is cut off, and why.
+    Cut(Id, Box<str>),
     /// Write the record's line.
     Log(Box<Record>),
     /// The session is over: close what is left.

@@ -23,6 +23,7 @@ cases![
     sixty_four_spliced_tunnels_share_a_day_to_the_byte,
     bodies_count_and_a_response_without_bytes_is_cut,
     a_reload_keeps_what_was_taken,
+    tunnels_that_were_there_before_the_limit_are_counted_from_then_on,
     bad_limits_are_named_with_their_place,
     denied_requests_take_nothing,
 ];
@@ -301,6 +302,9 @@ fn bodies_count_and_a_response_without_bytes_is_cut() {
         client.send(get(&origin.url(path)));
         let cut = client.try_response("GET");
         assert!(cut.as_ref().is_err() || !cut.is_ok_and(|response| response.whole));
+        let line = proxy.await_lines("The response was cut off", 1).remove(0);
+        assert_eq!(line.get("error"), "the role's bytes of this day are used up");
+        assert_eq!(line.get("id"), proxy.decision().get("id"));
     }
 }
 
@@ -342,6 +346,37 @@ fn a_reload_keeps_what_was_taken() {
     assert_eq!(code(&proxy.ask(get(&origin.url("/")))).1, "quota-exhausted");
     set(it, "", 5);
     assert_eq!(proxy.ask(get(&origin.url("/"))).status, 200);
+}
+
+fn tunnels_that_were_there_before_the_limit_are_counted_from_then_on() {
+    let echo = Origin::echo();
+    let setup = Setup::open();
+    let path = setup.file("acl.yaml", &acl(""));
+    let proxy = setup.option("--egress-acl-file", path.as_str()).start();
+    let mut tunnels = [0, 1].map(|_| proxy.tunnel(&echo.authority()));
+    // It is spliced by now.
+    let much = vec![b'a'; 1 << 20];
+    for tunnel in &mut tunnels {
+        for _ in 0..16 {
+            tunnel.send(&much[..1 << 16]);
+            tunnel.expect(&much[..1 << 16]);
+        }
+    }
+    set((&proxy, &path), "bytes_per_day: 300", 1);
+    let [mut one, mut other] = tunnels;
+    one.send([b'b'; 100]);
+    one.expect(&[b'b'; 100]);
+    other.send([b'c'; 60]);
+    // 40 of them are all that is left for the way back.
+    assert_eq!(other.drain().0, [b'c'; 40]);
+    one.expect_gone();
+    for line in proxy.await_lines("CANONICAL-PROXY-CN-CLOSE", 2) {
+        assert_eq!(line.get("code"), "quota-exhausted");
+        assert_eq!(line.get("error"), "the role's bytes of this day are used up");
+        assert_eq!(line.get("rule"), format!("{path}:5"));
+        let hint = "a higher `bytes_per_day` in limits of the default rule";
+        assert_eq!(line.get("hint"), hint);
+    }
 }
 
 fn bad_limits_are_named_with_their_place() {

@@ -15,12 +15,6 @@ const BYTES_BITS: u32 = 48;
 /// The most that a day may have.
 pub const BYTES_PER_DAY_MAX: u64 = (1 << BYTES_BITS) - 1;
 
-/// How long it is until the next day of UTC, 1 s at least.
-pub fn seconds_to_midnight(wall: SystemTime) -> u32 {
-    let left = SECONDS_PER_DAY - seconds(wall) % SECONDS_PER_DAY;
-    u32::try_from(left).unwrap_or(u32::MAX)
-}
-
 fn seconds(wall: SystemTime) -> u64 {
     wall.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
@@ -75,6 +69,13 @@ impl Day {
         max != 0 && self.used(wall) >= max
     }
 
+    /// How long it is until the next one begins, in seconds, 1 s at least.
+    pub(super) fn seconds_left(&self, wall: SystemTime) -> u32 {
+        let (day, _) = on(self.used.load(Ordering::Relaxed), wall);
+        let end = (day + 1) * SECONDS_PER_DAY;
+        u32::try_from(end.saturating_sub(seconds(wall)).max(1)).unwrap_or(u32::MAX)
+    }
+
     /// How much is handed out.
     pub(super) fn used(&self, wall: SystemTime) -> u64 {
         on(self.used.load(Ordering::Relaxed), wall).1
@@ -85,12 +86,13 @@ fn unpacked(packed: u64) -> (u64, u64) {
     (packed >> BYTES_BITS, packed & BYTES_PER_DAY_MAX)
 }
 
-/// The day that it is, and what is used of it. A clock that was set back does not begin a day anew.
+/// The day that it is, and what is used of it. A clock that is set back by some hours does not begin a day anew; one that
+/// was days ahead does once it is right, for nobody can wait for that day.
 fn on(packed: u64, wall: SystemTime) -> (u64, u64) {
     let (day, used) = unpacked(packed);
     let today = (seconds(wall) / SECONDS_PER_DAY).min(u64::MAX >> BYTES_BITS);
-    match today > day {
-        true => (today, 0),
-        false => (day, used),
+    match day == today || day == today + 1 {
+        true => (day, used),
+        false => (today, 0),
     }
 }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use super::{Counts, Limit, Moment, Quota, take};
 
 /// Places of a request, and later of its tunnel; and its way to the bytes of the day.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Permits {
     places: [Option<Places>; 2],
     meter: Option<Meter>,
@@ -53,18 +53,24 @@ impl Permits {
             }
         }
         tokens.keep();
-        let metered = of.into_iter().flatten();
-        let mut metered = metered.filter(|quota| quota.limits.bytes_per_day.is_some());
-        let meter = metered.next().map(|quota| Meter {
+        let mut permits = Permits {
+            places,
+            ..Permits::default()
+        };
+        let mut metered = of.into_iter().flatten();
+        if let Some(quota) = metered.find(|quota| quota.limits.bytes_per_day.is_some()) {
+            permits.meter_by(quota);
+        }
+        Ok(permits)
+    }
+
+    /// From now on bytes are counted, unless they are already.
+    pub(in crate::policy) fn meter_by(&mut self, quota: &Quota) {
+        self.meter.get_or_insert_with(|| Meter {
             counts: Arc::clone(&quota.counts),
             on_the_way: 0,
             day: 0,
         });
-        Ok(Permits {
-            places,
-            meter,
-            was_told: false,
-        })
     }
 
     /// The request is over, and its tunnel goes on. Is anything still held?

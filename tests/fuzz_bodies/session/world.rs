@@ -225,6 +225,7 @@ impl World {
                 self.remotes[nth].1 = Some(key.clone());
             }
             Action::Close(_) => assert!(!self.owes_record, "a request without a record"),
+            Action::Cut(..) => assert!(!self.owes_record, "its own line comes first"),
             Action::Spent => {}
             Action::Secure | Action::Warn(..) | Action::Show(..) => {
                 panic!("nobody speaks TLS or asks for pages: {action:?}")
