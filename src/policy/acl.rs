@@ -221,16 +221,27 @@ impl Acl {
         rules.any(|rule| rule.exceptions.is_some())
     }
 
+    /// Whose private exceptions let nobody in anywhere, in order: rules without `allowed_domains`.
+    pub fn with_idle_exceptions(&self) -> Vec<String> {
+        let is_idle = |rule: &Rule| rule.exceptions.is_some() && rule.allowed_domains.is_empty();
+        let services = self.rules.iter().filter(|(_, rule)| is_idle(rule));
+        let mut whose: Vec<String> = services.map(|(name, _)| format!("service '{name}'")).collect();
+        whose.sort_unstable();
+        let default = self.default.as_ref().filter(|rule| is_idle(rule));
+        whose.extend(default.map(|_| "the default rule".to_owned()));
+        whose
+    }
+
     /// Judges one request.
     pub(super) fn decide(&self, role: &Role, target: &Target, ask: Ask<'_>) -> Answer {
         let Some(found) = self.find(role) else {
-            return self.without_rule(role);
+            return without_rule();
         };
         let basis = self.basis(found.rule, target, ask);
         let (outcome, reason) = found.outcome(basis);
         let denial = match outcome {
             Outcome::Allow | Outcome::AllowAndReport => None,
-            Outcome::Deny(code) => Some((code, self.on_basis(&found, basis, role, target).into())),
+            Outcome::Deny(code) => Some(code),
         };
         let is_listed = basis == Basis::AllowedDomains;
         Answer {

@@ -117,7 +117,7 @@ impl Files {
         if let Some(users) = users {
             policy = policy.with_users(users);
         }
-        lines.extend(services_without_clients(&policy, self.by_certificate));
+        lines.extend(without_effect(&policy, self.by_certificate));
         Ok(Fresh {
             in_force: InForce {
                 policy: Arc::new(policy),
@@ -196,9 +196,29 @@ fn say_difference(path: &Path, present: &Policy, next: &Acl, lines: &mut Vec<Lin
     }
 }
 
+/// Warnings of what an ACL says in vain.
+pub(super) fn without_effect(policy: &Policy, by_certificate: bool) -> impl Iterator<Item = Line> {
+    let services = services_without_clients(policy, by_certificate);
+    services.into_iter().chain(exceptions_without_hosts(policy))
+}
+
+/// A warning of rules whose private exceptions hold for no host.
+fn exceptions_without_hosts(policy: &Policy) -> Option<Line> {
+    let rules = policy.acl().map(Acl::with_idle_exceptions).unwrap_or_default();
+    if rules.is_empty() {
+        return None;
+    }
+    let rules = listing::first_of(&rules, SERVICES_NAMED_MAX);
+    let text = format!(
+        "allow_private of {rules} in the egress ACL lets nobody in anywhere: it holds for hosts in allowed_domains alone, \
+         and there are none"
+    );
+    Some(Line::new(Level::Warn, text))
+}
+
 /// A warning of services that no client can be: such a one is most likely misspelled, or waits for another way to tell
 /// clients apart. Where certificates name roles, any may be.
-pub(super) fn services_without_clients(policy: &Policy, by_certificate: bool) -> Option<Line> {
+fn services_without_clients(policy: &Policy, by_certificate: bool) -> Option<Line> {
     let mut services = policy.acl().map(Acl::services).unwrap_or_default();
     services.retain(|name| !(by_certificate || policy.may_name(name)));
     if services.is_empty() {

@@ -226,8 +226,8 @@ fn say_start(config: &Config, address: SocketAddr, shared: &Shared) {
         }
         Some(_) => {}
     }
-    let warning = files::services_without_clients(&shared.in_force.policy, config.client_certificates);
-    warning.into_iter().for_each(Line::log);
+    let warnings = files::without_effect(&shared.in_force.policy, config.client_certificates);
+    warnings.for_each(Line::log);
     if ways(config).is_empty() {
         log::warn!("Clients are not identified (--allow-missing-role): whoever reaches the port may use it");
     }

@@ -34,6 +34,7 @@ cases![
     a_bad_password_file_keeps_acl_and_password,
     a_deny_entry_that_goes_is_a_warning,
     services_that_no_client_can_be_are_named,
+    exceptions_that_hold_for_no_host_are_named,
     a_pipe_in_place_of_the_acl_stops_nobody,
     requests_are_answered_while_a_huge_acl_is_read,
     a_reload_asked_for_during_another_reads_what_is_there_then,
@@ -405,6 +406,25 @@ fn a_deny_entry_that_goes_is_a_warning() {
     let changed = |what: &str| await_said(&proxy, &format!("The egress ACL changed: {what}"));
     assert_eq!(changed("global_deny_list: 'evil.test' removed"), "warning");
     assert_eq!(changed("global_allow_list: 'good.test' added"), "info");
+}
+
+fn exceptions_that_hold_for_no_host_are_named() {
+    let setup = Setup::open();
+    let rule = |more: &str| {
+        format!(
+            "version: v1\nservices: []\ndefault: {{action: open, allow_private: [{{cidr: 10.0.0.0/8}}]{more}}}\n"
+        )
+    };
+    let path = setup.file("acl.yaml", &rule(", allowed_domains: [db.test]"));
+    let proxy = setup.option("--egress-acl-file", path.as_str()).start();
+    proxy.settle_log();
+    assert!(!proxy.log().join("\n").contains("lets nobody in"));
+    std::fs::write(&path, rule("")).expect("a file");
+    proxy.signal(Sig::HUP);
+    let words = "allow_private of the default rule in the egress ACL lets nobody in anywhere";
+    assert_eq!(await_said(&proxy, words), "warning");
+    let proxy = Setup::open().acl(&rule("")).start();
+    assert_eq!(await_said(&proxy, words), "warning");
 }
 
 fn services_that_no_client_can_be_are_named() {

@@ -164,18 +164,21 @@ impl Told {
         match own {
             (None, None) => {}
             (None, Some(rule)) => {
-                let passes_by = rule.allowed_domains.entries().any(|entry| denied.at(entry.glob));
-                let exceptions = each(rule).count();
-                self.add(laxer || passes_by || exceptions > 0, || {
+                let opens = laxer || opens(in_force.0, rule, denied);
+                self.add(opens, || {
                     let count = rule.allowed_domains.len();
-                    let private = match exceptions {
+                    let private = match each(rule).count() {
                         0 => String::new(),
                         count => format!(", {count} allow_private"),
                     };
                     format!("{what} added ({}, {count} allowed_domains{private})", rule.action)
                 });
             }
-            (Some(rule), None) => self.add(laxer, || format!("{what} removed (was {})", rule.action)),
+            // The default rule is in force in its place.
+            (Some(rule), None) => {
+                let opens = laxer || in_force.1.is_some_and(|newer| opens(Some(rule), newer, denied));
+                self.add(opens, || format!("{what} removed (was {})", rule.action));
+            }
             (Some(older), Some(newer)) => {
                 if older.action != newer.action {
                     self.add(laxer, || {
@@ -189,14 +192,11 @@ impl Told {
                 }
                 self.default_ports(what, (older, newer));
                 self.exceptions(what, (older, newer));
-                let domains = (&older.allowed_domains, &newer.allowed_domains);
-                let passes_by = |verb, entry: Entry<'_>| verb == Verb::Added && denied.at(entry.glob);
-                self.list(
-                    &format!("{what}: allowed_domains"),
-                    domains.0,
-                    domains.1,
-                    passes_by,
-                );
+                let list = format!("{what}: allowed_domains");
+                let (old, new) = (&older.allowed_domains, &newer.allowed_domains);
+                self.list(&list, old, new, |verb, entry| {
+                    verb == Verb::Added && denied.at(entry.glob)
+                });
                 if let Some(text) = limits_changed(older.limits.as_ref(), newer.limits.as_ref()) {
                     self.add(false, || format!("{what}: {text}"));
                 }
@@ -256,6 +256,15 @@ impl Told {
             changes,
         }
     }
+}
+
+/// Does a rule let past entries that deny, or into private ranges, whom the one before it did not?
+fn opens(older: Option<&Rule>, newer: &Rule, denied: &Overlaps<'_>) -> bool {
+    let was_listed = |entry| older.is_some_and(|older| older.allowed_domains.has(entry));
+    let mut entries = newer.allowed_domains.entries();
+    let mut exceptions = each(newer);
+    entries.any(|entry| denied.at(entry.glob) && !was_listed(entry))
+        || exceptions.any(|added| !older.is_some_and(|older| each(older).any(|before| before.covers(added))))
 }
 
 /// The private exceptions of a rule.

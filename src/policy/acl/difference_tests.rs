@@ -113,6 +113,32 @@ fn an_action_that_lets_more_out_opens() {
     );
 }
 
+/// Whoever loses a service may go where the default rule lets its own, which it lists past an entry that denies.
+#[test]
+fn what_falls_to_a_default_rule_with_more_entries_opens() {
+    let acl = |default: &str, services: &str| {
+        format!(
+            "version: v1\nservices: [{services}]\ndefault: {{action: enforce, {default}}}\nglobal_deny_list: ['*.internal']\n"
+        )
+    };
+    let service = "{name: a, action: enforce, allowed_domains: [db.internal]}";
+    for (default, opens) in [
+        ("allowed_domains: [db.internal]", false),
+        ("allowed_domains: [one.test]", false),
+        ("allowed_domains: [web.internal]", true),
+        ("allowed_domains: ['*.internal']", true),
+        ("allow_private: [{cidr: 10.0.0.0/8}]", true),
+    ] {
+        let said = told(&acl(default, service), &acl(default, ""));
+        let mark = if opens { "! " } else { "" };
+        assert_eq!(
+            said,
+            [format!("{mark}service 'a' removed (was enforce)")],
+            "{default}"
+        );
+    }
+}
+
 #[test]
 fn twenty_are_told_and_the_rest_counted_warnings_first() {
     let list = |name: &str, from: usize, to: usize| {
