@@ -90,8 +90,13 @@ impl GlobSet {
         if self.below.is_empty() {
             return false;
         }
-        let mut parents = (1..labels).rev().zip(parents(name));
-        parents.any(|(labels, parent)| self.below.get_of(labels, parent).is_some_and(&counts))
+        // Every parent begins behind a dot, and has a label less than the one before.
+        let dots = name.bytes().enumerate().filter(|(_, byte)| *byte == b'.');
+        let mut parents = (1..labels).rev().zip(dots.map(|(at, _)| name.get(at + 1..)));
+        parents.any(|(labels, parent)| {
+            let listed = parent.and_then(|parent| self.below.get_of(labels, parent));
+            listed.is_some_and(&counts)
+        })
     }
 
     /// The pattern that the host matches at this port, the closest one where there are several. Slower than
