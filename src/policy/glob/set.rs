@@ -77,6 +77,8 @@ impl GlobSet {
 
     fn any(&self, host: &Host, counts: impl Fn(&Listed) -> bool) -> bool {
         match host {
+            // Most lists are empty: then not even its labels are counted.
+            Host::Name(_) if self.names.is_empty() && self.below.is_empty() => false,
             Host::Name(name) => {
                 let (name, labels) = (name.as_str(), names::labels(name.as_str()));
                 let exactly = self.names.get_of(labels, name);
@@ -87,9 +89,6 @@ impl GlobSet {
     }
 
     fn below_has(&self, name: &str, labels: u32, counts: impl Fn(&Listed) -> bool) -> bool {
-        if self.below.is_empty() {
-            return false;
-        }
         // Every parent begins behind a dot, and has a label less than the one before.
         let dots = name.bytes().enumerate().filter(|(_, byte)| *byte == b'.');
         let mut parents = (1..labels).rev().zip(dots.map(|(at, _)| name.get(at + 1..)));
