@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::io::notify::Notifier;
+use crate::io::notify::{Keep, Notifier};
 use crate::io::told::Told;
 
 /// How often it is told how it goes, where that has changed.
@@ -142,19 +142,15 @@ impl Supervisor {
         let Some(present) = &mut self.0 else { return };
         if present.retry_at.take_if(|at| *at <= now).is_some() {
             let result = present.notifier.say_rest();
-            present.note(result, now);
+            present.note(result.map(|()| true), now);
         }
-        if let Some((interval, at)) = &mut present.alive
-            && *at <= now
-        {
-            *at = now + *interval;
-            present.say("WATCHDOG=1".into(), now);
-        }
+        present.give_sign(now);
         if present.status_at <= now {
             present.status_at = now + STATUS_INTERVAL;
             let status = status();
             if status != present.status {
-                present.say(format!("STATUS={status}"), now);
+                let result = present.notifier.say(format!("STATUS={status}"), Keep::Latest);
+                present.note(result, now);
                 present.status = status;
             }
         }
@@ -177,11 +173,25 @@ impl Supervisor {
 
 impl Present {
     fn say(&mut self, message: String, now: Instant) {
-        let result = self.notifier.say(message);
+        let result = self.notifier.say(message, Keep::Always);
         self.note(result, now);
     }
 
-    fn note(&mut self, result: io::Result<()>, now: Instant) {
+    /// Gives a sign of life, if it is time to; where there was no room for it, soon again.
+    fn give_sign(&mut self, now: Instant) {
+        let Some((interval, _)) = self.alive.filter(|(_, at)| *at <= now) else {
+            return;
+        };
+        let result = self.notifier.say("WATCHDOG=1".into(), Keep::Never);
+        let next = match result {
+            Ok(false) => interval.min(RETRY_INTERVAL),
+            _ => interval,
+        };
+        self.alive = Some((interval, now + next));
+        self.note(result, now);
+    }
+
+    fn note(&mut self, result: io::Result<bool>, now: Instant) {
         if self.notifier.has_rest() && self.retry_at.is_none() {
             self.retry_at = Some(now + RETRY_INTERVAL);
         }

@@ -139,17 +139,30 @@ fn nobody_is_told_where_nobody_is_there() {
 }
 
 #[test]
-fn what_found_no_room_is_said_later() {
-    let mut house = House::new("");
-    house.supervisor.ready(house.start);
-    let mut said = 1;
-    while house.supervisor.0.as_ref().unwrap().retry_at.is_none() {
-        house.supervisor.ready(house.start);
-        said += 1;
-        assert!(said < 1_000_000);
+fn what_found_no_room_is_said_later_and_signs_of_life_are_not_in_its_way() {
+    let mut house = House::new("2000000");
+    let mut at = 1.0;
+    let alive_at = |house: &House| house.supervisor.0.as_ref().unwrap().alive.unwrap().1;
+    loop {
+        house.tell(at, "fine");
+        if alive_at(&house) < house.at(at + 0.9) {
+            break;
+        }
+        at += 1.0;
+        assert!(at < 1e6);
     }
-    assert_eq!(house.supervisor.deadline(), Some(house.start));
-    let before = house.heard().len();
-    house.tell(0.1, "fine");
-    assert_eq!(house.heard().len(), said - before + 1);
+    assert_eq!(alive_at(&house), house.at(at) + RETRY_INTERVAL, "soon again");
+    house.supervisor.ready(house.at(at));
+    for nth in 0..100_u8 {
+        at += 5.0;
+        house.tell(at, &nth.to_string());
+    }
+    house.supervisor.stopping(house.at(at));
+    let mut before = house.heard();
+    before.retain(|message| message != "WATCHDOG=1");
+    assert_eq!(before, ["STATUS=fine"]);
+    house.tell(at + 0.2, "at the end");
+    let mut after = house.heard();
+    after.retain(|message| message != "WATCHDOG=1");
+    assert_eq!(after, ["READY=1", "STATUS=99", "STOPPING=1", "STATUS=at the end"]);
 }
