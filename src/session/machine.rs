@@ -158,7 +158,7 @@ impl Session {
             State::Dial(state) => state.deadline(&self.shared, settings),
             State::Exchange(state) => state.deadline(flows, &self.shared, settings),
             State::Tunnel(state) => state.deadline(flows, settings),
-            State::Showing(state) => Some(state.deadline()),
+            State::Showing(state) => Some(state.deadline(flows)),
             State::Closing(state) => Some(state.deadline(flows, &self.shared)),
             State::Done => None,
         }
@@ -236,6 +236,14 @@ impl Session {
             | State::Closing(_)
             | State::Done => Standing::Idle,
         }
+    }
+
+    /// Is the head of a request still to come?
+    pub fn awaits_head(&self) -> bool {
+        matches!(
+            self.state,
+            State::Arrival(_) | State::Securing(_) | State::Head(_)
+        )
     }
 
     /// What is known of the tunnel; none where it is none.

@@ -5,6 +5,7 @@
 use std::ops::ControlFlow::{Break, Continue};
 use std::time::{Duration, Instant};
 
+use crate::flow::Flows;
 use crate::http::Version;
 use crate::http::page;
 
@@ -12,8 +13,11 @@ use super::at::At;
 use super::then::{Step, Then};
 use super::words::{Action, Close, Input, Page};
 
-/// How long a client may take to read a page.
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client may take nothing of a page,
+const STANDSTILL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// and how long it may take to read all of it, however slowly.
+const READ_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Showing a page.
 #[derive(Debug)]
@@ -43,8 +47,9 @@ impl Showing {
         })
     }
 
-    pub(super) fn deadline(&self) -> Instant {
-        self.since + READ_TIMEOUT
+    pub(super) fn deadline(&self, flows: &Flows) -> Instant {
+        let taken = flows.down.touched.max(self.since);
+        (taken + STANDSTILL_TIMEOUT).min(self.since + READ_TIMEOUT)
     }
 
     pub(super) fn advance(mut self, input: Input<'_>, at: &mut At<'_, '_>) -> Step<Showing> {
@@ -63,7 +68,7 @@ impl Showing {
                 }
                 self.next = next;
             }
-            Input::Expired if at.cx.now < self.deadline() => {}
+            Input::Expired if at.cx.now < self.deadline(at.flows) => {}
             Input::Expired | Input::Broken(..) | Input::Unwritable(..) | Input::Terminate => {
                 return Break(Then::Close(Close::Abort));
             }

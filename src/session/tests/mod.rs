@@ -8,6 +8,7 @@ mod dial;
 mod exchange;
 mod head;
 mod limits;
+mod showing;
 mod tunnel;
 
 use std::net::{IpAddr, SocketAddr};
