@@ -204,16 +204,21 @@ impl<P: Ports> Conn<P> {
         self.session.meter(policy);
     }
 
-    /// Is it a tunnel?
-    pub fn is_tunnel(&self) -> bool {
-        self.session.is_tunnel()
-    }
-
     /// As what it stands now; gives what the server counts it as if that is something else, and takes note.
     pub fn note_standing(&mut self) -> Option<[Standing; 2]> {
         let (before, now) = (self.standing, self.session.standing());
         self.standing = now;
         (before != now).then_some([before, now])
+    }
+
+    /// When something last moved, either way.
+    pub fn touched(&self) -> Instant {
+        self.flows.touched()
+    }
+
+    /// Was nothing asked yet, so that the head of a request is still to come?
+    pub fn awaits_head(&self) -> bool {
+        self.session.awaits_head()
     }
 
     /// What there is to tell of it if it is a tunnel.

@@ -32,14 +32,12 @@ impl Open {
 }
 
 impl Loop {
-    /// How many connections are open. Looks at each.
+    /// How many connections are open.
     pub fn open(&self) -> Open {
-        let conns = self.conns.keys::<ConnId>().into_iter();
-        let tunnels = conns.filter(|id| self.conns.get(*id).is_some_and(|conn| conn.is_tunnel()));
-        let tunnels = tunnels.count();
+        let tunnels = usize::try_from(self.core.tally.tunnels).unwrap_or(usize::MAX);
         Open {
             tunnels,
-            others: self.clients() - tunnels,
+            others: self.clients().saturating_sub(tunnels),
         }
     }
 
