@@ -31,7 +31,7 @@ const BACKLOG: i32 = 4096;
 /// # Errors
 /// Each names the address and says what is wrong, such as `address already in use`.
 pub fn bind(ip: Option<&str>, port: u16) -> io::Result<TcpListener> {
-    bind_as(ip, port, Sharing::Alone)
+    Place::find(ip, port)?.bind()
 }
 
 /// The same, but others may listen on the same port who say so too, and have our user (`SO_REUSEPORT`, socket(7)): the
@@ -40,7 +40,58 @@ pub fn bind(ip: Option<&str>, port: u16) -> io::Result<TcpListener> {
 /// # Errors
 /// As [`bind`]; `address already in use` too, where somebody listens who did not say so.
 pub fn bind_shared(ip: Option<&str>, port: u16) -> io::Result<TcpListener> {
-    bind_as(ip, port, Sharing::WithOthers)
+    Place::find(ip, port)?.bind_as(Sharing::WithOthers)
+}
+
+/// Where to listen, found once, so that it can be tried again without waiting for the resolver.
+#[derive(Clone, Debug)]
+pub struct Place {
+    asked: String,
+    port: u16,
+    /// To be tried in order.
+    addresses: Vec<SocketAddr>,
+}
+
+impl Place {
+    /// What these stand for; see [`bind`].
+    ///
+    /// # Errors
+    /// Each names the address and says what is wrong with it.
+    pub fn find(ip: Option<&str>, port: u16) -> io::Result<Place> {
+        let asked = ip.unwrap_or("::");
+        Ok(Place {
+            addresses: addresses(asked, port).map_err(|error| named(asked, port, &error))?,
+            asked: asked.to_owned(),
+            port,
+        })
+    }
+
+    /// The port; 0 is any free one.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Binds a listening socket there, as [`bind`] does. Waits for nothing.
+    ///
+    /// # Errors
+    /// As [`bind`].
+    pub fn bind(&self) -> io::Result<TcpListener> {
+        self.bind_as(Sharing::Alone)
+    }
+
+    fn bind_as(&self, sharing: Sharing) -> io::Result<TcpListener> {
+        let mut result = Err(ErrorKind::AddrNotAvailable.into());
+        for &address in &self.addresses {
+            result = bind_to(address, sharing);
+            // Only what this machine doesn't have is passed over: with a port in use, the next address would be a
+            // surprise.
+            match &result {
+                Err(error) if is_not_here(error) => {}
+                _ => break,
+            }
+        }
+        result.map_err(|error| named(&self.asked, self.port, &error))
+    }
 }
 
 /// Who else may listen on the port.
@@ -48,22 +99,6 @@ pub fn bind_shared(ip: Option<&str>, port: u16) -> io::Result<TcpListener> {
 enum Sharing {
     Alone,
     WithOthers,
-}
-
-fn bind_as(ip: Option<&str>, port: u16, sharing: Sharing) -> io::Result<TcpListener> {
-    let asked = ip.unwrap_or("::");
-    let addresses = addresses(asked, port).map_err(|error| named(asked, port, &error))?;
-    let mut result = Err(ErrorKind::AddrNotAvailable.into());
-    for address in addresses {
-        result = bind_to(address, sharing);
-        // Only what this machine doesn't have is passed over: with a port in use, the next address would be a
-        // surprise.
-        match &result {
-            Err(error) if is_not_here(error) => {}
-            _ => break,
-        }
-    }
-    result.map_err(|error| named(asked, port, &error))
 }
 
 /// The addresses to try, in order.

@@ -2,19 +2,28 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Instant;
 
-use crate::config::{Config, StatsSocket};
-use crate::io::listener::{self, Acceptor};
+use crate::config::{AdminConfig, Config, StatsSocket};
+use crate::io::listener::{Acceptor, Place};
 use crate::io::local_socket::{self, SocketFile};
 use crate::session::Surface;
 
+use super::admin_port::Awaited;
 use super::loops::Acceptors;
 
 /// The listening sockets.
 pub(super) struct Bound {
     clients: Acceptor,
-    admin: Option<Acceptor>,
+    admin: Option<Admin>,
     stats: Option<(Acceptor, SocketFile)>,
+}
+
+/// The port where it can be asked how the proxy is.
+enum Admin {
+    Listening(Acceptor),
+    /// Another instance has it.
+    Busy(Awaited),
 }
 
 impl Bound {
@@ -23,9 +32,10 @@ impl Bound {
     /// # Errors
     /// What can't be bound, and why.
     pub(super) fn new(config: &Config, clients: Acceptor) -> Result<Bound, (&'static str, io::Error)> {
-        let unusable = |error| ("The listener is unusable", error);
-        let admin = config.admin.as_ref();
-        let admin = admin.map(|admin| listener::bind(Some(&admin.ip), admin.port));
+        let admin = config
+            .admin
+            .as_ref()
+            .map(|admin| admin_port(admin, config.reuse_port));
         let admin = admin
             .transpose()
             .map_err(|error| ("The metrics' address can't be bound", error))?;
@@ -33,7 +43,7 @@ impl Bound {
         Ok(Bound {
             stats: stats.map_err(|error| ("The statistics socket can't be bound", error))?,
             clients,
-            admin: admin.map(Acceptor::new).transpose().map_err(unusable)?,
+            admin,
         })
     }
 
@@ -42,31 +52,52 @@ impl Bound {
         self.clients.local_addr()
     }
 
-    /// Where it can be asked how the proxy is.
+    /// Where it can be asked how the proxy is, unless another instance has that port.
     pub(super) fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin.as_ref().map(Acceptor::local_addr)
+        match self.admin.as_ref()? {
+            Admin::Listening(acceptor) => Some(acceptor.local_addr()),
+            Admin::Busy(_) => None,
+        }
     }
 
-    /// The ports, none of which may be reached through the proxy.
+    /// The ports, none of which may be reached through the proxy: one that is waited for as little.
     pub(super) fn ports(&self) -> Vec<u16> {
-        let addresses = [Some(self.address()), self.admin_address()];
-        addresses
+        let admin = self.admin.as_ref().map(|admin| match admin {
+            Admin::Listening(acceptor) => acceptor.local_addr().port(),
+            Admin::Busy(awaited) => awaited.port(),
+        });
+        [Some(self.address().port()), admin]
             .into_iter()
             .flatten()
-            .map(|address| address.port())
             .collect()
     }
 
-    /// The sockets, for a loop; and the file that one of them has, if it has one.
-    pub(super) fn acceptors(self) -> (Acceptors, Option<SocketFile>) {
+    /// The sockets, for a loop; the file that one of them has, if it has one; and the port that is waited for.
+    pub(super) fn acceptors(self) -> (Acceptors, Option<SocketFile>, Option<Awaited>) {
         let (stats, file) = self.stats.unzip();
-        let admin = self.admin.map(|admin| (admin, Surface::Port));
+        let (admin, awaited) = match self.admin {
+            Some(Admin::Listening(acceptor)) => (Some((acceptor, Surface::Port)), None),
+            Some(Admin::Busy(awaited)) => (None, Some(awaited)),
+            None => (None, None),
+        };
         let stats = stats.map(|stats| (stats, Surface::Tunnels));
         let acceptors = Acceptors {
             clients: vec![self.clients],
             admin: admin.into_iter().chain(stats).collect(),
         };
-        (acceptors, file)
+        (acceptors, file, awaited)
+    }
+}
+
+/// Where instances share the proxy's port, the one before may have this one, and will leave it.
+fn admin_port(config: &AdminConfig, is_shared: bool) -> io::Result<Admin> {
+    let place = Place::find(Some(&config.ip), config.port)?;
+    match place.bind() {
+        Ok(listener) => Acceptor::new(listener).map(Admin::Listening),
+        Err(error) if is_shared && error.kind() == io::ErrorKind::AddrInUse => {
+            Ok(Admin::Busy(Awaited::new(place, error, Instant::now())))
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -5,6 +5,7 @@
 //! There is one loop, and it runs on the process's own thread: the process lets it have its turns until it heard something
 //! that is not for it alone. It talks to the loop by its inbox all the same, as it would to several on threads of their own.
 
+mod admin_port;
 mod bound;
 mod descriptors;
 mod exit;
@@ -26,7 +27,9 @@ use crate::io::local_socket::SocketFile;
 use crate::io::signal::{Signal, Signals};
 use crate::server::inbox::Message;
 use crate::server::{Loop, Open};
+use crate::session::Surface;
 
+use self::admin_port::Awaited;
 use self::exit::{Exit, Step};
 use self::reload::Reload;
 use self::shared::Shared;
@@ -48,6 +51,8 @@ pub struct Process {
     /// The statistics socket's, which goes with the process.
     #[expect(dead_code, reason = "removed when it is dropped")]
     stats_file: Option<SocketFile>,
+    /// The port where it can be asked how the proxy is, as long as another instance has it.
+    admin_port: Option<Awaited>,
     serving: Loop,
     /// To the loop.
     outbox: Outbox<Message>,
@@ -81,13 +86,18 @@ impl Process {
                 self.take_signals(now);
             }
             self.go_on(now);
+            self.take_admin_port(now);
             self.tell_supervisor(now);
         }
     }
 
     /// When something is due though nothing is heard.
     fn deadline(&self) -> Option<Instant> {
-        let others = [self.exit.deadline(), self.supervisor.deadline()];
+        let others = [
+            self.exit.deadline(),
+            self.supervisor.deadline(),
+            self.admin_port.as_ref().map(Awaited::deadline),
+        ];
         let others = others.into_iter().flatten();
         others.chain([self.reminder.deadline()]).min()
     }
@@ -152,6 +162,19 @@ impl Process {
         }
         if let Some(left) = self.exit.tell(now) {
             log::info!("{}", draining(self.serving.open(), left));
+        }
+    }
+
+    /// Takes the port where it can be asked how the proxy is, if the instance that had it has ended. One that is on its way
+    /// out itself leaves it to its successor.
+    fn take_admin_port(&mut self, now: Instant) {
+        if self.exit.left(now).is_some() {
+            self.admin_port = None;
+        }
+        if let Some((acceptor, address)) = self.admin_port.as_mut().and_then(|awaited| awaited.take(now)) {
+            self.admin_port = None;
+            self.outbox.send(Message::Admin(acceptor, Surface::Port));
+            log::info!("Metrics and health are served on {address} now");
         }
     }
 

@@ -93,7 +93,7 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
         descriptors,
         connections_max,
     };
-    let (acceptors, stats_file) = bound.acceptors();
+    let (acceptors, stats_file, admin_port) = bound.acceptors();
     let made = Waker::new(poll.registry(), Source::Waker.token()).and_then(|waker| {
         let waker = Arc::new(waker);
         let (serving, outbox) = loops::make(config, &shared, poll, Arc::clone(&waker), acceptors)?;
@@ -106,9 +106,8 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
     })?;
     // Last: who reads it may count on all that was opened.
     say_start(config, address, &shared);
-    telemetry::say_start(config, admin_address);
+    telemetry::say_start(config, admin_address, admin_port.as_ref());
     warnings.iter().for_each(|warning| log::warn!("{warning}"));
-    let files = Files::of(config);
     let process = Process {
         shared,
         signals,
@@ -117,11 +116,18 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
         reminder: Reminder::new(Instant::now()),
         supervisor: Supervisor::by(&Terms::of_process(), Instant::now()),
         stats_file,
-        reload: Reload::new(Arc::new(move |present| files.read(present)), waker),
+        admin_port,
+        reload: reload(config, waker),
         serving,
         outbox,
     };
     Ok((process, logger))
+}
+
+/// What reads the files of this configuration again.
+fn reload(config: &Config, waker: Arc<Waker>) -> Reload {
+    let files = Files::of(config);
+    Reload::new(Arc::new(move |present| files.read(present)), waker)
 }
 
 /// The listener: the supervisor's, or else one that is bound here.

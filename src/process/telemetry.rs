@@ -9,13 +9,17 @@ use crate::server::admin::CONNECTIONS_MAX;
 use crate::session::Admin;
 use crate::stats::{Settings, Stats};
 
+use super::admin_port::Awaited;
 use super::shared::{BUDGET_BYTES, Shared};
 
 /// Beside its connections: two listeners, their spares, and a socket for datagrams.
 const BESIDE: u64 = 5;
 
-/// Says where it can be asked, if it can.
-pub(super) fn say_start(config: &Config, at: Option<SocketAddr>) {
+/// Says where it can be asked, if it can, or that it will be.
+pub(super) fn say_start(config: &Config, at: Option<SocketAddr>, awaited: Option<&Awaited>) {
+    if let Some(awaited) = awaited {
+        awaited.say();
+    }
     if let (Some(admin), Some(at)) = (&config.admin, at) {
         let path = &admin.metrics_path;
         log::info!("Metrics and health are served on {at}, the metrics at {path}");

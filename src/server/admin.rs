@@ -50,13 +50,19 @@ pub(super) struct Admin {
 impl Admin {
     /// Lets the poll tell of clients of these.
     pub(super) fn new(acceptors: Vec<(Acceptor, Surface)>, registry: &Registry) -> io::Result<Admin> {
-        let numbered = (FIRST_NUMBER..).zip(acceptors);
-        let listeners = numbered
-            .map(|(number, (acceptor, surface))| Ok((Accepting::new(acceptor, number, registry)?, surface)));
-        Ok(Admin {
-            listeners: listeners.collect::<io::Result<_>>()?,
-            ..Admin::default()
-        })
+        let mut admin = Admin::default();
+        for (acceptor, surface) in acceptors {
+            admin.listen(acceptor, surface, registry)?;
+        }
+        Ok(admin)
+    }
+
+    /// The same for one more.
+    fn listen(&mut self, acceptor: Acceptor, surface: Surface, registry: &Registry) -> io::Result<()> {
+        let number = u32::try_from(self.listeners.len()).unwrap_or(u32::MAX - FIRST_NUMBER);
+        let accepting = Accepting::new(acceptor, FIRST_NUMBER + number, registry)?;
+        self.listeners.push((accepting, surface));
+        Ok(())
     }
 
     /// How many connections there are.
@@ -96,6 +102,13 @@ impl Admin {
 }
 
 impl Loop {
+    /// Takes those who come there too from now on.
+    pub(super) fn listen_for_admins(&mut self, acceptor: Acceptor, surface: Surface) {
+        if let Err(error) = self.admin.listen(acceptor, surface, self.poll.registry()) {
+            log::error!("Nobody can ask how the proxy is: {error}");
+        }
+    }
+
     /// Takes those who come to ask.
     pub(super) fn accept_admin(&mut self) {
         let now = self.core.world.now;

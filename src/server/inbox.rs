@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::io::listener::Acceptor;
 use crate::io::resolver::LookedUp;
 use crate::io::token::ConnId;
 use crate::policy::Policy;
+use crate::session::Surface;
 use crate::tls::Server;
 
 use super::Loop;
@@ -20,6 +22,8 @@ pub enum Message {
     Tls(Arc<Server>),
     /// This policy is in force from now on.
     Policy(Arc<Policy>),
+    /// It can be asked here too how the proxy is.
+    Admin(Acceptor, Surface),
     /// The process is to end: who asks whether it is ready is told so.
     Leaving,
     /// Take no further clients, and end with the last of those that are there.
@@ -53,6 +57,7 @@ impl Loop {
                     self.core.is_spent = true;
                 }
                 Message::Tls(server) => self.core.wires.present(server),
+                Message::Admin(acceptor, surface) => self.listen_for_admins(acceptor, surface),
                 Message::Leaving => self.core.world.admin.is_leaving = true,
                 Message::Drain => self.drain(),
                 Message::Terminate => {

@@ -34,10 +34,15 @@ static NEXT_PORT: AtomicU16 = AtomicU16::new(9_000);
 /// A setup with an admin port, and where that is. Ports are below those of proxies.
 pub(crate) fn with_admin(setup: Setup) -> (Setup, SocketAddr) {
     let port = NEXT_PORT.fetch_add(1, Ordering::Relaxed);
-    let setup = setup
+    let admin = SocketAddr::from(([127, 0, 0, 1], port));
+    (with_admin_at(setup, admin), admin)
+}
+
+/// The same where another proxy has or had that port.
+pub(crate) fn with_admin_at(setup: Setup, admin: SocketAddr) -> Setup {
+    setup
         .arg("--expose-prometheus-metrics")
-        .option("--prometheus-port", port.to_string());
-    (setup, SocketAddr::from(([127, 0, 0, 1], port)))
+        .option("--prometheus-port", admin.port().to_string())
 }
 
 fn start(setup: Setup) -> (Proxy, SocketAddr) {
@@ -54,7 +59,7 @@ pub(crate) fn ask(admin: SocketAddr, bytes: &str) -> Response {
     response
 }
 
-fn fetch(admin: SocketAddr, path: &str) -> Response {
+pub(crate) fn fetch(admin: SocketAddr, path: &str) -> Response {
     ask(admin, &format!("GET {path} HTTP/1.1\r\nHost: {admin}\r\n\r\n"))
 }
 

@@ -8,16 +8,18 @@ use std::thread;
 
 use rustix::process::Signal as Sig;
 
+use crate::admin::{fetch, with_admin, with_admin_at};
 use crate::support::case::cases;
 use crate::support::eventually;
-use crate::support::message::{answer, get, ok};
-use crate::support::origin::{Next, Origin};
+use crate::support::message::get;
+use crate::support::origin::Origin;
 use crate::support::program::{self, Running};
 use crate::support::proxy::{Proxy, Setup};
 use crate::support::wire::Wire;
 
 cases![
     a_busy_port_stays_one_unless_both_say_that_they_share_it,
+    the_metrics_port_goes_from_the_one_that_drains_to_the_next,
     instances_that_take_turns_on_one_port_refuse_nobody,
     three_instances_behind_haproxy_are_replaced_without_losing_a_request,
 ];
@@ -48,6 +50,49 @@ fn a_busy_port_stays_one_unless_both_say_that_they_share_it() {
         assert_eq!(finished.code, Some(1), "{finished:?}");
         assert!(finished.stderr.contains("address already in use"), "{finished:?}");
     }
+}
+
+/// What is asked each second takes no more of the processor than this, in hundredths of a second.
+const TICKS_MAX: u64 = 40;
+
+fn the_metrics_port_goes_from_the_one_that_drains_to_the_next() {
+    let near = || sharing().option("--allow-range", "127.0.0.0/8");
+    let (first, admin) = with_admin(near());
+    let mut first = first.start();
+    let origin = Origin::echo();
+    let tunnel = first.tunnel(&origin.authority());
+    let second = with_admin_at(near(), admin).port(first.address().port()).start();
+    let ticks = second.ticks();
+    first.signal(Sig::TERM);
+    eventually("not ready", || {
+        (fetch(admin, "/readyz").status == 503).then_some(())
+    });
+    // Both may still take clients, and both deny this.
+    let own = get(&format!("http://{admin}/metrics"));
+    eventually("a denial of the second one", || {
+        assert_eq!(second.ask(&own).status, 407);
+        let lines = second.log_lines();
+        let line = lines.iter().find(|line| line.find("code").is_some())?;
+        assert_eq!(line.get("code"), "self-connection");
+        Some(())
+    });
+    drop(tunnel);
+    assert_eq!(first.wait().code(), Some(0));
+    let ready = format!("GET /readyz HTTP/1.1\r\nHost: {admin}\r\n\r\n");
+    eventually("the port", || ask(admin, &ready).ok());
+    assert!(second.ticks() - ticks < TICKS_MAX, "tried without a pause");
+    for path in ["/healthz", "/metrics", "/tunnels", "/"] {
+        assert_eq!(fetch(admin, path).status, 200, "{path}");
+    }
+    let log = second.log();
+    let said = |words: &str| log.iter().filter(|line| line.contains(words)).count();
+    assert_eq!(
+        said("once the instance that has their port has ended"),
+        1,
+        "{log:#?}"
+    );
+    assert_eq!(said("Metrics and health are served on 0.0.0.0:"), 1, "{log:#?}");
+    assert_eq!(said("address already in use"), 1, "{log:#?}");
 }
 
 /// Asks for this on a connection of its own.
@@ -118,18 +163,21 @@ fn migrate_requests() -> io::Result<()> {
 fn instances_that_take_turns_on_one_port_refuse_nobody() -> Result<(), String> {
     let migrates = migrate_requests();
     let origin = Origin::fixed("ok");
-    let mut proxy = sharing().start();
+    let (setup, admin) = with_admin(sharing());
+    let mut proxy = setup.start();
     let (address, port) = (proxy.address(), proxy.address().port());
     let load = Load::on(address, &origin);
     for _ in 0..5 {
         load.await_asked(200);
-        let next = sharing().port(port).start();
+        let next = with_admin_at(sharing(), admin).port(port).start();
         proxy.signal(Sig::TERM);
         assert_eq!(proxy.wait().code(), Some(0), "{:#?}", proxy.log());
         proxy = next;
     }
     let (asked, failures) = load.stop();
     assert!(asked >= 1_000, "{asked}");
+    let ready = format!("GET /readyz HTTP/1.1\r\nHost: {admin}\r\n\r\n");
+    eventually("the last one's metrics", || ask(admin, &ready).ok());
     match migrates {
         Ok(()) => {
             assert_eq!(failures, Vec::<String>::new(), "of {asked}");
@@ -142,10 +190,10 @@ fn instances_that_take_turns_on_one_port_refuse_nobody() -> Result<(), String> {
     }
 }
 
-/// An instance behind the balancer, and whether it is to get clients. Its admin port would say the same at /readyz.
+/// An instance behind the balancer, which asks its admin port whether it is to get clients.
 struct Instance {
     proxy: Proxy,
-    ready: Arc<AtomicBool>,
+    admin: SocketAddr,
 }
 
 fn balanced() -> Setup {
@@ -156,37 +204,25 @@ fn balanced() -> Setup {
 }
 
 impl Instance {
+    fn start() -> Instance {
+        let (setup, admin) = with_admin(balanced());
+        let proxy = setup.start();
+        Instance { proxy, admin }
+    }
+
     /// Gets SIGTERM, ends, and another one takes its place.
     fn replace(&mut self) {
         let port = self.proxy.address().port();
         self.proxy.signal(Sig::TERM);
-        self.ready.store(false, Ordering::SeqCst);
         assert_eq!(self.proxy.wait().code(), Some(0), "{:#?}", self.proxy.log());
-        self.proxy = balanced().port(port).start();
-        self.ready.store(true, Ordering::SeqCst);
+        self.proxy = with_admin_at(balanced(), self.admin).port(port).start();
         // Before the next one goes, this one is back.
         self.proxy.await_lines("CANONICAL-PROXY-DECISION", 1);
     }
 }
 
-/// What answers `/readyz` for an instance.
-fn readiness(ready: &Arc<AtomicBool>) -> Origin {
-    let ready = Arc::clone(ready);
-    Origin::http(move |request, wire| {
-        assert_eq!(request.target, "/readyz");
-        let _ = match ready.load(Ordering::SeqCst) {
-            true => wire.try_send(ok("ready")),
-            false => wire.try_send(answer("503 Service Unavailable", "", b"draining")),
-        };
-        Next::Close
-    })
-}
-
 /// The balancer of deploy/haproxy.cfg, but for its addresses and how often it looks.
-fn haproxy(
-    instances: &[Instance],
-    checks: &[Origin],
-) -> Result<(Running, tempfile::TempDir, SocketAddr), String> {
+fn haproxy(instances: &[Instance]) -> Result<(Running, tempfile::TempDir, SocketAddr), String> {
     let program = program::find("haproxy")?;
     let reserved = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = reserved.local_addr().expect("its address");
@@ -197,13 +233,9 @@ fn haproxy(
         let line = match words[..] {
             ["bind", _] => format!("    bind {address}"),
             ["server", name, _] => {
-                let (instance, check) = (&instances[servers], &checks[servers]);
+                let Instance { proxy, admin } = &instances[servers];
                 servers += 1;
-                let (proxy, port) = (instance.proxy.address(), check.address().port());
-                format!(
-                    "    server {name} {proxy} addr {} port {port}",
-                    check.address().ip()
-                )
+                format!("    server {name} {} port {}", proxy.address(), admin.port())
             }
             ["default-server", ..] => {
                 assert!(line.contains("port 9810 inter 1s fall 2"), "{line}");
@@ -220,16 +252,8 @@ fn haproxy(
 
 fn three_instances_behind_haproxy_are_replaced_without_losing_a_request() -> Result<(), String> {
     program::find("haproxy")?;
-    let instance = |_| Instance {
-        proxy: balanced().start(),
-        ready: Arc::new(AtomicBool::new(true)),
-    };
-    let mut instances: Vec<Instance> = (0..3).map(instance).collect();
-    let checks: Vec<Origin> = instances
-        .iter()
-        .map(|instance| readiness(&instance.ready))
-        .collect();
-    let (_running, _folder, address) = haproxy(&instances, &checks)?;
+    let mut instances: Vec<Instance> = (0..3).map(|_| Instance::start()).collect();
+    let (_running, _folder, address) = haproxy(&instances)?;
     let origin = Origin::fixed("ok");
     let request = get(&origin.url("/"));
     eventually("the balancer", || ask(address, &request).ok());
