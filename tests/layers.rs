@@ -62,9 +62,14 @@ const IMPURE_CALLS: &[&str] = &[
     "thread_local!",
 ];
 
-/// The only files that may call connect(2): traffic, the name servers from the configuration, and commands, which ask the
-/// proxy itself.
-const MAY_CONNECT: &[&str] = &["src/io/dialer", "src/io/resolver", "src/command/"];
+/// The only files that may call connect(2): traffic, the name servers from the configuration, commands, which ask the
+/// proxy itself, and what asks whether a socket of the file system is another process's.
+const MAY_CONNECT: &[&str] = &[
+    "src/io/dialer",
+    "src/io/resolver",
+    "src/io/local_socket.rs",
+    "src/command/",
+];
 
 /// The files of the two proofs that a dial needs.
 const PROOFS: [&str; 2] = ["src/policy/allowed.rs", "src/policy/vetted.rs"];

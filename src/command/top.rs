@@ -23,7 +23,7 @@ Usage: smokescreen top [--once] [--socket FILE] [OPTION]...
 
 Shows the tunnels of a running proxy by their rate, and totals by role, each 2 s until it is interrupted; with --once one
 table, for the second in which it was asked. Asks the statistics socket: FILE, or the newest track-*.sock in
---stats-socket-dir. Exits with 1 where no proxy answers.
+--stats-socket-dir at which a proxy answers. Exits with 1 where none does.
 ";
 
 /// Between two tables,
@@ -78,14 +78,37 @@ pub(super) fn run(arguments: &[OsString], environment: &Environment) -> u8 {
         }
         Err(error) => return fail(&error.to_string(), 2),
     };
-    let path = match socket.map_or_else(|| newest(folder.as_deref()), Ok) {
-        Ok(path) => path,
+    let paths = match socket.map_or_else(|| newest_first(folder.as_deref()), |path| Ok(vec![path])) {
+        Ok(paths) => paths,
         Err(why) => return fail(&why, 1),
     };
-    match watch(&path, once) {
+    let (path, first) = match answering(&paths) {
+        Ok(answering) => answering,
+        Err(why) => return fail(&why, 1),
+    };
+    match watch(path, &first, once) {
         Ok(()) => 0,
-        Err(error) => fail(&format!("no proxy answers at {}: {error}", path.display()), 1),
+        Err(error) => fail(&no_answer(path, &error), 1),
     }
+}
+
+fn no_answer(path: &Path, error: &io::Error) -> String {
+    format!("no proxy answers at {}: {error}", path.display())
+}
+
+/// The first of these sockets at which a proxy answers, and the answer.
+///
+/// # Errors
+/// Why the first does not, where none does.
+fn answering(paths: &[PathBuf]) -> Result<(&Path, Vec<Told>), String> {
+    let mut why = None;
+    for path in paths {
+        match ask(path) {
+            Ok(tunnels) => return Ok((path, tunnels)),
+            Err(error) => why = why.or_else(|| Some(no_answer(path, &error))),
+        }
+    }
+    Err(why.unwrap_or_else(|| "no proxy to ask".to_owned()))
 }
 
 /// What is `top`'s alone, and the other arguments.
@@ -110,8 +133,11 @@ fn own(arguments: &[OsString]) -> Result<(bool, Option<PathBuf>, Vec<OsString>),
     Ok((once, socket, rest))
 }
 
-/// The socket that was made last.
-fn newest(folder: Option<&Path>) -> Result<PathBuf, String> {
+/// The sockets there, the one that was made last first.
+///
+/// # Errors
+/// Where there is none.
+fn newest_first(folder: Option<&Path>) -> Result<Vec<PathBuf>, String> {
     let folder = folder.ok_or("no proxy to ask: --stats-socket-dir or --socket says where its socket is")?;
     let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let sockets = entries.flatten().filter_map(|entry| {
@@ -124,17 +150,19 @@ fn newest(folder: Option<&Path>) -> Result<PathBuf, String> {
             .then(|| Some((metadata.modified().ok()?, entry.path())))
             .flatten()
     });
-    let newest = sockets.max().map(|(_, path)| path);
-    newest.ok_or_else(|| {
-        format!(
+    let mut sockets: Vec<_> = sockets.collect();
+    if sockets.is_empty() {
+        return Err(format!(
             "no proxy to ask: there is no track-*.sock in {}",
             folder.display()
-        )
-    })
+        ));
+    }
+    sockets.sort_by(|one, other| other.cmp(one));
+    Ok(sockets.into_iter().map(|(_, path)| path).collect())
 }
 
-fn watch(path: &Path, once: bool) -> io::Result<()> {
-    let (mut before, mut asked) = (by_key(&ask(path)?), Instant::now());
+fn watch(path: &Path, first: &[Told], once: bool) -> io::Result<()> {
+    let (mut before, mut asked) = (by_key(first), Instant::now());
     loop {
         thread::sleep(if once { ONCE_INTERVAL } else { INTERVAL });
         let tunnels = ask(path)?;
@@ -215,20 +243,21 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_socket_is_asked_and_files_are_not() {
+    fn sockets_are_asked_from_the_newest_on_and_files_are_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        assert!(newest(None).unwrap_err().contains("--stats-socket-dir"));
+        assert!(newest_first(None).unwrap_err().contains("--stats-socket-dir"));
         fs::write(path("track-1.sock"), "").unwrap();
-        assert!(
-            newest(Some(folder.path()))
-                .unwrap_err()
-                .contains("no track-*.sock")
-        );
-        let _old = std::os::unix::net::UnixListener::bind(path("track-2.sock")).unwrap();
-        thread::sleep(Duration::from_millis(20));
-        let _new = std::os::unix::net::UnixListener::bind(path("track-3.sock")).unwrap();
-        assert_eq!(newest(Some(folder.path())).unwrap(), path("track-3.sock"));
+        let none = newest_first(Some(folder.path())).unwrap_err();
+        assert!(none.contains("no track-*.sock"), "{none}");
+        for name in ["track-3.sock", "track-2.sock"] {
+            drop(std::os::unix::net::UnixListener::bind(path(name)).unwrap());
+            thread::sleep(Duration::from_millis(20));
+        }
+        let found = newest_first(Some(folder.path())).unwrap();
+        assert_eq!(found, [path("track-2.sock"), path("track-3.sock")]);
+        let why = answering(&found).unwrap_err();
+        assert!(why.contains("track-2.sock"), "{why}");
     }
 
     #[test]

@@ -102,7 +102,7 @@ fn admin_port(config: &AdminConfig, is_shared: bool) -> io::Result<Admin> {
 }
 
 fn stats_socket(config: &StatsSocket) -> io::Result<(Acceptor, SocketFile)> {
-    let path = config.folder.join(format!("track-{}.sock", std::process::id()));
-    let (listener, file) = local_socket::bind(&path, config.mode)?;
+    let name = format!("track-{}", std::process::id());
+    let (listener, file) = local_socket::bind(&config.folder, &name, config.mode)?;
     Ok((Acceptor::unix(listener)?, file))
 }

@@ -17,6 +17,7 @@ cases![
     the_socket_lists_tunnels_in_the_references_words,
     its_mode_is_as_asked_and_the_file_goes_with_the_process,
     a_socket_that_cannot_be_made_ends_the_start,
+    instances_with_one_number_and_directory_leave_each_other_alone,
     a_list_of_many_tunnels_is_whole,
     top_shows_a_table_once,
     top_says_1_where_no_proxy_answers,
@@ -120,6 +121,30 @@ fn a_socket_that_cannot_be_made_ends_the_start() {
     );
 }
 
+/// As in containers, each of which has its own process 1.
+fn instances_with_one_number_and_directory_leave_each_other_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = start(folder.path());
+    let first = socket(folder.path(), &one);
+    // The name of the next process is not known before: the shell that becomes it gives it the one that is there.
+    let dir = folder.path().to_str().unwrap();
+    let file = first.to_str().unwrap();
+    let mut other = Setup::open()
+        .option("--stats-socket-dir", dir)
+        .step(&format!("ln {file} {dir}/track-$$.sock"))
+        .start();
+    let own = socket(folder.path(), &other);
+    let beside = own.with_file_name(format!("track-{}-2.sock", other.pid().as_raw_nonzero()));
+    let origin = Origin::echo();
+    let _tunnel = one.tunnel(&origin.authority());
+    eventually("the one's", || list(&own).contains("\"rhost\"").then_some(()));
+    assert_eq!(list(&beside), "[\n]\n");
+    other.signal(Sig::TERM);
+    assert_eq!(other.wait().code(), Some(0));
+    assert!(own.exists() && !beside.exists());
+    assert!(list(&first).contains("\"rhost\""));
+}
+
 fn a_list_of_many_tunnels_is_whole() {
     let folder = tempfile::tempdir().unwrap();
     let proxy = start(folder.path());
@@ -146,6 +171,8 @@ fn top_shows_a_table_once() {
     tunnel.expect(b"12345");
     let dir = folder.path().to_str().unwrap();
     let file = socket(folder.path(), &proxy);
+    // Newer, and left by one that was killed.
+    drop(UnixListener::bind(folder.path().join("track-1.sock")).unwrap());
     for arguments in [
         &["--once", "--stats-socket-dir", dir][..],
         &["--socket", file.to_str().unwrap(), "--once"],
