@@ -80,8 +80,8 @@ fn decision() -> Record {
         allow: true,
         enforce_would_deny: false,
         decision_reason: "host matched allowed domain in rule".into(),
-        dns_lookup_time: Some(Micros(3999)),
-        establish_time: Some(Micros(12_000)),
+        dns_lookup_time: Some(Micros::new(3999)),
+        establish_time: Some(Micros::new(12_000)),
         outbound_remote: Some(SocketAddr::from(([93, 184, 215, 14], 443))),
         outbound_local: Some(SocketAddr::from(([10, 0, 0, 9], 50000))),
         ..Record::new(Id::default(), client, at(1))

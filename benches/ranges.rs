@@ -107,7 +107,7 @@ fn vet(criterion: &mut Criterion) {
             group.bench_function(format!("{name}/{rules_name}"), |bencher| {
                 bencher.iter(|| {
                     let vetted = policy.vet(black_box(&allowed), black_box(found), &|_| true);
-                    let vetted = vetted.expect("a public address");
+                    let vetted = vetted.expect("a public address").addresses;
                     assert!(vetted.iter().map(Vetted::address).eq(expected.clone()));
                     vetted
                 });

@@ -19,8 +19,10 @@ fn record() -> Record {
     Record {
         role: Some(Arc::from("role-77")),
         verdict: Some(Verdict::Allow),
-        dns_lookup_time: Some(Micros(3_000)),
-        establish_time: Some(Micros(40_000)),
+        dns_lookup_time: Some(Micros::new(3_000)),
+        dialled_after: Some(Micros::new(3_000)),
+        by_rule: Some(false),
+        establish_time: Some(Micros::new(40_000)),
         outbound_remote: Some(SocketAddr::from(([93, 184, 215, 14], 443))),
         ..Record::new(Id::default(), client, UNIX_EPOCH)
     }
@@ -58,7 +60,7 @@ fn main() {
             };
             let mut stats = Stats::new(settings, Some(&acl), Instant::now(), UNIX_EPOCH);
             group.bench_function(format!("{name}/{how}"), |bencher| {
-                bencher.iter(|| stats.absorb(black_box(&record), |_| false));
+                bencher.iter(|| stats.absorb(black_box(&record)));
             });
         }
     }

@@ -32,7 +32,7 @@ fn vetted(addresses: &[&str], port: u16) -> VettedList {
     };
     let allowed = policy.decide(&Role::Missing, target, ask).unwrap();
     let found: Vec<IpAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
-    policy.vet(&allowed, &found, &|_| true).unwrap()
+    policy.vet(&allowed, &found, &|_| true).unwrap().addresses
 }
 
 /// What dials share, and the poll that tells of their sockets.

@@ -275,7 +275,7 @@ fn address(address: Option<SocketAddr>) -> Value<'static> {
 
 /// Whole milliseconds; zero where nothing was measured.
 fn milliseconds(time: Option<Micros>) -> Value<'static> {
-    let Micros(micros) = time.unwrap_or_default();
+    let micros = time.unwrap_or_default().get();
     Value::Number(u64::from(micros / 1000))
 }
 

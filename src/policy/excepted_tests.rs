@@ -54,7 +54,8 @@ fn allowed(policy: &Policy, role: &str, to: &str) -> Allowed {
 
 fn vet(policy: &Policy, allowed: &Allowed, found: &[&str]) -> Result<VettedList, Denied> {
     let found: Vec<IpAddr> = found.iter().map(|address| address.parse().unwrap()).collect();
-    policy.vet(allowed, &found, &|_| false)
+    let passed = policy.vet(allowed, &found, &|_| false)?;
+    Ok(passed.addresses)
 }
 
 /// The code of a denial, or else the exception's range; empty where none is needed.

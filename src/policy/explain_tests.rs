@@ -181,7 +181,7 @@ proptest! {
         let done = policy
             .decide(&named(role), target(to), ASK)
             .map_err(|denial| policy.explained(denial, &named(role), ASK))
-            .and_then(|allowed| policy.vet(&allowed, &addresses, &|_| false).map(|vetted| (allowed, vetted)));
+            .and_then(|allowed| policy.vet(&allowed, &addresses, &|_| false).map(|passed| (allowed, passed.addresses)));
         let said = explain(&policy, role, to, Some(&found));
         match done {
             Ok((allowed, vetted)) => {

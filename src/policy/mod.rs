@@ -25,7 +25,6 @@ pub mod users;
 mod vetted;
 mod words;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 pub use crate::net::Network;
@@ -39,10 +38,10 @@ pub use self::code::Code;
 pub use self::explain::{AddressExplained, Explanation};
 pub use self::place::Place;
 pub use self::question::{AtOnce, Interest, Question, Unable, Verified, Verify};
-use self::ranges::{Ranges, Verdict};
+use self::ranges::Ranges;
 pub use self::sources::{SourceRole, Sources};
 use self::users::Users;
-pub use self::vetted::{VETTED_MAX, Vetted, VettedList};
+pub use self::vetted::{Passed, VETTED_MAX, Vetted, VettedList};
 pub use self::words::{
     Ask, Asker, Credentials, Decision, Denial, Denied, Grounds, Refused, Role, Route, Unidentified,
 };
@@ -152,11 +151,6 @@ impl Policy {
     /// Is there a proxy password?
     pub fn asks_for_password(&self) -> bool {
         self.password.is_some()
-    }
-
-    /// Is it a rule of the operator's that allows this address, rather than its class?
-    pub fn is_allowed_by_rule(&self, address: SocketAddr) -> bool {
-        self.fixed.ranges.judge(address, &|_| false).1 == Verdict::AllowUser
     }
 
     /// Is it this one?

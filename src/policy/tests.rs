@@ -58,7 +58,11 @@ fn nowhere(_: IpAddr) -> bool {
 /// The vetted addresses, or the reason against them.
 fn vet(policy: &Policy, authority: &str, found: &[&str]) -> Result<Vec<String>, String> {
     match policy.vet(&allowed(policy, authority), &addresses(found), &nowhere) {
-        Ok(vetted) => Ok(vetted.iter().map(|vetted| vetted.address().to_string()).collect()),
+        Ok(passed) => Ok(passed
+            .addresses
+            .iter()
+            .map(|vetted| vetted.address().to_string())
+            .collect()),
         Err(denied) => {
             assert!(denied.decision.enforce_would_deny);
             Err(denied.decision.reason.into_owned())

@@ -79,6 +79,15 @@ impl FromIterator<Vetted> for VettedList {
     }
 }
 
+/// What came of vetting: one address at least may be dialled.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Passed {
+    /// All that may.
+    pub addresses: VettedList,
+    /// It is a rule of the operator's that lets the first of them through, rather than its class.
+    pub by_rule: bool,
+}
+
 impl Policy {
     /// Classifies the addresses of an allowed target: `found` for a name; a literal is its own address and nothing
     /// else, whatever was found. Returns those that may be dialled, on the target's port, in the order found, each
@@ -93,10 +102,11 @@ impl Policy {
         allowed: &Allowed,
         found: &[IpAddr],
         is_local: &dyn Fn(IpAddr) -> bool,
-    ) -> Result<VettedList, Denied> {
+    ) -> Result<Passed, Denied> {
         let Fixed { ranges, network, .. } = &*self.fixed;
         let candidates = candidates(&allowed.target().host, found);
         let mut vetted = VettedList::default();
+        let mut by_rule = false;
         let mut denied: Option<(SocketAddr, Verdict, Code)> = None;
         for &address in candidates.iter().filter(|&&address| network.admits(address)) {
             let (at, verdict) = ranges.judge(SocketAddr::new(address, allowed.target().port), is_local);
@@ -107,6 +117,7 @@ impl Policy {
                     denied = Some((at, verdict, code));
                 }
             } else if vetted.iter().all(|other| other.0 != at) {
+                by_rule |= vetted.is_empty() && verdict == Verdict::AllowUser;
                 vetted.push(Vetted(at));
             }
             if vetted.room() == 0 {
@@ -114,29 +125,46 @@ impl Policy {
             }
         }
         if !vetted.is_empty() {
-            return Ok(vetted);
+            return Ok(Passed {
+                addresses: vetted,
+                by_rule,
+            });
         }
+        Err(self.none_passed(allowed, denied, candidates.is_empty()))
+    }
+
+    /// Why none of the addresses may be dialled: the one that is named, if there is one, or that none was found.
+    fn none_passed(
+        &self,
+        allowed: &Allowed,
+        denied: Option<(SocketAddr, Verdict, Code)>,
+        is_empty: bool,
+    ) -> Denied {
         let (code, reason, grounds) = match denied {
             Some((at, verdict, code)) => (
                 code,
                 denied_by_rule(at.ip(), verdict.label()),
                 self.address_grounds(allowed, at, verdict),
             ),
-            None if candidates.is_empty() => (
+            None if is_empty => (
                 Code::NoUsableAddress,
                 "no address was found for the destination".into(),
                 Grounds::default(),
             ),
             None => (
                 Code::NoUsableAddress,
-                format!("no address of the configured network ({})", network.as_str()).into(),
+                format!(
+                    "no address of the configured network ({})",
+                    self.fixed.network.as_str()
+                )
+                .into(),
                 Grounds {
                     hint: "--network ip".into(),
                     ..Grounds::default()
                 },
             ),
         };
-        Err(Denied {
+        Denied {
             decision: Decision {
                 reason,
                 enforce_would_deny: true,
@@ -144,7 +172,7 @@ impl Policy {
             },
             code,
             grounds: Box::new(grounds),
-        })
+        }
     }
 }
 

@@ -186,8 +186,7 @@ impl Ports for Core {
             self.stranger_lines.admits(client, lines, self.world.now)
         };
         if let Some(stats) = &mut self.stats {
-            let by_rule = |address| self.world.policy.is_allowed_by_rule(address);
-            stats.absorb(&record, by_rule);
+            stats.absorb(&record);
         }
         if may_be_written {
             self.logger.record(&record, self.world.wall);

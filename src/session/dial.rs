@@ -25,7 +25,7 @@ pub(super) struct Dial {
 
 impl Dial {
     /// Dials. Where the lookup that gave the addresses goes on, the dial takes its number, so that both may answer.
-    pub(super) fn enter(errand: Errand, reuse: Reuse, rest: Rest, at: &mut At<'_, '_>) -> Dial {
+    pub(super) fn enter(mut errand: Errand, reuse: Reuse, rest: Rest, at: &mut At<'_, '_>) -> Dial {
         let seq = match rest {
             Rest::Awaited(_) => at.shared.seq,
             Rest::Known => at.shared.next_seq(),
@@ -41,6 +41,7 @@ impl Dial {
         });
         at.act(Action::Dial(seq, request.addresses.clone(), wanted));
         let since = at.cx.now;
+        errand.record.dialled_after = Some(since.duration_since(errand.request.began).into());
         Dial { errand, since, rest }
     }
 

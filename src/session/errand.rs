@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use crate::policy::{Denied, Route, VettedList};
+use crate::policy::{Denied, Passed, Route, VettedList};
 
 use super::at::Cx;
 use super::outcome::Record;
@@ -23,11 +23,18 @@ impl Errand {
     ///
     /// # Errors
     /// The first of them that is denied, where none is allowed.
-    pub(super) fn vetted(&self, found: &[IpAddr], cx: &Cx<'_>) -> Result<VettedList, Denied> {
+    pub(super) fn vetted(&self, found: &[IpAddr], cx: &Cx<'_>) -> Result<Passed, Denied> {
         let allowed = &self.request.allowed;
         match allowed.route() {
             Route::Direct => cx.policy.vet(allowed, found, cx.is_local),
         }
+    }
+
+    /// It is to be dialled at these, as its log will say.
+    pub(super) fn take(&mut self, passed: Passed, cx: &Cx<'_>) {
+        self.request.addresses = passed.addresses;
+        self.record.by_rule = Some(passed.by_rule);
+        self.note_exception(cx);
     }
 
     /// Notes the private exception that lets it to the first of its addresses that has one; which of them it was dialled at
@@ -48,7 +55,9 @@ impl Errand {
 
     /// The addresses that it may be dialled at beside those it is dialled at; none when there are no more.
     pub(super) fn vet_rest(&mut self, found: &[IpAddr], cx: &Cx<'_>) -> VettedList {
-        let mut more = self.vetted(found, cx).unwrap_or_default();
+        let mut more = self
+            .vetted(found, cx)
+            .map_or_else(|_| VettedList::default(), |passed| passed.addresses);
         let dialled = &mut self.request.addresses;
         more.retain(|address| !dialled.contains(address));
         more.truncate(dialled.room());

@@ -84,12 +84,11 @@ impl Lookup {
 
     /// Dials what is known, unless it is denied: the rest may be allowed, and else the first of all is to be named.
     fn begin(mut self, found: &[IpAddr], at: &mut At<'_, '_>) -> Step<Lookup> {
-        let Ok(mut addresses) = self.errand.vetted(found, at.cx) else {
+        let Ok(mut passed) = self.errand.vetted(found, at.cx) else {
             return Continue(self);
         };
-        addresses.truncate(PART_MAX);
-        self.errand.request.addresses = addresses;
-        self.errand.note_exception(at.cx);
+        passed.addresses.truncate(PART_MAX);
+        self.errand.take(passed, at.cx);
         self.note_time(at);
         let rest = Rest::Awaited(self.since + at.cx.settings.dns_timeout);
         Break(Then::Dial(self.errand, Reuse::IfIdle, rest))
@@ -104,9 +103,8 @@ impl Lookup {
 /// Vets all there are.
 fn vet(mut errand: Errand, found: &[IpAddr], at: &At<'_, '_>) -> Then {
     match errand.vetted(found, at.cx) {
-        Ok(addresses) => {
-            errand.request.addresses = addresses;
-            errand.note_exception(at.cx);
+        Ok(passed) => {
+            errand.take(passed, at.cx);
             Then::Dial(errand, Reuse::IfIdle, Rest::Known)
         }
         Err(denied) => errand.refuse(Refusal::Denied(denied)),

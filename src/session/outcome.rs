@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -18,13 +19,32 @@ use super::id::Id;
 pub use super::refusal::ROLE_UNKNOWN;
 use super::refusal::{Refusal, limited};
 
-/// A time that is short as a rule, in four bytes: microseconds, 71 minutes at most; what is longer counts as that.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Micros(pub u32);
+/// A time that is short as a rule, in four bytes, none of it included: microseconds, 71 minutes at most; what is longer
+/// counts as that.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Micros(NonZeroU32);
+
+impl Micros {
+    /// So many microseconds; the most that there are count as one less.
+    pub fn new(micros: u32) -> Micros {
+        Micros(NonZeroU32::MIN.saturating_add(micros))
+    }
+
+    /// How many it is.
+    pub fn get(self) -> u32 {
+        self.0.get() - 1
+    }
+}
+
+impl Default for Micros {
+    fn default() -> Micros {
+        Micros::new(0)
+    }
+}
 
 impl From<Duration> for Micros {
     fn from(time: Duration) -> Micros {
-        Micros(u32::try_from(time.as_micros()).unwrap_or(u32::MAX))
+        Micros::new(u32::try_from(time.as_micros()).unwrap_or(u32::MAX))
     }
 }
 
@@ -120,6 +140,11 @@ pub struct Record {
     pub dns_lookup_time: Option<Micros>,
     /// Time the dial took; `None` where there was none.
     pub establish_time: Option<Micros>,
+    /// Time from the request's head to its dial; `None` where it came to none.
+    pub dialled_after: Option<Micros>,
+    /// Is it a rule of the operator's that lets the first of its addresses through that may be dialled, rather than the
+    /// address's class? `None` where there is no such address.
+    pub by_rule: Option<bool>,
     /// The address that was dialled.
     pub outbound_remote: Option<SocketAddr>,
     /// Our end of that connection.
@@ -185,6 +210,8 @@ impl Record {
             grounds: None,
             dns_lookup_time: None,
             establish_time: None,
+            dialled_after: None,
+            by_rule: None,
             outbound_remote: None,
             outbound_local: None,
             extent: Extent::Unknown,

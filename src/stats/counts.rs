@@ -119,7 +119,7 @@ impl Counts {
     }
 
     fn observe(&mut self, timing: Timing, time: Micros, samples: &mut Option<Samples>) {
-        let milliseconds = f64::from(time.0) / 1000.0;
+        let milliseconds = f64::from(time.get()) / 1000.0;
         if let Some(histogram) = self.timings.get_mut(timing as usize) {
             histogram.observe(milliseconds);
         }
@@ -129,13 +129,7 @@ impl Counts {
     }
 
     /// Counts a request when its decision is logged.
-    pub(super) fn decision(
-        &mut self,
-        record: &Record,
-        by_rule: bool,
-        times_connects: bool,
-        samples: &mut Option<Samples>,
-    ) {
+    pub(super) fn decision(&mut self, record: &Record, times_connects: bool, samples: &mut Option<Samples>) {
         let row = self.roles.of(record.role.as_deref());
         if let Some(row) = self.rows.get_mut(row) {
             match record.verdict {
@@ -149,7 +143,7 @@ impl Counts {
             self.refusal(code, record.status_code.is_some(), row);
         }
         if matches!(record.verdict, Some(Verdict::Allow | Verdict::Report)) {
-            self.lookup(record, by_rule, samples);
+            self.lookup(record, samples);
             self.dial(record, times_connects, samples);
         }
     }
@@ -174,13 +168,13 @@ impl Counts {
     }
 
     /// Counts the way to an address. A literal is its own.
-    fn lookup(&mut self, record: &Record, by_rule: bool, samples: &mut Option<Samples>) {
+    fn lookup(&mut self, record: &Record, samples: &mut Option<Samples>) {
         let denied = record.code.and_then(denied_by);
         let failed = match record.code {
             Some(code) if code.is_of_addresses() => true,
             Some(Code::DnsFailed | Code::DnsTimeout) => true,
             // What was refused before it came to a lookup, and where nobody waited for its end.
-            _ if !has_address(record) => return,
+            _ if record.by_rule.is_none() => return,
             _ => false,
         };
         self.add(Single::Resolved);
@@ -190,13 +184,14 @@ impl Counts {
         if failed {
             return self.add(Single::NotResolved);
         }
-        self.add(match by_rule {
-            true => Single::AllowUserConfigured,
-            false => Single::AllowDefault,
-        });
+        self.add(
+            match record.by_rule == Some(true) || record.private_exception().is_some() {
+                true => Single::AllowUserConfigured,
+                false => Single::AllowDefault,
+            },
+        );
         let time = record.dns_lookup_time.unwrap_or_default();
         self.observe(Timing::Lookup, time, samples);
-        self.observe(Timing::Proxy, time, samples);
     }
 
     /// Counts the way to the origin. What goes on a kept connection is no attempt.
@@ -212,11 +207,18 @@ impl Counts {
             }),
             _ => None,
         };
+        // One that had been kept may have been dead, and the dial that followed in vain.
+        if record.is_reused && failure.is_none() {
+            return;
+        }
+        if let Some(time) = record.dialled_after {
+            self.observe(Timing::Proxy, time, samples);
+        }
         if let Some(failure) = failure {
             self.add(Single::NotConnected);
             return self.add(failure);
         }
-        if record.outbound_remote.is_none() || record.is_reused {
+        if record.outbound_remote.is_none() {
             return;
         }
         self.add(Single::Connected);
@@ -252,12 +254,6 @@ impl Counts {
             HandshakeFail::Refused => Single::HandshakeRefused,
         });
     }
-}
-
-/// Did the request come as far as to an address that may be dialled?
-fn has_address(record: &Record) -> bool {
-    record.outbound_remote.is_some()
-        || matches!(record.code, Some(Code::ConnectFailed | Code::ConnectTimeout))
 }
 
 /// The class of an address that was denied.

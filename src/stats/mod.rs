@@ -15,7 +15,6 @@ mod roles;
 mod statsd;
 mod tunnel;
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::policy::acl::Acl;
@@ -111,16 +110,13 @@ impl Stats {
         self.counts.lay_out(acl);
     }
 
-    /// Counts what became of a request or tunnel. `by_rule` says of an address whether a rule of the operator's allows it.
-    pub fn absorb(&mut self, record: &Record, by_rule: impl FnOnce(SocketAddr) -> bool) {
+    /// Counts what became of a request or tunnel.
+    pub fn absorb(&mut self, record: &Record) {
         match &record.extent {
             Extent::Tunnel(end) => self.counts.close(record, end, &mut self.samples),
             Extent::Unknown | Extent::Content(_) => {
-                let by_rule =
-                    record.private_exception().is_some() || record.outbound_remote.is_some_and(by_rule);
                 let times_connects = self.settings.times_connects;
-                self.counts
-                    .decision(record, by_rule, times_connects, &mut self.samples);
+                self.counts.decision(record, times_connects, &mut self.samples);
                 if self.settings.keeps_refusals {
                     self.refusals.note(record);
                 }

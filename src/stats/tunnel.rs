@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::log::time;
 use crate::session::Page;
-use crate::session::outcome::{Micros, ProxyType, Record};
+use crate::session::outcome::{ProxyType, Record};
 use crate::text::json;
 
 use super::part::List;
@@ -27,7 +27,7 @@ impl Tunnel<'_> {
     /// When it was made, by the clock that the log has: the same whenever that is asked, so that it tells tunnels apart.
     fn created(&self) -> SystemTime {
         let waits = [self.record.dns_lookup_time, self.record.establish_time];
-        let waited = waits.into_iter().flatten().map(|Micros(time)| u64::from(time));
+        let waited = waits.into_iter().flatten().map(|time| u64::from(time.get()));
         self.record.start + Duration::from_micros(waited.sum())
     }
 

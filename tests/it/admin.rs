@@ -134,9 +134,9 @@ fn numbers_after_a_known_sequence() {
         (r#"cn_duration_count{role="authed",project="users"}"#, 1.0),
         ("resolver_attempts_total", 6.0),
         ("resolver_errors_total", 1.0),
-        ("resolver_allow_user_configured", 4.0),
-        // Of one that could not be reached, it is not known which address that was.
-        ("resolver_allow_default", 1.0),
+        // One of them could not be reached.
+        ("resolver_allow_user_configured", 5.0),
+        ("resolver_allow_default", 0.0),
         ("resolver_deny_private_range", 1.0),
         (r#"refusals{code="credentials-missing",role=""}"#, 1.0),
         (r#"refusals{code="not-in-allowed-domains",role="authed"}"#, 1.0),
@@ -154,6 +154,8 @@ fn numbers_after_a_known_sequence() {
     let connected = sample(admin, r#"cn_atpt_total{success="true"}"#).unwrap();
     assert!((2.0..=4.0).contains(&connected), "{connected}");
     assert_eq!(sample(admin, "cn_atpt_connect_time_timer_count"), Some(connected));
+    let dialled = connected + 1.0;
+    assert_eq!(sample(admin, "proxy_duration_ms_timer_count"), Some(dialled));
     let response = fetch(admin, "/metrics");
     assert_eq!(
         response.fields.get("Content-Type").unwrap(),

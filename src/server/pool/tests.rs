@@ -78,7 +78,7 @@ fn vetted(address: &str) -> crate::policy::VettedList {
         external_proxy: None,
     };
     let allowed = policy.decide(&Role::Missing, target, ask).unwrap();
-    policy.vet(&allowed, &found, &|_| true).unwrap()
+    policy.vet(&allowed, &found, &|_| true).unwrap().addresses
 }
 
 #[test]

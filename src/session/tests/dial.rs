@@ -1,5 +1,8 @@
 //! Lookups and dials, and addresses that come one family after the other.
 
+use crate::policy::Place;
+use crate::policy::ranges::Rule;
+
 use super::*;
 
 #[test]
@@ -197,4 +200,24 @@ fn what_is_denied_of_one_family_waits_for_the_other() {
     assert!(bench.actions.is_empty() && bench.leave(Side::Client).is_empty());
     bench.feed(Input::Resolved(1, Ok(&ips(&["fd00::1", "44.1.2.3"]))));
     assert_eq!(bench.last_dialled(), Some((Some(2), ips(&["44.1.2.3"]))));
+}
+
+#[test]
+fn the_time_before_a_dial_and_what_let_its_address_through_are_noted() {
+    for (allow, by_rule) in [(None, false), (Some("44.1.0.0/16"), true)] {
+        let mut bench = Bench::new();
+        let allow = allow.map(|range| Rule::range(range).unwrap().at(Place::option("--allow-range")));
+        bench.policy = Policy::new(PolicyParts {
+            ranges: Ranges::new(allow.into_iter().collect(), Vec::new(), false, Vec::new()),
+            ..PolicyParts::without_rules()
+        });
+        bench.arrive(Side::Client, "CONNECT a.test:443 HTTP/1.1\r\n\r\n");
+        bench.now += Duration::from_millis(70);
+        bench.feed(Input::Resolved(1, Ok(&["44.1.2.3".parse().unwrap()])));
+        bench.now += Duration::from_millis(500);
+        bench.feed(Input::Terminate);
+        let record = bench.logged();
+        assert_eq!(record.dialled_after, Some(Duration::from_millis(70).into()));
+        assert_eq!((record.by_rule, record.outbound_remote), (Some(by_rule), None));
+    }
 }
