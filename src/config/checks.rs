@@ -15,7 +15,7 @@ use super::table::clients::{
     TLS_ROLE_FROM, TLS_SERVER_BUNDLE_FILE,
 };
 use super::table::destinations::{MITM_CA_CERT_FILE, MITM_CA_KEY_FILE, NAT64_PREFIX};
-use super::table::operation::{MAX_REQUEST_BURST, MAX_REQUEST_RATE};
+use super::table::operation::{ADMIN_STATUS, EXPOSE_PROMETHEUS_METRICS, MAX_REQUEST_BURST, MAX_REQUEST_RATE};
 use super::values::{Kind, Value};
 
 /// Checks everything that takes more than one value to see.
@@ -34,6 +34,36 @@ pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
         settings.all(row).iter().try_for_each(|given| built(row, given))?;
     }
     Ok(())
+}
+
+/// A sentence for each option that does nothing without another, which is not there.
+///
+/// # Errors
+/// The table's.
+pub(super) fn idle(settings: &Settings) -> Result<Vec<String>, ConfigError> {
+    let (status, metrics) = (ADMIN_STATUS.row(), EXPOSE_PROMETHEUS_METRICS.row());
+    let (burst, rate) = (MAX_REQUEST_BURST.row(), MAX_REQUEST_RATE.row());
+    let cases = [
+        (
+            status,
+            metrics,
+            settings.value(ADMIN_STATUS)? && !settings.value(EXPOSE_PROMETHEUS_METRICS)?,
+        ),
+        (
+            burst,
+            rate,
+            settings.value(MAX_REQUEST_BURST)? > 0 && settings.value(MAX_REQUEST_RATE)? <= 0.0,
+        ),
+    ];
+    let idle = cases.into_iter().filter(|(.., is_idle)| *is_idle);
+    let sentences = idle.filter_map(|(option, other, _)| {
+        let source = &settings.one(option)?.source;
+        Some(format!(
+            "{source} has no effect without {}",
+            source.spelling_of(other)
+        ))
+    });
+    Ok(sentences.collect())
 }
 
 fn both_or_none(settings: &Settings, one: &OptionRow, other: &OptionRow) -> Result<(), ConfigError> {

@@ -176,6 +176,8 @@ pub struct Config {
     pub password: Option<Password>,
     /// Where the password was read, if from a file: to be read again.
     pub password_file: Option<PasswordFile>,
+    /// A sentence for each option that has no effect. Worth a warning.
+    pub idle_options: Vec<String>,
 }
 
 /// Where the ACL comes from.
@@ -311,6 +313,7 @@ fn build(
         client_certificates: settings.is_given(TLS_CLIENT_CA_FILE.row()),
         password,
         password_file,
+        idle_options: checks::idle(settings)?,
     })
 }
 

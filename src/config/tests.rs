@@ -379,3 +379,36 @@ fn the_printed_configuration_can_be_loaded_again() {
     let after = config(&[], &[], &text);
     assert_eq!(shown(before), shown(after));
 }
+
+#[test]
+fn an_option_that_does_nothing_without_another_is_told_of() {
+    for (arguments, told) in [
+        (
+            &["--admin-status"][..],
+            "--admin-status has no effect without --expose-prometheus-metrics",
+        ),
+        (
+            &["--max-request-burst", "5"],
+            "--max-request-burst has no effect without --max-request-rate",
+        ),
+        (&["--admin-status", "--expose-prometheus-metrics"], ""),
+        (&["--max-request-burst", "5", "--max-request-rate", "2"], ""),
+        (&["--max-request-burst", "0", "--admin-status=false"], ""),
+    ] {
+        assert_eq!(config(arguments, &[], "").idle_options.concat(), told);
+    }
+}
+
+#[test]
+fn what_does_nothing_is_called_as_it_was_written() {
+    let variables = [("SMOKESCREEN_ADMIN_STATUS", "true")];
+    let config = config(&[], &variables, "max_request_burst: 5\n");
+    let [status, burst] = &config.idle_options[..] else {
+        panic!("{:?}", config.idle_options);
+    };
+    assert!(
+        status.contains("without SMOKESCREEN_EXPOSE_PROMETHEUS_METRICS"),
+        "{status}"
+    );
+    assert!(burst.contains("without max_request_rate"), "{burst}");
+}

@@ -242,6 +242,10 @@ fn say_start(config: &Config, address: SocketAddr, shared: &Shared) {
             "--proxy-protocol is on without --proxy-protocol-from: whoever reaches the port may claim any address as its own"
         );
     }
+    config
+        .idle_options
+        .iter()
+        .for_each(|sentence| log::warn!("{sentence}"));
     if config.exit_timeout < Duration::from_secs(1) {
         log::warn!("--exit-timeout is below one second: tunnels are cut almost at once on shutdown");
     }
