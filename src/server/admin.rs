@@ -2,7 +2,7 @@
 //! They have places of their own, so that neither clients nor they can take the other's. What they are told is `stats`'
 //! business, and that they are told it in time the session's.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -21,8 +21,8 @@ use super::accepting::Accepting;
 use super::conn::Conn;
 use super::core::Core;
 
-/// Connections at a time. A further one takes the place of the oldest: who asks is answered within a few turns of the loop,
-/// so that the oldest is one that reads slowly, or says nothing.
+/// Connections at a time. A further one takes another's place: who asks is answered within a few turns of the loop, so that
+/// there is one that says nothing, or reads slowly.
 pub const CONNECTIONS_MAX: usize = 16;
 
 /// Their listeners' numbers begin here, far beyond those of clients'.
@@ -41,8 +41,7 @@ const CONNS_PER_PART: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Admin {
     listeners: Vec<(Accepting, Surface)>,
-    /// The oldest first.
-    conns: VecDeque<ConnId>,
+    conns: Vec<ConnId>,
     /// Lent to whoever makes a part of a page.
     part: Vec<u8>,
 }
@@ -148,9 +147,9 @@ impl Loop {
 
     fn admit_admin(&mut self, stream: TcpStream, peer: SocketAddr, surface: Surface) {
         if self.admin.len() >= CONNECTIONS_MAX
-            && let Some(oldest) = self.admin.conns.front().copied()
+            && let Some(id) = self.replaceable_admin()
         {
-            self.replace(oldest);
+            self.replace(id);
         }
         let now = self.core.world.now;
         let core = &mut self.core;
@@ -159,9 +158,29 @@ impl Loop {
             Ok::<_, io::Error>(Box::new(Conn::admin(id, client, (peer, surface), now)))
         });
         if let Some(Ok(id)) = made {
-            self.admin.conns.push_back(id);
+            self.admin.conns.push(id);
             self.enqueue(id);
         }
+    }
+
+    /// Whose place a further one gets: of the address that has most of them one that had its turn and asked for nothing; else,
+    /// or of several, that in which nothing moved for longest.
+    fn replaceable_admin(&self) -> Option<ConnId> {
+        let now = self.core.world.now;
+        let conns = || {
+            let found = self.admin.conns.iter();
+            found.filter_map(|&id| Some((id, self.conns.get(id)?)))
+        };
+        let of_same = |conn: &Conn<Core>| {
+            let client = conn.client_key();
+            conns().filter(|(_, other)| other.client_key() == client).count()
+        };
+        // Of equals the one that came first.
+        let replaced = conns().rev().max_by_key(|(_, conn)| {
+            let is_silent = conn.awaits_head() && conn.touched() < now;
+            (of_same(conn), is_silent, Reverse(conn.touched()))
+        });
+        replaced.map(|(id, _)| id)
     }
 
     /// Sends the parts of pages that were asked for in this turn. Each takes little, and there are few.

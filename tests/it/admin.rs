@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use rustix::process::Signal as Sig;
+use socket2::{Domain, Socket, Type};
 
 use crate::auth::basic;
 use crate::support::case::cases;
 use crate::support::message::{Response, connect, get, request};
 use crate::support::origin::{Origin, Refusing};
 use crate::support::proxy::{PASSWORD, Proxy, Setup};
-use crate::support::wire::Wire;
+use crate::support::wire::{End, Wire};
 use crate::support::{DEADLINE, PRIVATE, PUBLIC, eventually, program};
 
 cases![
@@ -24,6 +25,7 @@ cases![
     the_port_cannot_be_reached_through_the_proxy,
     a_busy_port_ends_the_start,
     who_reads_slowly_or_says_nothing_stops_nobody,
+    who_says_nothing_takes_no_place_of_one_that_reads,
     statsd_hears_of_it,
     a_reload_counts,
     health_says_0_or_1,
@@ -367,6 +369,37 @@ fn who_reads_slowly_or_says_nothing_stops_nobody() {
     idlers[0].expect_gone();
     drop((idlers, slow.pop(), tunnels));
     await_sample(admin, "tunnels_open", 0.0);
+}
+
+fn who_says_nothing_takes_no_place_of_one_that_reads() {
+    let (proxy, admin) = start(Setup::open().option("--deny-range", "44.0.0.0/8"));
+    let label = "a".repeat(60);
+    let denied = get(&format!("http://{PUBLIC}/"));
+    let long = format!("{label}.{label}.{label}.{label}");
+    let refused = get(&format!("http://{long}:65536/"));
+    for request in [&denied, &refused] {
+        for _ in 0..100 {
+            assert!([400, 407].contains(&proxy.ask(request).status));
+        }
+    }
+    // The kernel takes little of it ahead.
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(2048).unwrap();
+    socket.set_tcp_mss(536).unwrap();
+    socket.connect(&admin.into()).unwrap();
+    let mut reader = Wire::new(socket.into());
+    reader.send(format!("GET /refusals HTTP/1.1\r\nHost: {admin}\r\n\r\n"));
+    let start = reader.take(15).unwrap();
+    assert_eq!(start, b"HTTP/1.1 200 OK");
+    let _idlers: Vec<Wire> = (0..40).map(|_| Wire::connect(admin)).collect();
+    // They were all taken, for it came behind them.
+    assert_eq!(fetch(admin, "/readyz").status, 200);
+    let (rest, end) = reader.drain();
+    assert!(rest.len() > 48 * 1024, "{} bytes", rest.len());
+    assert!(
+        rest.ends_with(b"\r\n0\r\n\r\n") && end == End::Eof,
+        "{end:?}: a whole page"
+    );
 }
 
 fn statsd_hears_of_it() {
