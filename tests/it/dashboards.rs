@@ -1,18 +1,25 @@
-//! The dashboard and the alerts of deploy/ name nothing that a scrape of a proxy that did something does not have.
+//! The dashboard and the alerts of deploy/ name nothing that a scrape of a proxy that did something does not have, and a
+//! real Prometheus takes both.
 
 use std::collections::BTreeSet;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::admin::{ask, with_admin};
 use crate::auth::basic;
 use crate::support::case::cases;
-use crate::support::message::{connect, request};
+use crate::support::message::{connect, get, request};
 use crate::support::origin::Origin;
+use crate::support::program::Running;
 use crate::support::proxy::{PASSWORD, Setup};
 use crate::support::{eventually, program};
 
-cases![every_metric_they_name_is_in_a_scrape, promtool_takes_the_rules,];
+cases![
+    every_metric_they_name_is_in_a_scrape,
+    promtool_takes_the_rules,
+    prometheus_scrapes_a_proxy_and_takes_every_expression,
+];
 
 fn deployed(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name);
@@ -59,8 +66,8 @@ fn metrics(expression: &str) -> Vec<String> {
     found
 }
 
-/// All of both files.
-fn named() -> BTreeSet<String> {
+/// Those of both files.
+fn expressions() -> Vec<String> {
     let dashboard: serde_json::Value = serde_json::from_str(&deployed("grafana.json")).expect("JSON");
     let panels = dashboard["panels"].as_array().expect("panels");
     let targets = panels
@@ -84,6 +91,12 @@ fn named() -> BTreeSet<String> {
             "{rule:?}"
         );
     }
+    expressions
+}
+
+/// All metrics of both files.
+fn named() -> BTreeSet<String> {
+    let expressions = expressions();
     expressions
         .iter()
         .flat_map(|expression| metrics(expression))
@@ -138,5 +151,86 @@ fn promtool_takes_the_rules() -> Result<(), String> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus-rules.yml");
     let finished = program::run(Command::new(promtool).args(["check", "rules", path]));
     assert_eq!(finished.code, Some(0), "{}{}", finished.text(), finished.stderr);
+    Ok(())
+}
+
+/// Prometheus with the rules of deploy/, which scrapes that address each 200 ms; and where it is asked.
+fn prometheus(scraped: SocketAddr) -> Result<(Running, tempfile::TempDir, SocketAddr), String> {
+    let program = program::find("prometheus")?;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str| {
+        folder
+            .path()
+            .join(name)
+            .to_str()
+            .expect("a plain path")
+            .to_owned()
+    };
+    let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/prometheus-rules.yml");
+    let configuration = format!(
+        "global: {{scrape_interval: 200ms, evaluation_interval: 200ms}}\nrule_files: ['{rules}']\n\
+         scrape_configs: [{{job_name: smokescreen, static_configs: [{{targets: ['{scraped}']}}]}}]\n"
+    );
+    std::fs::write(file("prometheus.yml"), configuration).expect("a file");
+    let reserved = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = reserved.local_addr().expect("its address");
+    drop(reserved);
+    let mut command = Command::new(program);
+    command
+        .arg(format!("--config.file={}", file("prometheus.yml")))
+        .arg(format!("--storage.tsdb.path={}", file("storage")))
+        .arg(format!("--web.listen-address={address}"))
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let running = Running(command.spawn().expect("prometheus"));
+    eventually("prometheus", || TcpStream::connect(address).ok());
+    Ok((running, folder, address))
+}
+
+/// What Prometheus answers to this query.
+#[track_caller]
+fn query(prometheus: SocketAddr, expression: &str) -> Option<serde_json::Value> {
+    let encoded: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let target = format!("/api/v1/query?query={encoded}");
+    let request = format!("GET {target} HTTP/1.1\r\nHost: {prometheus}\r\nConnection: close\r\n\r\n");
+    let answer = ask(prometheus, &request);
+    // It answers 503 until it has read its storage.
+    if answer.status == 503 {
+        return None;
+    }
+    let answer: serde_json::Value = serde_json::from_str(&answer.text()).expect("JSON");
+    assert_eq!(answer["status"], "success", "{expression}: {answer}");
+    Some(answer["data"]["result"].clone())
+}
+
+fn prometheus_scrapes_a_proxy_and_takes_every_expression() -> Result<(), String> {
+    program::find("prometheus")?;
+    let (setup, admin) = with_admin(Setup::open().arg("--time-connect"));
+    let proxy = setup.start();
+    let (_running, _folder, prometheus) = prometheus(admin)?;
+    assert_eq!(proxy.ask(get("http://10.1.2.3:9/")).status, 407);
+    let await_value = |expression: &str, value: &str| {
+        eventually(expression, || {
+            let result = query(prometheus, expression)?;
+            (result[0]["value"][1] == value).then_some(())
+        });
+    };
+    await_value("up", "1");
+    await_value("resolver_deny_private_range", "1");
+    await_value("sum(refusals{code=\"private-range\"})", "1");
+    await_value("scrape_samples_scraped > bool 50", "1");
+    for expression in expressions() {
+        if expression.starts_with("label_values") {
+            continue;
+        }
+        let expression = expression
+            .replace("$__rate_interval", "1m")
+            .replace("$instance", ".*");
+        eventually(&expression, || query(prometheus, &expression));
+    }
+    drop(proxy);
+    await_value("up", "0");
     Ok(())
 }
