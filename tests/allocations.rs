@@ -77,6 +77,11 @@ fn proxy(folder: &Path) -> SocketAddr {
         "--listen-ip=127.0.0.1",
         "--listen-port=0",
         "--allow-range=127.0.0.0/8",
+        // What is counted takes no memory either.
+        "--expose-prometheus-metrics",
+        "--prometheus-listen-ip=127.0.0.1",
+        "--prometheus-port=0",
+        "--time-connect",
     ];
     let arguments: Vec<OsString> = arguments.map(OsString::from).into();
     let environment = [("PROXY_PASSWORD".into(), "secret".into())].into_iter().collect();
