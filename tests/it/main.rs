@@ -17,6 +17,7 @@ mod acl;
 mod address;
 mod admin;
 mod auth;
+mod browser;
 mod bulk;
 mod clients;
 mod codes;
@@ -33,6 +34,7 @@ mod mtls;
 mod mtls_example;
 mod mtls_roles;
 mod names;
+mod pages;
 mod private;
 mod programs;
 mod proxy_protocol;
@@ -85,6 +87,7 @@ fn all_cases() -> Vec<Case> {
         admin::cases(),
         stats_socket::cases(),
         dashboards::cases(),
+        pages::cases(),
         startup::cases(),
         auth::cases(),
         acl::cases(),
