@@ -34,6 +34,11 @@ impl Names {
         }
     }
 
+    /// The most labels that one of them has; 0 where there is none.
+    pub(super) fn labels_max(&self) -> u32 {
+        self.labels.checked_ilog2().unwrap_or(0)
+    }
+
     /// All of them, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Listed)> {
         self.listed.iter().map(|(name, listed)| (&**name, listed))
@@ -77,12 +82,12 @@ mod tests {
         let longest = ["a"; 127].join(".");
         let listed = ["test", "a.test", "a.b.c.d.test", &longest];
         let mut names = Names::default();
-        assert!(names.is_empty() && names.get("test").is_none());
+        assert!(names.is_empty() && names.get("test").is_none() && names.labels_max() == 0);
         for name in listed {
             names.entry(name.into()).add(None, 1);
         }
         assert!(listed.iter().all(|name| names.get(name).is_some()));
-        assert_eq!(labels(&longest), 127);
+        assert_eq!((labels(&longest), names.labels_max()), (127, 127));
         let longer = ["a"; 300].join(".");
         for other in [
             "tesu",

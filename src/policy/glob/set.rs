@@ -91,8 +91,12 @@ impl GlobSet {
     fn below_has(&self, name: &str, labels: u32, counts: impl Fn(&Listed) -> bool) -> bool {
         // Every parent begins behind a dot, and has a label less than the one before.
         let dots = name.bytes().enumerate().filter(|(_, byte)| *byte == b'.');
-        let mut parents = (1..labels).rev().zip(dots.map(|(at, _)| name.get(at + 1..)));
-        parents.any(|(labels, parent)| {
+        let parents = (1..labels).rev().zip(dots);
+        // A stranger's long name is walked over; nothing else is done for it.
+        let labels_max = self.below.labels_max();
+        let mut parents = parents.skip_while(|(labels, _)| *labels > labels_max);
+        parents.any(|(labels, (at, _))| {
+            let parent = name.get(at + 1..);
             let listed = parent.and_then(|parent| self.below.get_of(labels, parent));
             listed.is_some_and(&counts)
         })
