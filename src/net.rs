@@ -15,6 +15,7 @@ mod fail;
 mod host;
 pub(crate) mod label;
 mod networks;
+mod peer;
 mod proxy_url;
 mod scheme;
 #[cfg(test)]
@@ -22,8 +23,9 @@ mod tests;
 
 pub use self::certified::Certified;
 pub use self::client_key::ClientKey;
-pub use self::fail::{IoFail, IoFailKind, LookupFail, LookupFailKind};
+pub use self::fail::{IoFail, IoFailKind, LookupFail, LookupFailKind, TlsFault};
 pub use self::networks::Networks;
+pub use self::peer::{Peer, Trust};
 pub use self::proxy_url::{ProxyUrl, Writer};
 pub use self::scheme::Scheme;
 

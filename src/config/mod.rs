@@ -21,6 +21,7 @@ mod settings;
 mod source;
 mod table;
 mod telemetry;
+mod trust;
 mod typed;
 mod values;
 mod words;
@@ -64,6 +65,8 @@ use self::table::operation::{
 };
 pub use self::telemetry::{AdminConfig, StatsSocket};
 use self::telemetry::{admin, stats_socket};
+pub use self::trust::TrustSources;
+use self::trust::trust_sources;
 pub use self::values::SizeRange;
 
 /// The files of a TLS server.
@@ -124,6 +127,8 @@ pub struct Config {
     pub nat64_prefixes: Vec<Nat64Prefix>,
     /// What makes the proxy a TLS server to its clients, if it is one.
     pub tls: Option<TlsFiles>,
+    /// Whom it believes of the servers that it connects to.
+    pub trust: TrustSources,
     /// Where the ACL comes from.
     pub acl: AclSource,
     /// Actions an ACL may not use.
@@ -285,6 +290,7 @@ fn build(
         unsafe_allow_private_ranges: settings.value(UNSAFE_ALLOW_PRIVATE_RANGES)?,
         nat64_prefixes: settings.list(NAT64_PREFIX)?,
         tls: tls(settings)?,
+        trust: trust_sources(settings)?,
         acl: acl_source(settings, password.is_some())?,
         disable_acl_policy_actions: settings.list(DISABLE_ACL_POLICY_ACTION)?,
         deny_message_extra: settings

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use crate::net::{Certified, IoFail, IoFailKind};
 use crate::text::errno;
+use crate::tls::Failure;
 
 pub use self::engine::Engine;
 pub use self::sealing::Sealing;
@@ -162,11 +163,13 @@ impl Ready {
 /// Turns an error of the kernel into the pure half's words.
 pub fn io_fail(error: &io::Error) -> IoFail {
     use io::ErrorKind as K;
-    let kind = match error.kind() {
-        K::ConnectionReset | K::BrokenPipe | K::ConnectionAborted => IoFailKind::Reset,
-        K::TimedOut => IoFailKind::TimedOut,
-        K::ConnectionRefused => IoFailKind::Refused,
-        K::HostUnreachable | K::NetworkUnreachable | K::NetworkDown => IoFailKind::Unreachable,
+    let tls = error.get_ref().and_then(|error| error.downcast_ref::<Failure>());
+    let kind = match (tls, error.kind()) {
+        (Some(failure), _) => IoFailKind::Tls(failure.fault),
+        (_, K::ConnectionReset | K::BrokenPipe | K::ConnectionAborted) => IoFailKind::Reset,
+        (_, K::TimedOut) => IoFailKind::TimedOut,
+        (_, K::ConnectionRefused) => IoFailKind::Refused,
+        (_, K::HostUnreachable | K::NetworkUnreachable | K::NetworkDown) => IoFailKind::Unreachable,
         _ => match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
             Some(
                 rustix::io::Errno::MFILE

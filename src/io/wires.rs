@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use mio::{Interest, Registry};
 
-use crate::net::Side;
-use crate::tls::Server;
+use crate::net::{Peer, Side};
+use crate::tls::{Client, Server};
 
 use super::arena::Arena;
 use super::token::{ConnId, IdleId, Source, WireId};
-use super::wire::{Ready, Sealing, Transport, Wire as _};
+use super::wire::{Engine, Ready, Sealing, Transport, Wire as _};
 
 /// Urgent data wakes us as any other does; this way the event says that it was that.
 const READING: Interest = Interest::READABLE.add(Interest::PRIORITY);
@@ -47,8 +47,8 @@ pub struct WireEntry {
 pub struct Wires {
     arena: Arena<WireEntry>,
     registry: Registry,
-    /// Makes the engines of clients' wires, where those speak TLS.
-    sealing: Option<Sealing>,
+    /// Makes engines.
+    sealing: Sealing,
 }
 
 impl Wires {
@@ -57,16 +57,18 @@ impl Wires {
         Wires {
             arena: Arena::default(),
             registry,
-            sealing: None,
+            sealing: Sealing::default(),
         }
     }
 
     /// From now on clients' wires can do handshakes, and do them with this.
     pub fn present(&mut self, server: Arc<Server>) {
-        match &mut self.sealing {
-            Some(sealing) => sealing.renew(server),
-            None => self.sealing = Some(Sealing::new(server)),
-        }
+        self.sealing.present(server);
+    }
+
+    /// From now on the wires of origins can do handshakes, and believe whom this does.
+    pub fn trust(&mut self, client: Arc<Client>) {
+        self.sealing.trust(client);
     }
 
     /// Puts an engine over a client's wire, of which so much was read.
@@ -74,10 +76,21 @@ impl Wires {
     /// # Errors
     /// `Unsupported` where there is nothing to present; else rustls's.
     pub fn secure(&mut self, id: WireId, received: &[u8]) -> io::Result<()> {
-        let sealing = self.sealing.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        self.cover(id, |sealing| sealing.engine(received))
+    }
+
+    /// Puts an engine over an origin's wire, of which so much was read, which is to find this peer at the other end.
+    ///
+    /// # Errors
+    /// As [`Wires::secure`]; also where the peer has a name that no certificate can be for.
+    pub fn secure_origin(&mut self, id: WireId, peer: &Peer, received: &[u8]) -> io::Result<()> {
+        self.cover(id, |sealing| sealing.engine_to(peer, received))
+    }
+
+    fn cover(&mut self, id: WireId, engine: impl FnOnce(&Sealing) -> io::Result<Engine>) -> io::Result<()> {
         if let Some(entry) = self.arena.get_mut(id) {
-            entry.transport.secure(sealing.engine(received)?);
-            // What was received is to be opened, though the poll says nothing more of it.
+            entry.transport.secure(engine(&self.sealing)?);
+            // What was received is to be opened, and what is to be said first to be said, though the poll says nothing.
             entry.ready.readable = true;
         }
         Ok(())

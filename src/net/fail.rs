@@ -44,6 +44,23 @@ pub enum IoFailKind {
     Unreachable,
     /// No descriptor, memory or port was left on this machine.
     Exhausted,
+    /// TLS with the peer came to nothing.
+    Tls(TlsFault),
     /// Anything else.
     Other,
+}
+
+/// Why TLS with a peer came to nothing, as far as it is told apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TlsFault {
+    /// What it presented itself with is not believed.
+    Certificate,
+    /// It would not go on, and said so by an alert.
+    Alert,
+    /// It took too long.
+    Timeout,
+    /// It left before it was done.
+    Ended,
+    /// The two have nothing in common, or what came was no TLS.
+    Protocol,
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use foldhash::HashMap;
 use sha2::{Digest as _, Sha256};
 
-use crate::net::{ProxyUrl, Target, Writer};
+use crate::net::{ProxyUrl, Target, Trust, Writer};
 use crate::policy::exceptions::Exceptions;
 use crate::policy::glob::{AtPort, GlobSet};
 use crate::policy::ports::Ports;
@@ -103,6 +103,8 @@ struct Rule {
     exceptions: Option<Arc<Exceptions>>,
     /// Hosts whose tunnels are to be intercepted; each is among `allowed_domains` too.
     mitm_domains: GlobSet,
+    /// `insecure_skip_verify`: what is asked of the certificates of origins.
+    trust: Trust,
     limits: Option<RoleLimits>,
 }
 
@@ -129,6 +131,8 @@ pub(super) struct Answer {
     pub(super) decision: Decision,
     /// Is it a tunnel to one of the rule's `mitm_domains`?
     pub(super) intercepts: bool,
+    /// What is asked of the origin's certificate.
+    pub(super) trust: Trust,
     /// The rule's private exceptions.
     pub(super) exceptions: Option<Arc<Exceptions>>,
     /// Do the rule's `allowed_domains` have the host at this port, so that the exceptions hold?
@@ -215,6 +219,17 @@ impl Acl {
         self.default.is_some()
     }
 
+    /// Whose origins are not verified, by name, as people call the rules.
+    pub fn unverified(&self) -> Vec<String> {
+        let is_unverified = |rule: &Rule| rule.trust == Trust::Unverified;
+        let services = self.services().into_iter();
+        let services = services.filter(|name| self.rules.get(*name).is_some_and(is_unverified));
+        let mut found: Vec<String> = services.map(|name| format!("service '{name}'")).collect();
+        let default = self.default.as_ref().filter(|rule| is_unverified(rule));
+        found.extend(default.map(|_| "the default rule".to_owned()));
+        found
+    }
+
     /// Does a rule let its roles into ranges that are denied by their class?
     pub fn has_private_exceptions(&self) -> bool {
         let mut rules = self.rules.values().chain(&self.default);
@@ -252,6 +267,7 @@ impl Acl {
                 enforce_would_deny: outcome != Outcome::Allow,
             },
             intercepts: is_listed && ask.scheme.is_none() && found.rule.mitm_domains.contains(&target.host),
+            trust: found.rule.trust,
             exceptions: found.rule.exceptions.clone(),
             is_listed,
         }
@@ -320,6 +336,7 @@ fn without_rule() -> Answer {
             enforce_would_deny: true,
         },
         intercepts: false,
+        trust: Trust::Verified,
         exceptions: None,
         is_listed: false,
     }

@@ -501,13 +501,44 @@ fn a_typo_in_an_acl_key_is_an_error() {
     );
 }
 
+/// Whoever answers would get what is meant for the origin alone.
+#[test]
+fn who_is_not_verified_gets_no_header() {
+    let service = |lines: &str| {
+        format!(
+            "{HEAD}- name: a\n  action: open\n  allowed_domains: [h.test]\n  insecure_skip_verify: true\n{lines}"
+        )
+    };
+    let plain = "  mitm_domains: [{domain: h.test, add_headers: {}}]\n";
+    let acl = Acl::parse(&service(plain), &[]).unwrap();
+    assert_eq!(acl.unverified(), ["service 'a'"]);
+    assert!(
+        Acl::parse(&service("").replace("true", "false"), &[])
+            .unwrap()
+            .unverified()
+            .is_empty()
+    );
+    bad(
+        &service("  mitm_domains: [{domain: h.test, add_headers: {X-Key: v}}]\n"),
+        &[
+            "line 6, column 25: ",
+            "add_headers for 'h.test'",
+            "remove one of the two",
+        ],
+    );
+    let default = "version: v1\nservices: []\ndefault: {action: open, insecure_skip_verify: true}\n";
+    assert_eq!(
+        Acl::parse(default, &[]).unwrap().unverified(),
+        ["the default rule"]
+    );
+}
+
 /// Known, so that nobody looks for a typing error, and refused, so that nobody relies on them.
 #[test]
 fn fields_that_are_not_built_are_refused_as_such() {
     for (field, harmless) in [
         ("upstream_proxy: 'http://p.test:3128'", "upstream_proxy: "),
         ("upstream_resolves: true", "upstream_resolves: false"),
-        ("insecure_skip_verify: true", "insecure_skip_verify: false"),
         ("verify_sni: enforce", "verify_sni: off"),
         ("verify_sni: report", "verify_sni: "),
     ] {

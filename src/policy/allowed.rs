@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::net::{Scheme, Target};
+use crate::net::{Scheme, Target, Trust};
 
 use super::acl::Answer;
 use super::exceptions::Exceptions;
@@ -29,6 +29,7 @@ pub struct Allowed {
     decision: Decision,
     intercepts: bool,
     external_proxy: bool,
+    trust: Trust,
     exceptions: Option<Arc<Exceptions>>,
     /// The exceptions hold for this target.
     is_listed: bool,
@@ -65,6 +66,11 @@ impl Allowed {
         self.external_proxy
     }
 
+    /// What is asked of the certificate where its connection is secured.
+    pub fn trust(&self) -> Trust {
+        self.trust
+    }
+
     /// The private exceptions that hold for this role, host and port; they were in force when this was decided.
     pub(super) fn exceptions(&self) -> Option<&Exceptions> {
         self.exceptions_of_role().filter(|_| self.is_listed)
@@ -91,6 +97,7 @@ impl Policy {
             denial,
             decision,
             intercepts,
+            trust,
             exceptions,
             is_listed,
         } = match &self.acl {
@@ -111,6 +118,7 @@ impl Policy {
             decision,
             intercepts,
             external_proxy: ask.external_proxy_url().is_some(),
+            trust,
             exceptions,
             is_listed,
         })
@@ -126,6 +134,7 @@ fn without_acl() -> Answer {
             enforce_would_deny: false,
         },
         intercepts: false,
+        trust: Trust::Verified,
         exceptions: None,
         is_listed: false,
     }

@@ -71,6 +71,8 @@ codes! {
     ConnectFailed = "connect-failed",
     /// No connection came about in time.
     ConnectTimeout = "connect-timeout",
+    /// TLS with the origin failed.
+    TlsFailed = "tls-failed",
     /// The origin closed its connection without an answer.
     OriginClosed = "origin-closed",
     /// The origin did not answer in time.
@@ -87,9 +89,7 @@ codes! {
     MalformedRequest = "malformed-request",
     /// A request for a server, not for a proxy.
     NotAProxyRequest = "not-a-proxy-request",
-    /// An `https` URI where a CONNECT is due.
-    UseConnect = "use-connect",
-    /// A URI that is not `http`.
+    /// A URI that is neither `http` nor `https`.
     SchemeUnsupported = "scheme-unsupported",
     /// TRACE that Max-Forwards has end here.
     MethodNotAllowed = "method-not-allowed",

@@ -1,4 +1,4 @@
-//! What SIGHUP reads again: the ACL, the password file and the users file. All are read before one counts, and none waits
+//! What SIGHUP reads again: the ACL, the password file, the users file, and what TLS takes. All are read before one counts, and none waits
 //! for another reason than its length. Warns of what opens, and of services that no client can be. When it is read, and what
 //! becomes of it, is `reload`'s business.
 
@@ -10,15 +10,16 @@ use std::sync::Arc;
 
 use log::Level;
 
-use crate::config::{AclSource, Config, PasswordFile, TlsFiles};
+use crate::config::{AclSource, Config, PasswordFile, TlsFiles, TrustSources};
 use crate::io::regular_file;
 use crate::policy::Policy;
 use crate::policy::acl::{self, Acl, Action};
 use crate::policy::auth::Password;
 use crate::text::listing;
+use crate::tls::Client;
 
 use super::shared::InForce;
-use super::{tls_files, users_file};
+use super::{tls_files, trust_files, users_file};
 
 /// How many services are named in a warning.
 const SERVICES_NAMED_MAX: usize = 20;
@@ -52,6 +53,7 @@ pub(super) struct Files {
     disabled_actions: Vec<Action>,
     password: Option<PasswordFile>,
     tls: Option<TlsFiles>,
+    trust: TrustSources,
     users: Option<PathBuf>,
     /// Any role may be named by a certificate.
     by_certificate: bool,
@@ -68,6 +70,7 @@ impl Files {
             disabled_actions: config.disable_acl_policy_actions.clone(),
             password: config.password_file.clone(),
             tls: config.tls.clone(),
+            trust: config.trust.clone(),
             users: config.users_file.clone(),
             by_certificate: config.client_certificates,
         }
@@ -76,15 +79,8 @@ impl Files {
     /// What the files say now, in place of what is in force of them.
     ///
     /// # Errors
-    /// The first that is wrong with one of them, or that there is none.
+    /// The first that is wrong with one of them.
     pub(super) fn read(&self, present: &InForce) -> Result<Fresh, String> {
-        if self.acl.is_none() && self.password.is_none() && self.users.is_none() && self.tls.is_none() {
-            return Err(
-                "there is no file to read again: none of --egress-acl-file, --users-file, PROXY_PASSWORD_FILE and \
-                 --tls-server-bundle-file is set"
-                    .into(),
-            );
-        }
         let before = &*present.policy;
         let acl = self.acl.as_deref();
         let acl = acl
@@ -97,6 +93,7 @@ impl Files {
         let tls = tls
             .map(|files| tls_files::read(files, present.tls.as_deref(), &mut warnings))
             .transpose()?;
+        let trust = trust_files::read(&self.trust, Some(&present.trust), &mut warnings)?;
         let mut lines: Vec<Line> = Vec::new();
         if let (Some(path), Some(next)) = (&self.acl, &acl) {
             say_difference(path, before, next, &mut lines);
@@ -112,16 +109,18 @@ impl Files {
             let text = "The TLS certificate, CAs and revocation lists were read again";
             lines.push(Line::new(Level::Info, text.into()));
         }
+        lines.push(trust_line(&present.trust, &trust));
         lines.extend(warnings.into_iter().map(|text| Line::new(Level::Warn, text)));
         let mut policy = before.renewed(acl, password);
         if let Some(users) = users {
             policy = policy.with_users(users);
         }
-        lines.extend(without_effect(&policy, self.by_certificate));
+        lines.extend(self::warnings(&policy, self.by_certificate));
         Ok(Fresh {
             in_force: InForce {
                 policy: Arc::new(policy),
                 tls: tls.map(Arc::new),
+                trust: Arc::new(trust),
             },
             lines,
         })
@@ -135,6 +134,15 @@ fn password_line(present: &Policy, next: &Password) -> Line {
         "another one"
     };
     let text = format!("The proxy password was read again from PROXY_PASSWORD_FILE: it is {word}");
+    Line::new(Level::Info, text)
+}
+
+fn trust_line(present: &Client, next: &Client) -> Line {
+    let word = match present.trusts_as(next) {
+        true => "the same ones",
+        false => "other ones: kept connections are closed, and no session is resumed",
+    };
+    let text = format!("The CAs for origins were read again: {}, {word}", next.roots());
     Line::new(Level::Info, text)
 }
 
@@ -197,7 +205,7 @@ fn say_difference(path: &Path, present: &Policy, next: &Acl, lines: &mut Vec<Lin
 }
 
 /// Warnings of what an ACL says in vain.
-pub(super) fn without_effect(policy: &Policy, by_certificate: bool) -> impl Iterator<Item = Line> {
+fn without_effect(policy: &Policy, by_certificate: bool) -> impl Iterator<Item = Line> {
     let services = services_without_clients(policy, by_certificate);
     services.into_iter().chain(exceptions_without_hosts(policy))
 }
@@ -212,6 +220,26 @@ fn exceptions_without_hosts(policy: &Policy) -> Option<Line> {
     let text = format!(
         "allow_private of {rules} in the egress ACL lets nobody in anywhere: it holds for hosts in allowed_domains alone, \
          and there are none"
+    );
+    Some(Line::new(Level::Warn, text))
+}
+
+/// What an operator is told of a policy each time it comes into force.
+pub(super) fn warnings(policy: &Policy, by_certificate: bool) -> Vec<Line> {
+    let mut lines: Vec<Line> = without_effect(policy, by_certificate).collect();
+    lines.extend(unverified_services(policy));
+    lines
+}
+
+/// A warning of services that take any origin for the right one.
+fn unverified_services(policy: &Policy) -> Option<Line> {
+    let services = policy.acl().map(Acl::unverified).unwrap_or_default();
+    if services.is_empty() {
+        return None;
+    }
+    let services = listing::first_of(&services, SERVICES_NAMED_MAX);
+    let text = format!(
+        "insecure_skip_verify is on for {services}: whoever answers an https request of theirs is taken for the origin"
     );
     Some(Line::new(Level::Warn, text))
 }

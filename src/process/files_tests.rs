@@ -46,6 +46,7 @@ impl House {
             in_force: InForce {
                 policy: Arc::new(policy),
                 tls: None,
+                trust: Arc::new(trust_files::read(&config.trust, None, &mut Vec::new()).unwrap()),
             },
             files: Files::of(&config),
         }

@@ -17,6 +17,7 @@ mod start;
 mod supervisor;
 mod telemetry;
 mod tls_files;
+mod trust_files;
 mod users_file;
 
 use std::io;
@@ -139,8 +140,11 @@ impl Process {
     /// Puts in force what a reload has read.
     fn take_reload(&mut self) {
         if let Some(in_force) = self.reload.take(&self.shared.in_force) {
-            self.shared.in_force = in_force.clone();
-            // The loop takes both before it serves anybody else.
+            let before = std::mem::replace(&mut self.shared.in_force, in_force.clone());
+            if !in_force.trust.trusts_as(&before.trust) {
+                self.outbox.send(Message::Trust(in_force.trust));
+            }
+            // The loop takes all before it serves anybody else.
             in_force
                 .tls
                 .into_iter()

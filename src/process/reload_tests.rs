@@ -2,15 +2,22 @@
 
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use mio::{Events, Poll, Token};
 
 use crate::policy::PolicyParts;
+use crate::tls::{Client, ClientParts};
 
 use super::*;
 
 const LONG: Duration = Duration::from_secs(60);
+
+/// Trusts no CA.
+fn nobody() -> Arc<Client> {
+    let client = Client::new(ClientParts::default(), None, SystemTime::now(), &mut Vec::new());
+    Arc::new(client.unwrap())
+}
 
 /// A reload whose readings begin when they like, and end as they are told.
 struct House {
@@ -35,6 +42,7 @@ impl House {
                 in_force: InForce {
                     policy: Arc::new(present.policy.renewed(None, None)),
                     tls: None,
+                    trust: nobody(),
                 },
                 lines: Vec::new(),
             })
@@ -46,6 +54,7 @@ impl House {
             present: InForce {
                 policy: Arc::new(policy),
                 tls: None,
+                trust: nobody(),
             },
             begun,
             end: Some(end),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::log::Logger;
 use crate::policy::Policy;
-use crate::tls::Server;
+use crate::tls::{Client, Server};
 
 use super::descriptors::Descriptors;
 
@@ -17,6 +17,8 @@ pub(super) struct InForce {
     pub(super) policy: Arc<Policy>,
     /// What the proxy presents to its clients, where those speak TLS.
     pub(super) tls: Option<Arc<Server>>,
+    /// Whom it believes of the servers that it connects to.
+    pub(super) trust: Arc<Client>,
 }
 
 /// What loops share.

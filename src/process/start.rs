@@ -21,7 +21,7 @@ use crate::policy::acl::{self, Acl};
 use crate::policy::ranges::Ranges;
 use crate::policy::users::Users;
 use crate::policy::{Policy, PolicyParts, Sources};
-use crate::tls::Server;
+use crate::tls::{Client, Server};
 
 use super::Process;
 use super::bound::Bound;
@@ -32,7 +32,7 @@ use super::reload::Reload;
 use super::shared::{BUDGET_BYTES, InForce, Shared};
 use super::supervisor::{Supervisor, Terms};
 use super::tls_files::Reminder;
-use super::{files, loops, telemetry, tls_files, users_file};
+use super::{files, loops, telemetry, tls_files, trust_files, users_file};
 
 /// Why the program does not start.
 #[derive(Debug)]
@@ -65,8 +65,7 @@ impl StartError {
 /// A configuration that can't be served (the ACL is read here), or an address that can't be bound.
 pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
     let acl = read_acl(config)?;
-    let mut warnings = Vec::new();
-    let tls = read_tls(config, &mut warnings)?;
+    let (tls, trust, warnings) = read_tls(config)?;
     let users = config.users_file.as_deref().map(users_file::at_start).transpose();
     let users = users.map_err(StartError::config)?;
     // Reading takes several times what is kept of a long ACL.
@@ -87,7 +86,8 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
     let shared = Shared {
         in_force: InForce {
             policy: Arc::new(policy(config, acl, users, bound.ports())),
-            tls: tls.map(Arc::new),
+            tls,
+            trust,
         },
         logger: logger.clone(),
         descriptors,
@@ -150,10 +150,16 @@ fn form(config: &Config) -> Form {
     }
 }
 
-/// What the proxy presents to clients, where those speak TLS.
-fn read_tls(config: &Config, warnings: &mut Vec<String>) -> Result<Option<Server>, StartError> {
-    let read = |files| tls_files::read(files, None, warnings).map_err(StartError::config);
-    config.tls.as_ref().map(read).transpose()
+/// What TLS takes on either side, and what an operator should know of it.
+type TlsParts = (Option<Arc<Server>>, Arc<Client>, Vec<String>);
+
+/// What the proxy presents to clients, where those speak TLS, and whom it believes of the servers that it connects to.
+fn read_tls(config: &Config) -> Result<TlsParts, StartError> {
+    let mut warnings = Vec::new();
+    let read = |files| tls_files::read(files, None, &mut warnings).map_err(StartError::config);
+    let server = config.tls.as_ref().map(read).transpose()?;
+    let client = trust_files::read(&config.trust, None, &mut warnings).map_err(StartError::config)?;
+    Ok((server.map(Arc::new), Arc::new(client), warnings))
 }
 
 /// The ACL in force at start: the file's, the built-in one where there is a password, or none.
@@ -232,8 +238,8 @@ fn say_start(config: &Config, address: SocketAddr, shared: &Shared) {
         }
         Some(_) => {}
     }
-    let warnings = files::without_effect(&shared.in_force.policy, config.client_certificates);
-    warnings.for_each(Line::log);
+    let warnings = files::warnings(&shared.in_force.policy, config.client_certificates);
+    warnings.into_iter().for_each(Line::log);
     if ways(config).is_empty() {
         log::warn!("Clients are not identified (--allow-missing-role): whoever reaches the port may use it");
     }

@@ -65,7 +65,11 @@ pub(super) fn read(
     Server::new(&parts, before, SystemTime::now(), warnings)
 }
 
-fn file(path: &Path) -> Result<tls::File, String> {
+/// A file, whole.
+///
+/// # Errors
+/// With its name.
+pub(super) fn file(path: &Path) -> Result<tls::File, String> {
     let name = path.display().to_string();
     let refuse = |why: &dyn std::fmt::Display| format!("{name}: {why}");
     let mut bytes = Zeroizing::new(Vec::new());

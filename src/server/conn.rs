@@ -169,15 +169,15 @@ impl<P: Ports> Conn<P> {
 
     /// How far its handshake has come, where there is one to go on with and it is not the time for it.
     fn waiting_stage(&self, ports: &mut P) -> Option<Stage> {
-        if !self.session.is_securing() {
-            return None;
-        }
+        let side = self.session.securing()?;
         let Parts { wires, stores, .. } = ports.parts();
-        let (wire, ready) = wires.wire(self.client)?;
+        let mut ends = self.ends(wires);
+        let (wire, ready) = ends.end(side)?;
         let is_to_wait = !stores.computes && ready.readable;
         is_to_wait.then(|| match wire.has_answered() {
-            true => Stage::Answered,
-            false => Stage::Unanswered,
+            // With an origin the arithmetic begins when it has answered.
+            true if side == Side::Client => Stage::Answered,
+            _ => Stage::Unanswered,
         })
     }
 
@@ -192,6 +192,11 @@ impl<P: Ports> Conn<P> {
         };
         let (flows, session) = (&mut self.flows, &mut self.session);
         turn::run(&mut ends, flows, session, &mut world.cx(), &mut means)
+    }
+
+    /// Does it do a handshake with an origin?
+    pub fn is_securing_origin(&self) -> bool {
+        self.session.securing() == Some(Side::Origin)
     }
 
     /// Is it a tunnel whose bytes are counted?
@@ -324,6 +329,7 @@ impl<P: Ports> Conn<P> {
     fn act(&mut self, action: Action, ports: &mut P) {
         match action {
             Action::Secure => self.secure(ports),
+            Action::SecureOrigin(peer) => self.secure_origin(&peer, ports),
             Action::Ask(seq, question) => ports.verify(self.ticket(seq), self.client_key(), question),
             Action::Resolve(seq, name) => self.look_up(seq, &name, ports),
             Action::Dial(seq, addresses, wanted) => self.dial(seq, addresses, wanted, ports),

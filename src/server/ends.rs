@@ -6,7 +6,7 @@ use std::io;
 use crate::io::token::WireId;
 use crate::io::wire::{Ready, Transport, Wire};
 use crate::io::wires::{Owner, Wires};
-use crate::net::Side;
+use crate::net::{Peer, Side};
 
 /// Where the wires of all connections are: sockets in production. An id whose wire is gone finds nothing.
 pub trait WireTable {
@@ -22,6 +22,14 @@ pub trait WireTable {
     /// What kept the engine from being made.
     fn secure(&mut self, id: WireId, received: &[u8]) -> io::Result<()> {
         let _ = (id, received);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// The same for a wire that we connected, of which so much was read: its engine is to find this peer at the other end.
+    ///
+    /// # Errors
+    /// What kept the engine from being made.
+    fn secure_origin(&mut self, id: WireId, peer: &Peer, received: &[u8]) -> io::Result<()> {
+        let _ = (id, peer, received);
         Err(io::ErrorKind::Unsupported.into())
     }
     /// Gives a wire to somebody else.
@@ -55,6 +63,10 @@ impl WireTable for Wires {
 
     fn secure(&mut self, id: WireId, received: &[u8]) -> io::Result<()> {
         self.secure(id, received)
+    }
+
+    fn secure_origin(&mut self, id: WireId, peer: &Peer, received: &[u8]) -> io::Result<()> {
+        self.secure_origin(id, peer, received)
     }
 
     fn hand_over(&mut self, id: WireId, owner: Owner) {

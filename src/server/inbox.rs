@@ -7,7 +7,7 @@ use crate::io::resolver::LookedUp;
 use crate::io::token::ConnId;
 use crate::policy::Policy;
 use crate::session::Surface;
-use crate::tls::Server;
+use crate::tls::{Client, Server};
 
 use super::Loop;
 use super::verifiers::Answered;
@@ -20,6 +20,8 @@ pub enum Message {
     Answered(Answered),
     /// New clients are presented this from now on.
     Tls(Arc<Server>),
+    /// Origins are believed as this does from now on; other CAs than before are trusted.
+    Trust(Arc<Client>),
     /// This policy is in force from now on.
     Policy(Arc<Policy>),
     /// It can be asked here too how the proxy is.
@@ -58,6 +60,11 @@ impl Loop {
                 }
                 Message::Tls(server) => self.core.wires.present(server),
                 Message::Admin(acceptor, surface) => self.listen_for_admins(acceptor, surface),
+                Message::Trust(client) => {
+                    self.core.wires.trust(client);
+                    // They were verified by the CAs before.
+                    self.core.close_idle();
+                }
                 Message::Leaving => self.core.world.admin.is_leaving = true,
                 Message::Drain => self.drain(),
                 Message::Terminate => {

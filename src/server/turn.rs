@@ -181,7 +181,7 @@ fn read<W: WireTable>(
         means.held.note_fed(from);
     }
     if moved && let Some(secured) = wire.secured() {
-        let Some(untold) = tell_secured(&secured, filled, flows, session, cx, means) else {
+        let Some(untold) = tell_secured(from, &secured, filled, flows, session, cx, means) else {
             return true;
         };
         filled = untold;
@@ -230,10 +230,11 @@ fn note_announced(ready: &Ready, flow: &mut Flow) -> bool {
     announced
 }
 
-/// Tells the session who the client is; what was read behind the handshake it sees then. Gives what is still to be told;
+/// Tells the session who is at the other end; what was read behind the handshake it sees then. Gives what is still to be told;
 /// nothing, where the session acts first: it does so on what was read, so the read did not fail, and an end stays announced.
 #[cold]
 fn tell_secured(
+    from: Side,
     Secured { certificate }: &Secured,
     filled: Pumped,
     flows: &mut Flows,
@@ -241,7 +242,7 @@ fn tell_secured(
     cx: &mut Cx<'_>,
     means: &mut Means<'_>,
 ) -> Option<Pumped> {
-    session.advance(Input::Secured(certificate.as_ref()), flows, cx);
+    session.advance(Input::Secured(from, certificate.as_ref()), flows, cx);
     let untold = match filled {
         Pumped::Moved(n) => {
             means.allowance.spend(n);

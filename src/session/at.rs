@@ -56,6 +56,12 @@ impl At<'_, '_> {
     pub(super) fn act(&mut self, action: Action) {
         self.cx.actions.push(action);
     }
+
+    /// The origin's connection is given up, and what was on the way to it and from it.
+    pub(super) fn drop_origin(&mut self) {
+        self.act(Action::DropOrigin);
+        self.flows.forget_origin();
+    }
 }
 
 impl Cx<'_> {

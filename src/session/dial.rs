@@ -7,9 +7,11 @@ use std::time::Instant;
 use crate::net::{IoFailKind, Side};
 use crate::policy::Route;
 
+use super::approach::Reached;
 use super::at::At;
 use super::due::{earliest, is_due};
 use super::errand::Errand;
+use super::onward::onward;
 use super::refusal::Refusal;
 use super::shared::Shared;
 use super::then::{Rest, Reuse, Step, Then};
@@ -149,7 +151,7 @@ impl Dial {
         record.is_reused = dialled.reused;
         record.establish_time = Some(at.cx.now.duration_since(self.since).into());
         match self.errand.request.allowed.route() {
-            Route::Direct => Then::Arrive(self.errand, dialled),
+            Route::Direct => onward(self.errand, dialled, self.since, Reached::Connected),
         }
     }
 
@@ -178,8 +180,10 @@ fn dial_refusal(fail: &DialFail) -> Refusal {
     match fail.fail.kind {
         IoFailKind::TimedOut => Refusal::DialTimedOut(text),
         IoFailKind::Exhausted => Refusal::Overloaded("No socket is left for the connection."),
-        kind @ (IoFailKind::Refused | IoFailKind::Unreachable | IoFailKind::Reset | IoFailKind::Other) => {
-            Refusal::DialFailed(kind, text)
-        }
+        kind @ (IoFailKind::Refused
+        | IoFailKind::Unreachable
+        | IoFailKind::Reset
+        | IoFailKind::Tls(_)
+        | IoFailKind::Other) => Refusal::DialFailed(kind, text),
     }
 }

@@ -201,7 +201,7 @@ impl Exchange {
             // It is a request still.
             (Next::Upgraded, Some(record)) => Then::Switch(record, self.request.permits.take()),
             (Next::Again, Some(record)) => {
-                drop_origin(at);
+                at.drop_origin();
                 let request = self.request;
                 Then::Dial(Errand { request, record }, Reuse::Never, Rest::Known)
             }
@@ -210,7 +210,7 @@ impl Exchange {
                 let mut manner = self.request.asked.manner;
                 manner.persists &= self.client_persists && sent;
                 manner.body_left = !sent;
-                drop_origin(at);
+                at.drop_origin();
                 Then::Refuse(record, refusal, manner)
             }
             // These three come before the response, and with it the record's line.
@@ -228,7 +228,7 @@ impl Exchange {
                 if !shows {
                     return Then::Close(Close::Abort);
                 }
-                drop_origin(at);
+                at.drop_origin();
                 Then::Linger
             }
             // A client that ended its half, or did not want the proxy to end, may still be reading.
@@ -263,12 +263,6 @@ impl Exchange {
             false => Then::Linger,
         }
     }
-}
-
-/// The origin's connection is given up, and what was on the way to it and from it.
-fn drop_origin(at: &mut At<'_, '_>) {
-    at.act(Action::DropOrigin);
-    at.flows.forget_origin();
 }
 
 fn log_error(mut record: Box<Record>, why: &str, at: &mut At<'_, '_>) {

@@ -213,8 +213,7 @@ impl Judge<'_> {
                 path_and_query,
             } => {
                 let parsed = match scheme {
-                    Some(Scheme::Http) => malformed(cx.spares.targets.parse(Scheme::Http, authority)),
-                    Some(Scheme::Https) => Err(Refusal::UseConnect),
+                    Some(scheme) => malformed(cx.spares.targets.parse(scheme, authority)),
                     None => Err(Refusal::SchemeUnknown),
                 };
                 let uri = scheme.map(|scheme| Uri {

@@ -17,6 +17,8 @@
 //!    |           v                               |
 //!    |         Dial <--- kept one was dead ---.  |
 //!    |           | connected                  |  |
+//!    |           |---- https ----> Handshake  |  |
+//!    |           | <----- secured -----'      |  |
 //!    |           |---- to forward ----> Exchange-+  through, client kept
 //!    |           |                        |   |
 //!    |           |                    101 |   |  through, client not kept
@@ -26,7 +28,7 @@
 //!    | kept                               v   v
 //! (reply) ------- not kept ----------> Closing ----> Done
 //!    ^
-//!    '-- refused: from Arrival, Head, judge, Asking, Lookup, Dial, and Exchange before its response
+//!    '-- refused: from Arrival, Head, judge, Asking, Lookup, Dial, Handshake, and Exchange before its response
 //! ```
 //!
 //! Who asks how the proxy is begins with `Head` and goes by `Showing`, or by an answer at once, to `Closing`.
@@ -40,8 +42,10 @@ use std::ops::ControlFlow::{Break, Continue};
 use std::time::Instant;
 
 use crate::flow::{End, Flows};
+use crate::net::Side;
 use crate::policy::Policy;
 
+use super::approach::Reached;
 use super::arrival::Arrival;
 use super::asking::Asking;
 use super::at::{At, Cx};
@@ -49,6 +53,7 @@ use super::closing::Closing;
 use super::dial::Dial;
 use super::errand::Errand;
 use super::front::Surface;
+use super::handshake::Handshake;
 use super::head::Head;
 use super::lookup::Lookup;
 use super::outcome::Record;
@@ -71,6 +76,7 @@ enum State {
     Asking(Asking),
     Lookup(Lookup),
     Dial(Dial),
+    Handshake(Handshake),
     Exchange(Box<Exchange>),
     Tunnel(Tunnel),
     Showing(Showing),
@@ -156,6 +162,7 @@ impl Session {
             State::Asking(state) => Some(state.deadline(&self.shared)),
             State::Lookup(state) => Some(state.deadline(&self.shared, settings)),
             State::Dial(state) => state.deadline(&self.shared, settings),
+            State::Handshake(state) => state.deadline(&self.shared, settings),
             State::Exchange(state) => state.deadline(flows, &self.shared, settings),
             State::Tunnel(state) => state.deadline(flows, settings),
             State::Showing(state) => Some(state.deadline(flows)),
@@ -169,6 +176,7 @@ impl Session {
         match &self.state {
             State::Lookup(state) => state.held_bytes(),
             State::Dial(state) => state.held_bytes(),
+            State::Handshake(state) => state.held_bytes(),
             State::Exchange(state) => state.request.head.len(),
             State::Arrival(_)
             | State::Securing(_)
@@ -202,9 +210,13 @@ impl Session {
         matches!(self.state, State::Done)
     }
 
-    /// Does its client's wire do its handshake?
-    pub fn is_securing(&self) -> bool {
-        matches!(self.state, State::Securing(_))
+    /// Whose wire does its handshake, if one does?
+    pub fn securing(&self) -> Option<Side> {
+        match self.state {
+            State::Securing(_) => Some(Side::Client),
+            State::Handshake(_) => Some(Side::Origin),
+            _ => None,
+        }
     }
 
     /// Is it a tunnel whose bytes are counted?
@@ -227,7 +239,11 @@ impl Session {
     /// What of it there is to count.
     pub fn standing(&self) -> Standing {
         match self.state {
-            State::Asking(_) | State::Lookup(_) | State::Dial(_) | State::Exchange(_) => Standing::Request,
+            State::Asking(_)
+            | State::Lookup(_)
+            | State::Dial(_)
+            | State::Handshake(_)
+            | State::Exchange(_) => Standing::Request,
             State::Tunnel(_) => Standing::Tunnel,
             State::Arrival(_)
             | State::Securing(_)
@@ -264,6 +280,7 @@ impl State {
             State::Asking(state) => state.advance(input, at).map_continue(State::Asking),
             State::Lookup(state) => state.advance(input, at).map_continue(State::Lookup),
             State::Dial(state) => state.advance(input, at).map_continue(State::Dial),
+            State::Handshake(state) => state.advance(input, at).map_continue(State::Handshake),
             State::Exchange(state) => state.advance(input, at).map_continue(State::Exchange),
             State::Tunnel(state) => state.advance(input, at).map_continue(State::Tunnel),
             State::Showing(state) => state.advance(input, at).map_continue(State::Showing),
@@ -283,6 +300,9 @@ fn follow(mut then: Then, at: &mut At<'_, '_>) -> State {
                 Break(then) => then,
             },
             Then::Dial(errand, reuse, rest) => return State::Dial(Dial::enter(errand, reuse, rest, at)),
+            Then::SecureOrigin(approach, peer) => {
+                return State::Handshake(Handshake::enter(approach, peer, Reached::Secured, at));
+            }
             Then::Arrive(errand, origin) => match errand.request.way {
                 Way::Forward => return State::Exchange(Exchange::enter(errand, origin, at)),
                 Way::Tunnel => {

@@ -7,6 +7,7 @@
 //! half-way.
 
 mod admin;
+mod approach;
 mod arrival;
 mod asking;
 mod at;
@@ -16,6 +17,7 @@ mod due;
 mod errand;
 mod exchange;
 mod front;
+mod handshake;
 mod head;
 pub mod id;
 mod judge;
@@ -23,6 +25,7 @@ pub mod lease;
 mod lookup;
 mod machine;
 mod meter;
+mod onward;
 pub mod outcome;
 pub mod progress;
 pub mod refusal;

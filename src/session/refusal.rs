@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::http::reply::{Cause, METHOD_NOT_ALLOWED};
-use crate::net::IoFailKind;
+use crate::net::{IoFailKind, TlsFault};
 use crate::policy::quota::Limit;
 use crate::policy::{Code, Denied, Exceeded, Refused};
 
@@ -52,8 +52,6 @@ pub enum Refusal {
     ProxyHeader(&'static str),
     /// A request to a server, not to a proxy.
     NotProxyRequest,
-    /// `https:` in absolute form.
-    UseConnect,
     /// Neither `http:` nor `https:`.
     SchemeUnknown,
     /// TRACE that may be forwarded no further.
@@ -76,6 +74,8 @@ pub enum Refusal {
     DialFailed(IoFailKind, Box<str>),
     /// The dial took too long.
     DialTimedOut(Box<str>),
+    /// TLS with the origin, or with whoever is on the way to it, failed: how, with whom, and why.
+    TlsFailed(TlsFault, Box<str>),
     /// The origin's connection ended before its answer began.
     Unanswered(Box<str>),
     /// The origin's answer took too long to begin.
@@ -93,7 +93,6 @@ impl Refusal {
             Refusal::Malformed(_)
             | Refusal::ProxyHeader(_)
             | Refusal::NotProxyRequest
-            | Refusal::UseConnect
             | Refusal::SchemeUnknown => (400, "Bad Request"),
             Refusal::TraceEnds => (METHOD_NOT_ALLOWED, "Method Not Allowed"),
             Refusal::HeadTooLarge(_) => (431, "Request Header Fields Too Large"),
@@ -113,6 +112,7 @@ impl Refusal {
             }
             Refusal::LookupFailed(_)
             | Refusal::DialFailed(..)
+            | Refusal::TlsFailed(..)
             | Refusal::Unanswered(_)
             | Refusal::ResponseMalformed(_) => (502, "Bad Gateway"),
             Refusal::LookupTimedOut(_) | Refusal::DialTimedOut(_) | Refusal::AnswerTimedOut => {
@@ -140,7 +140,6 @@ impl Refusal {
             | Refusal::HeadTooSlow
             | Refusal::BodyTooSlow
             | Refusal::NotProxyRequest
-            | Refusal::UseConnect
             | Refusal::SchemeUnknown
             | Refusal::TraceEnds => "http_request_error",
             Refusal::Denied(denied) if denied.code.is_of_addresses() => "destination_ip_prohibited",
@@ -158,7 +157,16 @@ impl Refusal {
             Refusal::DialFailed(IoFailKind::Unreachable, _) => "destination_ip_unroutable",
             Refusal::DialFailed(IoFailKind::Reset, _) | Refusal::Unanswered(_) => "connection_terminated",
             Refusal::DialFailed(IoFailKind::TimedOut, _) | Refusal::DialTimedOut(_) => "connection_timeout",
-            Refusal::DialFailed(IoFailKind::Exhausted | IoFailKind::Other, _) => "destination_unavailable",
+            Refusal::DialFailed(IoFailKind::Exhausted | IoFailKind::Tls(_) | IoFailKind::Other, _) => {
+                "destination_unavailable"
+            }
+            Refusal::TlsFailed(fault, _) => match fault {
+                TlsFault::Certificate => "tls_certificate_error",
+                TlsFault::Alert => "tls_alert_received",
+                TlsFault::Timeout => "connection_timeout",
+                TlsFault::Ended => "connection_terminated",
+                TlsFault::Protocol => "tls_protocol_error",
+            },
             Refusal::AnswerTimedOut => "http_response_timeout",
             Refusal::ResponseMalformed(_) => "http_protocol_error",
             Refusal::Overloaded(_) => "connection_limit_reached",
@@ -173,7 +181,6 @@ impl Refusal {
             Refusal::HeadTooSlow => Code::HeadTooSlow,
             Refusal::BodyTooSlow => Code::BodyTooSlow,
             Refusal::NotProxyRequest => Code::NotAProxyRequest,
-            Refusal::UseConnect => Code::UseConnect,
             Refusal::SchemeUnknown => Code::SchemeUnsupported,
             Refusal::TraceEnds => Code::MethodNotAllowed,
             Refusal::Unidentified(refused) => refused.code(),
@@ -185,6 +192,7 @@ impl Refusal {
             Refusal::LookupTimedOut(_) => Code::DnsTimeout,
             Refusal::DialFailed(..) => Code::ConnectFailed,
             Refusal::DialTimedOut(_) => Code::ConnectTimeout,
+            Refusal::TlsFailed(..) => Code::TlsFailed,
             Refusal::Unanswered(_) => Code::OriginClosed,
             Refusal::AnswerTimedOut => Code::OriginTimeout,
             Refusal::ResponseMalformed(_) => Code::MalformedResponse,
@@ -204,8 +212,7 @@ impl Refusal {
             Refusal::NotProxyRequest => "This is a proxy: it takes CONNECT and requests for absolute \
                 URIs (GET http://host/path). Configure it as the client's HTTP proxy."
                 .into(),
-            Refusal::UseConnect => "https URIs are not fetched by this proxy: use CONNECT.".into(),
-            Refusal::SchemeUnknown => "Only http URIs and CONNECT are supported.".into(),
+            Refusal::SchemeUnknown => "Only http and https URIs and CONNECT are supported.".into(),
             Refusal::TraceEnds => {
                 "TRACE is not answered by this proxy: it would show what was meant for it alone.".into()
             }
@@ -219,7 +226,7 @@ impl Refusal {
             }
             Refusal::LookupFailed(why) => format!("Failed to resolve remote hostname: {why}").into(),
             Refusal::LookupTimedOut(why) => format!("Timed out resolving remote hostname: {why}").into(),
-            Refusal::DialFailed(_, why) | Refusal::Unanswered(why) => {
+            Refusal::DialFailed(_, why) | Refusal::TlsFailed(_, why) | Refusal::Unanswered(why) => {
                 format!("Failed to connect to remote host: {why}").into()
             }
             Refusal::DialTimedOut(why) => format!("Timed out connecting to remote host: {why}").into(),
@@ -251,7 +258,6 @@ impl Refusal {
                 Some("the password that PROXY_PASSWORD holds, or a user's of --users-file")
             }
             Refusal::Unidentified(Refused::Unasked) => Some("roles_by_source, or --allow-missing-role"),
-            Refusal::UseConnect => Some("CONNECT"),
             Refusal::Unavailable(Lacking::Mitm) => Some("take the host out of mitm_domains"),
             Refusal::Unavailable(Lacking::ClientProxy) => Some("leave the field X-Upstream-Https-Proxy out"),
             _ => None,
@@ -267,7 +273,6 @@ impl Refusal {
             | Refusal::HeadTooSlow
             | Refusal::BodyTooSlow
             | Refusal::NotProxyRequest
-            | Refusal::UseConnect
             | Refusal::SchemeUnknown
             | Refusal::TraceEnds => Cause::Request,
             Refusal::Unidentified(Refused::Missing | Refused::Wrong) => Cause::Credentials,
@@ -279,6 +284,7 @@ impl Refusal {
             | Refusal::LookupTimedOut(_)
             | Refusal::DialFailed(..)
             | Refusal::DialTimedOut(_)
+            | Refusal::TlsFailed(..)
             | Refusal::Unanswered(_)
             | Refusal::AnswerTimedOut
             | Refusal::ResponseMalformed(_) => Cause::Origin,

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::http::framing::Body;
 use crate::http::{Version, accept};
+use crate::net::{Peer, Scheme};
 use crate::policy::quota::Permits;
 use crate::policy::{Allowed, Role, VettedList};
 
@@ -120,6 +121,14 @@ impl Request {
         self.way == Way::Tunnel
     }
 
+    /// Whom its connection must be secured to before anything is asked of it; none: it is spoken to in the clear.
+    pub(super) fn peer(&self) -> Option<Peer> {
+        (self.allowed.scheme() == Some(Scheme::Https)).then(|| Peer {
+            host: self.allowed.target().host.clone(),
+            trust: self.allowed.trust(),
+        })
+    }
+
     /// Which idle connections would do; none for a tunnel, which needs one of its own.
     pub fn pool_key(&self) -> Option<PoolKey> {
         let target = self.allowed.target();
@@ -127,6 +136,7 @@ impl Request {
             role: self.role.clone(),
             route: self.allowed.route().clone(),
             scheme: self.allowed.scheme()?,
+            trust: self.allowed.trust(),
             host: target.host.clone(),
             port: target.port,
         })

@@ -32,7 +32,7 @@ impl Securing {
 
     pub(super) fn advance(self, input: Input<'_>, at: &mut At<'_, '_>) -> Step<Securing> {
         match input {
-            Input::Secured(certificate) => {
+            Input::Secured(Side::Client, certificate) => {
                 at.shared.note_certificate(certificate, at.cx.policy);
                 Break(Then::SecuredHead(self.since))
             }

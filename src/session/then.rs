@@ -5,9 +5,11 @@ use std::ops::{ControlFlow, Range};
 use std::time::Instant;
 
 use crate::http::Version;
+use crate::net::Peer;
 use crate::policy::Question;
 use crate::policy::quota::Permits;
 
+use super::approach::Approach;
 use super::at::At;
 use super::errand::Errand;
 use super::outcome::Record;
@@ -27,6 +29,8 @@ pub(super) enum Then {
     Lookup(Errand),
     /// Connect to the vetted addresses.
     Dial(Errand, Reuse, Rest),
+    /// Secure the connection to the target, which is this peer.
+    SecureOrigin(Box<Approach>, Peer),
     /// A connection to the origin is there: what was asked for begins.
     Arrive(Errand, Dialled),
     /// The origin agreed to another protocol: a tunnel from here on.

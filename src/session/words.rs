@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::http::HeadLimits;
-use crate::net::{Certified, Host, IoFail, LookupFail, Name, Scheme, Side};
+use crate::net::{Certified, Host, IoFail, LookupFail, Name, Peer, Scheme, Side, Trust};
 use crate::policy::{Question, Role, Route, Verified, VettedList};
 
 use super::id::Id;
@@ -59,8 +59,9 @@ pub struct Admin {
 pub enum Input<'a> {
     /// Bytes were read or written, or an end was seen: look at the flows.
     Moved,
-    /// The client's handshake is done: whom its certificate names, if it gave one, is verified.
-    Secured(Option<&'a Arc<Certified>>),
+    /// The handshake with that side is done: whom a client's certificate names, if it gave one, is verified; an origin is
+    /// the peer that was asked for.
+    Secured(Side, Option<&'a Arc<Certified>>),
     /// Reading from that side failed.
     Broken(Side, &'a IoFail),
     /// Writing to that side failed; what it sent before may still be read.
@@ -139,6 +140,8 @@ pub struct PoolKey {
     pub route: Route,
     /// The scheme that was spoken.
     pub scheme: Scheme,
+    /// What was asked of its certificate, where it had to have one.
+    pub trust: Trust,
     /// The host named in them.
     pub host: Host,
     /// The port.
@@ -153,6 +156,7 @@ impl Hash for PoolKey {
             role,
             route: Route::Direct,
             scheme,
+            trust: _,
             host,
             port,
         } = self;
@@ -174,6 +178,8 @@ impl Hash for PoolKey {
 pub enum Action {
     /// Let the client's wire do a TLS handshake, which what was read of it begins.
     Secure,
+    /// Let the origin's wire do a TLS handshake with this peer. What was read of it is what the peer said first.
+    SecureOrigin(Peer),
     /// Find out whether credentials are right, by work that may block.
     Ask(u32, Question),
     /// Look a name up.

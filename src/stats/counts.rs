@@ -203,7 +203,9 @@ impl Counts {
                 Some(IoFailKind::Reset) => Single::ConnectReset,
                 Some(IoFailKind::TimedOut) => Single::ConnectTimeout,
                 Some(IoFailKind::Unreachable) => Single::ConnectUnreachable,
-                Some(IoFailKind::Exhausted | IoFailKind::Other) | None => Single::ConnectUnknown,
+                Some(IoFailKind::Exhausted | IoFailKind::Tls(_) | IoFailKind::Other) | None => {
+                    Single::ConnectUnknown
+                }
             }),
             _ => None,
         };

@@ -3,12 +3,17 @@
 
 mod anchors;
 mod authorities;
+mod client;
 mod due;
+mod failure;
 mod identity;
 mod list_parts;
+mod origin_words;
+mod origins;
 mod pem;
 mod revocation;
 mod server;
+mod sessions;
 mod signature;
 #[cfg(test)]
 #[path = "../../tests/pki/mod.rs"]
@@ -17,6 +22,8 @@ mod tickets;
 mod verifier;
 mod words;
 
+pub use self::client::{Client, ClientParts, check_time};
+pub use self::failure::Failure;
 pub use self::identity::RoleFrom;
 pub use self::pem::File;
 pub use self::server::{Server, ServerParts};

@@ -50,18 +50,18 @@ fn certificate(error: &CertificateError) -> String {
             "is not signed with the key of the client CA that it names: one of that name may have been replaced".into()
         }
         E::BadEncoding => "can't be read".into(),
-        E::Other(other) => unusual(&format!("{other:?}")),
+        E::Other(other) => unusual(&format!("{other:?}"), "client"),
         other => format!("is not accepted: {}", spaced(other)),
     }
 }
 
 /// What Go takes and webpki does not has no name of rustls's own.
-fn unusual(debug: &str) -> String {
+pub(super) fn unusual(debug: &str, owner: &str) -> String {
     if debug.contains("UnsupportedCertVersion") {
         return "is of X.509 version 1: issue it as version 3 (openssl x509 -req with -extfile)".into();
     }
     if debug.contains("CaUsedAsEndEntity") {
-        return "is a CA's (basicConstraints CA:TRUE): issue one for the client itself".into();
+        return format!("is a CA's (basicConstraints CA:TRUE): issue one for the {owner} itself");
     }
     if debug.contains("ChainTooLong") {
         return "comes with too many others: a chain has at most 8 certificates and 32 KiB".into();
@@ -81,7 +81,7 @@ fn alert_received(alert: AlertDescription) -> String {
 }
 
 /// A name of rustls's as words: `NoCipherSuitesInCommon` as `no cipher suites in common`.
-fn spaced(name: &impl Debug) -> String {
+pub(super) fn spaced(name: &impl Debug) -> String {
     let mut words = String::new();
     let debug = format!("{name:?}");
     let mut before = ' ';

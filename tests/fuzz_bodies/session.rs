@@ -50,7 +50,7 @@ const ASKED: [&[u8]; 24] = [
     b"CONNECT a.test:443 HTTP/1.1\r\n",
     b"GET http://1.1.1.1/3 HTTP/1.0\r\n",
     b"OPTIONS http://A.test. HTTP/1.1\r\n",
-    b"PUT http://x.internal/ HTTP/1.1\r\n",
+    b"PUT https://a.test/4 HTTP/1.1\r\n",
     b"CONNECT [::ffff:7f00:1]:80 HTTP/1.1\r\n",
     b"CONNECT 8.8.4.4:4750 HTTP/1.1\r\n",
     b"Proxy-Authorization: Basic dTpzZWNyZXQ=\r\n",

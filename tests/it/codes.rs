@@ -115,7 +115,6 @@ fn every_answer_of_ours_has_its_code_id_and_error_type() {
             malformed,
         ),
         ("nonsense\r\n\r\n".to_owned(), 400, "malformed-request", malformed),
-        (get("https://a.test/"), 400, "use-connect", malformed),
         (get("ftp://a.test/"), 400, "scheme-unsupported", malformed),
     ] {
         let response = proxy.ask(&ask);

@@ -10,7 +10,7 @@ use crate::support::{PUBLIC, PUBLIC_6};
 
 cases![
     an_empty_port_is_the_default_one,
-    ws_in_absolute_form_is_http_and_wss_is_not,
+    ws_in_absolute_form_is_http_and_wss_is_https,
     bytes_beyond_ascii_in_a_target_pass_untouched,
     host_is_spelled_as_the_target_spells_it,
     chunk_sizes_may_be_padded,
@@ -48,7 +48,7 @@ fn an_empty_port_is_the_default_one() {
 }
 
 /// As aiohttp asks for a WebSocket.
-fn ws_in_absolute_form_is_http_and_wss_is_not() {
+fn ws_in_absolute_form_is_http_and_wss_is_https() {
     let (proxy, origin) = (Setup::open().start(), Origin::fixed("in"));
     for scheme in ["ws", "WS"] {
         let response = proxy.ask(get(&origin.url("/chat").replace("http", scheme)));
@@ -57,7 +57,12 @@ fn ws_in_absolute_form_is_http_and_wss_is_not() {
     }
     let wss = proxy.ask(get(&origin.url("/").replace("http", "wss")));
     let https = proxy.ask(get(&origin.url("/").replace("http", "https")));
-    assert_eq!((wss.status, wss.text()), (400, https.text()));
+    assert_eq!((wss.status, wss.text()), (502, https.text()));
+    assert_eq!(
+        wss.fields.get("x-smokescreen-code").as_deref(),
+        Some("tls-failed")
+    );
+    origin.take_complaints();
     assert_eq!(
         proxy.ask(get("ws://127.0.0.1/")).status,
         407,

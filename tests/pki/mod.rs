@@ -158,10 +158,10 @@ impl Ca {
             .uris
             .iter()
             .map(|uri| SanType::URI((*uri).try_into().unwrap()));
-        let dns = leaf
-            .dns
-            .iter()
-            .map(|name| SanType::DnsName((*name).try_into().unwrap()));
+        let dns = leaf.dns.iter().map(|name| match name.parse() {
+            Ok(address) => SanType::IpAddress(address),
+            Err(_) => SanType::DnsName((*name).try_into().unwrap()),
+        });
         params.subject_alt_names = uris.chain(dns).collect();
         if leaf.dns.contains(&"localhost") {
             params

@@ -55,7 +55,7 @@ pub(super) const LISTENING: &[OptionRow] = &[
 
 pub(in crate::config) const TIMEOUT: Opt<TimeLimit> = time_limit(
     "timeout",
-    "longest wait for a connection to a destination; 0 = the kernel's limit",
+    "longest wait for a connection to a destination, TLS included; 0 = the kernel's limit",
 )
 .key_is("connect_timeout")
 .default_is("10s");

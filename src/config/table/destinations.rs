@@ -124,16 +124,14 @@ pub(in crate::config) const UPSTREAM_CA_FILE: Opt<Option<PathBuf>> = file(
     "upstream-ca-file",
     "PEM file with CAs that origins and upstream proxies are verified against",
 )
-.default_note("the system's CAs")
-.not_built(SwitchedOnBy::Presence);
+.default_note("the system's CAs alone");
 
 pub(in crate::config) const UPSTREAM_SYSTEM_ROOTS: Opt<bool> = switch(
     "upstream_system_roots",
     "trust the system's CAs beside those of upstream_ca_file; false = those alone",
 )
 .in_file_only()
-.default_is("true")
-.not_built(SwitchedOnBy::False);
+.default_is("true");
 
 pub(in crate::config) const MITM_CA_CERT_FILE: Opt<Option<PathBuf>> = file(
     "mitm-ca-cert-file",

@@ -190,10 +190,6 @@ fn bad_files() {
             &["roles_by_source", "IPv4 not written as IPv6"],
         ),
         (
-            "upstream_system_roots: false\n",
-            &["upstream_system_roots: not available"],
-        ),
-        (
             "nat64_prefixes: ['64:ff9b::/96', '64:ff9b::/64']\n",
             &["nat64_prefixes: the prefixes 64:ff9b::/96 and 64:ff9b::/64 overlap"],
         ),
@@ -266,7 +262,7 @@ fn what_switches_nothing_on_is_accepted() {
     config(
         &["--reuse-port=false", "--sni-ports=443", "--ech=allow"],
         &[("SMOKESCREEN_ADMIN_STATUS", "false")],
-        "upstream_system_roots: true\nsni_ports: [443, 8443]\nnat64_prefixes: []\nroles_by_source: []\n",
+        "upstream_system_roots: false\nsni_ports: [443, 8443]\nnat64_prefixes: []\nroles_by_source: []\n",
     );
 }
 

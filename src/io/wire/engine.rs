@@ -1,9 +1,10 @@
-//! TLS over a wire (RFC 8446, RFC 5246), as a server: seals what is written and opens what is read. rustls does the
+//! TLS over a wire (RFC 8446, RFC 5246), as a server or as a client: seals what is written and opens what is read. rustls does the
 //! protocol (`core`); here is what lies between it and the contract of a wire: which bytes are kept, when they leave, what
 //! is an end and what a cut. Certificates and keys are `tls`'s business.
 
 mod core;
 mod outbox;
+mod role;
 mod room;
 mod writing;
 
@@ -13,13 +14,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rustls::server::UnbufferedServerConnection;
-
+use crate::net::Peer;
 use crate::text::slices::within;
-use crate::tls::Server;
+use crate::tls::{Client, Failure, Server};
 
 use self::core::{Core, Stop};
 use self::outbox::Outbox;
+use self::role::Role;
 pub(super) use self::room::Room;
 use self::room::{RECORD_OVERHEAD_BYTES_MAX, RECORD_TEXT_BYTES, ROOM_BYTES, keep};
 use super::{Aside, Secured, Wire};
@@ -46,7 +47,7 @@ const SWALLOWED_READS_MAX: usize = 16;
 pub struct Engine {
     core: Core,
     /// Until the handshake is done: it says whom a certificate names.
-    server: Option<Arc<Server>>,
+    judge: Option<Role>,
     room: Rc<Room>,
     /// Read from below and not opened: part of a record, or more than there was room for.
     sealed: Vec<u8>,
@@ -73,12 +74,34 @@ impl Engine {
     ///
     /// # Errors
     /// rustls's, where there is no randomness to be had.
-    pub(super) fn new(server: &Arc<Server>, room: &Rc<Room>, received: &[u8]) -> io::Result<Engine> {
-        let config = Arc::clone(server.config());
-        let connection = UnbufferedServerConnection::new(config).map_err(io::Error::other)?;
-        Ok(Engine {
-            core: Core::new(connection),
-            server: Some(Arc::clone(server)),
+    pub(super) fn server(server: &Arc<Server>, room: &Rc<Room>, received: &[u8]) -> io::Result<Engine> {
+        let core = Core::server(server.config()).map_err(io::Error::other)?;
+        Ok(Engine::over(
+            core,
+            Role::Server(Arc::clone(server)),
+            room,
+            received,
+        ))
+    }
+
+    /// For a connection that we made, of which the peer has sent this much.
+    ///
+    /// # Errors
+    /// As above, and in words where no certificate can be for the peer's name.
+    pub(super) fn client(
+        client: &Arc<Client>,
+        peer: &Peer,
+        room: &Rc<Room>,
+        received: &[u8],
+    ) -> io::Result<Engine> {
+        let core = Core::client(client, peer).map_err(io::Error::other)?;
+        Ok(Engine::over(core, Role::Client(peer.trust), room, received))
+    }
+
+    fn over(core: Core, judge: Role, room: &Rc<Room>, received: &[u8]) -> Engine {
+        Engine {
+            core,
+            judge: Some(judge),
             room: Rc::clone(room),
             sealed: received.to_vec(),
             may_open: true,
@@ -90,7 +113,7 @@ impl Engine {
             told_failure: false,
             said_end: false,
             owes_fin: false,
-        })
+        }
     }
 
     /// See [`Wire::read`]. Behind a failure, of which it tells once, it reads on for the end alone: who closed with
@@ -116,8 +139,8 @@ impl Engine {
             (self.core.outbox, self.core.is_due, self.told_failure) = (Outbox::default(), false, true);
         }
         match &self.core.failure {
-            Some(words) if !std::mem::replace(&mut self.told_failure, true) => {
-                let told = io::Error::new(io::ErrorKind::InvalidData, words.clone());
+            Some(failure) if !std::mem::replace(&mut self.told_failure, true) => {
+                let told = io::Error::new(io::ErrorKind::InvalidData, failure.clone());
                 // The alert leaves while it can: who hears of this may abort.
                 let _ = self.flush(below);
                 Err(told)
@@ -171,7 +194,8 @@ impl Engine {
                     continue;
                 }
                 if inbound.len() > UNOPENED_BYTES_MAX {
-                    self.core.fail("a handshake message has more than 40 KiB");
+                    self.core
+                        .fail(Failure::protocol("a handshake message has more than 40 KiB"));
                     return Ok(0);
                 }
             }
@@ -201,7 +225,7 @@ impl Engine {
         let text_bytes = into.len() - before + self.opened.len();
         self.aside.toll_bytes += TOLL * (sealed_bytes - inbound.len()).saturating_sub(text_bytes);
         self.note_handshake();
-        if self.core.failure.is_some() && self.server.is_some() {
+        if self.core.failure.is_some() && self.judge.is_some() {
             // Nobody may be asked anything by somebody who is not known to be who he says.
             into.truncate(before);
             self.opened.clear();
@@ -211,20 +235,20 @@ impl Engine {
 
     /// Is the handshake done since this was asked last? Then the peer is known, and writes are taken.
     fn note_handshake(&mut self) {
-        let Some(server) = &self.server else {
+        let Some(judge) = &self.judge else {
             return;
         };
         if self.core.failure.is_some() || self.core.is_handshaking() {
             return;
         }
-        match server.certified(self.core.peer_certificates(), SystemTime::now()) {
+        match judge.certified(&self.core, SystemTime::now()) {
             Ok(certificate) => {
-                self.server = None;
+                self.judge = None;
                 self.chain_bytes = self.core.peer_certificates().iter().map(|der| der.len()).sum();
                 self.aside.takes_again = true;
                 self.secured = Some(Secured { certificate });
             }
-            Err(words) => self.core.fail(&words),
+            Err(failure) => self.core.fail(failure),
         }
     }
 
@@ -324,6 +348,9 @@ impl fmt::Debug for Engine {
     }
 }
 
+#[cfg(test)]
+#[path = "engine_client_tests.rs"]
+mod client_tests;
 #[cfg(test)]
 #[path = "engine_tests.rs"]
 mod tests;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::net::Trust;
 use crate::policy::exceptions::{Exception, Exceptions};
 use crate::policy::glob::{Entry, GlobSet, Overlaps};
 use crate::policy::ports::Ports;
@@ -190,8 +191,7 @@ impl Told {
                         format!("{what}: project '{}' -> '{}'", older.project, newer.project)
                     });
                 }
-                self.default_ports(what, (older, newer));
-                self.exceptions(what, (older, newer));
+                self.reach(what, (older, newer));
                 let list = format!("{what}: allowed_domains");
                 let (old, new) = (&older.allowed_domains, &newer.allowed_domains);
                 self.list(&list, old, new, |verb, entry| {
@@ -211,6 +211,22 @@ impl Told {
                     self.list(&format!("{what}: {list}"), older, newer, |_, _| false);
                 }
             }
+        }
+    }
+
+    /// What the entries of a rule reach, and how.
+    fn reach(&mut self, what: &str, (older, newer): (&Rule, &Rule)) {
+        self.trust(what, (older.trust, newer.trust));
+        self.default_ports(what, (older, newer));
+        self.exceptions(what, (older, newer));
+    }
+
+    /// Not to verify origins opens their connections to whoever is on the way.
+    fn trust(&mut self, what: &str, (older, newer): (Trust, Trust)) {
+        if older != newer {
+            let is_unverified = newer == Trust::Unverified;
+            let word = if is_unverified { "added" } else { "removed" };
+            self.add(is_unverified, || format!("{what}: insecure_skip_verify {word}"));
         }
     }
 

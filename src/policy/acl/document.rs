@@ -7,6 +7,7 @@ use std::fmt;
 use foldhash::{HashMap, HashMapExt as _};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
+use crate::net::Trust;
 use crate::policy::exceptions::Exceptions;
 use crate::policy::glob::{Glob, GlobSet};
 use crate::policy::ports::Ports;
@@ -61,7 +62,6 @@ impl Service {
         [
             ("upstream_proxy", self.upstream_proxy.is_some()),
             ("upstream_resolves", self.upstream_resolves == Some(true)),
-            ("insecure_skip_verify", self.insecure_skip_verify == Some(true)),
             (
                 "verify_sni",
                 self.verify_sni
@@ -211,6 +211,7 @@ impl Check<'_> {
             let message = format!("{what} has {field}, which is not available in this version; leave it out");
             return Err(at(&[Step::Key(field)], &message));
         }
+        let trust = self.trust(&service, what, path)?;
         let exceptions = self.exceptions(service.allow_private.unwrap_or_default(), what, path)?;
         let allowed_domains = service.allowed_domains.unwrap_or_default();
         let mut external_proxies = GlobSet::default();
@@ -240,8 +241,29 @@ impl Check<'_> {
             external_proxies,
             exceptions: (!exceptions.is_empty()).then(|| exceptions.into()),
             mitm_domains,
+            trust,
             limits,
         })
+    }
+
+    /// What is asked of origins' certificates: where nothing is, whoever answers would get the headers that are added.
+    fn trust(&self, service: &Service, what: &str, path: &[Step<'_>]) -> Result<Trust, YamlError> {
+        if service.insecure_skip_verify != Some(true) {
+            return Ok(Trust::Verified);
+        }
+        let mut domains = service.mitm_domains.iter().flatten();
+        match domains.find(|entry| entry.add_headers.as_ref().is_some_and(|added| !added.is_empty())) {
+            None => Ok(Trust::Unverified),
+            Some(entry) => {
+                let message = format!(
+                    "{what} has insecure_skip_verify, and add_headers for '{}', which whoever answers would get: \
+                     remove one of the two",
+                    entry.domain.value
+                );
+                let at = [path, &[Step::Key("insecure_skip_verify")]].concat();
+                Err(self.error(&at, &message))
+            }
+        }
     }
 
     fn limits(&self, written: Option<Written>, path: &[Step<'_>]) -> Result<Option<RoleLimits>, YamlError> {

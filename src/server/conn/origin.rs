@@ -7,9 +7,9 @@ use std::sync::Arc;
 use crate::io::dialer::Standing;
 use crate::io::resolver::{Answer, Asked, News};
 use crate::io::token::{Ticket, WireId};
-use crate::io::wire::Wire;
+use crate::io::wire::{Wire, io_fail};
 use crate::io::wires::Owner;
-use crate::net::{LookupFail, LookupFailKind, Name, Side};
+use crate::net::{LookupFail, LookupFailKind, Name, Peer, Side};
 use crate::policy::{Vetted, VettedList};
 use crate::session::lease::Lease;
 use crate::session::{DialFail, Dialled, Input, PoolKey, Wanted};
@@ -130,6 +130,17 @@ impl<P: Ports> Conn<P> {
         let Parts { wires, .. } = ports.parts();
         wires.hand_over(wire, Owner::Conn(self.id, Side::Origin));
         self.origin = Some(wire);
+    }
+
+    /// The origin's wire gets an engine, and that what was read of it before.
+    pub(super) fn secure_origin(&mut self, peer: &Peer, ports: &mut P) {
+        let Some(origin) = self.origin else { return };
+        let received = self.flows.down.rx.as_slice();
+        let secured = ports.parts().wires.secure_origin(origin, peer, received);
+        self.flows.down.rx.clear();
+        if let Err(error) = secured {
+            self.tell(Input::Broken(Side::Origin, &io_fail(&error)), ports);
+        }
     }
 
     /// Gives the origin's connection to the pool, unless something is to be read from it: that would belong to

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::net::{Host, Scheme, Target};
+use crate::net::{Host, Scheme, Target, Trust};
 use crate::policy::{Ask, Policy, PolicyParts, Role, Route};
 
 use super::*;
@@ -47,6 +47,7 @@ fn key(host: &str, role: &str) -> PoolKey {
         role: Role::Named(role.into()),
         route: Route::Direct,
         scheme: Scheme::Http,
+        trust: Trust::Verified,
         host: Host::parse(host.as_bytes()).unwrap(),
         port: 80,
     }
@@ -98,6 +99,11 @@ fn only_role_scheme_host_port_and_vetted_address_together_find_a_connection() {
         ..key("a.test", "r")
     };
     assert_eq!(take(&mut pool, &secure, &vetted("44.1.1.1:80"), CLIENT), None);
+    let unverified = PoolKey {
+        trust: Trust::Unverified,
+        ..key("a.test", "r")
+    };
+    assert_eq!(take(&mut pool, &unverified, &vetted("44.1.1.1:80"), CLIENT), None);
     assert_eq!(
         take(&mut pool, &key("a.test", "r"), &vetted("44.1.1.2:80"), CLIENT),
         None,

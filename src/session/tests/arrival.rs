@@ -281,7 +281,7 @@ const PREFACES: [fn(&mut Bench, bool); 2] = [
             bench.arrive(Side::Client, "\u{16}");
             bench.flows.up.rx.clear();
         }
-        true => bench.feed(Input::Secured(None)),
+        true => bench.feed(Input::Secured(Side::Client, None)),
     },
     |bench, is_done| match is_done {
         false => {

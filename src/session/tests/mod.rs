@@ -6,6 +6,7 @@ mod asking;
 mod closing;
 mod dial;
 mod exchange;
+mod handshake;
 mod head;
 mod limits;
 mod showing;

@@ -224,6 +224,12 @@ impl World {
                 let nth = self.wires.current().expect("parks what is not there");
                 self.remotes[nth].1 = Some(key.clone());
             }
+            // No engine comes of it here: the request is refused.
+            Action::SecureOrigin(_) => {
+                let nth = self.wires.current().expect("secures what is not there");
+                let left = self.wires.origins[nth].wire.received.len();
+                assert_eq!(left, 0, "bytes left in the clear");
+            }
             Action::Close(_) => assert!(!self.owes_record, "a request without a record"),
             Action::Cut(..) => assert!(!self.owes_record, "its own line comes first"),
             Action::Spent => {}

@@ -175,7 +175,6 @@ pub(super) fn targets(draft: &mut Draft, dice: &mut Dice, at: &Place<'_>) {
         format!("/smuggled/c{id}/x"),
         "*".to_owned(),
         authority.to_owned(),
-        format!("https://{authority}/c{id}/x"),
         format!("ftp://{authority}/c{id}/x"),
         format!("http://{authority}/c{id}/x?http://evil.test/ HTTP/1.0"),
         String::new(),

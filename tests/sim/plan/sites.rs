@@ -97,7 +97,6 @@ pub(crate) const MALFORMED: &[(&[u8], u16)] = &[
     (b"SSH-2.0-OpenSSH_9.6\r\n", 400),
     (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
     (b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n", 400),
-    (b"GET https://a.test/ HTTP/1.1\r\n\r\n", 400),
     (b"GET ftp://a.test/ HTTP/1.1\r\n\r\n", 400),
     (b"CONNECT a.test HTTP/1.1\r\n\r\n", 400),
     (

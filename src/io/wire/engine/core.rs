@@ -1,23 +1,54 @@
 //! rustls's unbuffered connection, made to go on with whatever it is given: one loop over the states it may be in. Keeps
 //! what it has to say for itself, and notes its end and its failure. Touches no wire.
 
+use std::sync::Arc;
+
+use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::CertificateDer;
-use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
+use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{
     ConnectionState, EncodeError, EncodeTlsData, EncryptError, InsufficientSizeError, UnbufferedStatus,
     WriteTraffic,
 };
-use rustls::{HandshakeKind, ProtocolVersion};
+use rustls::{CommonState, HandshakeKind, ProtocolVersion, ServerConfig};
 
-use crate::tls;
+use crate::net::Peer;
+use crate::tls::{Client, Failure};
 
 use super::outbox::Outbox;
 
 /// What writes while the connection lets it.
-pub(super) type Traffic<'c> = WriteTraffic<'c, ServerConnectionData>;
+pub(super) trait Traffic {
+    /// Seals a text into the room; gives how much that is.
+    fn encrypt(&mut self, text: &[u8], room: &mut [u8]) -> Result<usize, EncryptError>;
+    /// Seals the notice of the end, likewise.
+    fn queue_close_notify(&mut self, room: &mut [u8]) -> Result<usize, EncryptError>;
+}
 
-/// So much is said of a failure.
-const FAILURE_CHARS_MAX: usize = 200;
+impl<D> Traffic for WriteTraffic<'_, D> {
+    fn encrypt(&mut self, text: &[u8], room: &mut [u8]) -> Result<usize, EncryptError> {
+        WriteTraffic::encrypt(self, text, room)
+    }
+
+    fn queue_close_notify(&mut self, room: &mut [u8]) -> Result<usize, EncryptError> {
+        WriteTraffic::queue_close_notify(self, room)
+    }
+}
+
+/// rustls's connection, as either end.
+enum Connection {
+    Server(UnbufferedServerConnection),
+    Client(UnbufferedClientConnection),
+}
+
+impl Connection {
+    fn common(&self) -> &CommonState {
+        match self {
+            Connection::Server(connection) => connection,
+            Connection::Client(connection) => connection,
+        }
+    }
+}
 
 /// Why a connection went no further.
 pub(super) enum Stop<T> {
@@ -34,7 +65,7 @@ pub(super) enum Stop<T> {
 /// A connection and what it says.
 pub(super) struct Core {
     /// None behind a failure: it may keep much of what it failed at.
-    connection: Option<UnbufferedServerConnection>,
+    connection: Option<Connection>,
     /// Sealed, and not with the wire below yet.
     pub(super) outbox: Outbox,
     /// It is to leave by itself. Otherwise it may wait for what is written next: tickets, and answers to updates of keys.
@@ -42,11 +73,28 @@ pub(super) struct Core {
     /// The peer's close_notify came.
     pub(super) heard_end: bool,
     /// In words, why the connection is of no use any more.
-    pub(super) failure: Option<String>,
+    pub(super) failure: Option<Failure>,
 }
 
 impl Core {
-    pub(super) fn new(connection: UnbufferedServerConnection) -> Core {
+    /// As a server.
+    ///
+    /// # Errors
+    /// rustls's, where there is no randomness to be had.
+    pub(super) fn server(config: &Arc<ServerConfig>) -> Result<Core, rustls::Error> {
+        let connection = UnbufferedServerConnection::new(Arc::clone(config))?;
+        Ok(Core::over(Connection::Server(connection)))
+    }
+
+    /// As a client that asks for this peer.
+    ///
+    /// # Errors
+    /// Likewise; or no certificate can be for the peer's name.
+    pub(super) fn client(client: &Client, peer: &Peer) -> Result<Core, Failure> {
+        Ok(Core::over(Connection::Client(client.connection(peer)?)))
+    }
+
+    fn over(connection: Connection) -> Core {
         Core {
             connection: Some(connection),
             outbox: Outbox::default(),
@@ -57,14 +105,22 @@ impl Core {
     }
 
     pub(super) fn is_handshaking(&self) -> bool {
-        self.connection
-            .as_ref()
-            .is_some_and(|connection| connection.is_handshaking())
+        self.common().is_some_and(CommonState::is_handshaking)
+    }
+
+    /// Did it go on with a session that was made before?
+    pub(super) fn is_resumed(&self) -> bool {
+        let kind = self.common().and_then(CommonState::handshake_kind);
+        kind == Some(HandshakeKind::Resumed)
+    }
+
+    fn common(&self) -> Option<&CommonState> {
+        self.connection.as_ref().map(Connection::common)
     }
 
     /// Did it answer a hello, and not just by asking for another?
     pub(super) fn has_answered(&self) -> bool {
-        let Some(connection) = &self.connection else {
+        let Some(connection) = self.common() else {
             return false;
         };
         match connection.handshake_kind() {
@@ -79,9 +135,8 @@ impl Core {
 
     /// What the peer presented itself with, leaf first, also where a session was resumed.
     pub(super) fn peer_certificates(&self) -> &[CertificateDer<'static>] {
-        let connection = self.connection.as_ref();
-        connection
-            .and_then(|connection| connection.peer_certificates())
+        self.common()
+            .and_then(CommonState::peer_certificates)
             .unwrap_or_default()
     }
 
@@ -94,57 +149,35 @@ impl Core {
         &mut self,
         sealed: &mut Vec<u8>,
         mut take: impl FnMut(&[u8]) -> bool,
-        write: impl FnOnce(&mut Traffic<'_>, &mut Outbox) -> T,
+        write: impl FnOnce(&mut dyn Traffic, &mut Outbox) -> T,
     ) -> Stop<T> {
-        let mut used = 0;
+        let (mut used, mut write) = (0, Some(write));
         let stop = loop {
             let connection = match &mut self.connection {
                 // Behind a failure there may be an alert to be had, and no more: rustls panics if it meets what failed again.
-                Some(connection) if self.failure.is_none() || connection.wants_write() => connection,
+                Some(connection) if self.failure.is_none() || connection.common().wants_write() => connection,
                 _ => {
                     self.connection = None;
                     break Stop::Failed;
                 }
             };
             let left = sealed.get_mut(used..).unwrap_or_default();
-            let UnbufferedStatus { mut discard, state } = connection.process_tls_records(left);
-            let mut has_said = false;
-            let stop = match state {
-                Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-                    let mut goes_on = true;
-                    while let Some(Ok(record)) = traffic.next_record() {
-                        discard += record.discard;
-                        goes_on = take(record.payload);
-                    }
-                    (!goes_on).then_some(Stop::Full)
-                }
-                Ok(ConnectionState::EncodeTlsData(encode)) => {
-                    append_said(encode, &mut self.outbox);
-                    has_said = true;
-                    None
-                }
-                Ok(ConnectionState::TransmitTlsData(transmit)) => {
-                    transmit.done();
-                    None
-                }
-                Ok(ConnectionState::PeerClosed) => {
-                    self.heard_end = true;
-                    None
-                }
-                Ok(ConnectionState::WriteTraffic(mut traffic)) => {
-                    used += discard;
-                    break Stop::Wrote(write(&mut traffic, &mut self.outbox));
-                }
-                Ok(_) => Some(Stop::Waits),
-                Err(error) => {
-                    self.failure = Some(shortened(&tls::words(&error)));
-                    None
-                }
+            let mut step = Step {
+                outbox: &mut self.outbox,
+                take: &mut take,
+                write: &mut write,
+            };
+            let (discard, stepped) = match connection {
+                Connection::Server(connection) => step.take_in(connection.process_tls_records(left)),
+                Connection::Client(connection) => step.take_in(connection.process_tls_records(left)),
             };
             used += discard;
-            self.is_due |= has_said && !self.says_asides();
-            if let Some(stop) = stop {
-                break stop;
+            match stepped {
+                Stepped::On => {}
+                Stepped::Said => self.is_due |= !self.says_asides(),
+                Stepped::HeardEnd => self.heard_end = true,
+                Stepped::Failed(error) => self.note_failure(&error),
+                Stepped::Stopped(stop) => break stop,
             }
         };
         sealed.drain(..used.min(sealed.len()));
@@ -152,22 +185,81 @@ impl Core {
     }
 
     /// It is of no use any more, for this reason.
-    pub(super) fn fail(&mut self, words: &str) {
-        self.failure = Some(shortened(words));
+    pub(super) fn fail(&mut self, failure: Failure) {
+        self.failure = Some(failure);
         self.connection = None;
+    }
+
+    fn note_failure(&mut self, error: &rustls::Error) {
+        self.failure = Some(match &self.connection {
+            Some(Connection::Client(_)) => Failure::of_server(error),
+            Some(Connection::Server(_)) | None => Failure::of_client(error),
+        });
     }
 
     /// Is what it says for itself nothing that the peer waits for?
     fn says_asides(&self) -> bool {
-        let connection = self.connection.as_ref();
-        let version = connection.and_then(|connection| connection.protocol_version());
+        let version = self.common().and_then(CommonState::protocol_version);
         version == Some(ProtocolVersion::TLSv1_3) && !self.is_handshaking() && self.failure.is_none()
     }
 }
 
-/// A peer may have a hand in how long an error is.
-fn shortened(words: &str) -> String {
-    words.chars().take(FAILURE_CHARS_MAX).collect()
+/// What a look at what came leads to.
+enum Stepped<T> {
+    /// There may be more to do.
+    On,
+    /// It has something to say for itself, and that was appended.
+    Said,
+    /// The peer's close_notify came.
+    HeardEnd,
+    Failed(rustls::Error),
+    Stopped(Stop<T>),
+}
+
+/// What a step works with.
+struct Step<'a, R, W> {
+    outbox: &'a mut Outbox,
+    take: &'a mut R,
+    write: &'a mut Option<W>,
+}
+
+impl<R: FnMut(&[u8]) -> bool, W> Step<'_, R, W> {
+    /// How many bytes were used up, and what came of it.
+    fn take_in<T, D>(&mut self, status: UnbufferedStatus<'_, '_, D>) -> (usize, Stepped<T>)
+    where
+        W: FnOnce(&mut dyn Traffic, &mut Outbox) -> T,
+    {
+        let UnbufferedStatus { mut discard, state } = status;
+        let stepped = match state {
+            Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+                let mut goes_on = true;
+                while let Some(Ok(record)) = traffic.next_record() {
+                    discard += record.discard;
+                    goes_on = (self.take)(record.payload);
+                }
+                match goes_on {
+                    true => Stepped::On,
+                    false => Stepped::Stopped(Stop::Full),
+                }
+            }
+            Ok(ConnectionState::EncodeTlsData(encode)) => {
+                append_said(encode, self.outbox);
+                Stepped::Said
+            }
+            Ok(ConnectionState::TransmitTlsData(transmit)) => {
+                transmit.done();
+                Stepped::On
+            }
+            Ok(ConnectionState::PeerClosed) => Stepped::HeardEnd,
+            Ok(ConnectionState::WriteTraffic(mut traffic)) => match self.write.take() {
+                Some(write) => Stepped::Stopped(Stop::Wrote(write(&mut traffic, self.outbox))),
+                None => Stepped::Stopped(Stop::Waits),
+            },
+            Ok(_) => Stepped::Stopped(Stop::Waits),
+            Err(error) => Stepped::Failed(error),
+        };
+        (discard, stepped)
+    }
 }
 
 /// Appends what `seal` writes into room of so many bytes, or of as many as it says it needs.
@@ -193,7 +285,7 @@ pub(super) fn append_sealed(
     }
 }
 
-fn append_said(mut encode: EncodeTlsData<'_, ServerConnectionData>, outbox: &mut Outbox) {
+fn append_said<D>(mut encode: EncodeTlsData<'_, D>, outbox: &mut Outbox) {
     let Err(EncodeError::InsufficientSize(InsufficientSizeError { required_size })) = encode.encode(&mut [])
     else {
         return;

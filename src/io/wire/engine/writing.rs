@@ -80,7 +80,7 @@ impl Engine {
     fn append(
         &mut self,
         room_bytes: usize,
-        mut seal: impl FnMut(&mut Traffic<'_>, &mut [u8]) -> Result<usize, EncryptError>,
+        mut seal: impl FnMut(&mut dyn Traffic, &mut [u8]) -> Result<usize, EncryptError>,
     ) -> Stop<Result<(), EncryptError>> {
         let opened = &mut self.opened;
         let keep = |text: &[u8]| {
