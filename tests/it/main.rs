@@ -35,6 +35,8 @@ mod mtls_example;
 mod mtls_roles;
 mod names;
 mod pages;
+mod origin_tls;
+mod origin_tls_faults;
 mod private;
 mod programs;
 mod proxy_protocol;
@@ -129,6 +131,8 @@ fn all_cases() -> Vec<Case> {
         mtls_roles::cases(),
         supervision::cases(),
         rolling::cases(),
+        origin_tls::cases(),
+        origin_tls_faults::cases(),
     ]
     .into_iter()
     .flatten()

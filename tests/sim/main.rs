@@ -30,7 +30,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::origin::Origin;
-use crate::plan::{Body, Exchange, Fate, Fault, SITES, Taste};
+use crate::plan::{Body, Exchange, Fate, Fault, How, SITES, Taste};
 use crate::random::Random;
 use crate::server::Server;
 use crate::setting::{Setting, Spoil, ordinary_settings};
@@ -96,6 +96,7 @@ fn setting(seed: u64) -> Setting {
         origin_manner: None,
         client_seals,
         origin_seals,
+        https: false,
         spoil: Spoil::Nothing,
         trace: false,
     }
@@ -204,6 +205,27 @@ fn tls_wires_keep_their_promises() {
         // A balancer's header stands before the handshake, where these clients can't put one.
         drawn.settings.proxy_protocol = false;
         drawn.client_seals = 0;
+        drawn
+    });
+}
+
+/// What is forwarded goes over TLS: the proxy's own engine, and rustls's server.
+#[test]
+fn tls_origins_keep_their_promises() {
+    keep_promises(TLS_SEEDS, |seed| {
+        let mut drawn = setting(seed);
+        drawn.https = true;
+        drawn.origin_seals = 0;
+        let mut random = Random::new(seed ^ 0x7e15);
+        for ask in drawn
+            .clients
+            .iter_mut()
+            .flatten()
+            .map(|exchange| &mut exchange.ask)
+        {
+            // Some at the same port in the clear, which must not be mixed up.
+            ask.https = matches!(ask.how, How::Plain | How::Upgrade) && !random.one_in(4);
+        }
         drawn
     });
 }

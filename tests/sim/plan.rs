@@ -53,6 +53,8 @@ pub(crate) enum Credentials {
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
     pub(crate) number: u32,
+    /// Its origin is spoken to over TLS.
+    pub(crate) https: bool,
     pub(crate) how: How,
     pub(crate) site: &'static Site,
     pub(crate) method: &'static str,
@@ -216,7 +218,7 @@ impl Ask {
     /// The Host field that the origin must see.
     pub(crate) fn host_field(&self) -> String {
         match self.port() {
-            80 => self.site.host.to_owned(),
+            80 if !self.https => self.site.host.to_owned(),
             port => format!("{}:{port}", self.site.host),
         }
     }

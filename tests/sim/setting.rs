@@ -53,6 +53,8 @@ pub(crate) struct Setting {
     /// How often the client's and the origins' wires are sealed.
     pub(crate) client_seals: usize,
     pub(crate) origin_seals: usize,
+    /// Whatever is forwarded goes over TLS.
+    pub(crate) https: bool,
     pub(crate) spoil: Spoil,
     pub(crate) trace: bool,
 }

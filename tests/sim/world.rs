@@ -175,6 +175,9 @@ impl World {
             links: Links {
                 stay_open: setting.spoil == Spoil::OpenWire,
                 trace: setting.trace,
+                origins: setting
+                    .https
+                    .then(|| (setting.taste.calm, Random::new(setting.seed ^ 0x0127))),
                 ..Links::default()
             },
             clients: Vec::new(),
@@ -262,7 +265,7 @@ impl World {
             writable: true,
             ..Ready::default()
         };
-        if seals > 0 || self.setting.settings.takes_tls {
+        if seals > 0 || self.setting.settings.takes_tls || self.setting.https {
             manner.piece_max = manner.piece_max.max(SEALED_PIECE_MIN);
         }
         let Setting { taste, spoil, .. } = self.setting;

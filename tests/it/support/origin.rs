@@ -1,11 +1,14 @@
 //! Recording servers on the namespace's addresses: they say what reached them, byte for byte.
 
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use rustls::HandshakeKind;
+
 use super::message::{self, Request};
+use super::tls::{Server, Tls};
 use super::wire::{End, Wire};
 use super::{PUBLIC, eventually};
 
@@ -22,6 +25,7 @@ pub(crate) enum Next {
 struct Seen {
     requests: Mutex<Vec<Request>>,
     complaints: Mutex<Vec<String>>,
+    kinds: Mutex<Vec<HandshakeKind>>,
     accepted: AtomicUsize,
     ended: AtomicUsize,
 }
@@ -60,20 +64,43 @@ impl Origin {
     ) -> Origin {
         let seen = Arc::new(Seen::default());
         let record = Arc::clone(&seen);
-        Origin::start(ip, seen, move |mut wire| {
-            loop {
-                match wire.take_request() {
-                    Ok(request) => {
-                        lock(&record.requests).push(request.clone());
-                        if handler(&request, &mut wire) == Next::Close {
-                            return;
-                        }
-                    }
-                    Err(End::Nonsense(complaint)) => return lock(&record.complaints).push(complaint),
-                    Err(_) => return,
-                }
+        Origin::start(ip, seen, move |mut wire| converse(&record, &mut wire, &handler))
+    }
+
+    /// Like [`Origin::http`], over TLS. What the handshake comes to is the connection's own affair.
+    pub(crate) fn https(
+        server: &Server,
+        handler: impl Fn(&Request, &mut Wire) -> Next + Send + Sync + 'static,
+    ) -> Origin {
+        let seen = Arc::new(Seen::default());
+        let (record, server) = (Arc::clone(&seen), server.clone());
+        Origin::start_raw(PUBLIC, seen, move |stream| {
+            let Ok(mut wire) = server.accept(stream) else {
+                return;
+            };
+            lock(&record.kinds).push(wire.kind);
+            converse(&record, &mut wire, &handler);
+        })
+    }
+
+    /// Leaves every connection to `handler`, once its handshake is done.
+    pub(crate) fn sealed(server: &Server, handler: impl Fn(Tls) + Send + Sync + 'static) -> Origin {
+        let server = server.clone();
+        Origin::start_raw(PUBLIC, Arc::new(Seen::default()), move |stream| {
+            if let Ok(wire) = server.accept(stream) {
+                handler(wire);
             }
         })
+    }
+
+    /// Leaves every socket to `handler`.
+    pub(crate) fn streams(handler: impl Fn(TcpStream) + Send + Sync + 'static) -> Origin {
+        Origin::start_raw(PUBLIC, Arc::new(Seen::default()), handler)
+    }
+
+    /// How the handshakes so far went.
+    pub(crate) fn kinds(&self) -> Vec<HandshakeKind> {
+        lock(&self.seen.kinds).clone()
     }
 
     /// Sends `bytes` for each request, then does as `next` says.
@@ -105,6 +132,10 @@ impl Origin {
     }
 
     fn start(ip: &str, seen: Arc<Seen>, handler: impl Fn(Wire) + Send + Sync + 'static) -> Origin {
+        Origin::start_raw(ip, seen, move |stream| handler(Wire::new(stream)))
+    }
+
+    fn start_raw(ip: &str, seen: Arc<Seen>, handler: impl Fn(TcpStream) + Send + Sync + 'static) -> Origin {
         let ip: IpAddr = ip.parse().expect("an address");
         let listener = TcpListener::bind((ip, 0)).expect("a listener");
         let address = listener.local_addr().expect("its address");
@@ -115,7 +146,7 @@ impl Origin {
                 record.accepted.fetch_add(1, Ordering::SeqCst);
                 let (handler, record) = (Arc::clone(&handler), Arc::clone(&record));
                 thread::spawn(move || {
-                    handler(Wire::new(stream));
+                    handler(stream);
                     record.ended.fetch_add(1, Ordering::SeqCst);
                 });
             }
@@ -188,6 +219,22 @@ impl Origin {
     /// What arrived that no strict reader accepts; taking it keeps the drop from failing the case.
     pub(crate) fn take_complaints(&self) -> Vec<String> {
         std::mem::take(&mut *lock(&self.seen.complaints))
+    }
+}
+
+/// Reads requests strictly, records them, and lets `handler` answer, until one side has enough.
+fn converse(seen: &Seen, wire: &mut Wire, handler: &impl Fn(&Request, &mut Wire) -> Next) {
+    loop {
+        match wire.take_request() {
+            Ok(request) => {
+                lock(&seen.requests).push(request.clone());
+                if handler(&request, wire) == Next::Close {
+                    return;
+                }
+            }
+            Err(End::Nonsense(complaint)) => return lock(&seen.complaints).push(complaint),
+            Err(_) => return,
+        }
     }
 }
 

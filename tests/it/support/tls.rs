@@ -1,5 +1,5 @@
-//! A TLS client whose text is a [`Wire`], so that whatever cases do with a plain connection they do with a sealed one: a
-//! thread stands between the connection to the proxy and a socket of this machine. There an end is a close_notify with
+//! TLS clients and servers whose text is a [`Wire`], so that whatever cases do with a plain connection they do with a sealed one: a
+//! thread stands between the connection with the proxy and a socket of this machine. There an end is a close_notify with
 //! its FIN, and a cut, which has none, is a reset.
 
 use std::io::{ErrorKind, Read, Write};
@@ -16,8 +16,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
-    ClientConfig, ClientConnection, Error, HandshakeKind, ProtocolVersion, RootCertStore,
-    SupportedProtocolVersion,
+    ClientConfig, ClientConnection, Connection, Error, HandshakeKind, ProtocolVersion, RootCertStore,
+    ServerConfig, ServerConnection, SupportedProtocolVersion,
 };
 
 use super::DEADLINE;
@@ -115,7 +115,46 @@ impl Client {
             connection.complete_io(&mut socket).map_err(tls_error)?;
         }
         connection.set_buffer_limit(None);
-        Ok(bridge(connection, peer))
+        Ok(bridge(Connection::Client(connection), peer))
+    }
+}
+
+/// What an origin presents itself with: a certificate and its key.
+#[derive(Clone)]
+pub(crate) struct Server(Arc<ServerConfig>);
+
+impl Server {
+    /// One that presents this chain.
+    pub(crate) fn new(chain: &str, key: &str, versions: &[&'static SupportedProtocolVersion]) -> Server {
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a key");
+        let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_protocol_versions(versions)
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(certificates(chain), key)
+            .expect("a key that fits");
+        config.ticketer = aws_lc_rs::Ticketer::new().expect("tickets");
+        Server(Arc::new(config))
+    }
+
+    /// The same, speaking these protocols.
+    pub(crate) fn alpn(&self, protocols: &[&[u8]]) -> Server {
+        let mut config = ServerConfig::clone(&self.0);
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        Server(Arc::new(config))
+    }
+
+    /// Does the handshake with who connected.
+    pub(crate) fn accept(&self, peer: TcpStream) -> Result<Tls, Error> {
+        peer.set_read_timeout(Some(DEADLINE)).expect("a read timeout");
+        peer.set_nodelay(true).expect("no delay");
+        let mut connection = ServerConnection::new(Arc::clone(&self.0)).expect("a connection");
+        let mut socket = peer.try_clone().expect("a second handle");
+        while connection.is_handshaking() {
+            connection.complete_io(&mut socket).map_err(tls_error)?;
+        }
+        connection.set_buffer_limit(None);
+        Ok(bridge(Connection::Server(connection), peer))
     }
 }
 
@@ -139,6 +178,8 @@ struct Shared {
     failure: Mutex<Option<Error>>,
     /// A reset of the case's is to be a FIN without notice, not a reset.
     cuts: AtomicBool,
+    /// Keys are to be renewed before what is sent next.
+    renews: AtomicBool,
 }
 
 /// A connection: a [`Wire`], and what was agreed on.
@@ -173,6 +214,11 @@ impl Tls {
     pub(crate) fn reset(self) {
         self.wire.reset();
     }
+
+    /// Keys are renewed, ours and, as the other end is asked, its, with what is sent next.
+    pub(crate) fn renew_keys(&self) {
+        self.shared.renews.store(true, Ordering::SeqCst);
+    }
 }
 
 impl Deref for Tls {
@@ -189,10 +235,15 @@ impl DerefMut for Tls {
     }
 }
 
-fn bridge(connection: ClientConnection, peer: TcpStream) -> Tls {
+fn bridge(mut connection: Connection, peer: TcpStream) -> Tls {
+    // What a client says first may have come with the last of its handshake.
+    let state = connection.process_new_packets().expect("it was processed before");
+    let mut text = vec![0; state.plaintext_bytes_to_read()];
+    connection.reader().read_exact(&mut text).expect("the text");
     let (near, far) = pair();
     let shared = Arc::new(Shared::default());
     let leaf = connection.peer_certificates().and_then(|chain| chain.first());
+    let certificate = leaf.map(|leaf| leaf.to_vec()).unwrap_or_default();
     let tls = Tls {
         wire: Wire::new(near),
         shared: Arc::clone(&shared),
@@ -200,7 +251,7 @@ fn bridge(connection: ClientConnection, peer: TcpStream) -> Tls {
         version: connection.protocol_version().expect("a version"),
         alpn: connection.alpn_protocol().map(<[u8]>::to_vec),
         kind: connection.handshake_kind().expect("a kind"),
-        certificate: leaf.expect("a certificate").to_vec(),
+        certificate,
     };
     for stream in [&peer, &far] {
         stream.set_nonblocking(true).expect("non-blocking");
@@ -210,9 +261,9 @@ fn bridge(connection: ClientConnection, peer: TcpStream) -> Tls {
         connection,
         peer,
         case: far,
-        text: Vec::new(),
+        text,
         case_ended: false,
-        peer_ended: false,
+        peer_ended: state.peer_has_closed(),
         shared,
     };
     thread::spawn(move || bridge.run());
@@ -233,7 +284,7 @@ fn pair() -> (TcpStream, TcpStream) {
 }
 
 struct Bridge {
-    connection: ClientConnection,
+    connection: Connection,
     peer: TcpStream,
     case: TcpStream,
     /// Opened, and not with the case yet.
@@ -319,7 +370,12 @@ impl Bridge {
                     self.case_ended = true;
                     self.connection.send_close_notify();
                 }
-                Ok(n) => self.connection.writer().write_all(&chunk[..n]).expect("room"),
+                Ok(n) => {
+                    if self.shared.renews.swap(false, Ordering::SeqCst) {
+                        self.connection.refresh_traffic_keys().expect("TLS 1.3");
+                    }
+                    self.connection.writer().write_all(&chunk[..n]).expect("room");
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(_) => return Err(Fall::CaseReset),
             }

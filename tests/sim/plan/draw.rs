@@ -40,6 +40,7 @@ impl Exchange {
         };
         let ask = Ask {
             number,
+            https: false,
             how,
             site,
             method,

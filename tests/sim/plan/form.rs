@@ -14,14 +14,17 @@ impl Ask {
         } = self;
         let port = self.port();
         let authority = match port {
-            80 if self.how != How::Connect => site.written.to_owned(),
+            80 if self.how != How::Connect && !self.https => site.written.to_owned(),
             _ => format!("{}:{port}", site.written),
         };
         let mut head = match self.how {
             How::Connect => format!("CONNECT {authority} HTTP/1.1\r\n"),
             _ => {
                 let version = if self.http10 { "1.0" } else { "1.1" };
-                format!("{method} http://{authority}/r/{number} HTTP/{version}\r\nHost: elsewhere.test\r\n")
+                let scheme = if self.https { "https" } else { "http" };
+                format!(
+                    "{method} {scheme}://{authority}/r/{number} HTTP/{version}\r\nHost: elsewhere.test\r\n"
+                )
             }
         };
         match self.credentials {

@@ -33,6 +33,19 @@ pub(crate) struct Manner {
     pub(crate) break_write: Option<(usize, ErrorKind)>,
 }
 
+impl Manner {
+    /// Of a wire that is none.
+    pub(crate) const DEAF: Manner = Manner {
+        piece_max: 1,
+        again_one_in: 0,
+        capacity: 0,
+        short_read_means_drained: true,
+        announces: false,
+        break_read: None,
+        break_write: None,
+    };
+}
+
 /// A connection: the proxy's end is a [`Wire`], the peer's are the methods that begin with `peer_`.
 #[derive(Debug)]
 pub(crate) struct MemoryWire {

@@ -12,7 +12,9 @@ mod tls;
 use std::io::{self, ErrorKind};
 use std::os::fd::BorrowedFd;
 
-use smokescreen::io::wire::{Aside, Ready, Sealing, Secured, Wire};
+use smokescreen::io::wire::{Aside, Engine, Ready, Sealing, Secured, Wire};
+
+use crate::random::Random;
 
 pub(crate) use self::engine::Role;
 pub(crate) use self::memory::{Manner, MemoryWire};
@@ -91,6 +93,20 @@ impl Stack {
         match self {
             Stack::Plain(_) | Stack::Sealed(_) => Err(ErrorKind::Unsupported.into()),
             Stack::Tls(wire) => wire.secure(sealing, received),
+        }
+    }
+
+    /// From now on it speaks TLS with an origin, by this engine of the proxy's.
+    pub(crate) fn secure_origin(&mut self, engine: Engine, calm: bool, random: Random) {
+        let gone = MemoryWire::new(Manner::DEAF, Random::new(0));
+        match std::mem::replace(self, Stack::Plain(gone)) {
+            Stack::Plain(below) => *self = Stack::Tls(Box::new(Tls::to_origin(below, engine, calm, random))),
+            other => {
+                *self = other;
+                self.memory_mut()
+                    .complaints
+                    .push("an origin's wire is secured twice".into());
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! A client's wire that speaks TLS: the proxy's own engine over a wire in memory, and rustls's client as the peer's. The
+//! A wire that speaks TLS: the proxy's own engine over a wire in memory, and rustls as the peer's, a client or an origin. The
 //! randomness of keys is not a seed's, but nothing depends on it: Ed25519 signatures, and so all records, are of one length.
 
 use std::collections::VecDeque;
@@ -9,12 +9,15 @@ use std::time::SystemTime;
 use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use rustls::{
+    ClientConfig, ClientConnection, Connection, RootCertStore, ServerConfig, ServerConnection, version,
+};
 use smokescreen::io::wire::{Aside, Engine, Ready, Sealing, Secured, Wire};
-use smokescreen::tls::{File, RoleFrom, Server, ServerParts};
+use smokescreen::tls::{Client, ClientParts, File, RoleFrom, Server, ServerParts};
 use zeroize::Zeroizing;
 
 use crate::pki::{Ca, Key, Leaf};
+use crate::plan::SITES;
 use crate::random::Random;
 
 use super::Ended;
@@ -23,8 +26,19 @@ use super::memory::MemoryWire;
 /// At most so much is taken from the wire below at a time.
 const TAKEN_BYTES_MAX: usize = 30_000;
 
-/// What all seeds have: the proxy's certificate, and a client that trusts it and has one of its own.
-static HOUSE: LazyLock<(Arc<Server>, Arc<ClientConfig>)> = LazyLock::new(|| {
+/// What all seeds have.
+struct House {
+    /// The proxy's certificate.
+    server: Arc<Server>,
+    /// A client that trusts it and has one of its own.
+    client: Arc<ClientConfig>,
+    /// Whom the proxy trusts.
+    trust: Arc<Client>,
+    /// All origins.
+    origin: Arc<ServerConfig>,
+}
+
+static HOUSE: LazyLock<House> = LazyLock::new(|| {
     let ca = Ca::with_key("Root", Key::Ed25519);
     let file = |text: String| File {
         name: "a file".into(),
@@ -63,12 +77,53 @@ static HOUSE: LazyLock<(Arc<Server>, Arc<ClientConfig>)> = LazyLock::new(|| {
         .with_client_auth_cert(chain.collect(), key)
         .expect("a key that fits");
     config.resumption = Resumption::disabled();
-    (Arc::new(server), Arc::new(config))
+    let parts = ClientParts {
+        system: Vec::new(),
+        files: vec![file(ca.pem())],
+    };
+    let trust = Client::new(parts, None, SystemTime::now(), &mut Vec::new()).expect("a trust");
+    let origin = origin_config(&ca, config.crypto_provider());
+    House {
+        server: Arc::new(server),
+        client: Arc::new(config),
+        trust: Arc::new(trust),
+        origin: Arc::new(origin),
+    }
 });
+
+/// An origin under every name that is asked for.
+fn origin_config(ca: &Ca, provider: &Arc<rustls::crypto::CryptoProvider>) -> ServerConfig {
+    let named = |written: &str| written.trim_matches(['[', ']', '.']).to_ascii_lowercase();
+    let is_ascii = |name: &String| name.is_ascii() && !name.is_empty();
+    let names: Vec<String> = SITES
+        .iter()
+        .map(|site| named(site.written))
+        .filter(is_ascii)
+        .collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let issued = ca.issue(&Leaf {
+        key: Key::Ed25519,
+        dns: &names,
+        ..Leaf::server()
+    });
+    let chain = CertificateDer::pem_slice_iter(issued.chain.as_bytes());
+    let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).expect("a key");
+    // Sessions are resumed or not as other seeds left them: what was said must not depend on it, but lengths do.
+    let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
+        .with_protocol_versions(&[&version::TLS13])
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(chain.map(|one| one.expect("a certificate")).collect(), key)
+        .expect("a key that fits");
+    config.send_tls13_tickets = 0;
+    config
+}
 
 /// What makes the proxy's engines.
 pub(crate) fn sealing() -> Sealing {
-    Sealing::new(Arc::clone(&HOUSE.0))
+    let mut sealing = Sealing::new(Arc::clone(&HOUSE.server));
+    sealing.trust(Arc::clone(&HOUSE.trust));
+    sealing
 }
 
 /// How the peer leaves once the handshake is done and all was said.
@@ -84,7 +139,7 @@ pub(crate) struct Tls {
     pub(crate) below: MemoryWire,
     random: Random,
     engine: Option<Engine>,
-    peer: ClientConnection,
+    peer: Connection,
     /// Opened by the peer, and not taken.
     plain: VecDeque<u8>,
     /// All that it ever opened.
@@ -106,11 +161,27 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    pub(crate) fn new(below: MemoryWire, calm: bool, mut random: Random) -> Tls {
+    /// A client's.
+    pub(crate) fn new(below: MemoryWire, calm: bool, random: Random) -> Tls {
         let name = ServerName::try_from("localhost").expect("a name");
-        let mut peer = ClientConnection::new(Arc::clone(&HOUSE.1), name).expect("a client");
+        let mut peer = ClientConnection::new(Arc::clone(&HOUSE.client), name).expect("a client");
         peer.set_buffer_limit(None);
-        let mut tls = Tls {
+        let mut tls = Tls::over(below, Connection::Client(peer), calm, random);
+        tls.peer_push();
+        tls
+    }
+
+    /// An origin's, by this engine of the proxy's.
+    pub(crate) fn to_origin(below: MemoryWire, engine: Engine, calm: bool, random: Random) -> Tls {
+        let mut peer = ServerConnection::new(Arc::clone(&HOUSE.origin)).expect("a server");
+        peer.set_buffer_limit(None);
+        let mut tls = Tls::over(below, Connection::Server(peer), calm, random);
+        tls.engine = Some(engine);
+        tls
+    }
+
+    fn over(below: MemoryWire, peer: Connection, calm: bool, mut random: Random) -> Tls {
+        Tls {
             below,
             engine: None,
             peer,
@@ -126,9 +197,7 @@ impl Tls {
             cut_read: false,
             complaints: Vec::new(),
             random,
-        };
-        tls.peer_push();
-        tls
+        }
     }
 
     pub(crate) fn secure(&mut self, sealing: &Sealing, received: &[u8]) -> io::Result<()> {

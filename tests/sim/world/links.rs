@@ -6,8 +6,10 @@ use std::io;
 use smokescreen::io::token::WireId;
 use smokescreen::io::wire::{Ready, Sealing, Wire};
 use smokescreen::io::wires::Owner;
+use smokescreen::net::Peer;
 use smokescreen::server::ends::WireTable;
 
+use crate::random::Random;
 use crate::wires::{Stack, sealing as sealing_of_all};
 
 /// A turn that looks at its wires more often than this makes no progress.
@@ -27,6 +29,8 @@ pub(crate) struct Links {
     pub(crate) all: Vec<Link>,
     /// What makes engines.
     pub(super) sealing: Option<Sealing>,
+    /// Where origins speak TLS: whether they are calm, and what they draw from.
+    pub(super) origins: Option<(bool, Random)>,
     /// How often wires were looked at in this turn.
     pub(super) looks: usize,
     /// Wires are not closed: a spoiled seed.
@@ -61,6 +65,24 @@ impl WireTable for Links {
         link.ready.readable = true;
         let sealing = sealing.get_or_insert_with(sealing_of_all);
         link.wire.secure(sealing, received)
+    }
+
+    fn secure_origin(&mut self, id: WireId, peer: &Peer, received: &[u8]) -> io::Result<()> {
+        let Links {
+            all,
+            sealing,
+            origins,
+            ..
+        } = self;
+        let Some((calm, random)) = origins else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        let link = &mut all[link_of(id)];
+        link.ready.readable = true;
+        let sealing = sealing.get_or_insert_with(sealing_of_all);
+        let engine = sealing.engine_to(peer, received)?;
+        link.wire.secure_origin(engine, *calm, random.fork());
+        Ok(())
     }
 
     fn hand_over(&mut self, id: WireId, owner: Owner) {
