@@ -178,6 +178,7 @@ fn forward_request(bytes: &[u8], host: &str, body: Body, out: &mut Vec<u8>) {
         };
         assert_eq!(framing::request_body(&head), Ok(body));
         let plan = RequestPlan {
+            absolute: None,
             path_and_query,
             host,
             port: None,

@@ -321,7 +321,14 @@ fn each_proof_is_made_in_one_place() {
 #[test]
 fn policy_is_asked_in_one_place() {
     let sources = sources();
-    for call in [".decide(", ".vet(", "Policy::new("] {
+    for call in [
+        ".decide(",
+        ".vet(",
+        ".vet_passed_on(",
+        ".vet_upstream(",
+        ".trust(",
+        "Policy::new(",
+    ] {
         let sites = call_sites(&sources, call);
         assert_eq!(sites.len(), 1, "{call} is called in {sites:?}");
     }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
+use crate::net::NoProxy;
 use crate::text::one_line;
 
 use super::error::ConfigError;
@@ -41,6 +42,15 @@ pub(super) fn variable(environment: &Environment, name: &str) -> Result<Option<S
         Some(text) => Ok(Some(text.to_owned())),
         None => Err(ConfigError::new(format!("{name}: the value is not UTF-8 text"))),
     }
+}
+
+/// Who goes straight although there is an upstream proxy. It is other programs' variable too: in either case, as Go reads
+/// it, and no error where it is no text.
+pub(super) fn no_proxy(environment: &Environment) -> NoProxy {
+    let mut texts = ["NO_PROXY", "no_proxy"]
+        .into_iter()
+        .filter_map(|name| variable(environment, name).ok().flatten());
+    NoProxy::parse(&texts.next().unwrap_or_default())
 }
 
 /// Asks for every option's variable, and refuses what looks like one.
@@ -162,6 +172,17 @@ mod tests {
             ["additional-error-message-on-deny=a, b"]
         );
         assert!(texts(&[(name, ""), ("SMOKESCREEN_DENY_RANGE", "")]).is_empty());
+    }
+
+    #[test]
+    fn no_proxy_is_read_in_either_case() {
+        for (variables, list) in [
+            (&[][..], ""),
+            (&[("NO_PROXY", "a.test"), ("no_proxy", "b.test")], "a.test"),
+            (&[("NO_PROXY", ""), ("no_proxy", "b.test")], "b.test"),
+        ] {
+            assert_eq!(no_proxy(&environment(variables)), NoProxy::parse(list));
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::log::{Format, Levels};
-pub use crate::net::{Network, Networks};
+pub use crate::net::{Network, Networks, NoProxy, ProxyUrl};
 use crate::policy::SourceRole;
 use crate::policy::acl::Action;
 use crate::policy::auth::Password;
@@ -55,7 +55,7 @@ use self::table::clients::{
 use self::table::destinations::{
     ADDITIONAL_ERROR_MESSAGE_ON_DENY, ALLOW_ADDRESS, ALLOW_RANGE, DENY_ADDRESS, DENY_RANGE, DENY_STATUS,
     DENY_STYLE, DISABLE_ACL_POLICY_ACTION, DNS_CACHE_TTL, EGRESS_ACL_FILE, NAT64_PREFIX, NETWORK,
-    RESOLVER_ADDRESS, UNSAFE_ALLOW_PRIVATE_RANGES,
+    RESOLVER_ADDRESS, UNSAFE_ALLOW_PRIVATE_RANGES, UPSTREAM_HTTP_PROXY_ADDR, UPSTREAM_HTTPS_PROXY_ADDR,
 };
 use self::table::operation::{
     HEAD_BYTES_MAX, HEAD_FIELDS_MAX, HELP, LOG_FORMAT, LOG_LEVEL, LOG_PREFIX, MAX_CONCURRENT_CONNECT_TUNNELS,
@@ -145,6 +145,8 @@ pub struct Config {
     pub network: Network,
     /// Longest time a DNS answer is reused; zero is never.
     pub dns_cache_ttl: Duration,
+    /// What requests go through.
+    pub upstreams: UpstreamConfig,
     /// Serve clients without credentials too.
     pub allow_missing_role: bool,
     /// Most client connections at a time; 0 is to be derived from the descriptor limit.
@@ -183,6 +185,17 @@ pub struct Config {
     pub password_file: Option<PasswordFile>,
     /// A sentence for each option that has no effect. Worth a warning.
     pub idle_options: Vec<String>,
+}
+
+/// What requests go through before they come to their target.
+#[derive(Clone, Default, Debug)]
+pub struct UpstreamConfig {
+    /// The proxy for `http` URIs.
+    pub http: Option<ProxyUrl>,
+    /// The proxy for tunnels.
+    pub https: Option<ProxyUrl>,
+    /// Targets that neither is asked for, from `NO_PROXY`.
+    pub no_proxy: NoProxy,
 }
 
 /// Where the ACL comes from.
@@ -228,8 +241,7 @@ pub fn from_process(arguments: &[OsString], environment: &Environment) -> Result
         return Ok(Start::Print(print::text(&settings, password.is_some())));
     }
     identification(&settings, password.as_ref())?;
-    let log_levels = log_levels(&settings, environment)?;
-    let config = build(&settings, password, password_file, log_levels)?;
+    let config = build(&settings, environment, password, password_file)?;
     Ok(Start::Run(Box::new(config)))
 }
 
@@ -265,9 +277,9 @@ fn identification(settings: &Settings, password: Option<&Password>) -> Result<()
 
 fn build(
     settings: &Settings,
+    environment: &Environment,
     password: Option<Password>,
     password_file: Option<PasswordFile>,
-    log_levels: Levels,
 ) -> Result<Config, ConfigError> {
     Ok(Config {
         listen_ip: settings.optional(LISTEN_IP)?,
@@ -301,6 +313,7 @@ fn build(
         resolver_addresses: settings.list(RESOLVER_ADDRESS)?,
         network: settings.value(NETWORK)?,
         dns_cache_ttl: settings.value(DNS_CACHE_TTL)?,
+        upstreams: upstreams(settings, environment)?,
         allow_missing_role: settings.value(ALLOW_MISSING_ROLE)?,
         max_connections: settings.value(MAX_CONNECTIONS)?,
         max_connections_per_client: limit(settings.value(MAX_CONNECTIONS_PER_CLIENT)?),
@@ -312,7 +325,7 @@ fn build(
         time_connect: settings.value(TIME_CONNECT)?,
         stats_socket: stats_socket(settings)?,
         statsd_address: settings.optional(STATSD_ADDRESS)?,
-        log_levels,
+        log_levels: log_levels(settings, environment)?,
         log_prefix: settings.optional(LOG_PREFIX)?,
         users_file: settings.optional(USERS_FILE)?,
         roles_by_source: settings.list(ROLES_BY_SOURCE)?,
@@ -320,6 +333,14 @@ fn build(
         password,
         password_file,
         idle_options: checks::idle(settings)?,
+    })
+}
+
+fn upstreams(settings: &Settings, environment: &Environment) -> Result<UpstreamConfig, ConfigError> {
+    Ok(UpstreamConfig {
+        http: settings.optional(UPSTREAM_HTTP_PROXY_ADDR)?,
+        https: settings.optional(UPSTREAM_HTTPS_PROXY_ADDR)?,
+        no_proxy: environment::no_proxy(environment),
     })
 }
 

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::net::ProxyUrl;
 use crate::policy::SourceRole;
 use crate::policy::ranges::{Nat64Prefix, PlacedRule};
 
@@ -66,7 +67,7 @@ kinds! {
     path: Kind::Path => Option<PathBuf>;
     text: Kind::Text => Option<String>;
     file_mode: Kind::FileMode => Option<u32>;
-    proxy_url: Kind::ProxyUrl => Option<String>;
+    proxy_url: Kind::ProxyUrl => Option<ProxyUrl>;
     url_path: Kind::UrlPath => Option<String>;
     source_roles: Kind::SourceRoles => Vec<SourceRole>;
 }
@@ -206,6 +207,7 @@ taken_out! {
     Value::Socket(address) => Some(*address), SocketAddr;
     Value::SourceRole(source) => Some(source.clone()), SourceRole;
     Value::Nat64Prefix(prefix) => Some(*prefix), Nat64Prefix;
+    Value::ProxyUrl(url) => Some(url.clone()), ProxyUrl;
     Value::Text(text) => Some(text.clone()), String;
     Value::Text(path) => Some(PathBuf::from(path)), PathBuf;
 }

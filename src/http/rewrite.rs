@@ -4,6 +4,7 @@
 
 use httparse::Header;
 
+use crate::net::Scheme;
 use crate::text::digits;
 
 use super::fields::{Named, field, stays_here};
@@ -20,6 +21,8 @@ pub fn method_is_idempotent(method: &str) -> bool {
 /// What is said anew in a request's head.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestPlan<'a> {
+    /// The next hop is a proxy: the scheme of the URI that it is asked for. None: it is the origin.
+    pub absolute: Option<Scheme>,
     /// That of [`super::target::Form::Absolute`].
     pub path_and_query: &'a [u8],
     /// What the Host field says: what the client sent as Host is dropped.
@@ -39,9 +42,18 @@ pub struct RequestPlan<'a> {
 pub fn request(head: &RequestHead<'_>, plan: &RequestPlan<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(head.method.as_bytes());
     out.push(b' ');
+    if let Some(scheme) = plan.absolute {
+        out.extend_from_slice(scheme.as_str().as_bytes());
+        out.extend_from_slice(b"://");
+        authority(plan, out);
+    }
     match plan.path_and_query {
-        // RFC 9112, 3.2.4: this is how an asterisk-form request reaches the last proxy.
-        [] if head.method == "OPTIONS" => out.push(b'*'),
+        // RFC 9112, 3.2.4: this is how an asterisk-form request reaches the last proxy, which makes it one.
+        [] if head.method == "OPTIONS" => {
+            if plan.absolute.is_none() {
+                out.push(b'*');
+            }
+        }
         [] => out.push(b'/'),
         [b'/', ..] => out.extend_from_slice(plan.path_and_query),
         _ => {
@@ -51,11 +63,7 @@ pub fn request(head: &RequestHead<'_>, plan: &RequestPlan<'_>, out: &mut Vec<u8>
     }
     out.extend_from_slice(b" HTTP/1.1\r\n");
     out.extend_from_slice(b"Host: ");
-    out.extend_from_slice(plan.host.as_bytes());
-    if let Some(port) = plan.port {
-        out.push(b':');
-        digits::decimal(out, port.into());
-    }
+    authority(plan, out);
     out.extend_from_slice(b"\r\n");
     // An HTTP/1.0 client never sees the interim response it would wait for (RFC 9110, 10.1.1).
     let expects_nothing = head.version == Version::Http10;
@@ -76,6 +84,32 @@ pub fn request(head: &RequestHead<'_>, plan: &RequestPlan<'_>, out: &mut Vec<u8>
     debug_assert!(framing.is_ok(), "a request that was not judged");
     body(framing.unwrap_or(Body::None), out);
     out.extend_from_slice(b"\r\n");
+}
+
+fn authority(plan: &RequestPlan<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(plan.host.as_bytes());
+    if let Some(port) = plan.port {
+        out.push(b':');
+        digits::decimal(out, port.into());
+    }
+}
+
+/// Appends the head of a CONNECT of our own (RFC 9110, 9.3.6) for a tunnel to `HOST:PORT`, through a proxy that is given
+/// these credentials.
+pub fn tunnel_request(authority: &str, authorization: Option<&str>, out: &mut Vec<u8>) {
+    for part in ["CONNECT ", authority, " HTTP/1.1\r\nHost: ", authority, "\r\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    if let Some(value) = authorization {
+        authorize(value, out);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the field with the credentials that the proxy which is asked is given. They are written as the head leaves, so
+/// that no head which is kept, or is sent elsewhere, holds any.
+pub fn authorize(value: &str, out: &mut Vec<u8>) {
+    emit::field(out, "Proxy-Authorization", value.as_bytes());
 }
 
 /// What the session knows about a response beyond its head.

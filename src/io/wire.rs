@@ -3,6 +3,7 @@
 //! `transport`. No policy.
 
 mod engine;
+mod sealed;
 mod sealing;
 mod tcp;
 #[cfg(test)]

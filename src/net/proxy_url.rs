@@ -70,10 +70,51 @@ impl ProxyUrl {
         })
     }
 
+    /// How it is spoken to.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
     /// The proxy's host.
     pub fn host(&self) -> &Host {
         &self.host
     }
+
+    /// The proxy's port, 1 to 65535.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// `USER:PASSWORD` as the proxy is to be told, percent-encoding resolved (RFC 3986, section 2.1) where it is one; none
+    /// where the URL has no user information, or an empty one. A user without a password has an empty one.
+    pub fn user_and_password(&self) -> Option<Zeroizing<Vec<u8>>> {
+        let written = self
+            .credentials
+            .as_deref()
+            .filter(|written| !written.is_empty())?;
+        // Room for all of it at once: a buffer that grows would leave copies behind.
+        let mut told = Zeroizing::new(Vec::with_capacity(written.len() + 1));
+        let mut rest = written.as_bytes();
+        while let [first, behind @ ..] = rest {
+            let encoded = match behind {
+                [high, low, behind @ ..] if *first == b'%' => octet(*high, *low).map(|octet| (octet, behind)),
+                _ => None,
+            };
+            let (octet, behind) = encoded.unwrap_or((*first, behind));
+            told.push(octet);
+            rest = behind;
+        }
+        if !written.contains(':') {
+            told.push(b':');
+        }
+        Some(told)
+    }
+}
+
+/// What two hexadecimal digits stand for.
+fn octet(high: u8, low: u8) -> Option<u8> {
+    let digit = |digit: u8| char::from(digit).to_digit(16);
+    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
 fn scheme_of(scheme: &str, writer: Writer) -> Option<Scheme> {
@@ -203,6 +244,25 @@ mod tests {
             let [operator, client] = both(url);
             assert_eq!(operator.as_deref(), Some("http://***@other:80"), "{url}");
             assert_eq!(client.as_deref(), Some("http://proxy:80"), "{url}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_told_without_their_encoding() {
+        for (user_info, told) in [
+            ("user:pass@", Some("user:pass")),
+            ("user@", Some("user:")),
+            (":pass@", Some(":pass")),
+            ("u%40b:p%3a%2Fx@", Some("u@b:p:/x")),
+            ("u:100%@", Some("u:100%")),
+            ("u:%zz%4@", Some("u:%zz%4")),
+            ("a%3Ab@", Some("a:b:")),
+            ("@", None),
+            ("", None),
+        ] {
+            let url = ProxyUrl::parse(&format!("http://{user_info}proxy"), Writer::Operator).unwrap();
+            let told = told.map(|told| Zeroizing::new(told.as_bytes().to_vec()));
+            assert_eq!(url.user_and_password(), told, "{user_info}");
         }
     }
 

@@ -19,10 +19,11 @@ use crate::net::{ProxyUrl, Target, Trust, Writer};
 use crate::policy::exceptions::Exceptions;
 use crate::policy::glob::{AtPort, GlobSet};
 use crate::policy::ports::Ports;
-use crate::policy::{Ask, Code, Decision, Role};
+use crate::policy::{Ask, Code, Decision, Role, Upstream};
 use crate::yaml::{self, Line, YamlError};
 
 pub use self::difference::{CHANGES_TOLD_MAX, Change, Difference};
+pub(super) use self::grounds::without_external_proxy;
 use self::limits::RoleLimits;
 
 /// The text of the ACL that is used when a password is set and no file is named; `acl.yaml` of this repository.
@@ -30,6 +31,9 @@ pub const BUILT_IN: &str = include_str!("../../acl.yaml");
 
 /// What stands for its name, where others have a file's.
 pub const BUILT_IN_SOURCE: &str = "built-in";
+
+/// The reference's reason for refusing a proxy that a client names.
+pub(super) const EXTERNAL_PROXY_DENIED: &str = "connect proxy host not allowed in rule";
 
 /// How much of an ACL is taken on. An entry and what stands between it and the next take more than four bytes.
 pub const LIMITS: yaml::Limits = yaml::Limits {
@@ -106,6 +110,10 @@ struct Rule {
     /// `insecure_skip_verify`: what is asked of the certificates of origins.
     trust: Trust,
     limits: Option<RoleLimits>,
+    /// `upstream_proxy`.
+    upstream: Option<Arc<Upstream>>,
+    /// Names are looked up by the upstream alone.
+    upstream_resolves: bool,
 }
 
 /// A valid ACL.
@@ -137,6 +145,10 @@ pub(super) struct Answer {
     pub(super) exceptions: Option<Arc<Exceptions>>,
     /// Do the rule's `allowed_domains` have the host at this port, so that the exceptions hold?
     pub(super) is_listed: bool,
+    /// The rule's own upstream.
+    pub(super) upstream: Option<Arc<Upstream>>,
+    /// Names are looked up by an upstream alone.
+    pub(super) upstream_resolves: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -247,6 +259,12 @@ impl Acl {
         whose
     }
 
+    /// The upstreams that rules name.
+    pub(super) fn upstreams(&self) -> impl Iterator<Item = &Arc<Upstream>> {
+        let rules = self.rules.values().chain(&self.default);
+        rules.filter_map(|rule| rule.upstream.as_ref())
+    }
+
     /// Judges one request.
     pub(super) fn decide(&self, role: &Role, target: &Target, ask: Ask<'_>) -> Answer {
         let Some(found) = self.find(role) else {
@@ -270,6 +288,8 @@ impl Acl {
             trust: found.rule.trust,
             exceptions: found.rule.exceptions.clone(),
             is_listed,
+            upstream: found.rule.upstream.clone(),
+            upstream_resolves: found.rule.upstream_resolves,
         }
     }
 
@@ -339,6 +359,8 @@ fn without_rule() -> Answer {
         trust: Trust::Verified,
         exceptions: None,
         is_listed: false,
+        upstream: None,
+        upstream_resolves: false,
     }
 }
 
@@ -354,7 +376,7 @@ impl Found<'_> {
     /// What follows, and the original's words for it.
     fn outcome(&self, basis: Basis) -> (Outcome, &'static str) {
         let reason = match (basis, self.rule.action) {
-            (Basis::ExternalProxy, _) => "connect proxy host not allowed in rule",
+            (Basis::ExternalProxy, _) => EXTERNAL_PROXY_DENIED,
             (Basis::AllowedDomains, _) => "host matched allowed domain in rule",
             (Basis::GlobalDenyList, _) => "host matched rule in global deny list",
             (Basis::GlobalAllowList, _) => "host matched rule in global allow list",

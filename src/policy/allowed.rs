@@ -6,11 +6,11 @@
 
 use std::sync::Arc;
 
-use crate::net::{Scheme, Target, Trust};
+use crate::net::{Host, Scheme, Target, Trust};
 
-use super::acl::Answer;
+use super::acl::{self, Answer};
 use super::exceptions::Exceptions;
-use super::{Ask, Decision, Denial, Policy, Role, Route};
+use super::{Ask, Code, Decision, Denial, Policy, Role, Route, Upstream};
 
 /// Proof that a [`Policy`] allowed this target to this role. Only [`Policy::decide`] makes one.
 ///
@@ -28,8 +28,9 @@ pub struct Allowed {
     route: Route,
     decision: Decision,
     intercepts: bool,
-    external_proxy: bool,
     trust: Trust,
+    /// Its target's name is an upstream's to look up alone.
+    upstream_resolves: bool,
     exceptions: Option<Arc<Exceptions>>,
     /// The exceptions hold for this target.
     is_listed: bool,
@@ -61,9 +62,18 @@ impl Allowed {
         self.intercepts
     }
 
-    /// Was an external proxy asked for (`X-Upstream-Https-Proxy`)? The ACL, if there is one, allows it.
-    pub fn external_proxy(&self) -> bool {
-        self.external_proxy
+    /// Is the target looked up and its answer vetted? Not where a name is the upstream's to look up alone
+    /// (`upstream_resolves`). An address is always vetted.
+    pub fn is_looked_up(&self) -> bool {
+        !(self.upstream_resolves && matches!(self.target.host, Host::Name(_)))
+    }
+
+    /// The upstream that is asked for an `http` URI itself, in absolute form: it needs no tunnel.
+    pub fn asked_in_absolute_form(&self) -> Option<&Upstream> {
+        match &self.route {
+            Route::Through(upstream) if self.scheme == Some(Scheme::Http) => Some(upstream),
+            Route::Through(_) | Route::Direct => None,
+        }
     }
 
     /// What is asked of the certificate where its connection is secured.
@@ -100,9 +110,11 @@ impl Policy {
             trust,
             exceptions,
             is_listed,
+            upstream,
+            upstream_resolves,
         } = match &self.acl {
             Some(acl) => acl.decide(role, &target, ask),
-            None => without_acl(),
+            None => without_acl(ask),
         };
         if let Some(code) = denial {
             return Err(Denial {
@@ -111,13 +123,15 @@ impl Policy {
                 target,
             });
         }
+        let route = self.route(&target, ask, upstream);
         Ok(Allowed {
+            // Who goes straight needs an address, and whom a client chose is nobody to leave that to.
+            upstream_resolves: upstream_resolves && route.is_trusted(),
             target,
             scheme: ask.scheme,
-            route: Route::Direct,
+            route,
             decision,
             intercepts,
-            external_proxy: ask.external_proxy_url().is_some(),
             trust,
             exceptions,
             is_listed,
@@ -125,17 +139,24 @@ impl Policy {
     }
 }
 
-fn without_acl() -> Answer {
+/// Every host is allowed, but no proxy that a client names: nothing lists it.
+fn without_acl(ask: Ask<'_>) -> Answer {
+    let denied = ask.external_proxy_url().is_some();
     Answer {
-        denial: None,
+        denial: denied.then_some(Code::ExternalProxyDenied),
         decision: Decision {
             project: Arc::default(),
-            reason: "Egress ACL is not configured".into(),
-            enforce_would_deny: false,
+            reason: match denied {
+                true => acl::EXTERNAL_PROXY_DENIED.into(),
+                false => "Egress ACL is not configured".into(),
+            },
+            enforce_would_deny: denied,
         },
         intercepts: false,
         trust: Trust::Verified,
         exceptions: None,
         is_listed: false,
+        upstream: None,
+        upstream_resolves: false,
     }
 }

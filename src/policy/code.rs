@@ -75,6 +75,8 @@ codes! {
     TlsFailed = "tls-failed",
     /// The origin closed its connection without an answer.
     OriginClosed = "origin-closed",
+    /// The upstream proxy would not let it out.
+    UpstreamRefused = "upstream-refused",
     /// The origin did not answer in time.
     OriginTimeout = "origin-timeout",
     /// The origin's answer is not HTTP.

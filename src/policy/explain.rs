@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::net::Target;
 
 use super::vetted::candidates;
-use super::{Allowed, Ask, Code, Decision, Denial, Denied, Grounds, Policy, Role};
+use super::{Allowed, Ask, Code, Decision, Denial, Denied, Grounds, Policy, Role, Route, acl};
 
 /// A verdict and what it comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,8 +46,12 @@ impl Policy {
     }
 
     fn grounds(&self, role: &Role, target: &Target, ask: Ask<'_>) -> Grounds {
-        let acl = self.acl.as_deref();
-        acl.map(|acl| acl.grounds(role, target, ask)).unwrap_or_default()
+        match &self.acl {
+            Some(acl) => acl.grounds(role, target, ask),
+            // Nothing lists it.
+            None if ask.external_proxy_url().is_some() => acl::without_external_proxy(),
+            None => Grounds::default(),
+        }
     }
 
     /// Says what would come of a request and why. `found` are the addresses of its host; `None` leaves a name's
@@ -67,9 +71,13 @@ impl Policy {
         };
         let addresses = candidates(&asked.host, found.unwrap_or_default());
         let is_vetted = found.is_some() || !addresses.is_empty();
-        let explanation = match self.vet(&allowed, addresses, is_local) {
-            Err(denied) if is_vetted => Explanation::of(denied),
-            Ok(_) | Err(_) => Explanation {
+        let vetted = match allowed.route() {
+            Route::Direct => self.vet(&allowed, addresses, is_local).map(drop),
+            Route::Through(_) => self.vet_passed_on(&allowed, addresses, is_local).map(drop),
+        };
+        let explanation = match vetted {
+            Err(denied) if is_vetted && allowed.is_looked_up() => Explanation::of(denied),
+            Ok(()) | Err(_) => Explanation {
                 code: None,
                 decision: allowed.decision().clone(),
                 grounds: self.grounds(role, &asked, ask),

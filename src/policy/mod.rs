@@ -2,7 +2,7 @@
 //!
 //! Pure: no sockets, files, clock or threads. Here is what a [`Policy`] is made of; who is asking is found out in
 //! `identity`, and the two proofs are made in files of their own: whoever holds an [`Allowed`] went through [`Policy::decide`], whoever holds a
-//! [`Vetted`] went through [`Policy::vet`].
+//! [`Vetted`] went through [`Policy::vet`], or, for an upstream of the operator's, through [`Policy::trust`].
 
 pub mod acl;
 mod admission;
@@ -20,11 +20,14 @@ mod question;
 pub mod quota;
 pub mod ranges;
 pub mod rates;
+mod routing;
 mod sources;
+mod upstream;
 pub mod users;
 mod vetted;
 mod words;
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 pub use crate::net::Network;
@@ -38,10 +41,12 @@ pub use self::code::Code;
 pub use self::explain::{AddressExplained, Explanation};
 pub use self::place::Place;
 pub use self::question::{AtOnce, Interest, Question, Unable, Verified, Verify};
-use self::ranges::Ranges;
+use self::ranges::{Ranges, Verdict};
+pub use self::routing::Upstreams;
 pub use self::sources::{SourceRole, Sources};
+pub use self::upstream::Upstream;
 use self::users::Users;
-pub use self::vetted::{Passed, VETTED_MAX, Vetted, VettedList};
+pub use self::vetted::{Passed, Untrusted, VETTED_MAX, Vetted, VettedList};
 pub use self::words::{
     Ask, Asker, Credentials, Decision, Denial, Denied, Grounds, Refused, Role, Route, Unidentified,
 };
@@ -86,6 +91,7 @@ pub struct Policy {
     users: Option<Arc<Users>>,
     sources: Option<Arc<Sources>>,
     overall: Arc<Overall>,
+    upstreams: Arc<Upstreams>,
     fixed: Arc<Fixed>,
 }
 
@@ -120,6 +126,7 @@ impl Policy {
             users: None,
             sources: None,
             overall: Arc::default(),
+            upstreams: Arc::default(),
             fixed: Arc::new(fixed),
         }
     }
@@ -139,6 +146,7 @@ impl Policy {
             users: self.users.clone(),
             sources: self.sources.clone(),
             overall: Arc::clone(&self.overall),
+            upstreams: Arc::clone(&self.upstreams),
             fixed: self.fixed.clone(),
         }
     }
@@ -151,6 +159,11 @@ impl Policy {
     /// Is there a proxy password?
     pub fn asks_for_password(&self) -> bool {
         self.password.is_some()
+    }
+
+    /// Is it an address of our own listeners? `is_local` is as for [`Policy::vet`].
+    fn is_own_listener(&self, address: SocketAddr, is_local: &dyn Fn(IpAddr) -> bool) -> bool {
+        self.fixed.ranges.judge(address, is_local).1 == Verdict::DenySelf
     }
 
     /// Is it this one?

@@ -85,7 +85,7 @@ fn without_an_acl_every_host_is_allowed() {
         assert_eq!(decision.reason, "Egress ACL is not configured");
         assert_eq!((&*decision.project, decision.enforce_would_deny), ("", false));
         assert_eq!(allowed.target(), &target("other.test:443"));
-        assert!(!allowed.intercepts() && !allowed.external_proxy());
+        assert!(!allowed.intercepts() && *allowed.route() == Route::Direct);
     }
     assert!(policy.acl().is_none());
 }
@@ -112,17 +112,19 @@ fn with_an_acl_it_decides() {
 #[test]
 fn an_external_proxy_and_an_interception_are_told() {
     let text = "version: v1\nservices:\n- {name: authed, action: open, allowed_external_proxies: [p.test], allowed_domains: [m.test], mitm_domains: [{domain: m.test, detailed_http_logs: true}]}\n";
+    let asked = |url: &'static [u8]| Ask {
+        scheme: None,
+        external_proxy: Some(url),
+    };
+    let listed = policy(Some(text)).decide(&authed(), target("a.test"), asked(b"http://p.test:1"));
+    assert!(
+        matches!(listed.unwrap().route(), Route::Through(upstream) if upstream.to_string() == "http://p.test:1")
+    );
+    let unlisted = policy(None).decide(&authed(), target("a.test"), asked(b"http://p.test:1"));
+    assert_eq!(unlisted.unwrap_err().code, Code::ExternalProxyDenied);
     for policy in [policy(Some(text)), policy(None)] {
-        let asked = |url: &'static [u8]| Ask {
-            scheme: None,
-            external_proxy: Some(url),
-        };
-        let given = policy
-            .decide(&authed(), target("a.test"), asked(b"http://p.test:1"))
-            .unwrap();
-        assert!(given.external_proxy());
         let empty = policy.decide(&authed(), target("a.test"), asked(b" ")).unwrap();
-        assert!(!empty.external_proxy());
+        assert_eq!(*empty.route(), Route::Direct);
     }
     let policy = policy(Some(text));
     let denied = policy.decide(

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::net::{Scheme, Target};
+use crate::net::{Scheme, Target, Writer};
 
-use super::{Code, Question};
+use super::{Code, Question, Upstream};
 
 /// Who is asking.
 #[derive(Clone, PartialEq, Hash, Eq, Debug)]
@@ -57,13 +57,20 @@ impl<'a> Ask<'a> {
     }
 }
 
-/// By which way a request leaves. There is but one as yet. Once an operator can name an upstream proxy, going through that
-/// is the other: then its name is looked up instead of the target's, its addresses are dialled without being judged, and
-/// what it is asked for comes before the request. Whoever matches this is where one of these differs.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+/// By which way a request leaves.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Route {
     /// Straight to the target.
     Direct,
+    /// Through a proxy: its name is looked up and its address dialled, the target is passed on to it by name.
+    Through(Arc<Upstream>),
+}
+
+impl Route {
+    /// Does it lead through a proxy of the operator's own?
+    pub fn is_trusted(&self) -> bool {
+        matches!(self, Route::Through(upstream) if upstream.named_by() == Writer::Operator)
+    }
 }
 
 /// What the ACL said, for log and counters.

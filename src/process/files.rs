@@ -11,7 +11,7 @@ use std::sync::Arc;
 use log::Level;
 
 use crate::config::{AclSource, Config, PasswordFile, TlsFiles, TrustSources};
-use crate::io::regular_file;
+use crate::io::{local, regular_file};
 use crate::policy::Policy;
 use crate::policy::acl::{self, Acl, Action};
 use crate::policy::auth::Password;
@@ -115,6 +115,7 @@ impl Files {
         if let Some(users) = users {
             policy = policy.with_users(users);
         }
+        leads_elsewhere(&policy)?;
         lines.extend(self::warnings(&policy, self.by_certificate));
         Ok(Fresh {
             in_force: InForce {
@@ -124,6 +125,20 @@ impl Files {
             },
             lines,
         })
+    }
+}
+
+/// No upstream may be ourselves. Those with names are looked up when they are asked for, and refused then.
+///
+/// # Errors
+/// One is.
+pub(super) fn leads_elsewhere(policy: &Policy) -> Result<(), String> {
+    match policy.upstream_to_ourselves(&local::is_local()) {
+        None => Ok(()),
+        Some(upstream) => Err(format!(
+            "the upstream proxy {upstream} is an address of this proxy itself: its requests would come back for ever; \
+             name another (--upstream-http-proxy-addr, --upstream-https-proxy-addr, upstream_proxy)"
+        )),
     }
 }
 

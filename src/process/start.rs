@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Poll, Waker};
 
-use crate::config::{AclSource, Config};
+use crate::config::{AclSource, Config, UpstreamConfig};
 use crate::io::descriptors::raise_nofile;
 use crate::io::heap;
 use crate::io::inherited;
@@ -20,7 +20,7 @@ use crate::log::{FLUSH_TIMEOUT, Form, Logger, Priorities};
 use crate::policy::acl::{self, Acl};
 use crate::policy::ranges::Ranges;
 use crate::policy::users::Users;
-use crate::policy::{Policy, PolicyParts, Sources};
+use crate::policy::{Policy, PolicyParts, Sources, Upstreams};
 use crate::tls::{Client, Server};
 
 use super::Process;
@@ -85,7 +85,7 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
     let (address, admin_address) = (bound.address(), bound.admin_address());
     let shared = Shared {
         in_force: InForce {
-            policy: Arc::new(policy(config, acl, users, bound.ports())),
+            policy: Arc::new(policy(config, acl, users, bound.ports())?),
             tls,
             trust,
         },
@@ -176,7 +176,12 @@ fn read_acl(config: &Config) -> Result<Option<Acl>, StartError> {
     }
 }
 
-fn policy(config: &Config, acl: Option<Acl>, users: Option<Users>, own_ports: Vec<u16>) -> Policy {
+fn policy(
+    config: &Config,
+    acl: Option<Acl>,
+    users: Option<Users>,
+    own_ports: Vec<u16>,
+) -> Result<Policy, StartError> {
     let (allow, deny) = (config.allow.clone(), config.deny.clone());
     let ranges = Ranges::new(allow, deny, config.unsafe_allow_private_ranges, own_ports)
         .with_nat64(config.nat64_prefixes.clone());
@@ -193,11 +198,22 @@ fn policy(config: &Config, acl: Option<Acl>, users: Option<Users>, own_ports: Ve
     });
     let policy = policy
         .with_sources(Sources::new(&config.roles_by_source))
-        .with_limits(config.limits, config.max_connections_per_client);
-    match users {
+        .with_limits(config.limits, config.max_connections_per_client)
+        .with_upstreams(upstreams(config));
+    files::leads_elsewhere(&policy).map_err(StartError::config)?;
+    Ok(match users {
         Some(users) => policy.with_users(users),
         None => policy,
-    }
+    })
+}
+
+fn upstreams(config: &Config) -> Upstreams {
+    let UpstreamConfig {
+        http,
+        https,
+        no_proxy,
+    } = config.upstreams.clone();
+    Upstreams::new(http, https, no_proxy)
 }
 
 fn connections_max(config: &Config, descriptors: Descriptors) -> usize {

@@ -20,8 +20,12 @@ pub(super) struct Approach {
 /// How far a connection has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Reached {
-    /// It is connected to what was dialled.
+    /// It is connected to what was dialled: the target, or an upstream proxy.
     Connected,
+    /// It is secured to the upstream that was dialled.
+    SecuredToUpstream,
+    /// The upstream made a tunnel of it that leads to the target.
+    Tunnelled,
     /// It is secured to the target.
     Secured,
 }

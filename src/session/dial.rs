@@ -87,7 +87,7 @@ impl Dial {
                 at.act(Action::Cancel);
                 // Who answered, if only by a refusal, is not who kept us waiting.
                 let refusal = match &self.errand.request.lost {
-                    Some(fail) => dial_refusal(fail),
+                    Some(fail) => self.failed(fail),
                     None => self.out_of_time(at),
                 };
                 self.errand.refuse(refusal)
@@ -128,7 +128,8 @@ impl Dial {
         match self.errand.request.lost.take() {
             Some(fail) => {
                 at.act(Action::Cancel);
-                Break(self.errand.refuse(dial_refusal(&fail)))
+                let refusal = self.failed(&fail);
+                Break(self.errand.refuse(refusal))
             }
             None => Continue(self),
         }
@@ -140,19 +141,17 @@ impl Dial {
             at.act(Action::Cancel);
             at.shared.next_seq();
         }
-        let exception = at
-            .cx
-            .policy
-            .private_exception(&self.errand.request.allowed, dialled.remote);
-        let record = &mut self.errand.record;
-        record.note_private_exception(exception);
+        let Errand { request, record } = &mut self.errand;
+        // An upstream's own address is let pass by none.
+        if *request.allowed.route() == Route::Direct {
+            let exception = at.cx.policy.private_exception(&request.allowed, dialled.remote);
+            record.note_private_exception(exception);
+        }
         record.outbound_remote = Some(dialled.remote);
         record.outbound_local = dialled.local;
         record.is_reused = dialled.reused;
         record.establish_time = Some(at.cx.now.duration_since(self.since).into());
-        match self.errand.request.allowed.route() {
-            Route::Direct => onward(self.errand, dialled, self.since, Reached::Connected),
-        }
+        onward(self.errand, dialled, self.since, Reached::Connected)
     }
 
     /// Of several addresses some may have failed otherwise before; the race alone knows which.
@@ -171,19 +170,20 @@ impl Dial {
                 several - 1
             ),
         };
-        Refusal::DialTimedOut(text.into())
+        Refusal::DialTimedOut(self.errand.at_whom(&text))
     }
-}
 
-fn dial_refusal(fail: &DialFail) -> Refusal {
-    let text = format!("dial tcp {}: {}", fail.address, fail.fail.text).into();
-    match fail.fail.kind {
-        IoFailKind::TimedOut => Refusal::DialTimedOut(text),
-        IoFailKind::Exhausted => Refusal::Overloaded("No socket is left for the connection."),
-        kind @ (IoFailKind::Refused
-        | IoFailKind::Unreachable
-        | IoFailKind::Reset
-        | IoFailKind::Tls(_)
-        | IoFailKind::Other) => Refusal::DialFailed(kind, text),
+    /// What a failed dial is answered with.
+    fn failed(&self, DialFail { address, fail }: &DialFail) -> Refusal {
+        let text = self.errand.at_whom(&format!("dial tcp {address}: {}", fail.text));
+        match fail.kind {
+            IoFailKind::TimedOut => Refusal::DialTimedOut(text),
+            IoFailKind::Exhausted => Refusal::Overloaded("No socket is left for the connection."),
+            kind @ (IoFailKind::Refused
+            | IoFailKind::Unreachable
+            | IoFailKind::Reset
+            | IoFailKind::Tls(_)
+            | IoFailKind::Other) => Refusal::DialFailed(kind, text),
+        }
     }
 }

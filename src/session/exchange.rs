@@ -5,8 +5,9 @@
 use std::ops::ControlFlow::{Break, Continue};
 use std::time::Duration;
 
-use crate::flow::{End, Flows, Gate};
+use crate::flow::{Buf, End, Flows, Gate};
 use crate::http::framing::Body;
+use crate::http::rewrite;
 use crate::net::{IoFail, Side};
 
 use super::at::{At, Cx};
@@ -32,7 +33,11 @@ impl Exchange {
     pub(super) fn enter(errand: Errand, mut origin: Dialled, at: &mut At<'_, '_>) -> Box<Exchange> {
         let Errand { mut request, record } = errand;
         let flows = &mut *at.flows;
-        flows.up.tx.push(&request.head);
+        let authorization = request.allowed.asked_in_absolute_form();
+        match authorization.and_then(|upstream| upstream.authorization()) {
+            None => flows.up.tx.push(&request.head),
+            Some(value) => push_authorized(&request.head, value, &mut flows.up.tx),
+        }
         if !(origin.reused && request.is_repeatable()) {
             at.cx.spares.put_back_head(&mut request.head);
         }
@@ -263,6 +268,14 @@ impl Exchange {
             false => Then::Linger,
         }
     }
+}
+
+/// A head with an upstream's credentials, before the empty line that ends it.
+fn push_authorized(head: &[u8], value: &str, tx: &mut Buf) {
+    let fields = head.strip_suffix(b"\r\n").unwrap_or(head);
+    tx.push(fields);
+    rewrite::authorize(value, tx.writer());
+    tx.push(b"\r\n");
 }
 
 fn log_error(mut record: Box<Record>, why: &str, at: &mut At<'_, '_>) {

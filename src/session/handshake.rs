@@ -113,9 +113,16 @@ impl Handshake {
         let Approach {
             errand, connection, ..
         } = *self.approach;
-        let host = &errand.request.allowed.target().host;
-        let text = format!("TLS with {host} at {}: {why}", connection.remote);
-        errand.refuse(Refusal::TlsFailed(fault, text.into()))
+        let text = match self.reaches {
+            Reached::SecuredToUpstream => {
+                errand.at_whom(&format!("TLS with it at {}: {why}", connection.remote))
+            }
+            Reached::Connected | Reached::Tunnelled | Reached::Secured => {
+                let host = &errand.request.allowed.target().host;
+                errand.at_whom(&format!("TLS with {host} at {}: {why}", connection.remote))
+            }
+        };
+        errand.refuse(Refusal::TlsFailed(fault, text))
     }
 }
 

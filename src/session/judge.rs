@@ -279,9 +279,6 @@ impl Judge<'_> {
             }
             Ok(allowed) => {
                 self.record.note_allowed(allowed.decision().clone());
-                if allowed.external_proxy() {
-                    return Err(Refusal::Unavailable(Lacking::ClientProxy));
-                }
                 if allowed.intercepts() {
                     return Err(Refusal::Unavailable(Lacking::Mitm));
                 }
@@ -320,6 +317,7 @@ impl Judge<'_> {
         let protocols = upgrade::asked(head);
         let host_field = allowed.target().host_field(uri.scheme.default_port());
         let plan = RequestPlan {
+            absolute: allowed.asked_in_absolute_form().map(|_| uri.scheme),
             path_and_query: uri.path_and_query,
             host: &host_field.host,
             port: host_field.port,

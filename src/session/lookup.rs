@@ -1,16 +1,18 @@
-//! State: waiting for a name's addresses. A literal needs none and is vetted at once; nothing resolves twice.
+//! State: waiting for a name's addresses: the target's, and where the request goes through an upstream then that one's. A literal needs none and is vetted at once; nothing resolves twice.
 //! How long to wait is decided here, for the system's resolver may never answer.
 
 use std::net::IpAddr;
 use std::ops::ControlFlow::{Break, Continue};
+use std::sync::Arc;
 use std::time::Instant;
 
-use crate::net::{Host, LookupFail, LookupFailKind, Side};
+use crate::net::{Host, LookupFailKind, Side};
 use crate::policy::{Route, VETTED_MAX};
 
 use super::at::At;
 use super::due::is_due;
 use super::errand::Errand;
+use super::outcome::Micros;
 use super::refusal::Refusal;
 use super::shared::Shared;
 use super::then::{Rest, Reuse, Step, Then};
@@ -19,29 +21,68 @@ use super::words::{Action, Input, Settings};
 /// How many addresses are dialled before all are known: the others', of the other family, must find room beside them.
 const PART_MAX: usize = VETTED_MAX / 2;
 
+/// Whose name it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Whose {
+    /// The target's.
+    Target,
+    /// The upstream's that the request goes through, behind the target's.
+    Upstream,
+}
+
 /// Waiting for addresses.
 #[derive(Debug)]
 pub(super) struct Lookup {
     errand: Errand,
     since: Instant,
+    whose: Whose,
 }
 
 impl Lookup {
-    /// Asks for the addresses of an allowed request's host.
+    /// Asks for the addresses of an allowed request's host, or of the upstream's who alone looks that up.
     pub(super) fn enter(errand: Errand, at: &mut At<'_, '_>) -> Step<Lookup> {
-        let allowed = &errand.request.allowed;
-        let host = match allowed.route() {
-            Route::Direct => &allowed.target().host,
+        let whose = match errand.request.allowed.is_looked_up() {
+            true => Whose::Target,
+            false => Whose::Upstream,
         };
-        let name = match host {
-            // Its address is in the target; nothing needs to be found.
-            Host::Addr(_) => return Break(vet(errand, &[], at)),
+        Lookup::ask(errand, whose, at)
+    }
+
+    fn ask(errand: Errand, whose: Whose, at: &mut At<'_, '_>) -> Step<Lookup> {
+        let since = at.cx.now;
+        let lookup = Lookup { errand, since, whose };
+        let name = match lookup.host() {
+            // Its address is at hand; nothing needs to be found.
+            Host::Addr(_) => return lookup.found(&[], at),
             Host::Name(name) => name.clone(),
         };
         let seq = at.shared.next_seq();
         at.act(Action::Resolve(seq, name));
-        let since = at.cx.now;
-        Continue(Lookup { errand, since })
+        Continue(lookup)
+    }
+
+    fn host(&self) -> &Host {
+        let allowed = &self.errand.request.allowed;
+        match (allowed.route(), self.whose) {
+            (Route::Through(upstream), Whose::Upstream) => upstream.host(),
+            (Route::Through(_) | Route::Direct, _) => &allowed.target().host,
+        }
+    }
+
+    /// Is it not the one to be dialled? Then all of its addresses count.
+    fn is_passed_on(&self) -> bool {
+        self.whose == Whose::Target && *self.errand.request.allowed.route() != Route::Direct
+    }
+
+    /// All addresses there are.
+    fn found(mut self, found: &[IpAddr], at: &mut At<'_, '_>) -> Step<Lookup> {
+        if !self.is_passed_on() {
+            return Break(dial(self.errand, found, at));
+        }
+        match self.errand.pass_on(found, at.cx) {
+            Ok(()) => Lookup::ask(self.errand, Whose::Upstream, at),
+            Err(refusal) => Break(self.errand.refuse(refusal)),
+        }
     }
 
     pub(super) fn deadline(&self, shared: &Shared, settings: &Settings) -> Instant {
@@ -57,12 +98,15 @@ impl Lookup {
 
     pub(super) fn advance(mut self, input: Input<'_>, at: &mut At<'_, '_>) -> Step<Lookup> {
         let then = match input {
-            Input::Partly(_, found) => return self.begin(found, at),
+            Input::Partly(_, found) if !self.is_passed_on() => return self.begin(found, at),
             Input::Resolved(_, answer) => {
                 self.note_time(at);
                 match answer {
-                    Ok(found) => vet(self.errand, found, at),
-                    Err(fail) => self.errand.refuse(lookup_refusal(fail)),
+                    Ok(found) => return self.found(found, at),
+                    Err(fail) => {
+                        let text = self.at_whom(&fail.text);
+                        self.errand.refuse(lookup_refusal(fail.kind, text))
+                    }
                 }
             }
             Input::Expired if is_due(self.errand.half_close_deadline(at.shared), at.cx.now) => {
@@ -71,9 +115,8 @@ impl Lookup {
             Input::Expired if self.deadline(at.shared, at.cx.settings) <= at.cx.now => {
                 at.act(Action::Cancel);
                 self.note_time(at);
-                let host = &self.errand.request.allowed.target().host;
-                let text = format!("lookup {host}: i/o timeout");
-                self.errand.refuse(Refusal::LookupTimedOut(text.into()))
+                let text = self.at_whom(&format!("lookup {}: i/o timeout", self.host()));
+                self.errand.refuse(Refusal::LookupTimedOut(text))
             }
             Input::Broken(Side::Client, fail) => self.errand.abandon(&fail.text, at),
             Input::Terminate => self.errand.abandon("the proxy shut down", at),
@@ -94,27 +137,38 @@ impl Lookup {
         Break(Then::Dial(self.errand, Reuse::IfIdle, rest))
     }
 
+    /// The time of both lookups, where there are two.
     fn note_time(&mut self, at: &At<'_, '_>) {
-        let time = at.cx.now.duration_since(self.since);
-        self.errand.record.dns_lookup_time = Some(time.into());
+        let time = Micros::from(at.cx.now.duration_since(self.since)).get();
+        let noted = &mut self.errand.record.dns_lookup_time;
+        let before = noted.map_or(0, Micros::get);
+        *noted = Some(Micros::new(time.saturating_add(before)));
+    }
+
+    /// Whose lookup failed, where it is not the target's.
+    fn at_whom(&self, text: &str) -> Arc<str> {
+        match self.whose {
+            Whose::Target => text.into(),
+            Whose::Upstream => self.errand.at_whom(text).into(),
+        }
     }
 }
 
-/// Vets all there are.
-fn vet(mut errand: Errand, found: &[IpAddr], at: &At<'_, '_>) -> Then {
+/// Vets all there are, and dials those that may be.
+fn dial(mut errand: Errand, found: &[IpAddr], at: &At<'_, '_>) -> Then {
     match errand.vetted(found, at.cx) {
         Ok(passed) => {
             errand.take(passed, at.cx);
             Then::Dial(errand, Reuse::IfIdle, Rest::Known)
         }
-        Err(denied) => errand.refuse(Refusal::Denied(denied)),
+        Err(refusal) => errand.refuse(refusal),
     }
 }
 
-fn lookup_refusal(fail: &LookupFail) -> Refusal {
-    match fail.kind {
-        LookupFailKind::Failed => Refusal::LookupFailed(fail.text.clone()),
-        LookupFailKind::TimedOut => Refusal::LookupTimedOut(fail.text.clone()),
+fn lookup_refusal(kind: LookupFailKind, text: Arc<str>) -> Refusal {
+    match kind {
+        LookupFailKind::Failed => Refusal::LookupFailed(text),
+        LookupFailKind::TimedOut => Refusal::LookupTimedOut(text),
         LookupFailKind::Overloaded => Refusal::Overloaded("Too many names are being looked up."),
     }
 }

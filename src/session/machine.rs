@@ -19,6 +19,8 @@
 //!    |           | connected                  |  |
 //!    |           |---- https ----> Handshake  |  |
 //!    |           | <----- secured -----'      |  |
+//!    |           |---> Chain                  |  |
+//!    |           | <----' upstream's 2xx      |  |
 //!    |           |---- to forward ----> Exchange-+  through, client kept
 //!    |           |                        |   |
 //!    |           |                    101 |   |  through, client not kept
@@ -28,7 +30,7 @@
 //!    | kept                               v   v
 //! (reply) ------- not kept ----------> Closing ----> Done
 //!    ^
-//!    '-- refused: from Arrival, Head, judge, Asking, Lookup, Dial, Handshake, and Exchange before its response
+//!    '-- refused: from Arrival, Head, judge, Asking, Lookup, Dial, Handshake, Chain, and Exchange before its response
 //! ```
 //!
 //! Who asks how the proxy is begins with `Head` and goes by `Showing`, or by an answer at once, to `Closing`.
@@ -45,10 +47,10 @@ use crate::flow::{End, Flows};
 use crate::net::Side;
 use crate::policy::Policy;
 
-use super::approach::Reached;
 use super::arrival::Arrival;
 use super::asking::Asking;
 use super::at::{At, Cx};
+use super::chain::Chain;
 use super::closing::Closing;
 use super::dial::Dial;
 use super::errand::Errand;
@@ -77,6 +79,7 @@ enum State {
     Lookup(Lookup),
     Dial(Dial),
     Handshake(Handshake),
+    Chain(Box<Chain>),
     Exchange(Box<Exchange>),
     Tunnel(Tunnel),
     Showing(Showing),
@@ -163,6 +166,7 @@ impl Session {
             State::Lookup(state) => Some(state.deadline(&self.shared, settings)),
             State::Dial(state) => state.deadline(&self.shared, settings),
             State::Handshake(state) => state.deadline(&self.shared, settings),
+            State::Chain(state) => Some(state.deadline(&self.shared, settings)),
             State::Exchange(state) => state.deadline(flows, &self.shared, settings),
             State::Tunnel(state) => state.deadline(flows, settings),
             State::Showing(state) => Some(state.deadline(flows)),
@@ -177,6 +181,7 @@ impl Session {
             State::Lookup(state) => state.held_bytes(),
             State::Dial(state) => state.held_bytes(),
             State::Handshake(state) => state.held_bytes(),
+            State::Chain(state) => state.held_bytes(),
             State::Exchange(state) => state.request.head.len(),
             State::Arrival(_)
             | State::Securing(_)
@@ -243,6 +248,7 @@ impl Session {
             | State::Lookup(_)
             | State::Dial(_)
             | State::Handshake(_)
+            | State::Chain(_)
             | State::Exchange(_) => Standing::Request,
             State::Tunnel(_) => Standing::Tunnel,
             State::Arrival(_)
@@ -281,6 +287,7 @@ impl State {
             State::Lookup(state) => state.advance(input, at).map_continue(State::Lookup),
             State::Dial(state) => state.advance(input, at).map_continue(State::Dial),
             State::Handshake(state) => state.advance(input, at).map_continue(State::Handshake),
+            State::Chain(state) => state.advance(input, at).map_continue(State::Chain),
             State::Exchange(state) => state.advance(input, at).map_continue(State::Exchange),
             State::Tunnel(state) => state.advance(input, at).map_continue(State::Tunnel),
             State::Showing(state) => state.advance(input, at).map_continue(State::Showing),
@@ -300,8 +307,11 @@ fn follow(mut then: Then, at: &mut At<'_, '_>) -> State {
                 Break(then) => then,
             },
             Then::Dial(errand, reuse, rest) => return State::Dial(Dial::enter(errand, reuse, rest, at)),
-            Then::SecureOrigin(approach, peer) => {
-                return State::Handshake(Handshake::enter(approach, peer, Reached::Secured, at));
+            Then::SecureOrigin(approach, peer, reaches) => {
+                return State::Handshake(Handshake::enter(approach, peer, reaches, at));
+            }
+            Then::Chain(errand, upstream, since) => {
+                return State::Chain(Chain::enter(errand, upstream, since, at));
             }
             Then::Arrive(errand, origin) => match errand.request.way {
                 Way::Forward => return State::Exchange(Exchange::enter(errand, origin, at)),

@@ -11,6 +11,7 @@ mod approach;
 mod arrival;
 mod asking;
 mod at;
+mod chain;
 mod closing;
 mod dial;
 mod due;

@@ -33,8 +33,6 @@ pub struct DenyStyle {
 pub enum Lacking {
     /// To look into a tunnel.
     Mitm,
-    /// To go through a proxy that the client names.
-    ClientProxy,
 }
 
 /// Why we answer a request ourselves.
@@ -82,6 +80,12 @@ pub enum Refusal {
     AnswerTimedOut,
     /// The origin's answer is not HTTP as RFC 9112 has it.
     ResponseMalformed(&'static str),
+    /// The upstream proxy would not: its name, and its status line in one line.
+    UpstreamRefused(Box<str>),
+    /// The upstream proxy's answer to our CONNECT is not HTTP: its name, and one reason.
+    UpstreamMalformed(Box<str>),
+    /// The upstream proxy's address is our own listener.
+    UpstreamIsOurselves(Box<str>),
     /// We have no room for the request.
     Overloaded(&'static str),
 }
@@ -114,7 +118,10 @@ impl Refusal {
             | Refusal::DialFailed(..)
             | Refusal::TlsFailed(..)
             | Refusal::Unanswered(_)
-            | Refusal::ResponseMalformed(_) => (502, "Bad Gateway"),
+            | Refusal::ResponseMalformed(_)
+            | Refusal::UpstreamRefused(_)
+            | Refusal::UpstreamMalformed(_)
+            | Refusal::UpstreamIsOurselves(_) => (502, "Bad Gateway"),
             Refusal::LookupTimedOut(_) | Refusal::DialTimedOut(_) | Refusal::AnswerTimedOut => {
                 (504, "Gateway Timeout")
             }
@@ -168,7 +175,9 @@ impl Refusal {
                 TlsFault::Protocol => "tls_protocol_error",
             },
             Refusal::AnswerTimedOut => "http_response_timeout",
-            Refusal::ResponseMalformed(_) => "http_protocol_error",
+            Refusal::ResponseMalformed(_) | Refusal::UpstreamMalformed(_) => "http_protocol_error",
+            Refusal::UpstreamRefused(_) => "destination_unavailable",
+            Refusal::UpstreamIsOurselves(_) => "proxy_loop_detected",
             Refusal::Overloaded(_) => "connection_limit_reached",
         }
     }
@@ -195,7 +204,9 @@ impl Refusal {
             Refusal::TlsFailed(..) => Code::TlsFailed,
             Refusal::Unanswered(_) => Code::OriginClosed,
             Refusal::AnswerTimedOut => Code::OriginTimeout,
-            Refusal::ResponseMalformed(_) => Code::MalformedResponse,
+            Refusal::ResponseMalformed(_) | Refusal::UpstreamMalformed(_) => Code::MalformedResponse,
+            Refusal::UpstreamRefused(_) => Code::UpstreamRefused,
+            Refusal::UpstreamIsOurselves(_) => Code::SelfConnection,
             Refusal::Overloaded(_) => Code::Overloaded,
         }
     }
@@ -221,14 +232,14 @@ impl Refusal {
             Refusal::Limited(exceeded) => limited(exceeded.limit).into(),
             Refusal::Denied(denied) => denied.decision.reason.clone(),
             Refusal::Unavailable(Lacking::Mitm) => "MITM is not available".into(),
-            Refusal::Unavailable(Lacking::ClientProxy) => {
-                "A proxy named by the client is not available".into()
-            }
             Refusal::LookupFailed(why) => format!("Failed to resolve remote hostname: {why}").into(),
             Refusal::LookupTimedOut(why) => format!("Timed out resolving remote hostname: {why}").into(),
             Refusal::DialFailed(_, why) | Refusal::TlsFailed(_, why) | Refusal::Unanswered(why) => {
                 format!("Failed to connect to remote host: {why}").into()
             }
+            Refusal::UpstreamRefused(why) => format!("Refused by {why}").into(),
+            Refusal::UpstreamMalformed(why) => format!("Malformed response from {why}.").into(),
+            Refusal::UpstreamIsOurselves(why) => format!("Failed to connect to remote host: {why}").into(),
             Refusal::DialTimedOut(why) => format!("Timed out connecting to remote host: {why}").into(),
             Refusal::AnswerTimedOut => "Timed out connecting to remote host: no response came".into(),
             Refusal::ResponseMalformed(reason) => {
@@ -259,7 +270,6 @@ impl Refusal {
             }
             Refusal::Unidentified(Refused::Unasked) => Some("roles_by_source, or --allow-missing-role"),
             Refusal::Unavailable(Lacking::Mitm) => Some("take the host out of mitm_domains"),
-            Refusal::Unavailable(Lacking::ClientProxy) => Some("leave the field X-Upstream-Https-Proxy out"),
             _ => None,
         }
     }
@@ -287,7 +297,10 @@ impl Refusal {
             | Refusal::TlsFailed(..)
             | Refusal::Unanswered(_)
             | Refusal::AnswerTimedOut
-            | Refusal::ResponseMalformed(_) => Cause::Origin,
+            | Refusal::ResponseMalformed(_)
+            | Refusal::UpstreamRefused(_)
+            | Refusal::UpstreamMalformed(_)
+            | Refusal::UpstreamIsOurselves(_) => Cause::Origin,
             Refusal::Overloaded(_) => Cause::Capacity,
         }
     }
@@ -379,18 +392,9 @@ mod tests {
 
     #[test]
     fn what_is_not_available_is_told_with_its_remedy() {
-        for (lacking, reason, hint) in [
-            (Lacking::Mitm, "MITM is not available", "mitm_domains"),
-            (
-                Lacking::ClientProxy,
-                "A proxy named by the client is not available",
-                "X-Upstream-Https-Proxy",
-            ),
-        ] {
-            let refusal = Refusal::Unavailable(lacking);
-            assert_eq!(refusal.reason(), reason);
-            assert!(refusal.hint().unwrap().contains(hint));
-        }
+        let refusal = Refusal::Unavailable(Lacking::Mitm);
+        assert_eq!(refusal.reason(), "MITM is not available");
+        assert!(refusal.hint().unwrap().contains("mitm_domains"));
     }
 
     #[test]

@@ -132,13 +132,17 @@ impl Request {
     /// Which idle connections would do; none for a tunnel, which needs one of its own.
     pub fn pool_key(&self) -> Option<PoolKey> {
         let target = self.allowed.target();
+        let (host, port) = match self.allowed.asked_in_absolute_form() {
+            Some(upstream) => (upstream.host(), upstream.port()),
+            None => (&target.host, target.port),
+        };
         Some(PoolKey {
             role: self.role.clone(),
             route: self.allowed.route().clone(),
             scheme: self.allowed.scheme()?,
             trust: self.allowed.trust(),
-            host: target.host.clone(),
-            port: target.port,
+            host: host.clone(),
+            port,
         })
     }
 }

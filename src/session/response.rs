@@ -8,6 +8,7 @@ use crate::http::head::{self, ResponseHead, Scan, Scanned};
 use crate::http::joint::{self, Persistence};
 use crate::http::rewrite::{self, ResponsePlan};
 use crate::http::{Fault, Version, upgrade};
+use crate::text::one_line;
 use crate::text::slices::within;
 
 use super::at::{At, Cx};
@@ -19,7 +20,10 @@ use super::shared::Shared;
 use super::words::Action;
 
 /// Interim responses before a final one; no honest origin needs more.
-const INTERIM_MAX: u8 = 32;
+pub(super) const INTERIM_MAX: u8 = 32;
+
+/// Of an upstream's status line so many bytes are told, and of an unprintable one fewer.
+const STATUS_LINE_BYTES_MAX: usize = 200;
 
 /// What a head turned out to be.
 enum Taken {
@@ -138,6 +142,13 @@ fn read_head(
     shared: &Shared,
     out: &mut Vec<u8>,
 ) -> Result<Taken, Refusal> {
+    if head.status == 407
+        && let Some(upstream) = exchange.request.allowed.asked_in_absolute_form()
+    {
+        // It asks us, not the client, whose credentials are not its business.
+        let text = format!("upstream proxy {upstream}: {}", status_line(head));
+        return Err(Refusal::UpstreamRefused(text.into()));
+    }
     let asked = &exchange.request.asked;
     let (version, head_only, asks_upgrade) =
         (asked.version, asked.manner.head_only, !asked.protocols.is_empty());
@@ -202,6 +213,19 @@ fn take_interim(
         }
         _ => Ok(false),
     }
+}
+
+/// An answer's first line as it can be shown: in one line, cut. Its reason is whatever its sender likes.
+pub(super) fn status_line(head: &ResponseHead<'_>) -> String {
+    let version = match head.version {
+        Version::Http10 => "HTTP/1.0",
+        Version::Http11 => "HTTP/1.1",
+    };
+    let reason = head.reason.get(..STATUS_LINE_BYTES_MAX).unwrap_or(head.reason);
+    let line = format!("{version} {} {}", head.status, String::from_utf8_lossy(reason));
+    let mut shown = Vec::new();
+    one_line::field_value(&mut shown, &line);
+    String::from_utf8(shown).unwrap_or_default()
 }
 
 fn malformed(fault: Fault) -> Refusal {

@@ -9,7 +9,7 @@ use crate::net::Peer;
 use crate::policy::Question;
 use crate::policy::quota::Permits;
 
-use super::approach::Approach;
+use super::approach::{Approach, Reached};
 use super::at::At;
 use super::errand::Errand;
 use super::outcome::Record;
@@ -29,9 +29,11 @@ pub(super) enum Then {
     Lookup(Errand),
     /// Connect to the vetted addresses.
     Dial(Errand, Reuse, Rest),
-    /// Secure the connection to the target, which is this peer.
-    SecureOrigin(Box<Approach>, Peer),
-    /// A connection to the origin is there: what was asked for begins.
+    /// Secure the connection to this peer, the target or an upstream; so far it has come then.
+    SecureOrigin(Box<Approach>, Peer, Reached),
+    /// A connection to the upstream is there, the dial of which began then: have it make a tunnel to the target.
+    Chain(Errand, Dialled, Instant),
+    /// A connection to the origin is there, or to the upstream that takes its place: what was asked for begins.
     Arrive(Errand, Dialled),
     /// The origin agreed to another protocol: a tunnel from here on.
     Switch(Box<Record>, Option<Box<Permits>>),

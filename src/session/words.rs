@@ -131,7 +131,8 @@ pub struct Wanted {
 }
 
 /// Which idle upstream connections a request may use: those of its role by its route to its host and port, with TLS or
-/// without as its scheme has it. The vetted address is compared as well, at the pool.
+/// without as its scheme has it. The vetted address is compared as well, at the pool. An upstream that is asked in absolute
+/// form is such a host itself: its connections serve whatever its role asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PoolKey {
     /// Whose requests it carried.
@@ -154,7 +155,7 @@ impl Hash for PoolKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let PoolKey {
             role,
-            route: Route::Direct,
+            route: _,
             scheme,
             trust: _,
             host,

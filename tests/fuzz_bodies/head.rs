@@ -71,6 +71,7 @@ fn the_same_fields<'f>(head: &[u8], fields: impl Iterator<Item = (&'f str, &'f [
 
 fn plan(protocols: &[u8], forwards: Forwards) -> RequestPlan<'_> {
     RequestPlan {
+        absolute: None,
         path_and_query: b"/p",
         host: "a.test",
         port: None,

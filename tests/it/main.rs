@@ -62,6 +62,7 @@ mod tls_sessions;
 mod tls_stalls;
 mod tls_starts;
 mod upgrades;
+mod upstream;
 mod users;
 
 use std::process::ExitCode;
@@ -105,6 +106,7 @@ fn all_cases() -> Vec<Case> {
         kept::cases(),
         spellings::cases(),
         upgrades::cases(),
+        upstream::cases(),
         users::cases(),
         smuggling::cases(),
         smuggling_origins::cases(),

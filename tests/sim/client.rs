@@ -193,6 +193,11 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// The number of its last request, the only one that may be a CONNECT.
+    pub(crate) fn last_number(&self) -> u32 {
+        self.exchanges.last().map_or(0, |exchange| exchange.ask.number)
+    }
+
     /// A client with this script.
     pub(crate) fn new(link: usize, exchanges: Vec<Exchange>, taste: Taste, random: &mut Random) -> Client {
         let wild = |random: &mut Random| match !taste.calm && random.one_in(12) {

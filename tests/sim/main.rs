@@ -30,7 +30,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::origin::Origin;
-use crate::plan::{Body, Exchange, Fate, Fault, How, SITES, Taste};
+use crate::plan::{Body, Chained, Exchange, Fate, Fault, How, SITES, Taste};
 use crate::random::Random;
 use crate::server::Server;
 use crate::setting::{Setting, Spoil, ordinary_settings};
@@ -41,6 +41,9 @@ const SEEDS: u64 = 256;
 
 /// Seeds over sealed wires.
 const SEALED_SEEDS: u64 = 2_000;
+
+/// Seeds whose tunnels go through an upstream.
+const CHAINED_SEEDS: u64 = 1_500;
 
 /// Seeds over TLS.
 const TLS_SEEDS: u64 = 500;
@@ -97,6 +100,7 @@ fn setting(seed: u64) -> Setting {
         client_seals,
         origin_seals,
         https: false,
+        chains: false,
         spoil: Spoil::Nothing,
         trace: false,
     }
@@ -192,6 +196,24 @@ fn sealed_wires_keep_their_promises() {
         let mut drawn = setting(seed);
         let seals = [(1, 0), (0, 1), (1, 1), (2, 1), (1, 2), (2, 0), (0, 2), (2, 2)];
         (drawn.client_seals, drawn.origin_seals) = Random::new(!seed).pick(&seals);
+        drawn
+    });
+}
+
+/// As straight: through an upstream that agrees, or refuses, or says what is no answer, in pieces of any size.
+#[test]
+fn tunnels_through_an_upstream_keep_their_promises() {
+    keep_promises(CHAINED_SEEDS, |seed| {
+        let mut drawn = setting(seed);
+        drawn.chains = true;
+        let mut random = Random::new(seed ^ 0xc4a1);
+        for client in &mut drawn.clients {
+            let last = client.last_mut().expect("one request at least");
+            while last.ask.how != How::Connect {
+                *last = Exchange::draw(last.ask.number, true, drawn.taste, &mut random);
+            }
+            last.answer.chained = Some(Chained::draw(&mut random));
+        }
         drawn
     });
 }

@@ -6,12 +6,15 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use crate::parse::Framing;
-use crate::plan::{Exchange, Fault, Leave, MALFORMED_ANSWERS, Taste};
+use crate::plan::{Chained, Exchange, Fault, Leave, MALFORMED_ANSWERS, Taste};
 use crate::random::{Random, payload};
 use crate::wires::{Ended, Stack};
 
 /// All requests by number, and which client asks them.
 pub(crate) type Book = HashMap<u32, (usize, Exchange)>;
+
+/// What an upstream says half of that cuts.
+const CONNECTION_ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 
 /// What an origin does when all was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,6 +30,8 @@ enum Then {
 enum Phase {
     /// A request head is awaited.
     Head,
+    /// It is an upstream, and awaits the CONNECT that this request asks for.
+    Chained(u32),
     /// A head was read: its body is, or the response is on the way, or both.
     Request {
         number: u32,
@@ -35,6 +40,8 @@ enum Phase {
         body_read: bool,
         answering: bool,
     },
+    /// It refused to make a tunnel, and takes no byte of one.
+    Refused,
     /// A tunnel since this byte.
     Tunnel,
     /// It says nothing more.
@@ -90,6 +97,14 @@ impl Origin {
             requests: Vec::new(),
             tunnel: None,
             complaints: Vec::new(),
+        }
+    }
+
+    /// An upstream, which is asked for this request's tunnel.
+    pub(crate) fn upstream(link: usize, remote: SocketAddr, number: u32) -> Origin {
+        Origin {
+            phase: Phase::Chained(number),
+            ..Origin::new(link, remote)
         }
     }
 
@@ -248,6 +263,23 @@ impl Origin {
             }
             _ => ordinary,
         });
+    }
+
+    /// As an upstream, whose answer begins the tunnel or ends everything.
+    fn answer_connect(&mut self, number: u32, chained: Chained, exchange: &Exchange) {
+        let (bytes, then) = match chained {
+            Chained::Agrees(head) => {
+                self.out = head.as_bytes().to_vec();
+                return self.open_tunnel(number, self.at, exchange);
+            }
+            Chained::Refuses(answer) | Chained::Garbage(answer) => (answer.as_bytes(), Then::Fin),
+            Chained::Cuts(at, true) => (&CONNECTION_ESTABLISHED[..at], Then::Reset),
+            Chained::Cuts(at, false) => (&CONNECTION_ESTABLISHED[..at], Then::Fin),
+            Chained::Silent => (&b""[..], Then::Nothing),
+        };
+        self.out = bytes.to_vec();
+        self.then = Some(then);
+        self.phase = Phase::Refused;
     }
 
     fn open_tunnel(&mut self, number: u32, at: usize, exchange: &Exchange) {

@@ -1,11 +1,13 @@
 //! What clients ask and origins answer, and what should come of it. `draw` draws it by seed, `form` makes bytes of
 //! it; judged it is elsewhere.
 
+mod chained;
 mod draw;
 mod form;
 mod header;
 mod sites;
 
+pub(crate) use self::chained::{Chained, UPSTREAM};
 pub(crate) use self::header::Announced;
 pub(crate) use self::sites::{Fate, MALFORMED_ANSWERS, OWN_ADDRESS, OWN_PORT, SITES, Site};
 use crate::random::payload;
@@ -113,6 +115,8 @@ pub(crate) struct Answer {
     /// Tunnel bytes from client and origin, those of the client that it sends ahead, and both ends.
     pub(crate) tunnel: (usize, usize, usize),
     pub(crate) leave: (Leave, Leave),
+    /// What an upstream makes of it, where it goes through one.
+    pub(crate) chained: Option<Chained>,
 }
 
 /// A request and what its origin would answer.
@@ -159,6 +163,9 @@ impl Exchange {
         }
         if ask.head().len() > taste.head_bytes_max {
             return Expected::Refused(431);
+        }
+        if let (How::Connect, Credentials::Good, Some(chained)) = (ask.how, ask.credentials, answer.chained) {
+            return chained.expected(ask.site);
         }
         match ask.site.fate {
             Fate::Malformed => return Expected::Refused(400),

@@ -20,12 +20,12 @@ use smokescreen::io::scratch::Scratch;
 use smokescreen::io::token::ConnId;
 use smokescreen::io::wire::Ready;
 use smokescreen::io::wires::Owner;
-use smokescreen::net::{Networks, Side};
+use smokescreen::net::{Networks, NoProxy, ProxyUrl, Side, Writer};
 use smokescreen::policy::acl::Acl;
 use smokescreen::policy::auth::Password;
 use smokescreen::policy::quota::Limits;
 use smokescreen::policy::ranges::Ranges;
-use smokescreen::policy::{Network, Policy, PolicyParts, Unable, Verify};
+use smokescreen::policy::{Network, Policy, PolicyParts, Unable, Upstreams, Verify};
 use smokescreen::server::allowance::Allowance;
 use smokescreen::server::conn::Conn;
 use smokescreen::server::pool::Pool;
@@ -36,7 +36,7 @@ use smokescreen::session::outcome::Record;
 
 use crate::client::Client;
 use crate::origin::{Book, Origin};
-use crate::plan::{Announced, Exchange, OWN_ADDRESS, OWN_PORT, Taste};
+use crate::plan::{Announced, Exchange, OWN_ADDRESS, OWN_PORT, Taste, UPSTREAM};
 use crate::random::Random;
 use crate::setting::{Setting, Spoil};
 use crate::wires::{Manner, MemoryWire, Role, Sealed, Stack, Temper, Tls};
@@ -157,7 +157,11 @@ impl World {
         let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         let (settings, ids) = (setting.settings.clone(), Ids::new([1, 2, 3], 4, 5));
         let is_limited = Random::new(setting.seed ^ 0x1_1417).one_in(2);
-        let policy = policy(random.one_in(2), is_limited);
+        let mut policy = policy(random.one_in(2), is_limited);
+        if setting.chains {
+            let url = ProxyUrl::parse(&format!("http://up:stream@{UPSTREAM}"), Writer::Operator);
+            policy = policy.with_upstreams(Upstreams::new(None, url, NoProxy::default()));
+        }
         let is_own = |address: IpAddr| OWN_ADDRESS.parse() == Ok(address);
         World {
             start: now,

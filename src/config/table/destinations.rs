@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::net::Network;
+use crate::net::{Network, ProxyUrl};
 use crate::policy::acl::Action;
 use crate::policy::ranges::{Nat64Prefix, PlacedRule};
 
@@ -113,12 +113,11 @@ pub(in crate::config) const DNS_CACHE_TTL: Opt<Duration> =
 
 pub(super) const NAMES: &[OptionRow] = &[RESOLVER_ADDRESS.row, NETWORK.row, DNS_CACHE_TTL.row];
 
-pub(in crate::config) const UPSTREAM_HTTP_PROXY_ADDR: Opt<Option<String>> =
-    proxy_url("upstream-http-proxy-addr", "proxy to send http requests through")
-        .not_built(SwitchedOnBy::Presence);
+pub(in crate::config) const UPSTREAM_HTTP_PROXY_ADDR: Opt<Option<ProxyUrl>> =
+    proxy_url("upstream-http-proxy-addr", "proxy to send http requests through");
 
-pub(in crate::config) const UPSTREAM_HTTPS_PROXY_ADDR: Opt<Option<String>> =
-    proxy_url("upstream-https-proxy-addr", "proxy to send tunnels through").not_built(SwitchedOnBy::Presence);
+pub(in crate::config) const UPSTREAM_HTTPS_PROXY_ADDR: Opt<Option<ProxyUrl>> =
+    proxy_url("upstream-https-proxy-addr", "proxy to send tunnels through");
 
 pub(in crate::config) const UPSTREAM_CA_FILE: Opt<Option<PathBuf>> = file(
     "upstream-ca-file",

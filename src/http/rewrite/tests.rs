@@ -8,6 +8,7 @@ fn sent(start: &str, path_and_query: &str, lines: &[&str]) -> String {
     let mut out = b">".to_vec();
     testing::request(with_lines(start, lines), |head| {
         let plan = RequestPlan {
+            absolute: None,
             path_and_query: path_and_query.as_bytes(),
             host: "h",
             port: Some(81),
@@ -114,6 +115,7 @@ fn end_to_end_fields_pass_in_order_and_unchanged() {
         b"GET http://h/ HTTP/1.1\r\nX-L: caf\xe9\xff\x80\r\n\r\n",
         |head| {
             let plan = RequestPlan {
+                absolute: None,
                 path_and_query: b"/",
                 host: "h",
                 port: None,

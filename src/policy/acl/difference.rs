@@ -181,11 +181,7 @@ impl Told {
                 self.add(opens, || format!("{what} removed (was {})", rule.action));
             }
             (Some(older), Some(newer)) => {
-                if older.action != newer.action {
-                    self.add(laxer, || {
-                        format!("{what}: action {} -> {}", older.action, newer.action)
-                    });
-                }
+                self.action(what, (older, newer), laxer);
                 if older.project != newer.project {
                     self.add(false, || {
                         format!("{what}: project '{}' -> '{}'", older.project, newer.project)
@@ -218,6 +214,7 @@ impl Told {
     fn reach(&mut self, what: &str, (older, newer): (&Rule, &Rule)) {
         self.trust(what, (older.trust, newer.trust));
         self.default_ports(what, (older, newer));
+        self.upstream(what, (older, newer));
         self.exceptions(what, (older, newer));
     }
 
@@ -227,6 +224,14 @@ impl Told {
             let is_unverified = newer == Trust::Unverified;
             let word = if is_unverified { "added" } else { "removed" };
             self.add(is_unverified, || format!("{what}: insecure_skip_verify {word}"));
+        }
+    }
+
+    fn action(&mut self, what: &str, (older, newer): (&Rule, &Rule), laxer: bool) {
+        if older.action != newer.action {
+            self.add(laxer, || {
+                format!("{what}: action {} -> {}", older.action, newer.action)
+            });
         }
     }
 
@@ -245,6 +250,24 @@ impl Told {
         self.add(opens, || {
             format!("{what}: default_ports {} -> {}", shown(older), shown(newer))
         });
+    }
+
+    /// Another way out is none more; but where a name is vetted no longer, whatever it stands for can be reached.
+    fn upstream(&mut self, what: &str, (older, newer): (&Rule, &Rule)) {
+        let shown = |rule: &Rule| match &rule.upstream {
+            Some(upstream) => upstream.to_string(),
+            None => "none".to_owned(),
+        };
+        if older.upstream != newer.upstream {
+            self.add(false, || match (shown(older), shown(newer)) {
+                (older, newer) if older == newer => format!("{what}: upstream_proxy has other credentials"),
+                (older, newer) => format!("{what}: upstream_proxy {older} -> {newer}"),
+            });
+        }
+        let (was, is) = (older.upstream_resolves, newer.upstream_resolves);
+        if was != is {
+            self.add(is, || format!("{what}: upstream_resolves {was} -> {is}"));
+        }
     }
 
     /// An exception opens something unless another held all of it before.
@@ -279,7 +302,8 @@ fn opens(older: Option<&Rule>, newer: &Rule, denied: &Overlaps<'_>) -> bool {
     let was_listed = |entry| older.is_some_and(|older| older.allowed_domains.has(entry));
     let mut entries = newer.allowed_domains.entries();
     let mut exceptions = each(newer);
-    entries.any(|entry| denied.at(entry.glob) && !was_listed(entry))
+    newer.upstream_resolves && !older.is_some_and(|older| older.upstream_resolves)
+        || entries.any(|entry| denied.at(entry.glob) && !was_listed(entry))
         || exceptions.any(|added| !older.is_some_and(|older| each(older).any(|before| before.covers(added))))
 }
 

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-use crate::net::Trust;
+use crate::net::{ProxyUrl, Trust, Writer};
+use crate::policy::Upstream;
 use crate::policy::exceptions::Exceptions;
 use crate::policy::glob::{Glob, GlobSet};
 use crate::policy::ports::Ports;
@@ -59,16 +61,12 @@ enum VerifySni {
 impl Service {
     /// The first field that asks for what this version cannot do.
     fn not_built(&self) -> Option<&'static str> {
-        [
-            ("upstream_proxy", self.upstream_proxy.is_some()),
-            ("upstream_resolves", self.upstream_resolves == Some(true)),
-            (
-                "verify_sni",
-                self.verify_sni
-                    .as_ref()
-                    .is_some_and(|word| *word != VerifySni::Off),
-            ),
-        ]
+        [(
+            "verify_sni",
+            self.verify_sni
+                .as_ref()
+                .is_some_and(|word| *word != VerifySni::Off),
+        )]
         .into_iter()
         .find_map(|(field, is_on)| is_on.then_some(field))
     }
@@ -232,6 +230,13 @@ impl Check<'_> {
             mitm_domains.insert(entry.domain.value.into(), entry.domain.at.line);
         }
         let limits = self.limits(service.limits, path)?;
+        let upstream = service.upstream_proxy.map(|url| upstream(&url)).transpose();
+        let upstream = upstream.map_err(|reason| {
+            at(
+                &[Step::Key("upstream_proxy")],
+                &format!("{what}: upstream_proxy {reason}"),
+            )
+        })?;
         Ok(Rule {
             line,
             project: service.project.unwrap_or_default().into(),
@@ -243,6 +248,8 @@ impl Check<'_> {
             mitm_domains,
             trust,
             limits,
+            upstream,
+            upstream_resolves: service.upstream_resolves.unwrap_or_default(),
         })
     }
 
@@ -298,6 +305,14 @@ impl Check<'_> {
         }
         Ok(exceptions)
     }
+}
+
+/// A rule's own upstream; what is wrong with it is said without it, for it may hold a password.
+fn upstream(url: &str) -> Result<Arc<Upstream>, &'static str> {
+    let url = ProxyUrl::parse(url, Writer::Operator);
+    let url =
+        url.ok_or("is no URL of a proxy; accepted is http://[USER:PASSWORD@]HOST[:PORT], or https://")?;
+    Ok(Arc::new(Upstream::new(url, Writer::Operator)))
 }
 
 impl MitmDomain {

@@ -8,6 +8,14 @@ use crate::yaml::Line;
 
 use super::{Acl, Action, BUILT_IN_SOURCE, Basis, Found, denying_at};
 
+/// What would let a request out whose client names a proxy that nothing lists.
+pub(in crate::policy) fn without_external_proxy() -> Grounds {
+    Grounds {
+        hint: "leave the field X-Upstream-Https-Proxy out".into(),
+        ..Grounds::default()
+    }
+}
+
 impl Found<'_> {
     /// The rule, as people are told whose it is; found for this role.
     pub(super) fn whose(&self, role: &Role) -> String {
@@ -34,8 +42,7 @@ impl Acl {
         match basis {
             Basis::ExternalProxy => Grounds {
                 rule: rule(),
-                hint: "leave the field X-Upstream-Https-Proxy out".into(),
-                ..Grounds::default()
+                ..without_external_proxy()
             },
             Basis::AllowedDomains => self.listed(&found.rule.allowed_domains, target, allowing),
             Basis::GlobalAllowList => self.listed(&self.global_allow_list, target, allowing),

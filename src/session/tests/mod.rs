@@ -11,6 +11,7 @@ mod head;
 mod limits;
 mod showing;
 mod tunnel;
+mod upstream;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};

@@ -48,7 +48,48 @@ impl Origin {
                 }
                 read
             }
+            Phase::Chained(number) => self.look_at_connect(number, book),
+            Phase::Refused => {
+                if self.received.len() > self.at {
+                    self.complain("bytes for a tunnel that was refused".to_owned());
+                    self.phase = Phase::Over;
+                }
+                false
+            }
             Phase::Tunnel | Phase::Over => false,
+        }
+    }
+
+    /// As an upstream: one CONNECT, with its credentials and nothing else, and nothing behind it before it is answered.
+    fn look_at_connect(&mut self, number: u32, book: &Book) -> bool {
+        let Some(head) = parse::head(&self.received) else {
+            return false;
+        };
+        let Some((_, exchange)) = book.get(&number) else {
+            return false;
+        };
+        let site = exchange.ask.site;
+        let host = site.written.trim_end_matches('.').to_ascii_lowercase();
+        let authority = format!("{host}:{}", site.port);
+        let wanted = [
+            ("host", &*authority),
+            ("proxy-authorization", "Basic dXA6c3RyZWFt"),
+        ];
+        match (head, exchange.answer.chained) {
+            (Ok(head), Some(chained))
+                if head.start == format!("CONNECT {authority} HTTP/1.1")
+                    && head.fields.iter().map(|(n, v)| (&**n, &**v)).eq(wanted)
+                    && head.bytes == self.received.len() =>
+            {
+                self.at = head.bytes;
+                self.answer_connect(number, chained, exchange);
+                true
+            }
+            (head, _) => {
+                self.complain(format!("{head:?} to the upstream, for {authority}"));
+                self.phase = Phase::Over;
+                false
+            }
         }
     }
 

@@ -138,6 +138,7 @@ impl Answer {
             fault,
             tunnel: (sent, size(taste, random), random.below(sent + 1)),
             leave: (random.pick(leaves), random.pick(leaves)),
+            chained: None,
         }
     }
 }

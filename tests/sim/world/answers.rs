@@ -13,7 +13,7 @@ use smokescreen::policy::{Question, Verified};
 use smokescreen::session::{DialFail, Dialled};
 
 use crate::origin::Origin;
-use crate::plan::{Fate, SITES, Site};
+use crate::plan::{Fate, SITES, Site, UPSTREAM};
 use crate::wires::Role;
 
 use super::World;
@@ -98,7 +98,9 @@ impl World {
     pub(super) fn start_dial(&mut self, ticket: Ticket, addresses: &[SocketAddr]) -> Standing {
         let address = self.random.pick(addresses);
         let bad_luck = !self.setting.taste.calm && self.random.one_in(20);
-        let answer = match site_at(address).map(|site| site.fate) {
+        let is_upstream = self.is_upstream(address);
+        let fate = site_at(address).map(|site| site.fate);
+        let answer = match fate.or(is_upstream.then_some(Fate::Open)) {
             None => {
                 self.complain(format!("{address} is dialled"));
                 return Standing::Running;
@@ -125,6 +127,11 @@ impl World {
                 Standing::Running
             }
         }
+    }
+
+    /// Is it the upstream that tunnels go through?
+    pub(super) fn is_upstream(&self, address: SocketAddr) -> bool {
+        self.setting.chains && UPSTREAM.parse() == Ok(address)
     }
 
     fn answer(&mut self, ticket: Ticket, what: What) {
@@ -161,7 +168,11 @@ impl World {
                 let manner = self.setting.origin_manner.unwrap_or_else(|| self.manner());
                 let seals = self.setting.origin_seals;
                 let link = self.open(manner, seals, Role::Client, Owner::Race(ticket.conn));
-                self.origins.push(Origin::new(link, remote));
+                let origin = match self.is_upstream(remote) {
+                    true => Origin::upstream(link, remote, self.clients[nth].last_number()),
+                    false => Origin::new(link, remote),
+                };
+                self.origins.push(origin);
                 Standing::Won {
                     wire: wire_id(link),
                     remote,

@@ -74,6 +74,9 @@ impl World {
 
     fn judge_addresses(&mut self, addresses: &[Vetted]) {
         for address in addresses {
+            if self.is_upstream(address.address()) {
+                continue;
+            }
             if let Err(why) = may_be_dialled(address.address()) {
                 self.complain(why);
             }
@@ -154,6 +157,13 @@ impl World {
             return;
         };
         self.conns[nth].tunnel_origin = Some(origin);
+        if self.setting.chains {
+            // It made the tunnel itself, or nobody did.
+            if self.origins[origin].tunnel.is_none() {
+                self.complain(format!("conn {nth} is a tunnel that its upstream did not make"));
+            }
+            return;
+        }
         self.origins[origin].become_tunnel(exchange.ask.number, exchange);
     }
 

@@ -19,10 +19,10 @@ impl Engine {
     /// See [`Wire::write`]. Before the handshake is done it takes nothing.
     ///
     /// # Errors
-    /// `WouldBlock` where nothing was taken; `BrokenPipe` behind a failure.
+    /// `WouldBlock` where nothing was taken; `BrokenPipe` behind a failure, and behind our end.
     pub fn write(&mut self, below: &mut impl Wire, first: &[u8], second: &[u8]) -> io::Result<usize> {
-        debug_assert!(!self.said_end, "a write behind the end");
-        if self.core.failure.is_some() {
+        // Behind our end an engine over this one may still have an alert to write.
+        if self.core.failure.is_some() || self.said_end {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         if self.core.is_handshaking() {
