@@ -9,7 +9,7 @@ use foldhash::HashMap;
 
 use crate::flow::GRANTED_BYTES;
 use crate::net::{Scheme, Target, TargetError};
-use crate::policy::VettedList;
+use crate::policy::{Route, VettedList};
 
 use super::id::Id;
 use super::outcome::Record;
@@ -88,6 +88,11 @@ impl Spares {
 pub trait Empty {
     /// Lets go of what it holds.
     fn empty(&mut self);
+
+    /// Does it hold what it can't let go of? Then its box goes with it.
+    fn is_to_go(&self) -> bool {
+        false
+    }
 }
 
 impl Empty for Record {
@@ -98,7 +103,7 @@ impl Empty for Record {
 
 impl Empty for Request {
     fn empty(&mut self) {
-        // A field that is new must be looked at here. The first two name a target and a role, and open nothing: the box is
+        // A field that is new must be looked at here. The first two name a target that is gone to straight and a role, and open nothing: the box is
         // overwritten as a whole before anybody gets it.
         let Request {
             allowed: _,
@@ -118,12 +123,21 @@ impl Empty for Request {
         *permits = None;
         *lost = None;
     }
+
+    /// An upstream's credentials are in what was allowed, and that can't be made to say anything else.
+    fn is_to_go(&self) -> bool {
+        *self.allowed.route() != Route::Direct
+    }
 }
 
 impl Empty for Exchange {
     fn empty(&mut self) {
         self.request.empty();
         self.record = None;
+    }
+
+    fn is_to_go(&self) -> bool {
+        self.request.is_to_go()
     }
 }
 
@@ -151,8 +165,10 @@ impl<T: Empty> Boxes<T> {
 
     /// Takes a box that nobody needs.
     pub fn put_back(&mut self, mut used: Box<T>) {
-        used.empty();
-        self.keep(used);
+        if !used.is_to_go() {
+            used.empty();
+            self.keep(used);
+        }
     }
 
     /// The same of one that was emptied, in the box around it.

@@ -1,8 +1,10 @@
 //! Requests through an upstream proxy: what it is asked, and what a hostile one can make of its answer.
 
+use std::sync::Arc;
+
 use crate::net::{Host, NoProxy, Peer, ProxyUrl, Trust, Writer};
 use crate::policy::acl::Acl;
-use crate::policy::{Code, Upstreams};
+use crate::policy::{Code, Route, Upstreams};
 
 use super::*;
 
@@ -310,6 +312,28 @@ fn a_plain_request_is_asked_for_in_absolute_form() {
         bench.leave(Side::Origin),
         "OPTIONS http://44.1.2.3 HTTP/1.1\r\nHost: 44.1.2.3\r\n\r\n"
     );
+}
+
+/// Its credentials are nowhere but where they are configured, or in what is under way.
+#[test]
+fn no_spare_box_holds_an_upstream() {
+    let mut bench = through("http://u:secret@127.0.0.1:3128");
+    for _ in 0..2 {
+        bench.arrive(Side::Client, "GET http://44.1.2.3/ HTTP/1.1\r\n\r\n");
+        bench.dialled(false);
+        bench.leave(Side::Origin);
+        bench.arrive(Side::Origin, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+        bench.leave(Side::Client);
+        let mut parked = bench.actions.drain(..).filter_map(|action| match action {
+            Action::Park(key, ..) => Some(key.route),
+            _ => None,
+        });
+        let Some(Route::Through(upstream)) = parked.next() else {
+            panic!("it is not kept");
+        };
+        drop(parked);
+        assert_eq!(Arc::strong_count(&upstream), 2, "the policy's, and this one");
+    }
 }
 
 #[test]
