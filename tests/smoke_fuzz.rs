@@ -160,3 +160,8 @@ fn proxy_header() {
 fn session() {
     replay("session");
 }
+
+#[test]
+fn upstream_answer() {
+    replay("upstream_answer");
+}

@@ -11,12 +11,13 @@ pub(crate) mod literals;
 mod proxy_header;
 pub(crate) mod reader;
 mod session;
+mod upstream_answer;
 
 /// What takes an input.
 pub(crate) type Body = fn(&[u8]);
 
 /// Every target by its name, which is also that of its corpus.
-pub(crate) const TARGETS: [(&str, Body); 8] = [
+pub(crate) const TARGETS: [(&str, Body); 9] = [
     ("head", head::run),
     ("request_framing", framing::request),
     ("response_framing", framing::response),
@@ -25,6 +26,7 @@ pub(crate) const TARGETS: [(&str, Body); 8] = [
     ("dns", dns::run),
     ("proxy_header", proxy_header::run),
     ("session", session::run),
+    ("upstream_answer", upstream_answer::run),
 ];
 
 /// Takes an input apart from its front; past its end everything is zero.
