@@ -108,8 +108,9 @@ impl Peer {
 
 /// A proxy at work.
 pub(crate) struct Running {
-    /// Ends with it. There is none between client and origin in `direct`.
-    _process: Option<Process>,
+    /// End with it: the one that is measured, and the one behind it, if there is one. There is none between client and
+    /// origin in `direct`.
+    _processes: Vec<Process>,
     pub(crate) meter: Option<Meter>,
     pub(crate) way: Way,
 }
@@ -125,8 +126,17 @@ impl Running {
         Running {
             meter: Some(Meter::new(process.id())),
             way,
-            _process: Some(process),
+            _processes: vec![process],
         }
+    }
+
+    /// The same, which goes through another one by this field of its clients'.
+    fn through(mut self, other: Running, field: String) -> Running {
+        self._processes.extend(other._processes);
+        if let Way::Forward { further, .. } = &mut self.way {
+            further.push_str(&field);
+        }
+        self
     }
 
     /// A relay to the origin.
@@ -137,7 +147,7 @@ impl Running {
         Running {
             meter: Some(Meter::new(process.id())),
             way,
-            _process: Some(process),
+            _processes: vec![process],
         }
     }
 }
@@ -156,6 +166,7 @@ pub(crate) fn floor_to(origin: SocketAddr) -> Result<Running, String> {
 pub(crate) fn all(remarks: &mut Vec<String>) -> Vec<Peer> {
     let mut peers = vec![floor(), direct()];
     peers.extend(ours::all());
+    peers.extend(ours::through_another());
     let named = |variable| std::env::var(variable).unwrap_or_default();
     let (go, g3) = (named("COMPARE_GO"), named("COMPARE_G3PROXY"));
     let squid = std::env::var("COMPARE_SQUID").unwrap_or_else(|_| "/usr/sbin/squid".to_owned());
@@ -206,7 +217,7 @@ fn direct() -> Peer {
         takes: Takes::PLAIN,
         start: Box::new(|address, _| {
             Ok(Running {
-                _process: None,
+                _processes: Vec::new(),
                 meter: None,
                 way: Way::Relay { address },
             })

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{PASSWORD, Peer, Running, Sealing, Takes, basic, folder, tls_arguments};
+use super::{PASSWORD, Peer, Running, Sealing, Takes, USER, basic, folder, tls_arguments, write};
 use crate::process::{Process, free_address};
+use crate::work::Way;
 
 /// The binary that was built with this bench; or those that `COMPARE_BIN` names: `path`, or `name=path,name=path`.
 pub(super) fn all() -> Vec<Peer> {
@@ -27,6 +28,34 @@ fn peer(entry: &str) -> Peer {
         takes: Takes::BOTH,
         start: Box::new(move |_, sealing| start(&path, &[], sealing)),
     }
+}
+
+/// Lets clients name the proxy on this machine, whose target may be on it too.
+const THROUGH: &str =
+    "version: v1\nservices: [{name: authed, action: open, allowed_external_proxies: [127.0.0.1]}]\n";
+
+/// The first of them going through a second one, that is not measured: to be compared with itself.
+pub(super) fn through_another() -> Option<Peer> {
+    let Peer { binary, version, .. } = all().into_iter().next()?;
+    let path = binary.clone();
+    Some(Peer {
+        name: "smokescreen-through".to_owned(),
+        binary,
+        version,
+        takes: Takes::PLAIN,
+        start: Box::new(move |_, _| {
+            let other = start(&path, &[], None)?;
+            let Way::Forward { proxy, .. } = &other.way else {
+                return Err("no proxy".to_owned());
+            };
+            let field = format!("X-Upstream-Https-Proxy: http://{USER}:{PASSWORD}@{proxy}\r\n");
+            let acl = folder()?;
+            let file = write(&acl, "acl.yaml", THROUGH)?;
+            let arguments = ["--egress-acl-file".to_owned(), file.display().to_string()];
+            // It has read the file when it listens.
+            Ok(start(&path, &arguments, None)?.through(other, field))
+        }),
+    })
 }
 
 /// The first of them, with further arguments.
