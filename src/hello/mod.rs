@@ -1,6 +1,7 @@
-//! The first bytes of a connection as data: who is announced in them, and what they may be the beginning of. Functions
-//! over slices: what follows from it is said in `session/arrival`.
+//! First bytes as data: who is announced in those of a connection, what they may be the beginning of, and which server is
+//! named in those of a tunnel. Functions over slices: what follows from it is said in `session/arrival` and `session/peek`.
 
+pub mod client_hello;
 pub mod proxy;
 
 use crate::text::slices::until;

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use crate::flow::End;
 use crate::hello;
+use crate::hello::client_hello::HANDSHAKE_RECORD;
 use crate::hello::proxy::{self, Read};
 use crate::net::Side;
 use crate::policy::Exceeded;
@@ -22,9 +23,6 @@ use super::words::{Action, Close, HandshakeFail, Input, Settings};
 
 /// Why what came is no PROXY header at all.
 const ABSENT: &str = "the connection begins with something else";
-
-/// What TLS begins with: the type of a record that holds handshake messages (RFC 8446, 5.1).
-const HANDSHAKE_RECORD: u8 = 0x16;
 
 /// To whom speaks HTTP without TLS, in words that a person can act on.
 const NOT_TLS: Refusal = Refusal::Malformed("this port speaks TLS: give the proxy's address as https://");
