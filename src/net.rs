@@ -189,6 +189,16 @@ impl Target {
         })
     }
 
+    /// A host at a port, spelled in its normal form.
+    pub fn of(host: Host, port: u16) -> Target {
+        Target {
+            written: format!("{host}:{port}").into(),
+            spelled_bytes: 0,
+            host,
+            port,
+        }
+    }
+
     /// The value of the `Host` field (RFC 9110, section 7.2): the host as the request spelled it, for its letters' case
     /// may be signed, and the port unless it is the default one of the request's scheme. A spelling that others could read otherwise than
     /// the one that was judged is replaced by the normalised form.

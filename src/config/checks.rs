@@ -207,7 +207,6 @@ fn built(row: &OptionRow, given: &Given) -> Result<(), ConfigError> {
         (SwitchedOnBy::True, Value::Switch(on)) => *on,
         (SwitchedOnBy::MoreThan(limit), Value::Number(number)) => *number > u64::from(limit),
         (SwitchedOnBy::MoreThan(limit), Value::Fraction(number)) => *number > f64::from(limit),
-        (SwitchedOnBy::OtherThan(harmless), Value::Text(word)) => word != harmless,
         // A default never asks for anything; neither does a value of another kind than the row's.
         (SwitchedOnBy::Presence, _) => !matches!(given.source, Source::Default(_)),
         _ => true,

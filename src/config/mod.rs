@@ -34,11 +34,11 @@ use std::time::Duration;
 
 use crate::log::{Format, Levels};
 pub use crate::net::{Network, Networks, NoProxy, ProxyUrl};
-use crate::policy::SourceRole;
 use crate::policy::acl::Action;
 use crate::policy::auth::Password;
 use crate::policy::quota::{Limits, Rate};
 use crate::policy::ranges::{Nat64Prefix, PlacedRule};
+use crate::policy::{SourceRole, VerifySni};
 use crate::tls::RoleFrom;
 
 pub use self::commands::{Probe, probe, stats_folder};
@@ -54,8 +54,9 @@ use self::table::clients::{
 };
 use self::table::destinations::{
     ADDITIONAL_ERROR_MESSAGE_ON_DENY, ALLOW_ADDRESS, ALLOW_RANGE, DENY_ADDRESS, DENY_RANGE, DENY_STATUS,
-    DENY_STYLE, DISABLE_ACL_POLICY_ACTION, DNS_CACHE_TTL, EGRESS_ACL_FILE, NAT64_PREFIX, NETWORK,
-    RESOLVER_ADDRESS, UNSAFE_ALLOW_PRIVATE_RANGES, UPSTREAM_HTTP_PROXY_ADDR, UPSTREAM_HTTPS_PROXY_ADDR,
+    DENY_STYLE, DISABLE_ACL_POLICY_ACTION, DNS_CACHE_TTL, ECH, EGRESS_ACL_FILE, NAT64_PREFIX, NETWORK,
+    RESOLVER_ADDRESS, SNI_PORTS, UNSAFE_ALLOW_PRIVATE_RANGES, UPSTREAM_HTTP_PROXY_ADDR,
+    UPSTREAM_HTTPS_PROXY_ADDR, VERIFY_SNI,
 };
 use self::table::operation::{
     HEAD_BYTES_MAX, HEAD_FIELDS_MAX, HELP, LOG_FORMAT, LOG_LEVEL, LOG_PREFIX, MAX_CONCURRENT_CONNECT_TUNNELS,
@@ -139,6 +140,12 @@ pub struct Config {
     pub deny_status: u16,
     /// The status line of a denied request says why.
     pub deny_explicit: bool,
+    /// What is done about the TLS server names of tunnels, where a role's rule does not say.
+    pub verify_sni: VerifySni,
+    /// Ports whose tunnels must begin with TLS.
+    pub sni_ports: Box<[u16]>,
+    /// A TLS hello that may hide a server name is wrong.
+    pub denies_ech: bool,
     /// DNS servers to ask, in order; empty is the system's resolver.
     pub resolver_addresses: Vec<SocketAddr>,
     /// Address families to connect to.
@@ -310,6 +317,9 @@ fn build(
             .unwrap_or_default(),
         deny_status: settings.value(DENY_STATUS)?.0,
         deny_explicit: settings.value(DENY_STYLE)?.is_explicit,
+        verify_sni: settings.value(VERIFY_SNI)?,
+        sni_ports: settings.value(SNI_PORTS)?,
+        denies_ech: settings.value(ECH)?.is_denied,
         resolver_addresses: settings.list(RESOLVER_ADDRESS)?,
         network: settings.value(NETWORK)?,
         dns_cache_ttl: settings.value(DNS_CACHE_TTL)?,

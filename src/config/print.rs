@@ -95,7 +95,12 @@ fn scalar(row: &OptionRow, given: &Given) -> String {
         (Value::Number(_) | Value::Fraction(_) | Value::Duration(_), _) => given.text.clone(),
         (Value::ProxyUrl(url), _) => quote(&url.to_string()),
         (
-            Value::Text(_) | Value::Socket(_) | Value::Rule(_) | Value::SourceRole(_) | Value::Nat64Prefix(_),
+            Value::Text(_)
+            | Value::Socket(_)
+            | Value::Rule(_)
+            | Value::SourceRole(_)
+            | Value::Nat64Prefix(_)
+            | Value::Ports(_),
             _,
         ) => quote(&given.text),
     }

@@ -45,8 +45,6 @@ pub enum SwitchedOnBy {
     True,
     /// A number above this one.
     MoreThan(u32),
-    /// Every choice but this one.
-    OtherThan(&'static str),
 }
 
 /// One option.

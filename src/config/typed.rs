@@ -55,7 +55,7 @@ kinds! {
     time_limit: Kind::Duration => Option<TimeLimit>;
     positive_duration: Kind::PositiveDuration => Option<Duration>;
     port: Kind::Port => Option<u16>;
-    ports: Kind::Ports => Option<String>;
+    ports: Kind::Ports => Option<Box<[u16]>>;
     count: Kind::Count { min: 0, max: COUNT_MAX } => Option<usize>;
     fraction: Kind::Fraction => Option<f64>;
     listen_host: Kind::ListenHost => Option<String>;
@@ -88,15 +88,6 @@ pub(super) const fn bytes(range: SizeRange, flag: &'static str, meaning: &'stati
 /// One of the words that stand for a value of the type.
 pub(super) const fn choice<W: Word>(flag: &'static str, meaning: &'static str) -> Opt<Option<W>> {
     Opt::of(OptionRow::new(flag, Kind::Choice(W::WORDS), meaning))
-}
-
-/// One of these words, which nobody understands yet.
-pub(super) const fn word(
-    words: &'static [&'static str],
-    flag: &'static str,
-    meaning: &'static str,
-) -> Opt<Option<String>> {
-    Opt::of(OptionRow::new(flag, Kind::Choice(words), meaning))
 }
 
 impl<T> Opt<T> {
@@ -208,6 +199,7 @@ taken_out! {
     Value::SourceRole(source) => Some(source.clone()), SourceRole;
     Value::Nat64Prefix(prefix) => Some(*prefix), Nat64Prefix;
     Value::ProxyUrl(url) => Some(url.clone()), ProxyUrl;
+    Value::Ports(ports) => Some(ports.clone()), Box<[u16]>;
     Value::Text(text) => Some(text.clone()), String;
     Value::Text(path) => Some(PathBuf::from(path)), PathBuf;
 }

@@ -5,6 +5,7 @@ use log::LevelFilter;
 
 use crate::log::Format;
 use crate::net::Network;
+use crate::policy::VerifySni;
 use crate::policy::acl::Action;
 use crate::tls::RoleFrom;
 
@@ -43,6 +44,12 @@ pub(super) struct DenyStyle {
     pub(super) is_explicit: bool,
 }
 
+/// What is thought of hellos that may hide a server name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ech {
+    pub(super) is_denied: bool,
+}
+
 words! {
     Network: "ip" => Network::Any, "ip4" => Network::V4, "ip6" => Network::V6;
     Format: "text" => Format::Text, "json" => Format::Json;
@@ -50,6 +57,8 @@ words! {
     RoleFrom: "cn" => RoleFrom::CommonName, "san_uri" => RoleFrom::Uri, "san_dns" => RoleFrom::Dns;
     DenyStatus: "407" => DenyStatus(407), "403" => DenyStatus(403);
     DenyStyle: "explicit" => DenyStyle { is_explicit: true }, "reference" => DenyStyle { is_explicit: false };
+    VerifySni: "off" => VerifySni::Off, "report" => VerifySni::Report, "enforce" => VerifySni::Enforce;
+    Ech: "allow" => Ech { is_denied: false }, "deny" => Ech { is_denied: true };
     // `warning` is logrus' word, `warn` the log crate's.
     LevelFilter: "off" => LevelFilter::Off, "error" => LevelFilter::Error, "warn" => LevelFilter::Warn,
         "warning" => LevelFilter::Warn, "info" => LevelFilter::Info, "debug" => LevelFilter::Debug,
@@ -64,6 +73,9 @@ mod tests {
     fn the_words_of_other_rooms_are_these() {
         for word in Network::WORDS {
             assert_eq!(Network::from_word(word).map(Network::as_str), Some(*word));
+        }
+        for word in VerifySni::WORDS {
+            assert_eq!(VerifySni::from_word(word).map(VerifySni::as_str), Some(*word));
         }
         for word in Action::WORDS {
             assert_eq!(Action::from_word(word).map(Action::as_str), Some(*word));

@@ -138,7 +138,8 @@ fn decision(record: &Record, mut line: Line<'_>) {
     line.end();
 }
 
-/// The fields of a tunnel's end; all but the destination are always there, empty where unknown.
+/// The fields of a tunnel's end; all but the destination and the server's name are always there, empty where unknown. The name
+/// is where it was looked for.
 fn close(record: &Record, end: &TunnelEnd, mut line: Line<'_>) {
     line.field(
         key!("active_at_termination"),
@@ -174,6 +175,10 @@ fn close(record: &Record, end: &TunnelEnd, mut line: Line<'_>) {
     asked(record, &mut line);
     if let Some((rule, _, _)) = grounds {
         line.field(key!("rule"), rule);
+    }
+    if let Some(sni) = record.sni() {
+        line.field(key!("sni"), text(&sni.name));
+        line.field(key!("sni_verdict"), Value::Word(sni.verdict.as_str()));
     }
     source(record, &mut line);
     begun(record, &mut line);

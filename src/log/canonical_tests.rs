@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::policy::Grounds;
-use crate::session::outcome::Extras;
+use crate::session::outcome::{Extras, Sni, SniVerdict};
 
 use super::super::reader::{Fields, json, logfmt};
 use super::*;
@@ -401,7 +401,7 @@ prop_compose! {
             id: Id(id),
             proxy_type: if flags[0] { ProxyType::Connect } else { ProxyType::Http },
             requested_host: host.into(),
-            extras: Some(Box::new(Extras { trace_id: trace_id.into(), private_exception })),
+            extras: Some(Box::new(Extras { trace_id: trace_id.into(), private_exception, sni: flags[4].then(|| Sni { name: error.as_str().into(), verdict: SniVerdict::Mismatch }) })),
             role: flags[1].then(|| role.into()), project: flags[2].then(|| project.into()),
             client: address, certificate: None, by_stranger: false, verdict: None, dial_failure: None, is_reused: false, start: at(start >> 2), allow: flags[3], enforce_would_deny: flags[4],
             decision_reason: reason.into(), error: flags[5].then(|| error.into()),
@@ -431,6 +431,11 @@ proptest! {
             let is = |key: &str, value: &str| fields[key].trim_start_matches('"') == value.trim_start_matches('"');
             prop_assert!(is("requested_host", &record.requested_host));
             prop_assert!(is("role", record.role.as_deref().unwrap_or_default()));
+            if let Some(sni) = record.sni().filter(|_| record.end().is_some()) {
+                prop_assert!(is("sni", &sni.name) && is("sni_verdict", "mismatch"));
+            } else {
+                prop_assert!(!fields.contains_key("sni") && !fields.contains_key("sni_verdict"));
+            }
             prop_assert!(is("src_port", &record.client.port().to_string()));
         }
         if record.trace_id().len() <= 3000 {

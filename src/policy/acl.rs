@@ -19,7 +19,7 @@ use crate::net::{ProxyUrl, Target, Trust, Writer};
 use crate::policy::exceptions::Exceptions;
 use crate::policy::glob::{AtPort, GlobSet};
 use crate::policy::ports::Ports;
-use crate::policy::{Ask, Code, Decision, Role, Upstream};
+use crate::policy::{Ask, Code, Decision, Role, Upstream, VerifySni};
 use crate::yaml::{self, Line, YamlError};
 
 pub use self::difference::{CHANGES_TOLD_MAX, Change, Difference};
@@ -114,6 +114,8 @@ struct Rule {
     upstream: Option<Arc<Upstream>>,
     /// Names are looked up by the upstream alone.
     upstream_resolves: bool,
+    /// None: as the operator's options have it.
+    verify_sni: Option<VerifySni>,
 }
 
 /// A valid ACL.
@@ -149,6 +151,10 @@ pub(super) struct Answer {
     pub(super) upstream: Option<Arc<Upstream>>,
     /// Names are looked up by an upstream alone.
     pub(super) upstream_resolves: bool,
+    /// Is it let out by an entry, of those or of `global_allow_list`?
+    pub(super) is_by_entry: bool,
+    /// What the rule says of server names.
+    pub(super) verify_sni: Option<VerifySni>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -290,6 +296,8 @@ impl Acl {
             is_listed,
             upstream: found.rule.upstream.clone(),
             upstream_resolves: found.rule.upstream_resolves,
+            is_by_entry: is_listed || basis == Basis::GlobalAllowList,
+            verify_sni: found.rule.verify_sni,
         }
     }
 
@@ -361,6 +369,8 @@ fn without_rule() -> Answer {
         is_listed: false,
         upstream: None,
         upstream_resolves: false,
+        is_by_entry: false,
+        verify_sni: None,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::net::{Host, Scheme, Target, Trust};
 
 use super::acl::{self, Answer};
 use super::exceptions::Exceptions;
-use super::{Ask, Code, Decision, Denial, Policy, Role, Route, Upstream};
+use super::{Ask, Code, Decision, Denial, Policy, Role, Route, Upstream, VerifySni};
 
 /// Proof that a [`Policy`] allowed this target to this role. Only [`Policy::decide`] makes one.
 ///
@@ -34,6 +34,8 @@ pub struct Allowed {
     exceptions: Option<Arc<Exceptions>>,
     /// The exceptions hold for this target.
     is_listed: bool,
+    is_by_entry: bool,
+    verify_sni: Option<VerifySni>,
 }
 
 impl Allowed {
@@ -81,6 +83,16 @@ impl Allowed {
         self.trust
     }
 
+    /// Is it an entry that lets it out, of the rule's `allowed_domains` or of `global_allow_list`?
+    pub fn is_by_entry(&self) -> bool {
+        self.is_by_entry
+    }
+
+    /// What its rule says of the server names inside of tunnels; none: nothing.
+    pub fn verify_sni(&self) -> Option<VerifySni> {
+        self.verify_sni
+    }
+
     /// The private exceptions that hold for this role, host and port; they were in force when this was decided.
     pub(super) fn exceptions(&self) -> Option<&Exceptions> {
         self.exceptions_of_role().filter(|_| self.is_listed)
@@ -112,6 +124,8 @@ impl Policy {
             is_listed,
             upstream,
             upstream_resolves,
+            is_by_entry,
+            verify_sni,
         } = match &self.acl {
             Some(acl) => acl.decide(role, &target, ask),
             None => without_acl(ask),
@@ -135,6 +149,8 @@ impl Policy {
             trust,
             exceptions,
             is_listed,
+            is_by_entry,
+            verify_sni,
         })
     }
 }
@@ -158,5 +174,7 @@ fn without_acl(ask: Ask<'_>) -> Answer {
         is_listed: false,
         upstream: None,
         upstream_resolves: false,
+        is_by_entry: false,
+        verify_sni: None,
     }
 }

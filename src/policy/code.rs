@@ -63,6 +63,8 @@ codes! {
     UserConfigured = "user-configured",
     /// The name has no address of the families that are dialled.
     NoUsableAddress = "no-usable-address",
+    /// What is inside of the tunnel names another server, or none that could be read.
+    SniMismatch = "sni-mismatch",
     /// No address was found.
     DnsFailed = "dns-failed",
     /// Nobody answered the lookup in time.

@@ -30,7 +30,7 @@ use crate::server::world::World;
 use crate::server::{Loop, turn};
 use crate::session::id::Ids;
 use crate::session::refusal::DenyStyle;
-use crate::session::{Settings, Surface};
+use crate::session::{Settings, SniSettings, Surface};
 
 use super::descriptors::Descriptors;
 use super::shared::{BUDGET_BYTES, Shared};
@@ -150,6 +150,11 @@ fn settings(config: &Config) -> Settings {
         deny_style: DenyStyle {
             status: config.deny_status,
             explicit: config.deny_explicit,
+        },
+        sni: SniSettings {
+            verify: config.verify_sni,
+            ports: config.sni_ports.clone(),
+            denies_ech: config.denies_ech,
         },
         deny_message_extra: config.deny_message_extra.clone(),
     }

@@ -100,6 +100,7 @@ fn settings() -> Settings {
             status: 407,
             explicit: true,
         },
+        sni: Default::default(),
         deny_message_extra: String::new(),
     }
 }

@@ -168,6 +168,7 @@ impl Judge<'_> {
             began: cx.now,
             addresses: VettedList::default(),
             permits,
+            hello: Default::default(),
             lost: None,
         })
     }

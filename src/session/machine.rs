@@ -53,7 +53,6 @@ use super::at::{At, Cx};
 use super::chain::Chain;
 use super::closing::Closing;
 use super::dial::Dial;
-use super::errand::Errand;
 use super::front::Surface;
 use super::handshake::Handshake;
 use super::head::Head;
@@ -315,12 +314,7 @@ fn follow(mut then: Then, at: &mut At<'_, '_>) -> State {
             }
             Then::Arrive(errand, origin) => match errand.request.way {
                 Way::Forward => return State::Exchange(Exchange::enter(errand, origin, at)),
-                Way::Tunnel => {
-                    let Errand { mut request, record } = errand;
-                    let permits = request.permits.take();
-                    at.cx.spares.put_back(request);
-                    return State::Tunnel(Tunnel::accept(record, permits, at));
-                }
+                Way::Tunnel => return State::Tunnel(Tunnel::accept(errand, at)),
             },
             Then::Switch(record, permits) => return State::Tunnel(Tunnel::enter(record, permits, at)),
             Then::Refuse(record, refusal, manner) => reply::refuse(record, refusal, manner, at),

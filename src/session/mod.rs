@@ -28,6 +28,7 @@ mod machine;
 mod meter;
 mod onward;
 pub mod outcome;
+mod peek;
 pub mod progress;
 pub mod refusal;
 pub mod relay;
@@ -37,6 +38,7 @@ mod response;
 mod securing;
 mod shared;
 mod showing;
+mod sni;
 pub mod spares;
 mod then;
 mod tunnel;
@@ -47,6 +49,7 @@ pub use self::at::Cx;
 pub use self::front::Surface;
 pub use self::machine::Session;
 pub use self::shared::HALF_CLOSED_RESPONSE_TIMEOUT;
+pub use self::sni::SniSettings;
 pub use self::words::{
     Action, Admin, Close, DialFail, Dialled, HandshakeFail, Input, Page, PoolKey, Settings, Standing, Wanted,
 };

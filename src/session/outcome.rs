@@ -18,6 +18,7 @@ use crate::policy::{Decision, Exceeded, Grounds};
 use super::id::Id;
 pub use super::refusal::ROLE_UNKNOWN;
 use super::refusal::{Refusal, limited};
+pub use super::sni::{Sni, SniVerdict};
 
 /// A time that is short as a rule, in four bytes, none of it included: microseconds, 71 minutes at most; what is longer
 /// counts as that.
@@ -87,6 +88,8 @@ pub struct Extras {
     pub trace_id: Box<[u8]>,
     /// The range of the private exception that let it to where it went, or to where it was dialled in vain.
     pub private_exception: Option<IpNet>,
+    /// What was seen of the server that its tunnel's TLS names.
+    pub sni: Option<Sni>,
 }
 
 /// Everything the log lines and counters say of one request.
@@ -233,6 +236,35 @@ impl Record {
         if range.is_some() || self.private_exception().is_some() {
             self.extras.get_or_insert_default().private_exception = range;
         }
+    }
+
+    /// What was seen of the server that its tunnel's TLS names, if anything was looked at.
+    pub fn sni(&self) -> Option<&Sni> {
+        self.extras.as_ref()?.sni.as_ref()
+    }
+
+    /// Notes that.
+    pub fn note_sni(&mut self, sni: Sni) {
+        self.extras.get_or_insert_default().sni = Some(sni);
+    }
+
+    /// Notes that it ends its tunnel.
+    pub fn note_sni_denied(&mut self, sni: Sni) {
+        if let Some((wrong, hint)) = sni.verdict.wrong() {
+            self.note_error(wrong);
+            self.grounds = Some(Box::new(Grounds {
+                hint: hint.into(),
+                ..Grounds::default()
+            }));
+        }
+        self.code = Some(Code::SniMismatch);
+        self.note_sni(sni);
+    }
+
+    /// The code of what was refused: by an answer of ours, or, once its tunnel was there, for what is inside of it.
+    pub fn refused_by(&self) -> Option<Code> {
+        self.code
+            .filter(|code| self.status_code.is_some() || *code == Code::SniMismatch)
     }
 
     /// Notes what the ACL or the address rules said.

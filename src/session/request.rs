@@ -9,6 +9,7 @@ use crate::net::{Peer, Scheme};
 use crate::policy::quota::Permits;
 use crate::policy::{Allowed, Role, VettedList};
 
+use super::sni::HelloProgress;
 use super::words::{DialFail, PoolKey};
 
 /// A request that the ACL allowed. What is to be said of it in the log is in the
@@ -34,6 +35,8 @@ pub struct Request {
     pub addresses: VettedList,
     /// What it holds of limits; none: there are none.
     pub(super) permits: Option<Box<Permits>>,
+    /// How far the hello of its tunnel got, while that is looked at.
+    pub(super) hello: HelloProgress,
     /// Why those that were dialled so far failed, while others are looked up.
     pub(super) lost: Option<Box<DialFail>>,
 }

@@ -116,6 +116,7 @@ impl Empty for Request {
             addresses,
             permits,
             lost,
+            hello: _,
         } = self;
         asked.protocols = Box::default();
         *head = Vec::new();

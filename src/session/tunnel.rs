@@ -1,4 +1,5 @@
-//! State: a tunnel. Both gates stand open, the pump does the work; here is only noticed how it ends.
+//! State: a tunnel. Both gates stand open, the pump does the work; here is only noticed how it ends. What the client says
+//! first may have to be looked at before: that is `peek`'s business.
 
 use std::num::NonZeroU64;
 use std::ops::ControlFlow::{Break, Continue};
@@ -10,9 +11,11 @@ use crate::policy::quota::Permits;
 use crate::policy::{Policy, Role};
 
 use super::at::At;
-use super::due::is_due;
+use super::due::{earliest, is_due};
+use super::errand::Errand;
 use super::meter;
-use super::outcome::{Extent, Record, TunnelEnd};
+use super::outcome::{Extent, Record, Sni, TunnelEnd};
+use super::peek::{Peek, Seen};
 use super::then::{Step, Then};
 use super::words::{Action, Close, Input, Settings};
 
@@ -29,15 +32,24 @@ pub(super) struct Tunnel {
     permits: Option<Box<Permits>>,
     /// When the first half was closed, in nanoseconds from one before it began: an instant would cost every connection more.
     half_closed_nanos: Option<NonZeroU64>,
+    /// Nothing of the client's leaves before it was looked at.
+    peek: Option<Peek>,
 }
 
 impl Tunnel {
     /// Answers a CONNECT whose dial succeeded.
-    pub(super) fn accept(record: Box<Record>, permits: Option<Box<Permits>>, at: &mut At<'_, '_>) -> Tunnel {
+    pub(super) fn accept(errand: Errand, at: &mut At<'_, '_>) -> Tunnel {
+        let Errand { mut request, record } = errand;
         at.shared.front().accept_tunnel(&mut at.flows.down.tx);
         // An open tunnel is no request any more.
+        let permits = request.permits.take();
         let permits = permits.and_then(|mut permits| permits.end_request().then_some(permits));
-        Self::enter(record, permits, at)
+        let peek = Peek::of(request, at);
+        let tunnel = Self::enter(record, permits, at);
+        if peek.is_some() {
+            at.flows.up.gate = Gate::Hold;
+        }
+        Tunnel { peek, ..tunnel }
     }
 
     /// Writes the decision line, opens both gates and begins to count; the record goes on and becomes the close line. What
@@ -56,6 +68,7 @@ impl Tunnel {
             began,
             permits,
             half_closed_nanos: None,
+            peek: None,
         }
     }
 
@@ -76,6 +89,11 @@ impl Tunnel {
     }
 
     pub(super) fn deadline(&self, flows: &Flows, settings: &Settings) -> Option<Instant> {
+        let of_hello = self.peek.as_ref().and_then(|peek| peek.deadline(self.began));
+        earliest(of_hello, self.standstill_deadline(flows, settings))
+    }
+
+    fn standstill_deadline(&self, flows: &Flows, settings: &Settings) -> Option<Instant> {
         let idle = settings.idle_timeout;
         match self.half_closed_at() {
             Some(at) => {
@@ -87,6 +105,13 @@ impl Tunnel {
     }
 
     pub(super) fn advance(mut self, input: Input<'_>, at: &mut At<'_, '_>) -> Step<Tunnel> {
+        if let Some(mut peek) = self.peek.take() {
+            match peek.look(&input, self.began, at) {
+                Seen::NotYet => self.peek = Some(peek),
+                Seen::Passes(sni) => self.open(peek, sni, at),
+                Seen::Denied(sni, alert) => return Break(self.deny(sni, alert, at)),
+            }
+        }
         // Before anything is looked at, for what may not leave looks like nothing.
         if let Some(permits) = self.permits.as_deref_mut() {
             meter::grant(permits, at);
@@ -94,7 +119,7 @@ impl Tunnel {
         match input {
             Input::Unwritable(Side::Origin, fail) => self.origin_unwritable(fail, at.flows),
             Input::Broken(_, fail) | Input::Unwritable(_, fail) => return Break(self.broken(fail, at)),
-            Input::Expired if is_due(self.deadline(at.flows, at.cx.settings), at.cx.now) => {
+            Input::Expired if is_due(self.standstill_deadline(at.flows, at.cx.settings), at.cx.now) => {
                 return Break(self.cease("idle timeout", false, at));
             }
             Input::Terminate => return Break(self.cease("", true, at)),
@@ -122,6 +147,25 @@ impl Tunnel {
             true => Then::Linger,
             false => Then::Close(Close::Orderly),
         })
+    }
+
+    /// What the client says may pass from now on.
+    fn open(&mut self, peek: Peek, sni: Option<Sni>, at: &mut At<'_, '_>) {
+        at.cx.spares.put_back(peek.into_request());
+        at.flows.up.gate = Gate::Open;
+        if let Some(sni) = sni {
+            self.record.note_sni(sni);
+        }
+    }
+
+    /// Nothing of what the client says may pass: it is told so, and the origin hears nothing.
+    fn deny(mut self, sni: Sni, alert: &[u8], at: &mut At<'_, '_>) -> Then {
+        self.record.note_sni_denied(sni);
+        self.log("", false, at);
+        at.act(Action::DropOrigin);
+        at.flows.forget_origin();
+        at.flows.down.tx.push(alert);
+        Then::Linger
     }
 
     fn half_closed_at(&self) -> Option<Instant> {

@@ -14,6 +14,7 @@ use super::id::Id;
 use super::lease::Lease;
 use super::outcome::Record;
 use super::refusal::DenyStyle;
+use super::sni::SniSettings;
 
 /// What a session may take and how long: from the configuration, the same for all sessions of a loop.
 #[derive(Clone, Debug)]
@@ -39,6 +40,8 @@ pub struct Settings {
     pub write_timeout: Option<Duration>,
     /// How denials are answered.
     pub deny_style: DenyStyle,
+    /// What is looked at in tunnels.
+    pub sni: SniSettings,
     /// Follows every error text of ours.
     pub deny_message_extra: String,
 }

@@ -140,7 +140,7 @@ impl Counts {
             }
         }
         if let Some(code) = record.code {
-            self.refusal(code, record.status_code.is_some(), row);
+            self.refusal(code, record.refused_by().is_some(), row);
         }
         if matches!(record.verdict, Some(Verdict::Allow | Verdict::Report)) {
             self.lookup(record, samples);
@@ -240,6 +240,9 @@ impl Counts {
         row.duration.observe(seconds);
         row.bytes_in.observe(bytes_in);
         row.bytes_out.observe(bytes_out);
+        if let Some(code) = record.refused_by() {
+            self.refusal(code, true, at);
+        }
         if let Some(samples) = samples {
             samples.keep(Observed::Duration(at), seconds);
             samples.keep(Observed::BytesIn(at), bytes_in);

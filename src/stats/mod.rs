@@ -117,10 +117,10 @@ impl Stats {
             Extent::Unknown | Extent::Content(_) => {
                 let times_connects = self.settings.times_connects;
                 self.counts.decision(record, times_connects, &mut self.samples);
-                if self.settings.keeps_refusals {
-                    self.refusals.note(record);
-                }
             }
+        }
+        if self.settings.keeps_refusals {
+            self.refusals.note(record);
         }
     }
 

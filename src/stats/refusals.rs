@@ -42,11 +42,9 @@ pub(super) struct Refusals {
 }
 
 impl Refusals {
-    /// Keeps it, if it is an answer of ours that has a code.
+    /// Keeps it, if it is a refusal of ours that has a code.
     pub(super) fn note(&mut self, record: &Record) {
-        let (Some(code), Some(_)) = (record.code, record.status_code) else {
-            return;
-        };
+        let Some(code) = record.refused_by() else { return };
         let spare = match self.kept.len() >= KEPT_MAX {
             true => self.kept.pop_front(),
             false => None,

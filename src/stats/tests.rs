@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 use crate::net::IoFailKind;
 use crate::policy::{Code, Decision, Denied, Grounds, Refused};
 use crate::session::id::Id;
-use crate::session::outcome::{Micros, ProxyType, TunnelEnd, Verdict};
+use crate::session::outcome::{Micros, ProxyType, Sni, SniVerdict, TunnelEnd, Verdict};
 use crate::session::refusal::Refusal;
 
 use super::families::Kind;
@@ -432,4 +432,27 @@ fn how_the_proxy_stands_is_json_and_the_names_are_each_one() {
             .iter()
             .all(|family| family.kind != Kind::Timing || family.labels.is_empty())
     );
+}
+
+#[test]
+fn a_tunnel_that_ends_for_its_server_name_counts_as_a_refusal() {
+    let mut stats = stats(true);
+    let mut ended = closed(Some("authed"));
+    ended.note_sni_denied(Sni {
+        name: "b.test".into(),
+        verdict: SniVerdict::Mismatch,
+    });
+    stats.absorb(&ended);
+    let mut reported = closed(Some("authed"));
+    reported.note_sni(Sni {
+        name: "b.test".into(),
+        verdict: SniVerdict::Mismatch,
+    });
+    stats.absorb(&reported);
+    let samples = parse(&page(&stats, Page::Metrics, 1 << 30));
+    let of_names = samples.iter().filter(|(key, _)| key.contains("sni-mismatch"));
+    assert_eq!(of_names.map(|(_, count)| count).sum::<f64>(), 1.0);
+    let listed = page(&stats, Page::Refusals, 1 << 30);
+    assert_eq!(listed.matches("\"sni-mismatch\"").count(), 1);
+    assert!(listed.contains("allowed_domains"), "{listed}");
 }

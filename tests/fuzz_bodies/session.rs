@@ -22,9 +22,9 @@ use smokescreen::net::{IoFail, IoFailKind, LookupFail, LookupFailKind};
 use smokescreen::policy::acl::Acl;
 use smokescreen::policy::auth::Password;
 use smokescreen::policy::ranges::Ranges;
-use smokescreen::policy::{Network, Policy, PolicyParts};
+use smokescreen::policy::{Network, Policy, PolicyParts, VerifySni};
 use smokescreen::session::refusal::DenyStyle;
-use smokescreen::session::{Dialled, Input, Settings};
+use smokescreen::session::{Dialled, Input, Settings, SniSettings};
 
 use self::proxy::Proxy;
 use self::world::Manner;
@@ -166,6 +166,11 @@ fn settings(script: &mut Script<'_>) -> Settings {
         deny_style: DenyStyle {
             status: if shape & 64 == 0 { 407 } else { 403 },
             explicit: shape & 32 == 0,
+        },
+        sni: SniSettings {
+            verify: [VerifySni::Report, VerifySni::Enforce, VerifySni::Off][usize::from(shape % 3)],
+            denies_ech: shape & 4 != 0,
+            ..SniSettings::default()
         },
         deny_message_extra: if shape & 128 == 0 {
             String::new()

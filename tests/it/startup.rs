@@ -300,10 +300,7 @@ fn features_that_are_not_built_are_refused_by_name() {
         let finished = Setup::open().option(flag, value).run();
         refused(&finished, 2, &[flag.trim_start_matches('-')]);
     }
-    let off = Setup::open()
-        .option("--verify-sni", "off")
-        .option("--workers", "1")
-        .start();
+    let off = Setup::open().option("--workers", "1").start();
     off.assert_serves();
 }
 

@@ -45,13 +45,22 @@ impl Random {
     }
 }
 
+/// A TLS hello that names a.test.
+#[rustfmt::skip]
+const HELLO: &[u8] = &[
+    0x16, 3, 1, 0, 66, 1, 0, 0, 62, 3, 3,
+    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7,
+    0, 0, 2, 0x13, 1, 1, 0, 0, 19, 0, 0, 0, 11, 0, 9, 0, 0, 6, b'a', b'.', b't', b'e', b's', b't', 0, 23, 0, 0,
+];
+
 /// What a message of request `number` carries. Some payloads look like messages, to tempt whoever mistakes a body
-/// for a head.
+/// for a head; some tunnels begin with a hello, or with a part of one.
 pub(crate) fn payload(number: u32, purpose: u8, length: usize) -> Vec<u8> {
     let mut random = Random::new(u64::from(number) << 8 | u64::from(purpose));
     let bait: &[u8] = match number % 4 {
         0 => b"\r\n0\r\n\r\nGET http://a.test/bait HTTP/1.1\r\n\r\n",
         1 => b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad",
+        2 if purpose == b'c' => HELLO,
         _ => b"",
     };
     let noise = std::iter::repeat_with(|| random.bits().to_le_bytes()).flatten();

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use smokescreen::http::HeadLimits;
-use smokescreen::session::Settings;
 use smokescreen::session::refusal::DenyStyle;
+use smokescreen::session::{Settings, SniSettings};
 
 use crate::plan::{Exchange, Taste};
 use crate::wires::Manner;
@@ -79,6 +79,10 @@ pub(crate) fn ordinary_settings(head_bytes_max: usize) -> Settings {
         deny_style: DenyStyle {
             status: 407,
             explicit: true,
+        },
+        sni: SniSettings {
+            ports: [8080].into(),
+            ..SniSettings::default()
         },
         deny_message_extra: String::new(),
     }

@@ -5,15 +5,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::net::{Network, ProxyUrl};
+use crate::policy::VerifySni;
 use crate::policy::acl::Action;
 use crate::policy::ranges::{Nat64Prefix, PlacedRule};
 
 use super::super::row::{OptionRow, SwitchedOnBy};
 use super::super::typed::{
     Opt, address_rule, choice, duration, file, nat64_prefix, ports, proxy_url, range_rule, socket_address,
-    switch, text, word,
+    switch, text,
 };
-use super::super::words::{DenyStatus, DenyStyle};
+use super::super::words::{DenyStatus, DenyStyle, Ech};
 
 pub(in crate::config) const DENY_RANGE: Opt<Vec<PlacedRule>> =
     range_rule("deny-range", "addresses to deny; repeatable")
@@ -141,29 +142,23 @@ pub(in crate::config) const MITM_CA_CERT_FILE: Opt<Option<PathBuf>> = file(
 pub(in crate::config) const MITM_CA_KEY_FILE: Opt<Option<PathBuf>> =
     file("mitm-ca-key-file", "PEM file with that CA's key").not_built(SwitchedOnBy::Presence);
 
-// The default becomes `report` together with the feature: until then it would refuse every start.
-pub(in crate::config) const VERIFY_SNI: Opt<String> = word(
-    &["off", "report", "enforce"],
+pub(in crate::config) const VERIFY_SNI: Opt<VerifySni> = choice(
     "verify-sni",
     "compare a tunnel's TLS server name with the host asked for",
 )
-.default_is("off")
-.not_built(SwitchedOnBy::OtherThan("off"));
+.default_is("report");
 
-// Accepted although nothing looks at server names yet: it switches nothing on.
-pub(in crate::config) const SNI_PORTS: Opt<String> = ports(
+pub(in crate::config) const SNI_PORTS: Opt<Box<[u16]>> = ports(
     "sni-ports",
-    "ports of tunnels whose TLS server name is looked at, separated by commas",
+    "ports whose tunnels must begin with TLS, separated by commas; at others a server name is looked at where there is TLS",
 )
 .default_is("443,8443");
 
-pub(in crate::config) const ECH: Opt<String> = word(
-    &["allow", "deny"],
+pub(in crate::config) const ECH: Opt<Ech> = choice(
     "ech",
     "whether a tunnel may hide its TLS server name (Encrypted Client Hello)",
 )
-.default_is("allow")
-.not_built(SwitchedOnBy::OtherThan("allow"));
+.default_is("allow");
 
 pub(super) const UPSTREAMS: &[OptionRow] = &[
     UPSTREAM_HTTP_PROXY_ADDR.row,

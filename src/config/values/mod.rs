@@ -84,6 +84,7 @@ pub(super) enum Value {
     SourceRole(SourceRole),
     Nat64Prefix(Nat64Prefix),
     ProxyUrl(ProxyUrl),
+    Ports(Box<[u16]>),
     Text(String),
 }
 
@@ -160,7 +161,7 @@ impl Kind {
             Kind::SocketAddress => address::socket(text).map(Value::Socket),
             Kind::Address => Rule::address(text).map(Value::Rule),
             Kind::Cidr => Rule::range(text).map(Value::Rule),
-            Kind::Ports => is_ports(text).then(|| Value::Text(text.to_owned())),
+            Kind::Ports => ports(text).map(Value::Ports),
             Kind::Nat64Prefix => Nat64Prefix::parse(text).map(Value::Nat64Prefix),
             Kind::SourceRoles => address::source_role(text).map(Value::SourceRole),
             Kind::ProxyUrl => ProxyUrl::parse(text, Writer::Operator).map(Value::ProxyUrl),
@@ -196,9 +197,9 @@ fn fraction(text: &str) -> Option<f64> {
     text.parse::<f64>().ok().filter(|number| *number <= FRACTION_MAX)
 }
 
-fn is_ports(text: &str) -> bool {
-    text.split(',')
-        .all(|port| size::whole(port.trim(), 1, 65535).is_some())
+fn ports(text: &str) -> Option<Box<[u16]>> {
+    let port = |text: &str| u16::try_from(size::whole(text.trim(), 1, 65535)?).ok();
+    text.split(',').map(port).collect()
 }
 
 fn file_mode(text: &str) -> Option<u64> {

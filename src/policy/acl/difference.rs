@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::net::Trust;
+use crate::policy::VerifySni;
 use crate::policy::exceptions::{Exception, Exceptions};
 use crate::policy::glob::{Entry, GlobSet, Overlaps};
 use crate::policy::ports::Ports;
@@ -216,6 +217,7 @@ impl Told {
         self.default_ports(what, (older, newer));
         self.upstream(what, (older, newer));
         self.exceptions(what, (older, newer));
+        self.verify_sni(what, (older.verify_sni, newer.verify_sni));
     }
 
     /// Not to verify origins opens their connections to whoever is on the way.
@@ -268,6 +270,18 @@ impl Told {
         if was != is {
             self.add(is, || format!("{what}: upstream_resolves {was} -> {is}"));
         }
+    }
+
+    /// Where the rule says nothing the option holds, which is not known here.
+    fn verify_sni(&mut self, what: &str, (older, newer): (Option<VerifySni>, Option<VerifySni>)) {
+        if older == newer {
+            return;
+        }
+        let opens = older == Some(VerifySni::Enforce);
+        let shown = |verify: Option<VerifySni>| verify.map_or("unset", VerifySni::as_str);
+        self.add(opens, || {
+            format!("{what}: verify_sni {} -> {}", shown(older), shown(newer))
+        });
     }
 
     /// An exception opens something unless another held all of it before.

@@ -171,3 +171,28 @@ fn twenty_are_told_and_the_rest_counted_warnings_first() {
         "global_deny_list: 'h019.test' removed"
     );
 }
+
+#[test]
+fn a_rule_that_verifies_server_names_no_more_opens_something() {
+    let rule = |verify: &str| format!("version: v1\nservices:\n- {{name: a, action: open{verify}}}\n");
+    for (older, newer, expected) in [
+        (
+            ", verify_sni: enforce",
+            ", verify_sni: report",
+            "! service 'a': verify_sni enforce -> report",
+        ),
+        (
+            ", verify_sni: enforce",
+            "",
+            "! service 'a': verify_sni enforce -> unset",
+        ),
+        (
+            ", verify_sni: off",
+            ", verify_sni: enforce",
+            "service 'a': verify_sni off -> enforce",
+        ),
+        ("", ", verify_sni: off", "service 'a': verify_sni unset -> off"),
+    ] {
+        assert_eq!(told(&rule(older), &rule(newer)), [expected]);
+    }
+}

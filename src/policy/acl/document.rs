@@ -10,6 +10,7 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use crate::net::{ProxyUrl, Trust, Writer};
 use crate::policy::Upstream;
+use crate::policy::VerifySni;
 use crate::policy::exceptions::Exceptions;
 use crate::policy::glob::{Glob, GlobSet};
 use crate::policy::ports::Ports;
@@ -48,28 +49,6 @@ struct Service {
     verify_sni: Option<VerifySni>,
     #[serde(default, deserialize_with = "given")]
     default_ports: Option<Ports>,
-}
-
-#[derive(serde::Deserialize, PartialEq)]
-#[serde(rename_all = "lowercase")]
-enum VerifySni {
-    Off,
-    Report,
-    Enforce,
-}
-
-impl Service {
-    /// The first field that asks for what this version cannot do.
-    fn not_built(&self) -> Option<&'static str> {
-        [(
-            "verify_sni",
-            self.verify_sni
-                .as_ref()
-                .is_some_and(|word| *word != VerifySni::Off),
-        )]
-        .into_iter()
-        .find_map(|(field, is_on)| is_on.then_some(field))
-    }
 }
 
 /// A range that its role may reach although it is private.
@@ -205,10 +184,6 @@ impl Check<'_> {
                 format!("{what} uses the action {action}, which --disable-acl-policy-action forbids");
             return Err(at(&[Step::Key("action")], &message));
         }
-        if let Some(field) = service.not_built() {
-            let message = format!("{what} has {field}, which is not available in this version; leave it out");
-            return Err(at(&[Step::Key(field)], &message));
-        }
         let trust = self.trust(&service, what, path)?;
         let exceptions = self.exceptions(service.allow_private.unwrap_or_default(), what, path)?;
         let allowed_domains = service.allowed_domains.unwrap_or_default();
@@ -250,6 +225,7 @@ impl Check<'_> {
             limits,
             upstream,
             upstream_resolves: service.upstream_resolves.unwrap_or_default(),
+            verify_sni: service.verify_sni,
         })
     }
 

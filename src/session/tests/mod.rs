@@ -9,6 +9,7 @@ mod exchange;
 mod handshake;
 mod head;
 mod limits;
+mod peek;
 mod showing;
 mod tunnel;
 mod upstream;
@@ -73,6 +74,7 @@ impl Bench {
                     status: 407,
                     explicit: true,
                 },
+                sni: Default::default(),
                 deny_message_extra: String::new(),
             },
             ids: id::Ids::new([0; 3], 0, 0),
