@@ -1,6 +1,7 @@
 //! Our parsers against those of others, on inputs that a seed draws: Python's `ipaddress`, `urllib`, `http.client`
-//! and the C library below them, Node's `URL` and llhttp, the `url` crate, curl. Where another one reads a closed
-//! address in what we let through, or sees the end of a message elsewhere, we must have refused.
+//! and the C library below them, Node's `URL` and llhttp, the `url` crate, curl, rustls, OpenSSL. Where another one reads a
+//! closed address or another server's name in what we let through, or sees the end of a message elsewhere, we must have
+//! refused.
 //!
 //! `DIFFERENTIAL_SEED=n` draws other inputs. A missing program skips its tests, but with `CI=true` fails them.
 #![allow(
@@ -17,6 +18,8 @@ mod addresses;
 mod bodies;
 #[path = "differential/generate.rs"]
 mod generate;
+#[path = "differential/hellos.rs"]
+mod hellos;
 #[path = "fuzz_bodies/literals.rs"]
 mod literals;
 #[path = "differential/programs.rs"]

@@ -3,6 +3,7 @@ import http.client
 import io
 import ipaddress
 import socket
+import ssl
 import sys
 import unicodedata
 import urllib.parse
@@ -105,12 +106,29 @@ def h11_message(message, is_request):
         return "waits" if "peer closed connection" in str(error) else "refuses"
 
 
+def hello(received):
+    """The server's name that OpenSSL reads in a TLS hello."""
+    seen = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    attempt(lambda: setattr(context, "minimum_version", ssl.TLSVersion.MINIMUM_SUPPORTED))
+    attempt(lambda: context.set_ciphers("ALL:@SECLEVEL=0"))
+    context.sni_callback = lambda _, name, __: seen.append(name or "")
+    into = ssl.MemoryBIO()
+    into.write(received)
+    attempt(context.wrap_bio(into, ssl.MemoryBIO(), server_side=True).do_handshake)
+    return "name:" + seen[0].encode().hex() if seen else "refuses"
+
+
 def main():
+    # A name that is no text is refused by the callback's caller, which tells of it.
+    sys.unraisablehook = lambda _: None
     asked = sys.argv[1]
     for line in sys.stdin:
         given = bytes.fromhex(line)
         if asked == "responses":
             print(response(given))
+        elif asked == "hello":
+            print(hello(given))
         elif asked.startswith("h11"):
             print(h11_message(given, asked == "h11-requests"))
         else:
