@@ -157,6 +157,11 @@ fn proxy_header() {
 }
 
 #[test]
+fn hello() {
+    replay("hello");
+}
+
+#[test]
 fn session() {
     replay("session");
 }

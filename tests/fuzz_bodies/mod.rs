@@ -6,6 +6,7 @@ mod acl;
 mod dns;
 mod framing;
 mod head;
+mod hello;
 mod host;
 pub(crate) mod literals;
 mod proxy_header;
@@ -25,6 +26,7 @@ pub(crate) const TARGETS: [(&str, Body); 9] = [
     ("acl", acl::run),
     ("dns", dns::run),
     ("proxy_header", proxy_header::run),
+    ("hello", hello::run),
     ("session", session::run),
     ("upstream_answer", upstream_answer::run),
 ];
