@@ -49,6 +49,7 @@ mod signals;
 mod smuggling;
 mod smuggling_origins;
 mod smuggling_responses;
+mod sni;
 mod spellings;
 mod startup;
 mod stats_socket;
@@ -135,6 +136,7 @@ fn all_cases() -> Vec<Case> {
         rolling::cases(),
         origin_tls::cases(),
         origin_tls_faults::cases(),
+        sni::cases(),
     ]
     .into_iter()
     .flatten()
