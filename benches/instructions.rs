@@ -46,11 +46,12 @@ type Work = fn(Way, usize);
 const _: () = assert!(UNITS[0].is_multiple_of(CROWD) && UNITS[1].is_multiple_of(CROWD));
 
 /// By their names in the baseline, none the beginning of another's.
-const WORKS: [(&str, Work); 4] = [
+const WORKS: [(&str, Work); 5] = [
     ("request, one client", requests::<1>),
     ("request, 64 clients", requests::<CROWD>),
     ("tunnel, one client", tunnels::<1>),
     ("tunnel, 64 clients", tunnels::<CROWD>),
+    ("hello and tunnel, one client", hellos),
 ];
 
 const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.txt");
@@ -81,8 +82,18 @@ fn requests<const CLIENTS: usize>(way: Way, count: usize) {
 
 /// CONNECT, 1 KiB there and back, close; so many at a time.
 fn tunnels<const CLIENTS: usize>(way: Way, count: usize) {
+    carry::<CLIENTS>(&origin::pattern()[..1024], way, count);
+}
+
+/// The same of 1 KiB that begins with the TLS hello of a browser's size.
+fn hellos(way: Way, count: usize) {
+    let hello = include_bytes!("../tests/hellos/curl-address.bin");
+    let rest = 1024 - hello.len();
+    carry::<1>(&[hello, &origin::pattern()[..rest]].concat(), way, count);
+}
+
+fn carry<const CLIENTS: usize>(message: &[u8], way: Way, count: usize) {
     let origin = origin::spawn(origin::echo);
-    let message = &origin::pattern()[..1024];
     for _ in 0..count / CLIENTS {
         let mut clients: Vec<_> = (0..CLIENTS).map(|_| way.ask(origin)).collect();
         for client in &mut clients {

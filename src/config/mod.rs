@@ -18,11 +18,13 @@ mod password;
 mod print;
 mod row;
 mod settings;
+mod sni;
 mod source;
 mod table;
 mod telemetry;
 mod trust;
 mod typed;
+mod upstream;
 mod values;
 mod words;
 
@@ -33,12 +35,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::log::{Format, Levels};
-pub use crate::net::{Network, Networks, NoProxy, ProxyUrl};
+pub use crate::net::{Network, Networks};
+use crate::policy::SourceRole;
 use crate::policy::acl::Action;
 use crate::policy::auth::Password;
 use crate::policy::quota::{Limits, Rate};
 use crate::policy::ranges::{Nat64Prefix, PlacedRule};
-use crate::policy::{SourceRole, VerifySni};
 use crate::tls::RoleFrom;
 
 pub use self::commands::{Probe, probe, stats_folder};
@@ -46,6 +48,8 @@ pub use self::environment::Environment;
 pub use self::error::ConfigError;
 pub use self::password::PasswordFile;
 use self::settings::Settings;
+pub use self::sni::SniConfig;
+use self::sni::sni;
 use self::table::clients::{
     ALLOW_MISSING_ROLE, DNS_TIMEOUT, DRAIN_DELAY, EXIT_TIMEOUT, IDLE_TIMEOUT, LISTEN_IP, LISTEN_PORT,
     PROXY_PROTOCOL, PROXY_PROTOCOL_FROM, READ_HEADER_TIMEOUT, READ_TIMEOUT, REUSE_PORT, ROLES_BY_SOURCE,
@@ -54,9 +58,8 @@ use self::table::clients::{
 };
 use self::table::destinations::{
     ADDITIONAL_ERROR_MESSAGE_ON_DENY, ALLOW_ADDRESS, ALLOW_RANGE, DENY_ADDRESS, DENY_RANGE, DENY_STATUS,
-    DENY_STYLE, DISABLE_ACL_POLICY_ACTION, DNS_CACHE_TTL, ECH, EGRESS_ACL_FILE, NAT64_PREFIX, NETWORK,
-    RESOLVER_ADDRESS, SNI_PORTS, UNSAFE_ALLOW_PRIVATE_RANGES, UPSTREAM_HTTP_PROXY_ADDR,
-    UPSTREAM_HTTPS_PROXY_ADDR, VERIFY_SNI,
+    DENY_STYLE, DISABLE_ACL_POLICY_ACTION, DNS_CACHE_TTL, EGRESS_ACL_FILE, NAT64_PREFIX, NETWORK,
+    RESOLVER_ADDRESS, UNSAFE_ALLOW_PRIVATE_RANGES,
 };
 use self::table::operation::{
     HEAD_BYTES_MAX, HEAD_FIELDS_MAX, HELP, LOG_FORMAT, LOG_LEVEL, LOG_PREFIX, MAX_CONCURRENT_CONNECT_TUNNELS,
@@ -68,6 +71,8 @@ pub use self::telemetry::{AdminConfig, StatsSocket};
 use self::telemetry::{admin, stats_socket};
 pub use self::trust::TrustSources;
 use self::trust::trust_sources;
+pub use self::upstream::UpstreamConfig;
+use self::upstream::upstreams;
 pub use self::values::SizeRange;
 
 /// The files of a TLS server.
@@ -140,12 +145,8 @@ pub struct Config {
     pub deny_status: u16,
     /// The status line of a denied request says why.
     pub deny_explicit: bool,
-    /// What is done about the TLS server names of tunnels, where a role's rule does not say.
-    pub verify_sni: VerifySni,
-    /// Ports whose tunnels must begin with TLS.
-    pub sni_ports: Box<[u16]>,
-    /// A TLS hello that may hide a server name is wrong.
-    pub denies_ech: bool,
+    /// What is looked at in tunnels.
+    pub sni: SniConfig,
     /// DNS servers to ask, in order; empty is the system's resolver.
     pub resolver_addresses: Vec<SocketAddr>,
     /// Address families to connect to.
@@ -192,17 +193,6 @@ pub struct Config {
     pub password_file: Option<PasswordFile>,
     /// A sentence for each option that has no effect. Worth a warning.
     pub idle_options: Vec<String>,
-}
-
-/// What requests go through before they come to their target.
-#[derive(Clone, Default, Debug)]
-pub struct UpstreamConfig {
-    /// The proxy for `http` URIs.
-    pub http: Option<ProxyUrl>,
-    /// The proxy for tunnels.
-    pub https: Option<ProxyUrl>,
-    /// Targets that neither is asked for, from `NO_PROXY`.
-    pub no_proxy: NoProxy,
 }
 
 /// Where the ACL comes from.
@@ -317,9 +307,7 @@ fn build(
             .unwrap_or_default(),
         deny_status: settings.value(DENY_STATUS)?.0,
         deny_explicit: settings.value(DENY_STYLE)?.is_explicit,
-        verify_sni: settings.value(VERIFY_SNI)?,
-        sni_ports: settings.value(SNI_PORTS)?,
-        denies_ech: settings.value(ECH)?.is_denied,
+        sni: sni(settings)?,
         resolver_addresses: settings.list(RESOLVER_ADDRESS)?,
         network: settings.value(NETWORK)?,
         dns_cache_ttl: settings.value(DNS_CACHE_TTL)?,
@@ -343,14 +331,6 @@ fn build(
         password,
         password_file,
         idle_options: checks::idle(settings)?,
-    })
-}
-
-fn upstreams(settings: &Settings, environment: &Environment) -> Result<UpstreamConfig, ConfigError> {
-    Ok(UpstreamConfig {
-        http: settings.optional(UPSTREAM_HTTP_PROXY_ADDR)?,
-        https: settings.optional(UPSTREAM_HTTPS_PROXY_ADDR)?,
-        no_proxy: environment::no_proxy(environment),
     })
 }
 

@@ -152,9 +152,9 @@ fn settings(config: &Config) -> Settings {
             explicit: config.deny_explicit,
         },
         sni: SniSettings {
-            verify: config.verify_sni,
-            ports: config.sni_ports.clone(),
-            denies_ech: config.denies_ech,
+            verify: config.sni.verify,
+            ports: config.sni.ports.clone(),
+            denies_ech: config.sni.denies_ech,
         },
         deny_message_extra: config.deny_message_extra.clone(),
     }

@@ -18,7 +18,7 @@ mod upstream_answer;
 pub(crate) type Body = fn(&[u8]);
 
 /// Every target by its name, which is also that of its corpus.
-pub(crate) const TARGETS: [(&str, Body); 9] = [
+pub(crate) const TARGETS: [(&str, Body); 10] = [
     ("head", head::run),
     ("request_framing", framing::request),
     ("response_framing", framing::response),

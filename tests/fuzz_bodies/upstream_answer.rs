@@ -237,5 +237,6 @@ fn settings() -> Settings {
             explicit: true,
         },
         deny_message_extra: String::new(),
+        sni: Default::default(),
     }
 }
