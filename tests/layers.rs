@@ -326,7 +326,7 @@ fn policy_is_asked_in_one_place() {
         ".vet(",
         ".vet_passed_on(",
         ".vet_upstream(",
-        ".trust(",
+        "policy.trust(",
         "Policy::new(",
     ] {
         let sites = call_sites(&sources, call);

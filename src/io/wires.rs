@@ -67,8 +67,8 @@ impl Wires {
     }
 
     /// From now on the wires of origins can do handshakes, and believe whom this does.
-    pub fn trust(&mut self, client: Arc<Client>) {
-        self.sealing.trust(client);
+    pub fn believe(&mut self, client: Arc<Client>) {
+        self.sealing.believe(client);
     }
 
     /// Puts an engine over a client's wire, of which so much was read.

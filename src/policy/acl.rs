@@ -3,6 +3,7 @@
 //!
 //! The file's form and its checks are in `document`; here are the rules as they are asked.
 
+mod census;
 mod difference;
 mod document;
 mod grounds;
@@ -200,29 +201,9 @@ impl Acl {
         })
     }
 
-    /// The services' names, which are roles, in order.
-    pub fn services(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.rules.keys().map(|name| &**name).collect();
-        names.sort_unstable();
-        names
-    }
-
     /// The digest of the bytes it was read from: which ACL it is.
     pub fn sha256(&self) -> &[u8; 32] {
         &self.sha256
-    }
-
-    /// Each service's name and project, by name.
-    pub fn projects(&self) -> Vec<(&str, &str)> {
-        let rules = self.rules.iter();
-        let mut projects: Vec<_> = rules.map(|(name, rule)| (&**name, &*rule.project)).collect();
-        projects.sort_unstable();
-        projects
-    }
-
-    /// The project of the rule for roles that no service is named after.
-    pub fn default_project(&self) -> Option<&str> {
-        self.default.as_ref().map(|rule| &*rule.project)
     }
 
     /// The same ACL under the name of the file it was read from; before, it is called [`BUILT_IN_SOURCE`].
@@ -230,45 +211,6 @@ impl Acl {
     pub fn named(mut self, source: &str) -> Acl {
         self.source = source.into();
         self
-    }
-
-    /// Is there a rule for roles that no service is named after? Without it they are denied everything.
-    pub fn has_default_rule(&self) -> bool {
-        self.default.is_some()
-    }
-
-    /// Whose origins are not verified, by name, as people call the rules.
-    pub fn unverified(&self) -> Vec<String> {
-        let is_unverified = |rule: &Rule| rule.trust == Trust::Unverified;
-        let services = self.services().into_iter();
-        let services = services.filter(|name| self.rules.get(*name).is_some_and(is_unverified));
-        let mut found: Vec<String> = services.map(|name| format!("service '{name}'")).collect();
-        let default = self.default.as_ref().filter(|rule| is_unverified(rule));
-        found.extend(default.map(|_| "the default rule".to_owned()));
-        found
-    }
-
-    /// Does a rule let its roles into ranges that are denied by their class?
-    pub fn has_private_exceptions(&self) -> bool {
-        let mut rules = self.rules.values().chain(&self.default);
-        rules.any(|rule| rule.exceptions.is_some())
-    }
-
-    /// Whose private exceptions let nobody in anywhere, in order: rules without `allowed_domains`.
-    pub fn with_idle_exceptions(&self) -> Vec<String> {
-        let is_idle = |rule: &Rule| rule.exceptions.is_some() && rule.allowed_domains.is_empty();
-        let services = self.rules.iter().filter(|(_, rule)| is_idle(rule));
-        let mut whose: Vec<String> = services.map(|(name, _)| format!("service '{name}'")).collect();
-        whose.sort_unstable();
-        let default = self.default.as_ref().filter(|rule| is_idle(rule));
-        whose.extend(default.map(|_| "the default rule".to_owned()));
-        whose
-    }
-
-    /// The upstreams that rules name.
-    pub(super) fn upstreams(&self) -> impl Iterator<Item = &Arc<Upstream>> {
-        let rules = self.rules.values().chain(&self.default);
-        rules.filter_map(|rule| rule.upstream.as_ref())
     }
 
     /// Judges one request.

@@ -79,7 +79,7 @@ impl Allowed {
     }
 
     /// What is asked of the certificate where its connection is secured.
-    pub fn trust(&self) -> Trust {
+    pub fn trust_in_origin(&self) -> Trust {
         self.trust
     }
 

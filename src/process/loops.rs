@@ -79,7 +79,7 @@ fn core(config: &Config, shared: &Shared, poll: &Poll, outbox: Outbox<Message>) 
     let mut wires = Wires::new(poll.registry().try_clone()?);
     let tls = shared.in_force.tls.iter();
     tls.for_each(|server| wires.present(Arc::clone(server)));
-    wires.trust(Arc::clone(&shared.in_force.trust));
+    wires.believe(Arc::clone(&shared.in_force.trust));
     let wall = SystemTime::now();
     let mut core = Core {
         world: World::new(

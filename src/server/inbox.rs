@@ -61,7 +61,7 @@ impl Loop {
                 Message::Tls(server) => self.core.wires.present(server),
                 Message::Admin(acceptor, surface) => self.listen_for_admins(acceptor, surface),
                 Message::Trust(client) => {
-                    self.core.wires.trust(client);
+                    self.core.wires.believe(client);
                     // They were verified by the CAs before.
                     self.core.close_idle();
                 }

@@ -128,7 +128,7 @@ impl Request {
     pub(super) fn peer(&self) -> Option<Peer> {
         (self.allowed.scheme() == Some(Scheme::Https)).then(|| Peer {
             host: self.allowed.target().host.clone(),
-            trust: self.allowed.trust(),
+            trust: self.allowed.trust_in_origin(),
         })
     }
 
@@ -143,7 +143,7 @@ impl Request {
             role: self.role.clone(),
             route: self.allowed.route().clone(),
             scheme: self.allowed.scheme()?,
-            trust: self.allowed.trust(),
+            trust: self.allowed.trust_in_origin(),
             host: host.clone(),
             port,
         })

@@ -33,7 +33,7 @@ impl Sealing {
     }
 
     /// Engines made from now on believe whom this does; likewise.
-    pub fn trust(&mut self, client: Arc<Client>) {
+    pub fn believe(&mut self, client: Arc<Client>) {
         self.client = Some(client);
     }
 

@@ -122,7 +122,7 @@ fn origin_config(ca: &Ca, provider: &Arc<rustls::crypto::CryptoProvider>) -> Ser
 /// What makes the proxy's engines.
 pub(crate) fn sealing() -> Sealing {
     let mut sealing = Sealing::new(Arc::clone(&HOUSE.server));
-    sealing.trust(Arc::clone(&HOUSE.trust));
+    sealing.believe(Arc::clone(&HOUSE.trust));
     sealing
 }
 
