@@ -302,9 +302,7 @@ fn build(
         trust: trust_sources(settings)?,
         acl: acl_source(settings, password.is_some())?,
         disable_acl_policy_actions: settings.list(DISABLE_ACL_POLICY_ACTION)?,
-        deny_message_extra: settings
-            .optional(ADDITIONAL_ERROR_MESSAGE_ON_DENY)?
-            .unwrap_or_default(),
+        deny_message_extra: deny_message_extra(settings)?,
         deny_status: settings.value(DENY_STATUS)?.0,
         deny_explicit: settings.value(DENY_STYLE)?.is_explicit,
         sni: sni(settings)?,
@@ -332,6 +330,11 @@ fn build(
         password_file,
         idle_options: checks::idle(settings)?,
     })
+}
+
+fn deny_message_extra(settings: &Settings) -> Result<String, ConfigError> {
+    let extra = settings.optional(ADDITIONAL_ERROR_MESSAGE_ON_DENY)?;
+    Ok(extra.unwrap_or_default())
 }
 
 fn acl_source(settings: &Settings, has_password: bool) -> Result<AclSource, ConfigError> {
