@@ -21,8 +21,8 @@ pub fn method_is_idempotent(method: &str) -> bool {
 /// What is said anew in a request's head.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestPlan<'a> {
-    /// The next hop is a proxy: the scheme of the URI that it is asked for. None: it is the origin.
-    pub absolute: Option<Scheme>,
+    /// The next hop is a proxy: scheme and host of the URI that it is asked for. None: it is the origin.
+    pub absolute: Option<(Scheme, &'a str)>,
     /// That of [`super::target::Form::Absolute`].
     pub path_and_query: &'a [u8],
     /// What the Host field says: what the client sent as Host is dropped.
@@ -42,10 +42,10 @@ pub struct RequestPlan<'a> {
 pub fn request(head: &RequestHead<'_>, plan: &RequestPlan<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(head.method.as_bytes());
     out.push(b' ');
-    if let Some(scheme) = plan.absolute {
+    if let Some((scheme, host)) = plan.absolute {
         out.extend_from_slice(scheme.as_str().as_bytes());
         out.extend_from_slice(b"://");
-        authority(plan, out);
+        authority(host, plan.port, out);
     }
     match plan.path_and_query {
         // RFC 9112, 3.2.4: this is how an asterisk-form request reaches the last proxy, which makes it one.
@@ -63,7 +63,7 @@ pub fn request(head: &RequestHead<'_>, plan: &RequestPlan<'_>, out: &mut Vec<u8>
     }
     out.extend_from_slice(b" HTTP/1.1\r\n");
     out.extend_from_slice(b"Host: ");
-    authority(plan, out);
+    authority(plan.host, plan.port, out);
     out.extend_from_slice(b"\r\n");
     // An HTTP/1.0 client never sees the interim response it would wait for (RFC 9110, 10.1.1).
     let expects_nothing = head.version == Version::Http10;
@@ -86,9 +86,9 @@ pub fn request(head: &RequestHead<'_>, plan: &RequestPlan<'_>, out: &mut Vec<u8>
     out.extend_from_slice(b"\r\n");
 }
 
-fn authority(plan: &RequestPlan<'_>, out: &mut Vec<u8>) {
-    out.extend_from_slice(plan.host.as_bytes());
-    if let Some(port) = plan.port {
+fn authority(host: &str, port: Option<u16>, out: &mut Vec<u8>) {
+    out.extend_from_slice(host.as_bytes());
+    if let Some(port) = port {
         out.push(b':');
         digits::decimal(out, port.into());
     }

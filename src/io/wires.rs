@@ -40,6 +40,8 @@ pub struct WireEntry {
     pub owner: Owner,
     /// The poll tells when it takes bytes again.
     pub tells_writable: bool,
+    /// It was there when others were believed than now.
+    is_outdated: bool,
 }
 
 /// All wires of a loop.
@@ -66,9 +68,19 @@ impl Wires {
         self.sealing.present(server);
     }
 
-    /// From now on the wires of origins can do handshakes, and believe whom this does.
+    /// From now on the wires of origins can do handshakes, and believe whom this does; those that are there are outdated.
     pub fn believe(&mut self, client: Arc<Client>) {
         self.sealing.believe(client);
+        for id in self.arena.keys::<WireId>() {
+            if let Some(entry) = self.arena.get_mut(id) {
+                entry.is_outdated = true;
+            }
+        }
+    }
+
+    /// Was it there when others were believed than now? Whoever takes it next might not be who is believed.
+    pub fn is_outdated(&self, id: WireId) -> bool {
+        self.arena.get(id).is_some_and(|entry| entry.is_outdated)
     }
 
     /// Puts an engine over a client's wire, of which so much was read.
@@ -111,6 +123,7 @@ impl Wires {
                 ready,
                 owner,
                 tells_writable: !ready.writable,
+                is_outdated: false,
             })
         });
         made.unwrap_or_else(|| Err(io::Error::from(io::ErrorKind::OutOfMemory)))

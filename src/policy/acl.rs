@@ -20,6 +20,7 @@ use crate::net::{ProxyUrl, Target, Trust, Writer};
 use crate::policy::exceptions::Exceptions;
 use crate::policy::glob::{AtPort, GlobSet};
 use crate::policy::ports::Ports;
+use crate::policy::quota::Quota;
 use crate::policy::{Ask, Code, Decision, Role, Upstream, VerifySni};
 use crate::yaml::{self, Line, YamlError};
 
@@ -132,6 +133,8 @@ pub struct Acl {
     global_deny_list: GlobSet,
     /// One of the rules has limits.
     has_limits: bool,
+    /// What is taken of rules that reloads took out, in case they come back. The default rule has no name.
+    gone: HashMap<Option<Box<str>>, Quota>,
 }
 
 /// What the ACL says to one request.

@@ -70,11 +70,15 @@ impl Policy {
         }
     }
 
-    /// Has what passes from now on counted for one who was admitted before his role had a limit of bytes.
+    /// Has what passes from now on counted by the limit of bytes that the role has under this policy: who was admitted under
+    /// another one had another, or none.
     pub fn meter(&self, role: &Role, permits: &mut Option<Box<Permits>>) {
         let quota = self.quota_of(role);
-        if let Some(quota) = quota.filter(|quota| quota.limits().bytes_per_day.is_some()) {
-            permits.get_or_insert_default().meter_by(quota);
+        let quota = quota.filter(|quota| quota.limits().bytes_per_day.is_some());
+        match (permits.as_deref_mut(), quota) {
+            (None, None) => {}
+            (None, Some(_)) => permits.get_or_insert_default().meter_by(quota),
+            (Some(permits), _) => permits.meter_by(quota),
         }
     }
 

@@ -199,7 +199,7 @@ impl<P: Ports> Conn<P> {
         self.session.securing() == Some(Side::Origin)
     }
 
-    /// Is it a tunnel whose bytes are counted?
+    /// Are its bytes counted?
     pub fn is_metered(&self) -> bool {
         self.session.is_metered()
     }

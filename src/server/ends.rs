@@ -16,6 +16,11 @@ pub trait WireTable {
     fn wire(&mut self, id: WireId) -> Option<(&mut Self::Wire, &mut Ready)>;
     /// To be called after writing: from now on it is told when a wire that took no more bytes does again.
     fn watch(&mut self, id: WireId);
+    /// Is it not to be kept for others?
+    fn is_outdated(&self, id: WireId) -> bool {
+        let _ = id;
+        false
+    }
     /// Puts an engine over a client's wire, of which so much was read, and which is to be read again.
     ///
     /// # Errors
@@ -59,6 +64,10 @@ impl WireTable for Wires {
 
     fn watch(&mut self, id: WireId) {
         self.watch(id);
+    }
+
+    fn is_outdated(&self, id: WireId) -> bool {
+        self.is_outdated(id)
     }
 
     fn secure(&mut self, id: WireId, received: &[u8]) -> io::Result<()> {

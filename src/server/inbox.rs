@@ -54,7 +54,7 @@ impl Loop {
                     self.core.note_policy(&policy);
                     let old = std::mem::replace(&mut self.core.world.policy, policy);
                     self.heard.replaced = Some(old);
-                    self.meter_tunnels();
+                    self.meter();
                     // Its limits may be lower.
                     self.core.is_spent = true;
                 }
@@ -75,8 +75,8 @@ impl Loop {
         }
     }
 
-    /// The policy may limit the bytes of roles whose tunnels were admitted without.
-    fn meter_tunnels(&mut self) {
+    /// The policy may limit the bytes of roles whose tunnels and exchanges were admitted by another one.
+    fn meter(&mut self) {
         let policy = &self.core.world.policy;
         for id in self.conns.keys::<ConnId>() {
             if let Some(conn) = self.conns.get_mut(id) {

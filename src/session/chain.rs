@@ -127,6 +127,11 @@ impl Chain {
                 Err(fault) => return Break(self.malformed(fault, at)),
             };
             match status {
+                // What waits would go to the target, credentials and all.
+                200..=299 if at.flows.up.has_unsent() => {
+                    let fault = Fault::Malformed("an answer before the request was there");
+                    return Break(self.malformed(fault, at));
+                }
                 // Whatever it says of content then means nothing (RFC 9110, 9.3.6).
                 200..=299 => {
                     let Chain {

@@ -9,6 +9,7 @@ use crate::flow::{Buf, End, Flows, Gate};
 use crate::http::framing::Body;
 use crate::http::rewrite;
 use crate::net::{IoFail, Side};
+use crate::policy::Policy;
 
 use super::at::{At, Cx};
 use super::due::is_due;
@@ -32,9 +33,11 @@ impl Exchange {
     /// Lets the head go, and the body follow.
     pub(super) fn enter(errand: Errand, mut origin: Dialled, at: &mut At<'_, '_>) -> Box<Exchange> {
         let Errand { mut request, record } = errand;
+        // The policy may be another one than that it was admitted by.
+        at.cx.policy.meter(&request.role, &mut request.permits);
         let flows = &mut *at.flows;
-        let authorization = request.allowed.asked_in_absolute_form();
-        match authorization.and_then(|upstream| upstream.authorization()) {
+        let upstream = request.allowed.asked_in_absolute_form();
+        match upstream.and_then(|upstream| upstream.authorization()) {
             None => flows.up.tx.push(&request.head),
             Some(value) => push_authorized(&request.head, value, &mut flows.up.tx),
         }
@@ -76,6 +79,20 @@ impl Exchange {
             keep_alive_seconds: None,
             since: at.cx.now,
         })
+    }
+
+    /// Has its bytes counted from now on by the limit that this policy has for its role.
+    pub(super) fn meter(&mut self, policy: &Policy) {
+        let request = &mut *self.request;
+        policy.meter(&request.role, &mut request.permits);
+        if self.request.is_metered() {
+            if let Sending::Chunked(relay) = &mut self.sending {
+                relay.meter();
+            }
+            if let Receiving::Chunked(relay) = &mut self.receiving {
+                relay.meter();
+            }
+        }
     }
 
     /// One input; the exchange stays where it is in memory while it goes on.
@@ -138,9 +155,9 @@ impl Exchange {
             return self.look(at);
         }
         // Before it is looked at, for what may not leave looks like nothing; and behind that, for what then may.
-        self.meter(at)
+        self.grant(at)
             .or_else(|| self.look(at))
-            .or_else(|| self.meter(at))
+            .or_else(|| self.grant(at))
     }
 
     fn look(&mut self, at: &mut At<'_, '_>) -> Option<Next> {
@@ -148,7 +165,7 @@ impl Exchange {
     }
 
     /// Lets bytes of the bodies leave that the day has; what has begun without enough of them is cut.
-    fn meter(&mut self, at: &mut At<'_, '_>) -> Option<Next> {
+    fn grant(&mut self, at: &mut At<'_, '_>) -> Option<Next> {
         let permits = self.request.permits.as_deref_mut()?;
         if !meter::grant(permits, at) {
             return None;

@@ -312,13 +312,18 @@ impl Judge<'_> {
     ) -> Result<(Asked, Vec<u8>), Refusal> {
         let head = self.head;
         let forwards = max_forwards::forwards(head).map_err(fault_refusal)?;
-        if forwards == Forwards::None && head.method == "TRACE" {
+        // What is reflected comes to the client: no upstream's credentials.
+        let upstream = allowed.asked_in_absolute_form();
+        let tells_secrets = upstream.is_some_and(|upstream| upstream.authorization().is_some());
+        if head.method == "TRACE" && (forwards == Forwards::None || tells_secrets) {
             return Err(Refusal::TraceEnds);
         }
         let protocols = upgrade::asked(head);
         let host_field = allowed.target().host_field(uri.scheme.default_port());
+        // In normal form: whoever reads it must see what was judged.
+        let host = upstream.map(|_| allowed.target().host.to_string());
         let plan = RequestPlan {
-            absolute: allowed.asked_in_absolute_form().map(|_| uri.scheme),
+            absolute: host.as_deref().map(|host| (uri.scheme, host)),
             path_and_query: uri.path_and_query,
             host: &host_field.host,
             port: host_field.port,

@@ -223,15 +223,22 @@ impl Session {
         }
     }
 
-    /// Is it a tunnel whose bytes are counted?
+    /// Are its bytes counted?
     pub fn is_metered(&self) -> bool {
-        matches!(&self.state, State::Tunnel(state) if state.is_metered())
+        match &self.state {
+            State::Tunnel(tunnel) => tunnel.is_metered(),
+            State::Exchange(exchange) => exchange.request.is_metered(),
+            _ => false,
+        }
     }
 
-    /// Has a tunnel's bytes counted from now on where this policy limits its role's, and the one before did not.
+    /// Has bytes counted from now on by the limit that this policy has for its role. What is on its way to be a tunnel or an
+    /// exchange asks when it is one.
     pub fn meter(&mut self, policy: &Policy) {
-        if let State::Tunnel(tunnel) = &mut self.state {
-            tunnel.meter(policy);
+        match &mut self.state {
+            State::Tunnel(tunnel) => tunnel.meter(policy),
+            State::Exchange(exchange) => exchange.meter(policy),
+            _ => {}
         }
     }
 

@@ -47,6 +47,11 @@ impl Relay {
         Relay { metered, ..self }
     }
 
+    /// From the next chunk on they are.
+    pub fn meter(&mut self) {
+        self.metered = true;
+    }
+
     /// Is chunk framing written?
     pub fn is_framed(&self) -> bool {
         self.framed

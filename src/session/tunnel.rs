@@ -63,13 +63,16 @@ impl Tunnel {
             flow.touched = began;
             flow.moved_bytes = 0;
         }
-        Tunnel {
+        let mut tunnel = Tunnel {
             record,
             began,
             permits,
             half_closed_nanos: None,
             peek: None,
-        }
+        };
+        // The policy may be another one than that it was admitted by.
+        tunnel.meter(at.cx.policy);
+        tunnel
     }
 
     /// Are its bytes counted?

@@ -10,7 +10,7 @@ use rustls::client::{ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSes
 use rustls::pki_types::ServerName;
 
 /// Servers that are remembered; beyond that the one that came first is forgotten.
-const SERVERS_MAX: usize = 256;
+const SERVERS_MAX: usize = 64;
 
 /// Tickets of one server; each is used once (RFC 8446, C.4), and servers give two as a rule. A ticket has 40 KiB at most, a
 /// chain 24 KiB.

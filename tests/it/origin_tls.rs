@@ -27,6 +27,7 @@ cases![
     a_body_that_ends_with_its_connection_ends_by_a_notice,
     connections_are_kept_and_never_mixed_with_plain_ones,
     sessions_are_resumed_until_the_cas_change,
+    a_connection_in_use_while_the_cas_change_is_kept_for_nobody,
     a_websocket_goes_over_wss,
     an_idempotent_request_is_sent_again_where_a_kept_connection_is_gone,
     keys_are_renewed_in_between,
@@ -265,6 +266,35 @@ fn connections_are_kept_and_never_mixed_with_plain_ones() {
     let other = proxy.ask(get(&url(&origin, "other.test", "/")));
     assert_eq!(other.status, 502);
     assert_eq!(origin.requests().len(), 3);
+}
+
+fn a_connection_in_use_while_the_cas_change_is_kept_for_nobody() {
+    let house = House::new();
+    let (tell, told_to) = std::sync::mpsc::channel();
+    let waits = Mutex::new(told_to);
+    let origin = Origin::https(&house.server(&["good.test"]), move |request, wire| {
+        if request.target == "/slow" {
+            let _ = waits.lock().expect("the channel").recv();
+        }
+        let _ = wire.try_send(ok("said"));
+        Next::Keep
+    });
+    let setup = house.setup();
+    let file = setup.file("upstream.pem", &house.ca.pem());
+    let proxy = setup.start();
+    let mut client = proxy.client();
+    client.send(get(&url(&origin, "good.test", "/slow")));
+    origin.await_requests(1);
+    std::fs::write(&file, Ca::new("Others").pem()).expect("a file");
+    proxy.signal(Signal::HUP);
+    told(&proxy, "The CAs for origins were read again", 1);
+    tell.send(()).expect("an origin");
+    assert_eq!(client.response().text(), "said");
+    let response = proxy.ask(get(&url(&origin, "good.test", "/")));
+    assert_eq!(
+        response.fields.get("x-smokescreen-code").as_deref(),
+        Some("tls-failed")
+    );
 }
 
 fn sessions_are_resumed_until_the_cas_change() {

@@ -24,6 +24,8 @@ cases![
     bodies_count_and_a_response_without_bytes_is_cut,
     a_reload_keeps_what_was_taken,
     tunnels_that_were_there_before_the_limit_are_counted_from_then_on,
+    what_was_under_way_before_the_limit_is_counted_from_then_on,
+    a_tunnel_is_counted_by_the_rule_that_its_role_has,
     bad_limits_are_named_with_their_place,
     denied_requests_take_nothing,
 ];
@@ -377,6 +379,92 @@ fn tunnels_that_were_there_before_the_limit_are_counted_from_then_on() {
         let hint = "a higher `bytes_per_day` in limits of the default rule";
         assert_eq!(line.get("hint"), hint);
     }
+}
+
+fn what_was_under_way_before_the_limit_is_counted_from_then_on() {
+    for framing in [
+        "Content-Length: 1000000",
+        "Transfer-Encoding: chunked",
+        "Connection: close",
+    ] {
+        let (tell, told) = std::sync::mpsc::channel();
+        let told = std::sync::Mutex::new(told);
+        let origin = Origin::http(move |_, wire| {
+            wire.send(format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n"));
+            let waits = told.lock().expect("the channel").recv();
+            let part = match framing.starts_with("Transfer") {
+                true => [format!("{:x}\r\n", 10_000).as_bytes(), &[b'x'; 10_000], b"\r\n"].concat(),
+                false => vec![b'x'; 10_000],
+            };
+            while waits.is_ok() && wire.try_send(&part).is_ok() {}
+            Next::Close
+        });
+        let setup = Setup::open();
+        let path = setup.file("acl.yaml", &acl(""));
+        let proxy = setup.option("--egress-acl-file", path.as_str()).start();
+        let mut client = proxy.client();
+        client.send(get(&origin.url("/")));
+        proxy.await_lines("CANONICAL-PROXY-DECISION", 1);
+        set((&proxy, &path), "bytes_per_day: 3000", 1);
+        tell.send(()).expect("an origin");
+        let (got, _) = client.drain();
+        let bytes = got.iter().filter(|byte| **byte == b'x').count();
+        assert_eq!(bytes, 3000, "{framing}");
+        assert_eq!(code(&proxy.ask(get(&origin.url("/")))).1, "quota-exhausted");
+    }
+}
+
+fn a_tunnel_is_counted_by_the_rule_that_its_role_has() {
+    let echo = Origin::echo();
+    let setup = Setup::locked();
+    let rules = |service: &str| {
+        format!(
+            "version: v1\nservices: [{service}]\ndefault: {{action: open, limits: {{bytes_per_day: 10000}}}}\n"
+        )
+    };
+    let service = |limits: &str| rules(&format!("{{name: authed, action: open{limits}}}"));
+    let path = setup.file("acl.yaml", &rules(""));
+    let proxy = setup.option("--egress-acl-file", path.as_str()).start();
+    let mut reloads = 0;
+    let mut reload = |text: &str| {
+        std::fs::write(&path, text).expect("a file");
+        proxy.signal(Signal::HUP);
+        reloads += 1;
+        eventually("the reload", || {
+            let lines = proxy.log();
+            let done = lines
+                .iter()
+                .filter(|line| line.contains("The egress ACL was reloaded"));
+            (done.count() >= reloads).then_some(())
+        });
+    };
+    let mut tunnel = proxy.client();
+    let credentials = format!("{}\r\n", crate::auth::basic("any", PASSWORD));
+    tunnel.send(request("CONNECT", &echo.authority(), &credentials));
+    assert_eq!(tunnel.response_to("CONNECT").status, 200);
+    let mut pass = |bytes: usize| {
+        tunnel.send(vec![b'a'; bytes]);
+        tunnel.expect(&vec![b'a'; bytes]);
+    };
+    pass(100);
+    // A rule of its own, without a limit: nobody's account.
+    reload(&service(""));
+    pass(20_000);
+    // With one that it has used nothing of.
+    reload(&service(", limits: {bytes_per_day: 1000}"));
+    pass(450);
+    // The service goes and comes back, and with it what was used.
+    reload(&rules(""));
+    pass(100);
+    reload(&service(", limits: {bytes_per_day: 1000}"));
+    pass(50);
+    tunnel.expect_gone();
+    let line = proxy.close_line();
+    assert_eq!(line.get("code"), "quota-exhausted");
+    assert_eq!(
+        line.get("hint"),
+        "a higher `bytes_per_day` in limits of service 'authed'"
+    );
 }
 
 fn bad_limits_are_named_with_their_place() {

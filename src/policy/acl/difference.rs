@@ -243,11 +243,7 @@ impl Told {
         if older == newer {
             return;
         }
-        let opens = match (older, newer) {
-            (None, _) => false,
-            (Some(_), None) => true,
-            (Some(older), Some(newer)) => !older.cover(newer),
-        };
+        let opens = widens(older.as_ref(), newer.as_ref());
         let shown = |ports: &Option<Ports>| ports.as_ref().map_or("any".to_owned(), Ports::to_string);
         self.add(opens, || {
             format!("{what}: default_ports {} -> {}", shown(older), shown(newer))
@@ -314,11 +310,27 @@ impl Told {
 /// Does a rule let past entries that deny, or into private ranges, whom the one before it did not?
 fn opens(older: Option<&Rule>, newer: &Rule, denied: &Overlaps<'_>) -> bool {
     let was_listed = |entry| older.is_some_and(|older| older.allowed_domains.has(entry));
+    let is_laxer = |older: &Rule| {
+        widens(older.default_ports.as_ref(), newer.default_ports.as_ref())
+            || older.verify_sni == Some(VerifySni::Enforce) && newer.verify_sni != Some(VerifySni::Enforce)
+    };
+    if older.is_some_and(is_laxer) || newer.trust == Trust::Unverified {
+        return true;
+    }
     let mut entries = newer.allowed_domains.entries();
     let mut exceptions = each(newer);
     newer.upstream_resolves && !older.is_some_and(|older| older.upstream_resolves)
         || entries.any(|entry| denied.at(entry.glob) && !was_listed(entry))
         || exceptions.any(|added| !older.is_some_and(|older| each(older).any(|before| before.covers(added))))
+}
+
+/// Do entries without ports mean more of them?
+fn widens(older: Option<&Ports>, newer: Option<&Ports>) -> bool {
+    match (older, newer) {
+        (None, _) => false,
+        (Some(_), None) => true,
+        (Some(older), Some(newer)) => !older.cover(newer),
+    }
 }
 
 /// The private exceptions of a rule.

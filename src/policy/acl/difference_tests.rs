@@ -128,6 +128,7 @@ fn what_falls_to_a_default_rule_with_more_entries_opens() {
         ("allowed_domains: [web.internal]", true),
         ("allowed_domains: ['*.internal']", true),
         ("allow_private: [{cidr: 10.0.0.0/8}]", true),
+        ("insecure_skip_verify: true", true),
     ] {
         let said = told(&acl(default, service), &acl(default, ""));
         let mark = if opens { "! " } else { "" };
@@ -135,6 +136,24 @@ fn what_falls_to_a_default_rule_with_more_entries_opens() {
             said,
             [format!("{mark}service 'a' removed (was enforce)")],
             "{default}"
+        );
+    }
+}
+
+#[test]
+fn what_falls_to_a_default_rule_that_looks_less_closely_opens() {
+    let acl = |services: &str| format!("version: v1\nservices: [{services}]\ndefault: {{action: enforce}}\n");
+    for (own, opens) in [
+        ("default_ports: [443]", true),
+        ("verify_sni: enforce", true),
+        ("verify_sni: report", false),
+    ] {
+        let said = told(&acl(&format!("{{name: a, action: enforce, {own}}}")), &acl(""));
+        let mark = if opens { "! " } else { "" };
+        assert_eq!(
+            said,
+            [format!("{mark}service 'a' removed (was enforce)")],
+            "{own}"
         );
     }
 }

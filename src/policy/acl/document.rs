@@ -134,6 +134,7 @@ pub(super) fn parse(text: &str, disabled_actions: &[Action]) -> Result<Acl, Yaml
         rules,
         default,
         has_limits,
+        gone: HashMap::default(),
         global_allow_list: file.global_allow_list.unwrap_or_default(),
         global_deny_list: file.global_deny_list.unwrap_or_default(),
     })

@@ -14,6 +14,9 @@ use super::{Acl, Rule};
 /// Highest number of requests in a second: beyond it the limit means nothing.
 const RATE_MAX: f64 = 1e9;
 
+/// Of so many rules that are gone it is known what was taken.
+const GONE_MAX: usize = 1024;
+
 /// As a rule's `limits` are written.
 #[derive(serde::Deserialize, Default)]
 #[serde(
@@ -196,25 +199,34 @@ impl Acl {
     }
 
     /// The same ACL over what is taken of the limits of the one `before`. Limits that are gone are lifted for those too who
-    /// have permits of them, and counted on in case they come back; whose whole service is gone keeps what he had.
+    /// have permits of them; what is taken is kept, that of services that are gone too, in case they come back.
     #[must_use]
     pub(in crate::policy) fn after(mut self, before: &Acl) -> Acl {
-        for (name, old) in &before.rules {
-            hand_on(old, self.rules.get_mut(name));
+        let rules = before.rules.iter().map(|(name, rule)| (Some(name), rule));
+        let rules = rules.chain(before.default.iter().map(|rule| (None, rule)));
+        for (name, quota) in rules.filter_map(|(name, rule)| Some((name, rule.quota()?))) {
+            self.take_over(name.cloned(), quota);
         }
-        if let Some(old) = &before.default {
-            hand_on(old, self.default.as_mut());
+        for (name, quota) in &before.gone {
+            self.take_over(name.clone(), quota);
         }
         let mut rules = self.rules.values().chain(&self.default);
         self.has_limits = rules.any(|rule| rule.limits.is_some());
         self
     }
-}
 
-fn hand_on(old: &Rule, new: Option<&mut Rule>) {
-    if let (Some(before), Some(rule)) = (old.quota(), new) {
-        let limits = rule.limits.get_or_insert_with(RoleLimits::none);
-        limits.quota = limits.quota.clone().after(before);
+    /// What is taken of the limits of the rule of this name.
+    fn take_over(&mut self, name: Option<Box<str>>, before: &Quota) {
+        let rule = match &name {
+            Some(name) => self.rules.get_mut(name),
+            None => self.default.as_mut(),
+        };
+        if let Some(rule) = rule {
+            let limits = rule.limits.get_or_insert_with(RoleLimits::none);
+            limits.quota = limits.quota.clone().after(before);
+        } else if self.gone.len() < GONE_MAX {
+            self.gone.insert(name, before.clone());
+        }
     }
 }
 

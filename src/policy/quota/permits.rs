@@ -59,18 +59,29 @@ impl Permits {
         };
         let mut metered = of.into_iter().flatten();
         if let Some(quota) = metered.find(|quota| quota.limits.bytes_per_day.is_some()) {
-            permits.meter_by(quota);
+            permits.meter_by(Some(quota));
         }
         Ok(permits)
     }
 
-    /// From now on bytes are counted, unless they are already.
-    pub(in crate::policy) fn meter_by(&mut self, quota: &Quota) {
-        self.meter.get_or_insert_with(|| Meter {
-            counts: Arc::clone(&quota.counts),
+    /// From now on bytes are counted by this one; none: by nobody's, without a bound, where they were counted before. What
+    /// was handed out by then is the one's before, and leaves.
+    pub(in crate::policy) fn meter_by(&mut self, quota: Option<&Quota>) {
+        let counts = match (&self.meter, quota) {
+            (None, None) => return,
+            (Some(meter), Some(quota)) if Arc::ptr_eq(&meter.counts, &quota.counts) => return,
+            (_, Some(quota)) => Arc::clone(&quota.counts),
+            (Some(_), None) => Arc::default(),
+        };
+        if let Some(before) = &mut self.meter {
+            before.on_the_way = 0;
+        }
+        self.meter = Some(Meter {
+            counts,
             on_the_way: 0,
             day: 0,
         });
+        self.was_told = false;
     }
 
     /// The request is over, and its tunnel goes on. Is anything still held?

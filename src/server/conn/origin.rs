@@ -135,6 +135,7 @@ impl<P: Ports> Conn<P> {
     /// The origin's wire gets an engine, and that what was read of it before.
     pub(super) fn secure_origin(&mut self, peer: &Peer, ports: &mut P) {
         let Some(origin) = self.origin else { return };
+        debug_assert!(self.flows.up.tx.is_empty(), "it would be sealed for another peer");
         let received = self.flows.down.rx.as_slice();
         let secured = ports.parts().wires.secure_origin(origin, peer, received);
         self.flows.down.rx.clear();
@@ -153,7 +154,7 @@ impl<P: Ports> Conn<P> {
             ready.readable = ready.readable && transport.has_news();
             !(ready.readable || ready.read_closed || ready.failed)
         });
-        if stores.draining || !quiet {
+        if stores.draining || !quiet || wires.is_outdated(wire) {
             return wires.close(wire);
         }
         self.has_private |= dialled.private;

@@ -556,6 +556,48 @@ fn each_end_is_secured_before_it_is_told_anything() {
     }
 }
 
+/// It may have its 200 ready before it is asked: with an engine over the connection the CONNECT would go to the target.
+#[test]
+fn an_answer_before_the_connect_left_is_malformed() {
+    for asked in [CONNECT, "GET https://44.1.2.3/x HTTP/1.1\r\n\r\n"] {
+        let mut bench = through("http://u:secret@127.0.0.1:3128");
+        bench.arrive(Side::Client, asked);
+        bench.dialled(false);
+        bench.arrive(Side::Origin, "HTTP/1.1 200 OK\r\n\r\n");
+        let (status, text, code) = answered(&mut bench);
+        assert_eq!((status, code), (502, Some(Code::MalformedResponse)));
+        assert!(text.contains("before the request"), "{text}");
+    }
+}
+
+/// Whoever answers a TRACE says what it got, and that would come to the client.
+#[test]
+fn a_trace_tells_no_client_the_credentials() {
+    for (upstream, ends) in [
+        ("http://u:secret@127.0.0.1:3128", true),
+        ("http://127.0.0.1:3128", false),
+    ] {
+        let mut bench = through(upstream);
+        bench.arrive(
+            Side::Client,
+            "TRACE http://44.1.2.3/ HTTP/1.1\r\nMax-Forwards: 1\r\n\r\n",
+        );
+        assert_eq!(dialled_to(&bench).is_empty(), ends, "{upstream}");
+    }
+}
+
+#[test]
+fn the_host_is_passed_on_as_it_was_judged() {
+    let mut bench = with_acl("http://127.0.0.1:3128", "true");
+    bench.arrive(Side::Client, "GET http://EXAMPLE.test.:8080/x HTTP/1.1\r\n\r\n");
+    bench.dialled(false);
+    let told = bench.leave(Side::Origin);
+    assert!(
+        told.starts_with("GET http://example.test:8080/x HTTP/1.1\r\n"),
+        "{told}"
+    );
+}
+
 #[test]
 fn a_handshake_that_fails_says_with_whom() {
     for (upstream, whom) in [
