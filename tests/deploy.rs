@@ -339,5 +339,11 @@ fn the_unit_starts_and_waits_until_the_program_has_drained() {
     assert!(seconds(&unit("TimeoutStopSec")[0]) > drain_seconds(&command));
     assert_eq!(unit("KillSignal"), ["SIGTERM"]);
     assert_eq!(unit("DynamicUser"), ["yes"]);
-    assert!(unit("ExecReload")[0].contains("-HUP"));
+    let reload = unit("ExecReload");
+    assert_eq!(
+        reload[0],
+        format!("smokescreen check-config {}", command[1..].join(" ")),
+        "it checks what was started"
+    );
+    assert!(reload[1].contains("-HUP") && reload.len() == 2, "{reload:?}");
 }

@@ -8,15 +8,20 @@ use std::time::{Duration, Instant};
 
 use crate::config::{self, Environment, Probe};
 
-use super::{fail, print};
+use super::{Command, fail, print};
 
-const HELP: &str = "\
-Usage: smokescreen health [OPTION]...
-
-Exits with 0 if the proxy takes clients, else with 1. Where --expose-prometheus-metrics is on, /readyz of that port says so
+pub(super) const COMMAND: Command = Command {
+    name: "health",
+    arguments: "",
+    summary: "Exits with 0 if the proxy takes clients, else with 1.",
+    text: "\
+Where --expose-prometheus-metrics is on, /readyz of that port says so
 (not while it drains); otherwise a connect to the proxy's port does. Takes the options of serving, of which these count:
 --expose-prometheus-metrics, --prometheus-listen-ip, --prometheus-port, --listen-ip, --listen-port, --config-file.
-";
+",
+    own: &[],
+    run,
+};
 
 /// For all of it.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,11 +30,11 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const ANSWER_BYTES_MAX: u64 = 4096;
 
 /// Runs it.
-pub(super) fn run(arguments: &[OsString], environment: &Environment) -> u8 {
+fn run(arguments: &[OsString], environment: &Environment) -> u8 {
     let probe = match config::probe(arguments, environment) {
         Ok(Some(probe)) => probe,
         Ok(None) => {
-            print(HELP);
+            print(&COMMAND.help());
             return 0;
         }
         Err(error) => return fail(&error.to_string(), 2),

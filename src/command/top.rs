@@ -13,18 +13,33 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use crate::config::{self, Environment};
+use crate::config::{self, Environment, OwnFlag};
 
 use super::table::{self, Shown};
-use super::{fail, print};
+use super::{Command, fail, print};
 
-const HELP: &str = "\
-Usage: smokescreen top [--once] [--socket FILE] [OPTION]...
-
-Shows the tunnels of a running proxy by their rate, and totals by role, each 2 s until it is interrupted; with --once one
-table, for the second in which it was asked. Asks the statistics socket: FILE, or the newest track-*.sock in
---stats-socket-dir at which a proxy answers. Exits with 1 where none does.
-";
+pub(super) const COMMAND: Command = Command {
+    name: "top",
+    arguments: "[--once] [--socket FILE]",
+    summary: "Shows the tunnels of a running proxy by their rate, and totals by role.",
+    text: "\
+Each 2 s until it is interrupted; with --once one table, for the second in which it was asked. Asks the statistics socket.
+Exits with 1 where no proxy answers.
+",
+    own: &[
+        OwnFlag {
+            name: "once",
+            placeholder: "",
+            meaning: "print one table and exit",
+        },
+        OwnFlag {
+            name: "socket",
+            placeholder: "FILE",
+            meaning: "the socket; else the newest track-*.sock in --stats-socket-dir at which a proxy answers",
+        },
+    ],
+    run,
+};
 
 /// Between two tables,
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -65,7 +80,7 @@ impl Told {
 }
 
 /// Runs it.
-pub(super) fn run(arguments: &[OsString], environment: &Environment) -> u8 {
+fn run(arguments: &[OsString], environment: &Environment) -> u8 {
     let (once, socket, rest) = match own(arguments) {
         Ok(own) => own,
         Err(text) => return fail(&text, 2),
@@ -73,7 +88,7 @@ pub(super) fn run(arguments: &[OsString], environment: &Environment) -> u8 {
     let folder = match config::stats_folder(&rest, environment) {
         Ok(Some(folder)) => folder,
         Ok(None) => {
-            print(HELP);
+            print(&COMMAND.help());
             return 0;
         }
         Err(error) => return fail(&error.to_string(), 2),

@@ -10,10 +10,44 @@ use super::options::{OptionRow, option, options};
 use super::source::{Source, Written};
 use super::values::Kind;
 
+/// A flag of a command's own, which no option of serving is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OwnFlag {
+    /// It, without dashes.
+    pub name: &'static str,
+    /// What its value is called; empty for a switch, which takes none.
+    pub placeholder: &'static str,
+    /// What it does, in one line.
+    pub meaning: &'static str,
+}
+
+/// Arguments, taken apart.
+#[derive(Debug)]
+pub(super) struct Parted {
+    /// The options of serving.
+    pub(super) written: Vec<Written>,
+    /// The command's own flags with their values, the last of each; a switch has none.
+    pub(super) own: Vec<(&'static str, String)>,
+    /// What is no flag.
+    pub(super) free: Vec<String>,
+}
+
 /// Takes the arguments (without the program's name) apart.
 ///
 /// Errors name an unknown flag, a flag without its value, and whatever is no flag.
 pub(super) fn read(arguments: &[OsString]) -> Result<Vec<Written>, ConfigError> {
+    let parted = read_beside(&[], arguments)?;
+    if let Some(stray) = parted.free.first() {
+        return Err(ConfigError::new(format!(
+            "unexpected argument '{}': options begin with a dash, and a switch takes its value as in --watch=false",
+            stray.escape_debug()
+        )));
+    }
+    Ok(parted.written)
+}
+
+/// The same for a command (without its name), which has flags of its own and may take what is none.
+pub(super) fn read_beside(own: &[OwnFlag], arguments: &[OsString]) -> Result<Parted, ConfigError> {
     for argument in arguments {
         if argument.to_str().is_none() {
             let shown = argument.to_string_lossy();
@@ -23,17 +57,31 @@ pub(super) fn read(arguments: &[OsString]) -> Result<Vec<Written>, ConfigError> 
             )));
         }
     }
-    let matches = grammar().parse(arguments).map_err(failure)?;
-    if let Some(stray) = matches.free.first() {
-        return Err(ConfigError::new(format!(
-            "unexpected argument '{}': options begin with a dash, and a switch takes its value as in --watch=false",
-            stray.escape_debug()
-        )));
+    let mut grammar = grammar();
+    for flag in own {
+        let takes_value = match flag.placeholder {
+            "" => HasArg::No,
+            _ => HasArg::Yes,
+        };
+        grammar.opt(
+            "",
+            flag.name,
+            flag.meaning,
+            flag.placeholder,
+            takes_value,
+            Occur::Multi,
+        );
     }
-    Ok(options()
-        .filter(|row| row.has_flag())
-        .flat_map(|row| values(row, &matches))
-        .collect())
+    let matches = grammar.parse(arguments).map_err(failure)?;
+    let rows = options().filter(|row| row.has_flag());
+    let given = own.iter().filter(|flag| matches.opt_present(flag.name));
+    Ok(Parted {
+        written: rows.flat_map(|row| values(row, &matches)).collect(),
+        own: given
+            .map(|flag| (flag.name, matches.opt_strs(flag.name).pop().unwrap_or_default()))
+            .collect(),
+        free: matches.free,
+    })
 }
 
 /// The table as getopts wants it. Go's habits: one dash or two, `--flag=value` or `--flag value`, a switch's value

@@ -6,6 +6,7 @@ use super::options::{GROUPS, Kind, OptionRow};
 
 const USAGE: &str = "\
 Usage: smokescreen [options]
+       smokescreen COMMAND [options]
 
 A forward proxy for outgoing HTTP traffic. A request leaves only if the client is known, the ACL allows the host for
 it, and the address that will really be dialled is public.
@@ -13,6 +14,13 @@ it, and the address that will really be dialled is public.
 Options are taken from flags, then from the environment (lists separated by commas), then from the file named by
 --config-file, then from the defaults; ranges, addresses and other repeatable options add up. A flag may have one dash
 or two; --flag=false turns a switch off. Durations are written as in Go: 1m30s, 1.5s, 500ms, 0.
+";
+
+const COMMANDS: &str = "\
+Commands (each has its own --help, and takes the options of serving that concern it)
+  check-config  would serving start? Reads all files, binds nothing
+  health        does the proxy take clients?
+  top           tunnels of a running proxy by their rate
 ";
 
 const ENVIRONMENT: &str = "\
@@ -26,7 +34,7 @@ Exit codes: 0 after an orderly end, 1 when a port cannot be had or this machine 
 
 /// The text of `--help`.
 pub(super) fn text() -> String {
-    let mut text = USAGE.to_owned();
+    let mut text = format!("{USAGE}\n{COMMANDS}");
     for group in GROUPS {
         text.push('\n');
         text.push_str(group.title);

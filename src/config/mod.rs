@@ -43,9 +43,10 @@ use crate::policy::quota::{Limits, Rate};
 use crate::policy::ranges::{Nat64Prefix, PlacedRule};
 use crate::tls::RoleFrom;
 
-pub use self::commands::{Probe, probe, stats_folder};
+pub use self::commands::{CommandLine, Probe, command_line, probe, stats_folder};
 pub use self::environment::Environment;
 pub use self::error::ConfigError;
+pub use self::flags::OwnFlag;
 pub use self::password::PasswordFile;
 use self::settings::Settings;
 pub use self::sni::SniConfig;

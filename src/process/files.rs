@@ -41,6 +41,11 @@ impl Line {
         Line { level, text }
     }
 
+    /// What it says.
+    pub(super) fn into_text(self) -> String {
+        self.text
+    }
+
     /// Writes it.
     pub(super) fn log(self) {
         log::log!(self.level, "{}", self.text);

@@ -59,15 +59,61 @@ impl StartError {
     }
 }
 
+/// What serving takes from files, all of it read and understood.
+struct Prepared {
+    acl: Option<Acl>,
+    users: Option<Users>,
+    tls: Option<Arc<Server>>,
+    trust: Arc<Client>,
+    /// What an operator should know of the files.
+    warnings: Vec<String>,
+}
+
+/// Reads all files that serving takes. Binds nothing.
+fn prepare(config: &Config) -> Result<Prepared, StartError> {
+    let acl = read_acl(config)?;
+    let (tls, trust, warnings) = read_tls(config)?;
+    let users = config.users_file.as_deref().map(users_file::at_start).transpose();
+    let users = users.map_err(StartError::config)?;
+    Ok(Prepared {
+        acl,
+        users,
+        tls,
+        trust,
+        warnings,
+    })
+}
+
+/// Reads everything that [`start`] would read, and binds nothing. Gives what an operator should know of it.
+///
+/// # Errors
+/// A configuration that can't be served, in the same words.
+pub fn check(config: &Config) -> Result<Vec<String>, StartError> {
+    let Prepared {
+        acl,
+        users,
+        mut warnings,
+        ..
+    } = prepare(config)?;
+    let policy = policy(config, acl, users, configured_ports(config))?;
+    let of_policy = files::warnings(&policy, config.client_certificates);
+    warnings.extend(of_policy.into_iter().map(Line::into_text));
+    Ok(warnings)
+}
+
+/// The ports that it would listen on, where the configuration says which.
+fn configured_ports(config: &Config) -> Vec<u16> {
+    let admin = config.admin.as_ref().map(|admin| admin.port);
+    let ports = [Some(config.listen_port), admin].into_iter().flatten();
+    ports.filter(|port| *port != 0).collect()
+}
+
 /// Puts the process together and binds its address.
 ///
 /// # Errors
 /// A configuration that can't be served (the ACL is read here), or an address that can't be bound.
 pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
-    let acl = read_acl(config)?;
-    let (tls, trust, warnings) = read_tls(config)?;
-    let users = config.users_file.as_deref().map(users_file::at_start).transpose();
-    let users = users.map_err(StartError::config)?;
+    let prepared = prepare(config)?;
     // Reading takes several times what is kept of a long ACL.
     heap::trim();
     let descriptors = Descriptors::of(raise_nofile()).without(telemetry::descriptors(config));
@@ -85,9 +131,9 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
     let (address, admin_address) = (bound.address(), bound.admin_address());
     let shared = Shared {
         in_force: InForce {
-            policy: Arc::new(policy(config, acl, users, bound.ports())?),
-            tls,
-            trust,
+            policy: Arc::new(policy(config, prepared.acl, prepared.users, bound.ports())?),
+            tls: prepared.tls,
+            trust: prepared.trust,
         },
         logger: logger.clone(),
         descriptors,
@@ -107,7 +153,10 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
     // Last: who reads it may count on all that was opened.
     say_start(config, address, &shared);
     telemetry::say_start(config, admin_address, admin_port.as_ref());
-    warnings.iter().for_each(|warning| log::warn!("{warning}"));
+    prepared
+        .warnings
+        .iter()
+        .for_each(|warning| log::warn!("{warning}"));
     let process = Process {
         shared,
         signals,

@@ -22,14 +22,17 @@ const OF_OTHERS: &[&str] = &[
     "interval",
     "locked",
     "mount",
+    "no-resolve",
     "now",
     "private",
     "proxy-cacert",
     "proxy-cert",
     "proxy-key",
     "release",
+    "rm",
     "stage",
     "start-period",
+    "tests",
 ];
 
 /// All deployment files, by their paths from the top.
@@ -340,10 +343,10 @@ fn systemd_takes_the_units() {
     };
     let folder = tempfile::tempdir().expect("a folder");
     // It looks for the program too.
-    let unit = text("deploy/smokescreen.service").replace(
-        "ExecStart=smokescreen",
-        &format!("ExecStart={}", env!("CARGO_BIN_EXE_smokescreen")),
-    );
+    let there = |key: &str| format!("{key}={}", env!("CARGO_BIN_EXE_smokescreen"));
+    let unit = text("deploy/smokescreen.service")
+        .replace("ExecStart=smokescreen", &there("ExecStart"))
+        .replace("ExecReload=smokescreen", &there("ExecReload"));
     std::fs::write(folder.path().join("smokescreen.service"), unit).expect("a file");
     std::fs::write(
         folder.path().join("smokescreen.socket"),

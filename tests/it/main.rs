@@ -21,6 +21,7 @@ mod browser;
 mod bulk;
 mod clients;
 mod codes;
+mod commands;
 mod connect;
 mod dashboards;
 mod forward;
@@ -123,6 +124,7 @@ fn all_cases() -> Vec<Case> {
         programs::cases(),
         clients::cases(),
         codes::cases(),
+        commands::cases(),
         tls::cases(),
         tls_ends::cases(),
         tls_stalls::cases(),
