@@ -1,6 +1,7 @@
 //! Commands: the house asked without serving. Each takes the options of serving that concern it, and reads them as serving
 //! does.
 
+mod check;
 mod check_config;
 mod health;
 mod table;
@@ -31,7 +32,12 @@ struct Command {
 }
 
 /// All of them, by their names.
-const COMMANDS: &[Command] = &[check_config::COMMAND, health::COMMAND, top::COMMAND];
+const COMMANDS: &[Command] = &[
+    check::COMMAND,
+    check_config::COMMAND,
+    health::COMMAND,
+    top::COMMAND,
+];
 
 /// Runs the command that the first argument names, if it names one, and gives the exit code.
 pub fn run(arguments: &[OsString], environment: &Environment) -> Option<u8> {

@@ -18,6 +18,7 @@ or two; --flag=false turns a switch off. Durations are written as in Go: 1m30s, 
 
 const COMMANDS: &str = "\
 Commands (each has its own --help, and takes the options of serving that concern it)
+  check         would the proxy let these URLs out, and why?
   check-config  would serving start? Reads all files, binds nothing
   health        does the proxy take clients?
   top           tunnels of a running proxy by their rate

@@ -160,7 +160,8 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
-fn resolver_settings(config: &Config, descriptors: Descriptors) -> resolver::Settings {
+/// How names are resolved.
+pub(super) fn resolver_settings(config: &Config, descriptors: Descriptors) -> resolver::Settings {
     let places = match config.resolver_addresses.is_empty() {
         true => descriptors.lookup_threads(),
         false => descriptors.lookup_sockets(),

@@ -34,7 +34,7 @@ use self::admin_port::Awaited;
 use self::exit::{Exit, Step};
 use self::reload::Reload;
 use self::shared::Shared;
-pub use self::start::{StartError, check, start};
+pub use self::start::{StartError, check, lookups, policy_of, start};
 use self::supervisor::Supervisor;
 use self::tls_files::Reminder;
 

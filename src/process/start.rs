@@ -14,6 +14,7 @@ use crate::io::descriptors::raise_nofile;
 use crate::io::heap;
 use crate::io::inherited;
 use crate::io::listener::{self, Acceptor};
+use crate::io::resolver::Lookups;
 use crate::io::signal::Signals;
 use crate::io::token::Source;
 use crate::log::{FLUSH_TIMEOUT, Form, Logger, Priorities};
@@ -99,6 +100,24 @@ pub fn check(config: &Config) -> Result<Vec<String>, StartError> {
     let of_policy = files::warnings(&policy, config.client_certificates);
     warnings.extend(of_policy.into_iter().map(Line::into_text));
     Ok(warnings)
+}
+
+/// The policy that serving would have, as far as hosts and addresses are concerned: who may ask is not read.
+///
+/// # Errors
+/// An ACL that can't be served.
+pub fn policy_of(config: &Config) -> Result<Policy, StartError> {
+    let acl = read_acl(config)?;
+    policy(config, acl, None, configured_ports(config))
+}
+
+/// What looks names up as serving would.
+///
+/// # Errors
+/// This machine's.
+pub fn lookups(config: &Config) -> Result<Lookups, StartError> {
+    let settings = loops::resolver_settings(config, Descriptors::of(raise_nofile()));
+    Lookups::new(settings).map_err(|error| StartError::machine("Names can't be looked up", &error))
 }
 
 /// The ports that it would listen on, where the configuration says which.

@@ -12,7 +12,7 @@ mod tree;
 mod typed;
 
 pub use self::error::YamlError;
-pub use self::reader::parse;
+pub use self::reader::{parse, parse_list};
 pub use self::tree::{Document, Entries, Items, Key, Node, Shape, Step};
 pub use self::typed::{Placed, given};
 

@@ -14,6 +14,18 @@ use super::{Limits, Position, YamlError, small};
 /// Bad syntax (the message contains `YAML`), more of anything than the limits allow, control characters, directives, more
 /// than one document, duplicate or composite keys, anchors, aliases and tags, and a root that is no mapping.
 pub fn parse(text: &str, limits: Limits) -> Result<Document, YamlError> {
+    read(text, limits, false)
+}
+
+/// Reads one document, a list, by the same rules.
+///
+/// # Errors
+/// As for [`parse`]; that the root is no list is left to whoever reads it.
+pub fn parse_list(text: &str, limits: Limits) -> Result<Document, YamlError> {
+    read(text, limits, true)
+}
+
+fn read(text: &str, limits: Limits, may_be_list: bool) -> Result<Document, YamlError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.len() > limits.bytes_max {
         return Err(YamlError::new(
@@ -32,6 +44,7 @@ pub fn parse(text: &str, limits: Limits) -> Result<Document, YamlError> {
         tree: Builder::for_text_of(text.len()),
         levels: Vec::new(),
         documents: 0,
+        may_be_list,
     };
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
@@ -119,6 +132,8 @@ struct Reader {
     /// The lists and mappings around the next event, outermost first.
     levels: Vec<Level>,
     documents: usize,
+    /// The root may be a list.
+    may_be_list: bool,
 }
 
 /// An open list or mapping.
@@ -157,7 +172,7 @@ impl Reader {
             }
             Event::SequenceStart(anchor, tag) => {
                 refuse_anchor_and_tag(*anchor, tag.is_some())?;
-                if self.levels.is_empty() {
+                if self.levels.is_empty() && !self.may_be_list {
                     return Err("found a list; the file must be a mapping (`key: value` lines)".to_owned());
                 }
                 self.open(at, None)?;

@@ -22,6 +22,7 @@ mod bulk;
 mod clients;
 mod codes;
 mod commands;
+mod commands_check;
 mod connect;
 mod dashboards;
 mod forward;
@@ -125,6 +126,7 @@ fn all_cases() -> Vec<Case> {
         clients::cases(),
         codes::cases(),
         commands::cases(),
+        commands_check::cases(),
         tls::cases(),
         tls_ends::cases(),
         tls_stalls::cases(),

@@ -14,6 +14,7 @@ pub mod fuzzing;
 mod hosts;
 mod leg;
 mod local;
+mod lookups;
 mod message;
 mod name;
 mod outcome;
@@ -33,6 +34,7 @@ use crate::net::LookupFail;
 pub use crate::net::Network;
 
 pub use self::front::Resolver;
+pub use self::lookups::Lookups;
 use self::outcome::{Found, Outcome, QuestionId};
 use self::reply::Kind;
 pub use self::system::{Deliver, LookedUp};
