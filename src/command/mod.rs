@@ -4,6 +4,9 @@
 mod check;
 mod check_config;
 mod health;
+mod lines;
+mod replay;
+mod suggest;
 mod table;
 mod top;
 
@@ -36,6 +39,8 @@ const COMMANDS: &[Command] = &[
     check::COMMAND,
     check_config::COMMAND,
     health::COMMAND,
+    replay::COMMAND,
+    suggest::COMMAND,
     top::COMMAND,
 ];
 

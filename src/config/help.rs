@@ -21,6 +21,8 @@ Commands (each has its own --help, and takes the options of serving that concern
   check         would the proxy let these URLs out, and why?
   check-config  would serving start? Reads all files, binds nothing
   health        does the proxy take clients?
+  replay        what would another ACL have changed? Reads a log
+  suggest       makes an ACL out of a log
   top           tunnels of a running proxy by their rate
 ";
 

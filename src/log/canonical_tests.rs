@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use crate::policy::Grounds;
 use crate::session::outcome::{Extras, Sni, SniVerdict};
 
-use super::super::reader::{Fields, json, logfmt};
+use super::super::strict_reader::{Fields, json, logfmt};
 use super::*;
 
 fn named(trace_id: impl Into<Box<[u8]>>) -> Option<Box<Extras>> {

@@ -11,6 +11,7 @@ mod escape;
 mod levels;
 pub mod line;
 mod priority;
+pub mod reader;
 mod sink;
 pub(crate) mod time;
 mod window;
@@ -261,6 +262,6 @@ impl io::Write for Entrance {
 }
 
 #[cfg(test)]
-mod reader;
+mod strict_reader;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use ::log::Log;
 
 use crate::session::id::Id;
 
-use super::reader::{json, logfmt};
+use super::strict_reader::{json, logfmt};
 use super::*;
 
 const TEXT: Form = Form {

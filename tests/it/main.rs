@@ -23,6 +23,7 @@ mod clients;
 mod codes;
 mod commands;
 mod commands_check;
+mod commands_log;
 mod connect;
 mod dashboards;
 mod forward;
@@ -127,6 +128,7 @@ fn all_cases() -> Vec<Case> {
         codes::cases(),
         commands::cases(),
         commands_check::cases(),
+        commands_log::cases(),
         tls::cases(),
         tls_ends::cases(),
         tls_stalls::cases(),
