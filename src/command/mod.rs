@@ -3,8 +3,10 @@
 
 mod check;
 mod check_config;
+mod completions;
 mod health;
 mod lines;
+mod man;
 mod replay;
 mod suggest;
 mod table;
@@ -38,7 +40,9 @@ struct Command {
 const COMMANDS: &[Command] = &[
     check::COMMAND,
     check_config::COMMAND,
+    completions::COMMAND,
     health::COMMAND,
+    man::COMMAND,
     replay::COMMAND,
     suggest::COMMAND,
     top::COMMAND,

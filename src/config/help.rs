@@ -20,7 +20,9 @@ const COMMANDS: &str = "\
 Commands (each has its own --help, and takes the options of serving that concern it)
   check         would the proxy let these URLs out, and why?
   check-config  would serving start? Reads all files, binds nothing
+  completions   what a shell needs to complete options: bash, zsh, fish
   health        does the proxy take clients?
+  man           the manual page
   replay        what would another ACL have changed? Reads a log
   suggest       makes an ACL out of a log
   top           tunnels of a running proxy by their rate
@@ -78,7 +80,8 @@ fn describe(text: &mut String, row: &OptionRow) {
     let _ = writeln!(text, "      {}", facts(row).join("; "));
 }
 
-fn facts(row: &OptionRow) -> Vec<String> {
+/// What else is to be said of an option: words, default, its other spellings.
+pub fn facts(row: &OptionRow) -> Vec<String> {
     let mut facts = Vec::new();
     if let Kind::Choice(words) = row.kind {
         facts.push(format!("one of {}", words.join(", ")));

@@ -47,6 +47,7 @@ pub use self::commands::{CommandLine, Probe, command_line, probe, stats_folder};
 pub use self::environment::Environment;
 pub use self::error::ConfigError;
 pub use self::flags::OwnFlag;
+pub use self::help::facts;
 pub use self::password::PasswordFile;
 use self::settings::Settings;
 pub use self::sni::SniConfig;

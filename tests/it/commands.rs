@@ -93,7 +93,16 @@ fn check_config_binds_nothing_and_warns() {
 
 fn each_command_says_what_it_is() {
     let all = Setup::bare().arg("--help").run().text();
-    for name in ["check", "check-config", "health", "replay", "suggest", "top"] {
+    for name in [
+        "check",
+        "check-config",
+        "completions",
+        "health",
+        "man",
+        "replay",
+        "suggest",
+        "top",
+    ] {
         let help = Setup::bare().arg(name).arg("--help").run();
         let text = ended(&help, 0);
         assert!(text.starts_with(&format!("Usage: smokescreen {name}")), "{text}");

@@ -24,6 +24,7 @@ mod codes;
 mod commands;
 mod commands_check;
 mod commands_log;
+mod commands_shell;
 mod connect;
 mod dashboards;
 mod forward;
@@ -129,6 +130,7 @@ fn all_cases() -> Vec<Case> {
         commands::cases(),
         commands_check::cases(),
         commands_log::cases(),
+        commands_shell::cases(),
         tls::cases(),
         tls_ends::cases(),
         tls_stalls::cases(),
