@@ -1,7 +1,22 @@
 //! Holds docs/denied.md to the codes that answers and log lines have. What the rows say, a person must judge.
 #![allow(clippy::expect_used, reason = "a test says what it expects by failing")]
 
+use smokescreen::config::options::options;
 use smokescreen::policy::Code;
+
+/// A hint that names what is not there is worse than none.
+#[test]
+fn each_hint_names_options_that_exist() {
+    for code in Code::ALL {
+        let hint = code.hint();
+        assert!(!hint.is_empty(), "{code}");
+        for word in hint.split([' ', ',', ';', ':', '(', ')']) {
+            if let Some(flag) = word.strip_prefix("--") {
+                assert!(options().any(|row| row.flag == flag), "{code}: --{flag}");
+            }
+        }
+    }
+}
 
 /// Both directions: a code without a row, and a row without a code.
 #[test]

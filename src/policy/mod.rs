@@ -13,6 +13,7 @@ mod excepted;
 pub mod exceptions;
 mod explain;
 pub mod glob;
+mod hints;
 mod identity;
 mod place;
 pub mod ports;

@@ -322,12 +322,10 @@ impl Record {
                 self.allow = false;
                 self.enforce_would_deny = true;
                 self.decision_reason = refusal.reason();
-                self.grounds = refusal.hint().map(|hint| {
-                    Box::new(Grounds {
-                        hint: hint.into(),
-                        ..Grounds::default()
-                    })
-                });
+                self.grounds = Some(Box::new(Grounds {
+                    hint: refusal.hint().into(),
+                    ..Grounds::default()
+                }));
             }
         }
     }

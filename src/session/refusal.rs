@@ -260,17 +260,11 @@ impl Refusal {
     }
 
     /// What would let the request out, where neither the ACL nor the address rules say so.
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> &'static str {
         match self {
-            Refusal::Unidentified(Refused::Missing) => {
-                Some("the proxy's password, as in http://any:PASSWORD@PROXY, or a user's name and password")
-            }
-            Refusal::Unidentified(Refused::Wrong) => {
-                Some("the password that PROXY_PASSWORD holds, or a user's of --users-file")
-            }
-            Refusal::Unidentified(Refused::Unasked) => Some("roles_by_source, or --allow-missing-role"),
-            Refusal::Unavailable(Lacking::Mitm) => Some("take the host out of mitm_domains"),
-            _ => None,
+            Refusal::Unavailable(Lacking::Mitm) => "take the host out of mitm_domains",
+            Refusal::RateLimited => "the right password",
+            _ => self.code().hint(),
         }
     }
 
@@ -394,7 +388,7 @@ mod tests {
     fn what_is_not_available_is_told_with_its_remedy() {
         let refusal = Refusal::Unavailable(Lacking::Mitm);
         assert_eq!(refusal.reason(), "MITM is not available");
-        assert!(refusal.hint().unwrap().contains("mitm_domains"));
+        assert!(refusal.hint().contains("mitm_domains"));
     }
 
     #[test]

@@ -29,7 +29,11 @@ pub(super) fn refuse(mut record: Box<Record>, refusal: Refusal, manner: Manner, 
         host: &record.requested_host,
         role: record.role.as_deref().unwrap_or_default(),
         rule: grounds.map_or("", |grounds| &grounds.rule),
-        hint: grounds.map_or("", |grounds| &grounds.hint),
+        hint: match grounds.map(|grounds| &*grounds.hint) {
+            // An answer that is no denial has no grounds, and few denials have no hint of their own.
+            None | Some("") => code.hint(),
+            Some(hint) => hint,
+        },
     };
     let answer = Reply {
         status,

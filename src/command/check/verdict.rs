@@ -122,6 +122,14 @@ impl Verdict {
         }
     }
 
+    /// What would let it out, where it would not be let.
+    fn hint(&self) -> &str {
+        match (&*self.explanation.grounds.hint, self.code()) {
+            ("", Some(code)) => code.hint(),
+            (hint, _) => hint,
+        }
+    }
+
     /// What it comes from, in the words of the log.
     pub(super) fn reason(&self) -> &str {
         match &self.unresolved {
@@ -167,7 +175,7 @@ impl Verdict {
                 &format!("{}  {}{rule}", address.address.ip(), address.class),
             );
         }
-        line("hint", &grounds.hint);
+        line("hint", self.hint());
         text
     }
 
@@ -191,7 +199,7 @@ impl Verdict {
                     rule: &address.rule,
                 })
                 .collect(),
-            hint: &grounds.hint,
+            hint: self.hint(),
         }
     }
 }
