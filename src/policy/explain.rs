@@ -20,6 +20,10 @@ pub struct Explanation {
     pub grounds: Grounds,
     /// What each address is, in the order found; none where the ACL denies.
     pub addresses: Vec<AddressExplained>,
+    /// Is the host's name looked up here? Not where the ACL denies, nor where that is left to an upstream.
+    pub is_looked_up: bool,
+    /// Is it dialled itself, and no upstream?
+    pub is_direct: bool,
 }
 
 /// What is said of one address.
@@ -82,6 +86,8 @@ impl Policy {
                 decision: allowed.decision().clone(),
                 grounds: self.grounds(role, &asked, ask),
                 addresses: Vec::new(),
+                is_looked_up: true,
+                is_direct: true,
             },
         };
         let port = allowed.target().port;
@@ -90,6 +96,8 @@ impl Policy {
             addresses: each
                 .map(|address| self.explain_address(&allowed, address, is_local))
                 .collect(),
+            is_looked_up: allowed.is_looked_up(),
+            is_direct: *allowed.route() == Route::Direct,
             ..explanation
         }
     }
@@ -130,6 +138,8 @@ impl Explanation {
             decision: denied.decision,
             grounds: *denied.grounds,
             addresses: Vec::new(),
+            is_looked_up: false,
+            is_direct: true,
         }
     }
 }

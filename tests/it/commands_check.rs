@@ -19,6 +19,7 @@ cases![
     check_tests_says_a_line_for_each_that_fails,
     a_wrong_file_of_tests_exits_2_with_its_line,
     who_asks_need_not_be_said_where_it_is_plain,
+    what_an_upstream_looks_up_is_not_looked_up_here,
 ];
 
 const ACL: &str = "version: v1
@@ -302,4 +303,21 @@ fn who_asks_need_not_be_said_where_it_is_plain() {
         "{}",
         finished.stderr
     );
+}
+
+fn what_an_upstream_looks_up_is_not_looked_up_here() {
+    let acl = "version: v1
+services:
+- {name: authed, action: open, upstream_proxy: 'http://44.1.2.9:3128', upstream_resolves: true}
+";
+    let dns = dns();
+    let checked = command("check").acl(acl).resolver(&dns);
+    let finished = checked.arg("https://gone.test/").arg("https://10.1.2.3/").run();
+    let text = ended(&finished, 3);
+    assert!(text.starts_with("allow  https://gone.test/"), "{text}");
+    assert!(
+        text.contains("deny  https://10.1.2.3/"),
+        "an address is judged all the same: {text}"
+    );
+    assert_eq!(dns.asked("gone.test"), 0);
 }

@@ -74,7 +74,7 @@ impl Judge {
     pub(super) fn verdict(&mut self, question: Question) -> Verdict {
         let by_name = self.explain(&question, None);
         let found = match (&by_name.code, &question.target.host, &mut self.lookups) {
-            (None, Host::Name(name), Some(lookups)) => lookups.look_up(name),
+            (None, Host::Name(name), Some(lookups)) if by_name.is_looked_up => lookups.look_up(name),
             _ => return Verdict::of(question, by_name),
         };
         match found {

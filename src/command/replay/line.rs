@@ -78,15 +78,20 @@ impl Judge {
     }
 
     fn after(&self, told: &Told<'_>, role: &Role, target: Target) -> (Word, String) {
-        let address = address(told, &target);
         let ask = Ask {
             scheme: (told.proxy_type.as_deref() == Some("http")).then_some(Scheme::Http),
             external_proxy: None,
         };
-        let found = address.as_slice();
-        let found = (!found.is_empty()).then_some(found);
         // Which addresses are this machine's is not the log's affair.
-        let explanation = self.policy.explain(role, target, ask, found, &|_| false);
+        let explain =
+            |found: Option<&[IpAddr]>| self.policy.explain(role, target.clone(), ask, found, &|_| false);
+        let by_name = explain(None);
+        let (is_direct, is_looked_up) = (by_name.is_direct, by_name.is_looked_up);
+        let address = address(told, &target, is_direct);
+        let explanation = match address {
+            Some(address) => explain(Some(&[address])),
+            None => by_name,
+        };
         let rule = match (&*explanation.grounds.rule, &*explanation.grounds.hint) {
             ("", "") => explanation.decision.reason.into_owned(),
             ("", _) => explanation.code.map_or(String::new(), |code| code.to_string()),
@@ -97,7 +102,9 @@ impl Judge {
             Some(_) => (Word::Deny, rule),
             // Which proxy it asked for is not in the line.
             None if by_external_proxy => (Word::Unknown, rule),
-            None if address.is_some() => (Word::Allow, rule),
+            None if address.is_some() || !is_looked_up => (Word::Allow, rule),
+            // Its address passed before it went to the upstream, and no line has it.
+            None if told.allow == Some(true) && !is_direct => (Word::Allow, rule),
             // It failed before it had an address, and would have failed again.
             None if told.allow == Some(true) && has_failed(told) => (Word::Allow, rule),
             None => (Word::Unknown, format!("{rule} (no address in the line)")),
@@ -147,8 +154,9 @@ fn target(told: &Told<'_>) -> Option<Target> {
     Target::parse(host.as_bytes(), default_port).ok()
 }
 
-/// The address that was dialled, or denied: a literal's own, or what the line says.
-fn address(told: &Told<'_>, target: &Target) -> Option<IpAddr> {
+/// The address that was dialled, or denied: a literal's own, or what the line says. What was dialled is another's where an
+/// upstream is between.
+fn address(told: &Told<'_>, target: &Target, is_direct: bool) -> Option<IpAddr> {
     if let Host::Addr(address) = target.host {
         return Some(address);
     }
@@ -159,10 +167,10 @@ fn address(told: &Told<'_>, target: &Target) -> Option<IpAddr> {
         let (_, rest) = reason.split_once("The destination address (")?;
         rest.split_once(')')?.0.parse().ok()
     };
-    dialled
+    let dialled = dialled
         .map(|address| address.ip())
-        .or_else(|| told.dst_ip.as_deref()?.parse().ok())
-        .or_else(denied)
+        .or_else(|| told.dst_ip.as_deref()?.parse().ok());
+    dialled.filter(|_| is_direct).or_else(denied)
 }
 
 #[cfg(test)]
