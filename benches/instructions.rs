@@ -45,13 +45,28 @@ type Work = fn(Way, usize);
 
 const _: () = assert!(UNITS[0].is_multiple_of(CROWD) && UNITS[1].is_multiple_of(CROWD));
 
-/// By their names in the baseline, none the beginning of another's.
-const WORKS: [(&str, Work); 5] = [
-    ("request, one client", requests::<1>),
-    ("request, 64 clients", requests::<CROWD>),
-    ("tunnel, one client", tunnels::<1>),
-    ("tunnel, 64 clients", tunnels::<CROWD>),
-    ("hello and tunnel, one client", hellos),
+/// By their names in the baseline, none the beginning of another's, and the options that they take.
+const WORKS: [(&str, Work, &[&str]); 8] = [
+    ("request, one client", requests::<1>, &[]),
+    ("request, 64 clients", requests::<CROWD>, &[]),
+    ("tunnel, one client", tunnels::<1>, &[]),
+    ("tunnel, 64 clients", tunnels::<CROWD>, &[]),
+    ("hello and tunnel, one client", hellos, &[]),
+    (
+        "counted request, one client",
+        requests::<1>,
+        &["--max-concurrent-requests", "1000"],
+    ),
+    (
+        "rated request, one client",
+        requests::<1>,
+        &["--max-request-rate", "1000000"],
+    ),
+    (
+        "counted tunnel, one client",
+        tunnels::<1>,
+        &["--max-concurrent-connect-tunnels", "1000"],
+    ),
 ];
 
 const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.txt");
@@ -107,11 +122,12 @@ fn carry<const CLIENTS: usize>(message: &[u8], way: Way, count: usize) {
 }
 
 /// Instructions of a whole run.
-fn count(folder: &Path, work: Work, units: usize) -> u64 {
+fn count(folder: &Path, work: Work, options: &[&str], units: usize) -> u64 {
     let log = folder.join("log");
     let output = format!("--callgrind-out-file={}", folder.join("out").display());
     let log_file = format!("--log-file={}", log.display());
-    let proxy = Proxy::start_under(&["valgrind", "--tool=callgrind", &output, &log_file], &ARGUMENTS);
+    let arguments = [&ARGUMENTS, options].concat();
+    let proxy = Proxy::start_under(&["valgrind", "--tool=callgrind", &output, &log_file], &arguments);
     work(Way::Through(proxy.address), units);
     proxy.terminate();
     let text = std::fs::read_to_string(&log).expect("valgrind's log");
@@ -120,9 +136,9 @@ fn count(folder: &Path, work: Work, units: usize) -> u64 {
     digits.parse().expect("a number")
 }
 
-fn per_unit(folder: &Path, work: Work) -> u64 {
+fn per_unit(folder: &Path, work: Work, options: &[&str]) -> u64 {
     let [few, many] = UNITS;
-    (count(folder, work, many) - count(folder, work, few)) / (many - few) as u64
+    (count(folder, work, options, many) - count(folder, work, options, few)) / (many - few) as u64
 }
 
 fn baseline(name: &str) -> Option<u64> {
@@ -143,8 +159,8 @@ fn main() -> ExitCode {
     let folder = tempfile::tempdir().expect("a folder");
     let (mut written, mut worse) = (String::new(), false);
     println!("| unit | instructions | baseline |\n|---|---|---|");
-    for (name, work) in WORKS {
-        let now = per_unit(folder.path(), work);
+    for (name, work, options) in WORKS {
+        let now = per_unit(folder.path(), work, options);
         let before = baseline(name);
         let shown = before.map_or_else(|| "none".to_owned(), |before| before.to_string());
         println!("| {name} | {now} | {shown} |");

@@ -197,6 +197,16 @@ fn a_role_s_limits_name_their_line() {
 }
 
 /// Half of them pour down, half of them up; each takes what the others leave.
+/// How many ends of pipes a proxy has open.
+fn pipe_ends(proxy: &Proxy) -> usize {
+    let folder =
+        std::fs::read_dir(format!("/proc/{}/fd", proxy.pid().as_raw_nonzero())).expect("its descriptors");
+    let links = folder.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    links
+        .filter(|link| link.to_string_lossy().starts_with("pipe:"))
+        .count()
+}
+
 fn sixty_four_spliced_tunnels_share_a_day_to_the_byte() {
     const TUNNELS: usize = 64;
     const TOTAL: u64 = (48 << 20) + 12_345;
@@ -214,12 +224,18 @@ fn sixty_four_spliced_tunnels_share_a_day_to_the_byte() {
     let proxy = Setup::open()
         .acl(&acl(&format!("bytes_per_day: {TOTAL}")))
         .start();
+    let before = pipe_ends(&proxy);
     let origins = [&pours, &takes].into_iter().cycle();
     let tunnels = origins
         .take(TUNNELS)
         .map(|origin| proxy.tunnel(&origin.authority()));
     let tunnels: Vec<Wire> = tunnels.collect();
     std::thread::scope(|scope| {
+        scope.spawn(|| {
+            eventually("a pipe that bytes are spliced through", || {
+                (pipe_ends(&proxy) > before).then_some(())
+            })
+        });
         for (nth, mut tunnel) in tunnels.into_iter().enumerate() {
             let arrived = &arrived;
             scope.spawn(move || match nth % 2 {
