@@ -128,7 +128,7 @@ impl Chain {
             };
             match status {
                 // What waits would go to the target, credentials and all.
-                200..=299 if at.flows.up.has_unsent() => {
+                200..=299 if !at.flows.up.tx.is_empty() => {
                     let fault = Fault::Malformed("an answer before the request was there");
                     return Break(self.malformed(fault, at));
                 }
