@@ -143,6 +143,15 @@ pub(super) struct Answer {
     pub(super) denial: Option<Code>,
     /// What log and counters say of it.
     pub(super) decision: Decision,
+    /// The rule's own upstream.
+    pub(super) upstream: Option<Arc<Upstream>>,
+    /// On which terms it is let out.
+    pub(super) terms: Terms,
+}
+
+/// What holds for a request as long as it lasts, by the rule that let it out; by default as little as without one.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Terms {
     /// Is it a tunnel to one of the rule's `mitm_domains`?
     pub(super) intercepts: bool,
     /// What is asked of the origin's certificate.
@@ -151,8 +160,6 @@ pub(super) struct Answer {
     pub(super) exceptions: Option<Arc<Exceptions>>,
     /// Do the rule's `allowed_domains` have the host at this port, so that the exceptions hold?
     pub(super) is_listed: bool,
-    /// The rule's own upstream.
-    pub(super) upstream: Option<Arc<Upstream>>,
     /// Names are looked up by an upstream alone.
     pub(super) upstream_resolves: bool,
     /// Is it let out by an entry, of those or of `global_allow_list`?
@@ -235,14 +242,18 @@ impl Acl {
                 reason: reason.into(),
                 enforce_would_deny: outcome != Outcome::Allow,
             },
-            intercepts: is_listed && ask.scheme.is_none() && found.rule.mitm_domains.contains(&target.host),
-            trust: found.rule.trust,
-            exceptions: found.rule.exceptions.clone(),
-            is_listed,
             upstream: found.rule.upstream.clone(),
-            upstream_resolves: found.rule.upstream_resolves,
-            is_by_entry: is_listed || basis == Basis::GlobalAllowList,
-            verify_sni: found.rule.verify_sni,
+            terms: Terms {
+                intercepts: is_listed
+                    && ask.scheme.is_none()
+                    && found.rule.mitm_domains.contains(&target.host),
+                trust: found.rule.trust,
+                exceptions: found.rule.exceptions.clone(),
+                is_listed,
+                upstream_resolves: found.rule.upstream_resolves,
+                is_by_entry: is_listed || basis == Basis::GlobalAllowList,
+                verify_sni: found.rule.verify_sni,
+            },
         }
     }
 
@@ -308,14 +319,8 @@ fn without_rule() -> Answer {
             reason: "no rule matched".into(),
             enforce_would_deny: true,
         },
-        intercepts: false,
-        trust: Trust::Verified,
-        exceptions: None,
-        is_listed: false,
         upstream: None,
-        upstream_resolves: false,
-        is_by_entry: false,
-        verify_sni: None,
+        terms: Terms::default(),
     }
 }
 

@@ -378,7 +378,11 @@ fn a_tunnel_to_a_listed_domain_is_one_to_intercept() {
             {domain: '*.wide.test', add_headers: {X-One: '1', x-two: two}, detailed_http_logs: true, detailed_http_logs_full_headers: [User-Agent]}]",
         "",
     );
-    let intercepts = |to: &str, scheme| acl.decide(&named("authed"), &target(to), ask(scheme)).intercepts;
+    let intercepts = |to: &str, scheme| {
+        acl.decide(&named("authed"), &target(to), ask(scheme))
+            .terms
+            .intercepts
+    };
     assert!(intercepts("x.wide.test", TUNNEL) && intercepts("deep.x.wide.test", TUNNEL));
     assert!(!intercepts("x.wide.test", PLAIN) && !intercepts("a.test", TUNNEL));
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::net::{Host, Scheme, Target, Trust};
 
-use super::acl::{self, Answer};
+use super::acl::{self, Answer, Terms};
 use super::exceptions::Exceptions;
 use super::{Ask, Code, Decision, Denial, Policy, Role, Route, Upstream, VerifySni};
 
@@ -27,15 +27,7 @@ pub struct Allowed {
     scheme: Option<Scheme>,
     route: Route,
     decision: Decision,
-    intercepts: bool,
-    trust: Trust,
-    /// Its target's name is an upstream's to look up alone.
-    upstream_resolves: bool,
-    exceptions: Option<Arc<Exceptions>>,
-    /// The exceptions hold for this target.
-    is_listed: bool,
-    is_by_entry: bool,
-    verify_sni: Option<VerifySni>,
+    terms: Terms,
 }
 
 impl Allowed {
@@ -61,13 +53,13 @@ impl Allowed {
 
     /// Is it a CONNECT to one of the rule's `mitm_domains`?
     pub fn intercepts(&self) -> bool {
-        self.intercepts
+        self.terms.intercepts
     }
 
     /// Is the target looked up and its answer vetted? Not where a name is the upstream's to look up alone
     /// (`upstream_resolves`). An address is always vetted.
     pub fn is_looked_up(&self) -> bool {
-        !(self.upstream_resolves && matches!(self.target.host, Host::Name(_)))
+        !(self.terms.upstream_resolves && matches!(self.target.host, Host::Name(_)))
     }
 
     /// The upstream that is asked for an `http` URI itself, in absolute form: it needs no tunnel.
@@ -80,22 +72,22 @@ impl Allowed {
 
     /// What is asked of the certificate where its connection is secured.
     pub fn trust_in_origin(&self) -> Trust {
-        self.trust
+        self.terms.trust
     }
 
     /// Is it an entry that lets it out, of the rule's `allowed_domains` or of `global_allow_list`?
     pub fn is_by_entry(&self) -> bool {
-        self.is_by_entry
+        self.terms.is_by_entry
     }
 
     /// What its rule says of the server names inside of tunnels; none: nothing.
     pub fn verify_sni(&self) -> Option<VerifySni> {
-        self.verify_sni
+        self.terms.verify_sni
     }
 
     /// The private exceptions that hold for this role, host and port; they were in force when this was decided.
     pub(super) fn exceptions(&self) -> Option<&Exceptions> {
-        self.exceptions_of_role().filter(|_| self.is_listed)
+        self.exceptions_of_role().filter(|_| self.terms.is_listed)
     }
 
     /// Are there any?
@@ -105,7 +97,7 @@ impl Allowed {
 
     /// Those of the role, whether or not they hold for this target: for telling people what was missed.
     pub(super) fn exceptions_of_role(&self) -> Option<&Exceptions> {
-        self.exceptions.as_deref()
+        self.terms.exceptions.as_deref()
     }
 }
 
@@ -118,14 +110,8 @@ impl Policy {
         let Answer {
             denial,
             decision,
-            intercepts,
-            trust,
-            exceptions,
-            is_listed,
             upstream,
-            upstream_resolves,
-            is_by_entry,
-            verify_sni,
+            mut terms,
         } = match &self.acl {
             Some(acl) => acl.decide(role, &target, ask),
             None => without_acl(ask),
@@ -138,19 +124,14 @@ impl Policy {
             });
         }
         let route = self.route(&target, ask, upstream);
+        // Who goes straight needs an address, and whom a client chose is nobody to leave that to.
+        terms.upstream_resolves &= route.is_trusted();
         Ok(Allowed {
-            // Who goes straight needs an address, and whom a client chose is nobody to leave that to.
-            upstream_resolves: upstream_resolves && route.is_trusted(),
             target,
             scheme: ask.scheme,
             route,
             decision,
-            intercepts,
-            trust,
-            exceptions,
-            is_listed,
-            is_by_entry,
-            verify_sni,
+            terms,
         })
     }
 }
@@ -168,13 +149,7 @@ fn without_acl(ask: Ask<'_>) -> Answer {
             },
             enforce_would_deny: denied,
         },
-        intercepts: false,
-        trust: Trust::Verified,
-        exceptions: None,
-        is_listed: false,
         upstream: None,
-        upstream_resolves: false,
-        is_by_entry: false,
-        verify_sni: None,
+        terms: Terms::default(),
     }
 }

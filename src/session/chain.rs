@@ -11,16 +11,15 @@ use crate::http::head::{self, Scan, Scanned};
 use crate::net::{IoFailKind, Side};
 use crate::text::slices::within;
 
-use super::approach::Reached;
+use super::approach::{Approach, Reached};
 use super::at::At;
 use super::due::is_due;
-use super::errand::Errand;
 use super::onward::onward;
 use super::refusal::Refusal;
 use super::response::{INTERIM_MAX, status_line};
 use super::shared::Shared;
 use super::then::{Step, Then};
-use super::words::{Dialled, Input, Settings};
+use super::words::{Input, Settings};
 
 /// How long an upstream may take where dials have no limit but the kernel's (`--timeout 0`): it dials itself, and its kernel
 /// gives up after about as long.
@@ -29,55 +28,45 @@ const CHAIN_TIMEOUT: Duration = Duration::from_secs(130);
 /// Waiting for the upstream's answer.
 #[derive(Debug)]
 pub(super) struct Chain {
-    errand: Errand,
-    upstream: Dialled,
+    approach: Approach,
     scan: Scan,
     interims: u8,
-    /// When the dial began: one limit holds for both.
-    since: Instant,
 }
 
 impl Chain {
     /// Asks for the tunnel.
-    pub(super) fn enter(
-        errand: Errand,
-        upstream: Dialled,
-        since: Instant,
-        at: &mut At<'_, '_>,
-    ) -> Box<Chain> {
-        errand.ask_for_tunnel(&mut at.flows.up.tx);
+    pub(super) fn enter(approach: Approach, at: &mut At<'_, '_>) -> Box<Chain> {
+        approach.errand.ask_for_tunnel(&mut at.flows.up.tx);
         at.flows.up.gate = Gate::Pass(0);
         at.flows.down.gate = Gate::Hold;
         Box::new(Chain {
-            errand,
-            upstream,
+            approach,
             scan: Scan::response(),
             interims: 0,
-            since,
         })
     }
 
     pub(super) fn deadline(&self, shared: &Shared, settings: &Settings) -> Instant {
         let own = self.own_deadline(settings);
-        let half_close = self.errand.half_close_deadline(shared);
+        let half_close = self.approach.errand.half_close_deadline(shared);
         half_close.map_or(own, |half_close| half_close.min(own))
     }
 
     fn own_deadline(&self, settings: &Settings) -> Instant {
-        self.since + settings.connect_timeout.unwrap_or(CHAIN_TIMEOUT)
+        self.approach.since + settings.connect_timeout.unwrap_or(CHAIN_TIMEOUT)
     }
 
     pub(super) fn held_bytes(&self) -> usize {
-        self.errand.request.head.len()
+        self.approach.errand.request.head.len()
     }
 
     /// One input; it stays where it is in memory while it goes on.
     pub(super) fn advance(self: Box<Self>, input: Input<'_>, at: &mut At<'_, '_>) -> Step<Box<Chain>> {
         let then = match input {
             Input::Broken(Side::Client, fail) | Input::Unwritable(Side::Client, fail) => {
-                self.errand.abandon(&fail.text, at)
+                self.approach.errand.abandon(&fail.text, at)
             }
-            Input::Terminate => self.errand.abandon("the proxy shut down", at),
+            Input::Terminate => self.approach.errand.abandon("the proxy shut down", at),
             Input::Broken(Side::Origin, fail) | Input::Unwritable(Side::Origin, fail) => {
                 let text = match fail.kind {
                     IoFailKind::Reset => "it closed the connection without an answer",
@@ -89,14 +78,17 @@ impl Chain {
                 Refusal::Overloaded("No memory is left for the upstream proxy's answer."),
                 at,
             ),
-            Input::Expired if is_due(self.errand.half_close_deadline(at.shared), at.cx.now) => {
-                self.errand.abandon("the client closed its connection", at)
-            }
+            Input::Expired if is_due(self.approach.errand.half_close_deadline(at.shared), at.cx.now) => self
+                .approach
+                .errand
+                .abandon("the client closed its connection", at),
             Input::Expired if self.own_deadline(at.cx.settings) <= at.cx.now => {
-                let waited = at.cx.now.saturating_duration_since(self.since);
+                let waited = at.cx.now.saturating_duration_since(self.approach.since);
                 let limit = at.cx.settings.connect_timeout.unwrap_or(waited);
                 let text = self
+                    .approach
                     .errand
+                    .request
                     .at_whom(&format!("no answer to CONNECT within {limit:?}"));
                 self.refuse(Refusal::DialTimedOut(text), at)
             }
@@ -134,13 +126,7 @@ impl Chain {
                 }
                 // Whatever it says of content then means nothing (RFC 9110, 9.3.6).
                 200..=299 => {
-                    let Chain {
-                        errand,
-                        upstream,
-                        since,
-                        ..
-                    } = *self;
-                    return Break(onward(errand, upstream, since, Reached::Tunnelled));
+                    return Break(onward(self.approach, Reached::Tunnelled));
                 }
                 101 => return Break(self.malformed(Fault::Malformed("101 to a CONNECT"), at)),
                 100..=199 if self.interims >= INTERIM_MAX => {
@@ -152,7 +138,7 @@ impl Chain {
                     self.scan = Scan::response();
                 }
                 _ => {
-                    let text = self.errand.at_whom(&line);
+                    let text = self.approach.errand.request.at_whom(&line);
                     return Break(self.refuse(Refusal::UpstreamRefused(text), at));
                 }
             }
@@ -160,18 +146,18 @@ impl Chain {
     }
 
     fn unanswered(self, text: &str, at: &mut At<'_, '_>) -> Then {
-        let text = self.errand.at_whom(text);
+        let text = self.approach.errand.request.at_whom(text);
         self.refuse(Refusal::Unanswered(text), at)
     }
 
     fn malformed(self, fault: Fault, at: &mut At<'_, '_>) -> Then {
         let (Fault::Malformed(reason) | Fault::TooLarge(reason)) = fault;
-        let text = self.errand.at_whom(reason);
+        let text = self.approach.errand.request.at_whom(reason);
         self.refuse(Refusal::UpstreamMalformed(text), at)
     }
 
     fn refuse(self, refusal: Refusal, at: &mut At<'_, '_>) -> Then {
         at.drop_origin();
-        self.errand.refuse(refusal)
+        self.approach.errand.refuse(refusal)
     }
 }

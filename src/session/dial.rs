@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::net::{IoFailKind, Side};
 use crate::policy::Route;
 
-use super::approach::Reached;
+use super::approach::{Approach, Reached};
 use super::at::At;
 use super::due::{earliest, is_due};
 use super::errand::Errand;
@@ -151,7 +151,12 @@ impl Dial {
         record.outbound_local = dialled.local;
         record.is_reused = dialled.reused;
         record.establish_time = Some(at.cx.now.duration_since(self.since).into());
-        onward(self.errand, dialled, self.since, Reached::Connected)
+        let approach = Approach {
+            errand: self.errand,
+            connection: dialled,
+            since: self.since,
+        };
+        onward(approach, Reached::Connected)
     }
 
     /// Of several addresses some may have failed otherwise before; the race alone knows which.
@@ -170,12 +175,15 @@ impl Dial {
                 several - 1
             ),
         };
-        Refusal::DialTimedOut(self.errand.at_whom(&text))
+        Refusal::DialTimedOut(self.errand.request.at_whom(&text))
     }
 
     /// What a failed dial is answered with.
     fn failed(&self, DialFail { address, fail }: &DialFail) -> Refusal {
-        let text = self.errand.at_whom(&format!("dial tcp {address}: {}", fail.text));
+        let text = self
+            .errand
+            .request
+            .at_whom(&format!("dial tcp {address}: {}", fail.text));
         match fail.kind {
             IoFailKind::TimedOut => Refusal::DialTimedOut(text),
             IoFailKind::Exhausted => Refusal::Overloaded("No socket is left for the connection."),

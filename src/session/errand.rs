@@ -81,14 +81,6 @@ impl Errand {
         self.record.note_private_exception(exception);
     }
 
-    /// What failed, with the upstream that it failed at, if it did at one.
-    pub(super) fn at_whom(&self, text: &str) -> Box<str> {
-        match self.request.allowed.route() {
-            Route::Direct => text.into(),
-            Route::Through(upstream) => format!("upstream proxy {upstream}: {text}").into(),
-        }
-    }
-
     /// The addresses that it may be dialled at beside those it is dialled at; none when there are no more.
     pub(super) fn vet_rest(&mut self, found: &[IpAddr], cx: &Cx<'_>) -> VettedList {
         let mut more = self

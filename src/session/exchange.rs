@@ -33,8 +33,7 @@ impl Exchange {
     /// Lets the head go, and the body follow.
     pub(super) fn enter(errand: Errand, mut origin: Dialled, at: &mut At<'_, '_>) -> Box<Exchange> {
         let Errand { mut request, record } = errand;
-        // The policy may be another one than that it was admitted by.
-        at.cx.policy.meter(&request.role, &mut request.permits);
+        request.meter(at.cx.policy);
         let flows = &mut *at.flows;
         let upstream = request.allowed.asked_in_absolute_form();
         match upstream.and_then(|upstream| upstream.authorization()) {
@@ -83,8 +82,7 @@ impl Exchange {
 
     /// Has its bytes counted from now on by the limit that this policy has for its role.
     pub(super) fn meter(&mut self, policy: &Policy) {
-        let request = &mut *self.request;
-        policy.meter(&request.role, &mut request.permits);
+        self.request.meter(policy);
         if self.request.is_metered() {
             if let Sending::Chunked(relay) = &mut self.sending {
                 relay.meter();

@@ -11,7 +11,6 @@ use crate::net::{IoFail, IoFailKind, Peer, Side, TlsFault};
 use super::approach::{Approach, Reached};
 use super::at::At;
 use super::due::{earliest, is_due};
-use super::errand::Errand;
 use super::onward::onward;
 use super::refusal::Refusal;
 use super::shared::Shared;
@@ -69,7 +68,7 @@ impl Handshake {
 
     pub(super) fn advance(self, input: Input<'_>, at: &mut At<'_, '_>) -> Step<Handshake> {
         let then = match input {
-            Input::Secured(Side::Origin, _) => self.arrive(),
+            Input::Secured(Side::Origin, _) => onward(*self.approach, self.reaches),
             Input::Broken(Side::Origin, fail) => self.refuse(fault(fail), &fail.text, at),
             Input::Broken(Side::Client, fail) | Input::Unwritable(Side::Client, fail) => {
                 self.approach.errand.abandon(&fail.text, at)
@@ -81,10 +80,10 @@ impl Handshake {
                 self.approach.errand.refuse(refusal)
             }
             Input::Terminate => self.approach.errand.abandon("the proxy shut down", at),
-            Input::Expired if is_due(self.approach.errand.half_close_deadline(at.shared), at.cx.now) => {
-                let errand: Errand = self.approach.errand;
-                errand.abandon("the client closed its connection", at)
-            }
+            Input::Expired if is_due(self.approach.errand.half_close_deadline(at.shared), at.cx.now) => self
+                .approach
+                .errand
+                .abandon("the client closed its connection", at),
             Input::Expired if self.own_deadline(at.cx.settings) <= at.cx.now => {
                 let waited = at.cx.now.saturating_duration_since(self.since);
                 self.refuse(TlsFault::Timeout, &format!("no answer within {waited:.1?}"), at)
@@ -98,30 +97,20 @@ impl Handshake {
         Break(then)
     }
 
-    fn arrive(self) -> Then {
-        let Approach {
-            errand,
-            connection,
-            since,
-        } = *self.approach;
-        onward(errand, connection, since, self.reaches)
-    }
-
     /// Answers the request by why the handshake failed, and with whom.
     fn refuse(self, fault: TlsFault, why: &str, at: &mut At<'_, '_>) -> Then {
         at.drop_origin();
         let Approach {
             errand, connection, ..
         } = *self.approach;
+        let (request, remote) = (&errand.request, connection.remote);
         let text = match self.reaches {
-            Reached::SecuredToUpstream => {
-                errand.at_whom(&format!("TLS with it at {}: {why}", connection.remote))
-            }
+            Reached::SecuredToUpstream => format!("TLS with it at {remote}: {why}"),
             Reached::Connected | Reached::Tunnelled | Reached::Secured => {
-                let host = &errand.request.allowed.target().host;
-                errand.at_whom(&format!("TLS with {host} at {}: {why}", connection.remote))
+                format!("TLS with {} at {remote}: {why}", request.allowed.target().host)
             }
         };
+        let text = request.at_whom(&text);
         errand.refuse(Refusal::TlsFailed(fault, text))
     }
 }

@@ -149,7 +149,7 @@ impl Lookup {
     fn at_whom(&self, text: &str) -> Arc<str> {
         match self.whose {
             Whose::Target => text.into(),
-            Whose::Upstream => self.errand.at_whom(text).into(),
+            Whose::Upstream => self.errand.request.at_whom(text).into(),
         }
     }
 }

@@ -316,9 +316,7 @@ fn follow(mut then: Then, at: &mut At<'_, '_>) -> State {
             Then::SecureOrigin(approach, peer, reaches) => {
                 return State::Handshake(Handshake::enter(approach, peer, reaches, at));
             }
-            Then::Chain(errand, upstream, since) => {
-                return State::Chain(Chain::enter(errand, upstream, since, at));
-            }
+            Then::Chain(approach) => return State::Chain(Chain::enter(approach, at)),
             Then::Arrive(errand, origin) => match errand.request.way {
                 Way::Forward => return State::Exchange(Exchange::enter(errand, origin, at)),
                 Way::Tunnel => return State::Tunnel(Tunnel::accept(errand, at)),

@@ -307,8 +307,7 @@ impl Record {
             (Refusal::Limited(exceeded), _) => {
                 self.allow = false;
                 self.decision_reason = limited(exceeded.limit).into();
-                self.limit = Some(exceeded.limit);
-                self.grounds = Some(exceeded.grounds);
+                self.note_limit(exceeded);
             }
             // It was let out, and came no further than here.
             (Refusal::TraceEnds, _) => {}
@@ -330,8 +329,8 @@ impl Record {
         }
     }
 
-    /// Notes that a tunnel ends because of a limit.
-    pub fn note_spent(&mut self, exceeded: Exceeded) {
+    /// Notes that a limit left no room for it, or ended it.
+    pub fn note_limit(&mut self, exceeded: Exceeded) {
         self.code = Some(exceeded.code());
         self.limit = Some(exceeded.limit);
         self.grounds = Some(exceeded.grounds);

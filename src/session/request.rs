@@ -7,7 +7,7 @@ use crate::http::framing::Body;
 use crate::http::{Version, accept};
 use crate::net::{Peer, Scheme};
 use crate::policy::quota::Permits;
-use crate::policy::{Allowed, Role, VettedList};
+use crate::policy::{Allowed, Policy, Role, Route, VettedList};
 
 use super::sni::HelloProgress;
 use super::words::{DialFail, PoolKey};
@@ -111,6 +111,20 @@ impl Request {
     /// would be, and a head that is not kept.
     pub fn is_repeatable(&self) -> bool {
         self.asked.idempotent && !self.asked.manner.body_left && self.keeps_head
+    }
+
+    /// Has its bytes counted from now on by the limit that this policy has for its role, which may be another one than that
+    /// it was admitted by.
+    pub(super) fn meter(&mut self, policy: &Policy) {
+        policy.meter(&self.role, &mut self.permits);
+    }
+
+    /// What failed, with the upstream that it failed at, if it did at one.
+    pub(super) fn at_whom(&self, text: &str) -> Box<str> {
+        match self.allowed.route() {
+            Route::Direct => text.into(),
+            Route::Through(upstream) => format!("upstream proxy {upstream}: {text}").into(),
+        }
     }
 
     /// Are its bytes counted, and those of its answer?

@@ -142,12 +142,11 @@ fn read_head(
     shared: &Shared,
     out: &mut Vec<u8>,
 ) -> Result<Taken, Refusal> {
-    if head.status == 407
-        && let Some(upstream) = exchange.request.allowed.asked_in_absolute_form()
-    {
+    let request = &exchange.request;
+    if head.status == 407 && request.allowed.asked_in_absolute_form().is_some() {
         // It asks us, not the client, whose credentials are not its business.
-        let text = format!("upstream proxy {upstream}: {}", status_line(head));
-        return Err(Refusal::UpstreamRefused(text.into()));
+        let text = request.at_whom(&status_line(head));
+        return Err(Refusal::UpstreamRefused(text));
     }
     let asked = &exchange.request.asked;
     let (version, head_only, asks_upgrade) =

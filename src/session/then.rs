@@ -31,8 +31,8 @@ pub(super) enum Then {
     Dial(Errand, Reuse, Rest),
     /// Secure the connection to this peer, the target or an upstream; so far it has come then.
     SecureOrigin(Box<Approach>, Peer, Reached),
-    /// A connection to the upstream is there, the dial of which began then: have it make a tunnel to the target.
-    Chain(Errand, Dialled, Instant),
+    /// A connection to the upstream is there: have it make a tunnel to the target.
+    Chain(Approach),
     /// A connection to the origin is there, or to the upstream that takes its place: what was asked for begins.
     Arrive(Errand, Dialled),
     /// The origin agreed to another protocol: a tunnel from here on.

@@ -41,6 +41,7 @@ impl Tunnel {
     pub(super) fn accept(errand: Errand, at: &mut At<'_, '_>) -> Tunnel {
         let Errand { mut request, record } = errand;
         at.shared.front().accept_tunnel(&mut at.flows.down.tx);
+        request.meter(at.cx.policy);
         // An open tunnel is no request any more.
         let permits = request.permits.take();
         let permits = permits.and_then(|mut permits| permits.end_request().then_some(permits));
@@ -63,16 +64,13 @@ impl Tunnel {
             flow.touched = began;
             flow.moved_bytes = 0;
         }
-        let mut tunnel = Tunnel {
+        Tunnel {
             record,
             began,
             permits,
             half_closed_nanos: None,
             peek: None,
-        };
-        // The policy may be another one than that it was admitted by.
-        tunnel.meter(at.cx.policy);
-        tunnel
+        }
     }
 
     /// Are its bytes counted?
@@ -82,8 +80,11 @@ impl Tunnel {
 
     /// Has its bytes counted from now on where this policy limits its role's.
     pub(super) fn meter(&mut self, policy: &Policy) {
-        let role = self.record.role.clone().map_or(Role::Missing, Role::Named);
-        policy.meter(&role, &mut self.permits);
+        policy.meter(&self.role(), &mut self.permits);
+    }
+
+    fn role(&self) -> Role {
+        self.record.role.clone().map_or(Role::Missing, Role::Named)
     }
 
     /// What is known of it.
@@ -165,8 +166,7 @@ impl Tunnel {
     fn deny(mut self, sni: Sni, alert: &[u8], at: &mut At<'_, '_>) -> Then {
         self.record.note_sni_denied(sni);
         self.log("", false, at);
-        at.act(Action::DropOrigin);
-        at.flows.forget_origin();
+        at.drop_origin();
         at.flows.down.tx.push(alert);
         Then::Linger
     }
@@ -198,9 +198,8 @@ impl Tunnel {
         if meter::is_under_way(&at.flows.up) || meter::is_under_way(&at.flows.down) {
             return Continue(self);
         }
-        let role = self.record.role.clone().map_or(Role::Missing, Role::Named);
-        let exceeded = at.cx.policy.out_of_bytes(&role, at.cx.moment());
-        self.record.note_spent(exceeded);
+        let exceeded = at.cx.policy.out_of_bytes(&self.role(), at.cx.moment());
+        self.record.note_limit(exceeded);
         Break(self.cease(meter::SPENT, false, at))
     }
 
