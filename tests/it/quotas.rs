@@ -35,11 +35,10 @@ fn acl(limits: &str) -> String {
 }
 
 fn code(response: &Response) -> (u16, String, Option<String>) {
-    let field = |name| response.fields.get(name);
     (
         response.status,
-        field("x-smokescreen-code").unwrap_or_default(),
-        field("retry-after"),
+        response.code(),
+        response.fields.get("retry-after"),
     )
 }
 
@@ -196,7 +195,6 @@ fn a_role_s_limits_name_their_line() {
     );
 }
 
-/// Half of them pour down, half of them up; each takes what the others leave.
 /// How many ends of pipes a proxy has open.
 fn pipe_ends(proxy: &Proxy) -> usize {
     let folder =
@@ -207,6 +205,7 @@ fn pipe_ends(proxy: &Proxy) -> usize {
         .count()
 }
 
+/// Half of them pour down, half of them up; each takes what the others leave.
 fn sixty_four_spliced_tunnels_share_a_day_to_the_byte() {
     const TUNNELS: usize = 64;
     const TOTAL: u64 = (48 << 20) + 12_345;

@@ -80,6 +80,11 @@ impl Response {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
+    /// The code of what we refuse; empty where there is none, as in an origin's.
+    pub(crate) fn code(&self) -> String {
+        self.fields.get("x-smokescreen-code").unwrap_or_default()
+    }
+
     /// Does it say that the connection closes?
     pub(crate) fn closes(&self) -> bool {
         self.fields
