@@ -54,7 +54,7 @@ impl Policy {
     }
 
     /// Takes what a request of this role needs of the limits, once nothing else speaks against it; nothing at all where one
-    /// is exceeded. None: there are no limits.
+    /// is exceeded. None: there is nothing to give back.
     ///
     /// # Errors
     /// The limit that is exceeded.
@@ -65,7 +65,8 @@ impl Policy {
             return Ok(None);
         }
         match Permits::take([all, of_role], is_tunnel, at) {
-            Ok(permits) => Ok(Some(Box::new(permits))),
+            // A rate takes nothing that comes back.
+            Ok(permits) => Ok(permits.hold_something().then(|| Box::new(permits))),
             Err((limit, whose)) => Err(self.exceeded(limit, (whose > 0).then_some(role), at)),
         }
     }

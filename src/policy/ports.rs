@@ -2,7 +2,9 @@
 //! addresses.
 
 use std::fmt;
+use std::sync::Arc;
 
+use foldhash::HashMap;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
 use crate::net::parse_port;
@@ -22,9 +24,12 @@ pub(super) struct PortRange {
     pub(super) last: u16,
 }
 
-/// Some ports, at least one. Equal are sets of the same ports, however they were written.
+/// Some ports, at least one. Equal are sets of the same ports, however they were written. A copy is the same memory.
 #[derive(Clone, Debug)]
-pub struct Ports {
+pub struct Ports(Arc<Listing>);
+
+#[derive(Debug)]
+struct Listing {
     /// Sorted; between two of them there is a port that is in neither.
     ranges: Box<[PortRange]>,
     /// As people wrote them.
@@ -62,33 +67,51 @@ impl Ports {
                 _ => joined.push(next),
             }
         }
-        Ok(Ports {
+        Ok(Ports(Arc::new(Listing {
             ranges: joined.into(),
             written: parts.join(",").into(),
-        })
+        })))
     }
 
     /// Is the port among them?
     pub fn contains(&self, port: u16) -> bool {
-        let after = self.ranges.partition_point(|range| range.first <= port);
-        let range = after.checked_sub(1).and_then(|index| self.ranges.get(index));
+        let after = self.0.ranges.partition_point(|range| range.first <= port);
+        let range = after.checked_sub(1).and_then(|index| self.0.ranges.get(index));
         range.is_some_and(|range| port <= range.last)
     }
 
     /// Are all of the others among them?
     pub(super) fn cover(&self, others: &Ports) -> bool {
         let around = |port| {
-            self.ranges
+            self.0
+                .ranges
                 .iter()
                 .find(|range| range.first <= port && port <= range.last)
         };
-        let mut others = others.ranges.iter();
+        let mut others = others.0.ranges.iter();
         others.all(|other| around(other.first).is_some_and(|range| other.last <= range.last))
     }
 
     /// Sorted, each port in one at most.
     pub(super) fn ranges(&self) -> impl Iterator<Item = PortRange> {
-        self.ranges.iter().copied()
+        self.0.ranges.iter().copied()
+    }
+}
+
+/// Lists of ports that were read, each way of writing one kept once: of a hundred thousand entries most have the same few.
+#[derive(Default)]
+pub(super) struct Seen(HashMap<Box<str>, Ports>);
+
+impl Seen {
+    /// The first that was written like this one.
+    pub(super) fn like(&mut self, ports: Ports) -> Ports {
+        match self.0.get(&ports.0.written) {
+            Some(before) => before.clone(),
+            None => {
+                self.0.insert(ports.0.written.clone(), ports.clone());
+                ports
+            }
+        }
     }
 }
 
@@ -128,13 +151,13 @@ impl<'de> Deserialize<'de> for Ports {
 
 impl fmt::Display for Ports {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.written)
+        f.write_str(&self.0.written)
     }
 }
 
 impl PartialEq for Ports {
     fn eq(&self, other: &Ports) -> bool {
-        self.ranges == other.ranges
+        self.0.ranges == other.0.ranges
     }
 }
 
@@ -148,7 +171,7 @@ impl PartialOrd for Ports {
 
 impl Ord for Ports {
     fn cmp(&self, other: &Ports) -> std::cmp::Ordering {
-        self.ranges.cmp(&other.ranges)
+        self.0.ranges.cmp(&other.0.ranges)
     }
 }
 
@@ -181,6 +204,15 @@ mod tests {
             "they are the same ports"
         );
         assert!(ports("80-90,443").cover(&ports("81,85-90")) && !ports("80-90").cover(&ports("90-91")));
+    }
+
+    #[test]
+    fn of_lists_written_alike_one_is_kept() {
+        let mut seen = Seen::default();
+        let [first, again, other] =
+            ["80-81,443", "80-81,443", "443,80-81"].map(|text| seen.like(ports(text)));
+        assert!(Arc::ptr_eq(&first.0, &again.0) && !Arc::ptr_eq(&first.0, &other.0));
+        assert_eq!((first, other.to_string().as_str()), (other.clone(), "443,80-81"));
     }
 
     #[test]

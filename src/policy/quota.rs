@@ -117,13 +117,17 @@ impl Quota {
     }
 }
 
-/// Takes one of a count that has a bound; tells whether there was one.
-fn take(count: &AtomicU32, max: Option<NonZeroU32>) -> bool {
-    let Some(max) = max else { return false };
+/// A count is at its bound.
+struct Full;
+
+/// Takes one of a count that has a bound; tells whether it has one.
+fn take(count: &AtomicU32, max: Option<NonZeroU32>) -> Result<bool, Full> {
+    let Some(max) = max else { return Ok(false) };
     let more = |taken: u32| (taken < max.get()).then_some(taken + 1);
-    count
-        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
-        .is_ok()
+    match count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
+        Ok(_) => Ok(true),
+        Err(_) => Err(Full),
+    }
 }
 
 #[cfg(test)]

@@ -3,17 +3,25 @@
 use crate::policy::ports::{PortRange, Ports};
 use crate::yaml::Line;
 
-/// The entries of one glob. Most have one, without ports.
+/// The entries of one glob. Most have one.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Listed {
     /// The line of the one without ports.
     bare: Option<Line>,
-    ported: Option<Box<Ported>>,
+    ported: Option<Ported>,
 }
 
 /// Those with ports.
+#[derive(Clone, Debug)]
+enum Ported {
+    /// Its ports are shared with all entries of the list that were written with the same ones, so that whoever asks finds
+    /// them in the processor's cache.
+    One((Ports, Line)),
+    Several(Box<Several>),
+}
+
 #[derive(Clone, Default, Debug)]
-struct Ported {
+struct Several {
     entries: Vec<(Ports, Line)>,
     /// Which of them has a port: sorted, each port in one span at most.
     spans: Vec<Span>,
@@ -37,7 +45,12 @@ impl Listed {
     pub(super) fn add(&mut self, ports: Option<Ports>, line: Line) {
         match ports {
             None => self.bare = self.bare.or(Some(line)),
-            Some(ports) => self.ported.get_or_insert_default().add(ports, line),
+            Some(ports) => {
+                self.ported = Some(match self.ported.take() {
+                    None => Ported::One((ports, line)),
+                    Some(before) => before.and(ports, line),
+                });
+            }
         }
     }
 
@@ -50,14 +63,17 @@ impl Listed {
     pub(super) fn names(&self, port: u16) -> bool {
         match &self.ported {
             None => false,
-            Some(ported) => ported.entry(port).is_some(),
+            Some(Ported::One((ports, _))) => ports.contains(port),
+            Some(Ported::Several(several)) => several.entry(port).is_some(),
         }
     }
 
     /// The entry that names this port.
     pub(super) fn naming(&self, port: u16) -> Option<Single<'_>> {
-        let ported = self.ported.as_deref()?;
-        let (ports, line) = ported.entries.get(ported.entry(port)?)?;
+        let (ports, line) = match self.ported.as_ref()? {
+            Ported::One(entry) => Some(entry).filter(|(ports, _)| ports.contains(port))?,
+            Ported::Several(several) => several.entries.get(several.entry(port)?)?,
+        };
         Some(Single {
             ports: Some(ports),
             line: *line,
@@ -67,7 +83,7 @@ impl Listed {
     /// All of them, the one without ports first.
     pub(super) fn each(&self) -> impl Iterator<Item = Single<'_>> {
         let bare = self.bare.map(|line| Single { ports: None, line });
-        let ported = self.ported.iter().flat_map(|ported| &ported.entries);
+        let ported = self.ported.iter().flat_map(Ported::entries);
         bare.into_iter().chain(ported.map(|(ports, line)| Single {
             ports: Some(ports),
             line: *line,
@@ -84,6 +100,29 @@ impl Listed {
 }
 
 impl Ported {
+    /// These entries, and one more behind them.
+    fn and(self, ports: Ports, line: Line) -> Ported {
+        let mut several = match self {
+            Ported::One((ports, line)) => {
+                let mut first = Box::<Several>::default();
+                first.add(ports, line);
+                first
+            }
+            Ported::Several(several) => several,
+        };
+        several.add(ports, line);
+        Ported::Several(several)
+    }
+
+    fn entries(&self) -> &[(Ports, Line)] {
+        match self {
+            Ported::One(entry) => std::slice::from_ref(entry),
+            Ported::Several(several) => &several.entries,
+        }
+    }
+}
+
+impl Several {
     /// One that has no port of its own is none.
     fn add(&mut self, ports: Ports, line: Line) {
         let (entry, before) = (self.entries.len(), self.spans.len());

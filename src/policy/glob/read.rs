@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
+use crate::policy::ports::Seen;
 use crate::yaml::Placed;
 
 use super::{Glob, GlobSet, Pattern};
@@ -55,9 +56,11 @@ impl<'de> Deserialize<'de> for GlobSet {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<GlobSet, A::Error> {
-                let mut set = GlobSet::default();
+                let (mut set, mut seen) = (GlobSet::default(), Seen::default());
                 while let Some(Placed { at, value }) = list.next_element::<Placed<Pattern>>()? {
-                    set.insert(value, at.line);
+                    let Pattern { glob, ports } = value;
+                    let ports = ports.map(|ports| seen.like(ports));
+                    set.insert(Pattern { glob, ports }, at.line);
                 }
                 Ok(set)
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
-use super::{Counts, Limit, Moment, Quota, take};
+use super::{Counts, Full, Limit, Moment, Quota, take};
 
 /// Places of a request, and later of its tunnel; and its way to the bytes of the day.
 #[derive(Debug, Default)]
@@ -44,24 +44,23 @@ impl Permits {
         at: Moment,
     ) -> Result<Permits, (Limit, usize)> {
         let tokens = Tokens::take(of, at)?;
-        let mut places = [None, None];
-        for (nth, quota) in of.iter().enumerate() {
-            let Some(quota) = quota else { continue };
-            let taken = Places::take(quota, is_tunnel, at.wall).map_err(|limit| (limit, nth))?;
-            if let Some(place) = places.get_mut(nth) {
-                *place = Some(taken);
+        let mut permits = Permits::default();
+        for ((nth, quota), places) in of.iter().enumerate().zip(&mut permits.places) {
+            if let Some(quota) = quota {
+                *places = Places::take(quota, is_tunnel, at.wall).map_err(|limit| (limit, nth))?;
             }
         }
         tokens.keep();
-        let mut permits = Permits {
-            places,
-            ..Permits::default()
-        };
         let mut metered = of.into_iter().flatten();
         if let Some(quota) = metered.find(|quota| quota.limits.bytes_per_day.is_some()) {
             permits.meter_by(Some(quota));
         }
         Ok(permits)
+    }
+
+    /// Is there anything to give back, or to count?
+    pub(in crate::policy) fn hold_something(&self) -> bool {
+        self.meter.is_some() || self.places.iter().any(Option::is_some)
     }
 
     /// From now on bytes are counted by this one; none: by nobody's, without a bound, where they were counted before. What
@@ -86,11 +85,15 @@ impl Permits {
 
     /// The request is over, and its tunnel goes on. Is anything still held?
     pub fn end_request(&mut self) -> bool {
-        for places in self.places.iter_mut().flatten() {
-            give_back(&mut places.request, &places.counts.requests);
+        for place in &mut self.places {
+            if let Some(places) = place {
+                give_back(&mut places.request, &places.counts.requests);
+                if !places.tunnel {
+                    *place = None;
+                }
+            }
         }
-        let holds = |places: &Places| places.tunnel;
-        self.meter.is_some() || self.places.iter().flatten().any(holds)
+        self.hold_something()
     }
 
     /// Are bytes counted?
@@ -132,26 +135,22 @@ impl Permits {
 }
 
 impl Places {
-    fn take(quota: &Quota, is_tunnel: bool, wall: SystemTime) -> Result<Places, Limit> {
+    /// None: its numbers ask for none.
+    fn take(quota: &Quota, is_tunnel: bool, wall: SystemTime) -> Result<Option<Places>, Limit> {
         let Quota { limits, counts } = quota;
-        let mut places = Places {
+        let request = take(&counts.requests, limits.requests).map_err(|Full| Limit::Requests)?;
+        let tunnels = limits.tunnels.filter(|_| is_tunnel);
+        let tunnel = take(&counts.tunnels, tunnels).map_err(|Full| Limit::Tunnels);
+        let places = (request || tunnel == Ok(true)).then(|| Places {
             counts: Arc::clone(counts),
-            request: take(&counts.requests, limits.requests),
-            tunnel: false,
-        };
-        if limits.requests.is_some() && !places.request {
-            return Err(Limit::Requests);
+            request,
+            tunnel: tunnel == Ok(true),
+        });
+        tunnel?;
+        match limits.bytes_per_day.is_some() && counts.day.is_spent(wall) {
+            true => Err(Limit::Bytes),
+            false => Ok(places),
         }
-        if is_tunnel && limits.tunnels.is_some() {
-            places.tunnel = take(&counts.tunnels, limits.tunnels);
-            if !places.tunnel {
-                return Err(Limit::Tunnels);
-            }
-        }
-        if limits.bytes_per_day.is_some() && counts.day.is_spent(wall) {
-            return Err(Limit::Bytes);
-        }
-        Ok(places)
     }
 }
 
