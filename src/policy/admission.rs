@@ -54,33 +54,26 @@ impl Policy {
     }
 
     /// Takes what a request of this role needs of the limits, once nothing else speaks against it; nothing at all where one
-    /// is exceeded. None: there is nothing to give back.
+    /// is exceeded.
     ///
     /// # Errors
     /// The limit that is exceeded.
-    pub fn admit(&self, role: &Role, is_tunnel: bool, at: Moment) -> Result<Option<Box<Permits>>, Exceeded> {
+    pub fn admit(&self, role: &Role, is_tunnel: bool, at: Moment) -> Result<Permits, Exceeded> {
         let of_role = self.quota_of(role);
         let all = self.overall.all.as_ref();
         if all.is_none() && of_role.is_none() {
-            return Ok(None);
+            return Ok(Permits::default());
         }
-        match Permits::take([all, of_role], is_tunnel, at) {
-            // A rate takes nothing that comes back.
-            Ok(permits) => Ok(permits.hold_something().then(|| Box::new(permits))),
-            Err((limit, whose)) => Err(self.exceeded(limit, (whose > 0).then_some(role), at)),
-        }
+        Permits::take([all, of_role], is_tunnel, at)
+            .map_err(|(limit, whose)| self.exceeded(limit, (whose > 0).then_some(role), at))
     }
 
     /// Has what passes from now on counted by the limit of bytes that the role has under this policy: who was admitted under
     /// another one had another, or none.
-    pub fn meter(&self, role: &Role, permits: &mut Option<Box<Permits>>) {
+    pub fn meter(&self, role: &Role, permits: &mut Permits) {
         let quota = self.quota_of(role);
         let quota = quota.filter(|quota| quota.limits().bytes_per_day.is_some());
-        match (permits.as_deref_mut(), quota) {
-            (None, None) => {}
-            (None, Some(_)) => permits.get_or_insert_default().meter_by(quota),
-            (Some(permits), _) => permits.meter_by(quota),
-        }
+        permits.meter_by(quota);
     }
 
     fn quota_of(&self, role: &Role) -> Option<&Quota> {

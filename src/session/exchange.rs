@@ -164,8 +164,7 @@ impl Exchange {
 
     /// Lets bytes of the bodies leave that the day has; what has begun without enough of them is cut.
     fn grant(&mut self, at: &mut At<'_, '_>) -> Option<Next> {
-        let permits = self.request.permits.as_deref_mut()?;
-        if !meter::grant(permits, at) {
+        if !meter::grant(&mut self.request.permits, at) {
             return None;
         }
         Some(match self.receiving.is_pending() {
@@ -219,7 +218,7 @@ impl Exchange {
             (Next::Finished, _) => self.finish(at),
             (Next::Ended, _) => Then::Linger,
             // It is a request still.
-            (Next::Upgraded, Some(record)) => Then::Switch(record, self.request.permits.take()),
+            (Next::Upgraded, Some(record)) => Then::Switch(record, std::mem::take(&mut self.request.permits)),
             (Next::Again, Some(record)) => {
                 at.drop_origin();
                 let request = self.request;

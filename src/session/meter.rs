@@ -13,10 +13,13 @@ pub(super) const SPENT: &str = "the role's bytes of this day are used up";
 
 /// Grants what was read, as far as the day has it. Does anything wait that it has nothing for, and that nothing granted
 /// goes before?
+#[inline]
 pub(super) fn grant(permits: &mut Permits, at: &mut At<'_, '_>) -> bool {
-    if !permits.are_metered() {
-        return false;
-    }
+    // Most limits count no bytes, and this is asked at each turn.
+    permits.are_metered() && grant_metered(permits, at)
+}
+
+fn grant_metered(permits: &mut Permits, at: &mut At<'_, '_>) -> bool {
     let wall = at.cx.wall;
     let mut waits = false;
     for first in [true, false] {

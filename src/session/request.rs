@@ -33,8 +33,8 @@ pub struct Request {
     pub began: Instant,
     /// Where it may be dialled; none before its host was looked up.
     pub addresses: VettedList,
-    /// What it holds of limits; none: there are none.
-    pub(super) permits: Option<Box<Permits>>,
+    /// What it holds of limits.
+    pub(super) permits: Permits,
     /// How far the hello of its tunnel got, while that is looked at.
     pub(super) hello: HelloProgress,
     /// Why those that were dialled so far failed, while others are looked up.
@@ -129,7 +129,7 @@ impl Request {
 
     /// Are its bytes counted, and those of its answer?
     pub(super) fn is_metered(&self) -> bool {
-        self.permits.as_ref().is_some_and(|permits| permits.are_metered())
+        self.permits.are_metered()
     }
 
     /// After a client's FIN a plain request is worth only a short wait; a CONNECT is not: the tunnel will carry

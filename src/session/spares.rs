@@ -121,7 +121,7 @@ impl Empty for Request {
         asked.protocols = Box::default();
         *head = Vec::new();
         *addresses = VettedList::default();
-        *permits = None;
+        *permits = Default::default();
         *lost = None;
     }
 

@@ -36,7 +36,7 @@ pub(super) enum Then {
     /// A connection to the origin is there, or to the upstream that takes its place: what was asked for begins.
     Arrive(Errand, Dialled),
     /// The origin agreed to another protocol: a tunnel from here on.
-    Switch(Box<Record>, Option<Box<Permits>>),
+    Switch(Box<Record>, Permits),
     /// Answer the request ourselves.
     Refuse(Box<Record>, Refusal, Manner),
     /// Answer an OPTIONS request that was let out and ends here.

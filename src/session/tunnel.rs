@@ -22,13 +22,17 @@ use super::words::{Action, Close, Input, Settings};
 /// A half-closed tunnel in which nothing moves ends after this long, if not after the idle timeout.
 const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(60);
 
+fn boxed(permits: Permits) -> Option<Box<Permits>> {
+    permits.hold_something().then(|| Box::new(permits))
+}
+
 /// A tunnel.
 #[derive(Debug)]
 pub(super) struct Tunnel {
     /// Becomes the close line.
     record: Box<Record>,
     began: Instant,
-    /// What it holds of limits; none: there are none.
+    /// What it holds of limits, if anything: in a box, for most tunnels hold nothing.
     permits: Option<Box<Permits>>,
     /// When the first half was closed, in nanoseconds from one before it began: an instant would cost every connection more.
     half_closed_nanos: Option<NonZeroU64>,
@@ -43,8 +47,8 @@ impl Tunnel {
         at.shared.front().accept_tunnel(&mut at.flows.down.tx);
         request.meter(at.cx.policy);
         // An open tunnel is no request any more.
-        let permits = request.permits.take();
-        let permits = permits.and_then(|mut permits| permits.end_request().then_some(permits));
+        let mut permits = std::mem::take(&mut request.permits);
+        permits.end_request();
         let peek = Peek::of(request, at);
         let tunnel = Self::enter(record, permits, at);
         if peek.is_some() {
@@ -55,7 +59,7 @@ impl Tunnel {
 
     /// Writes the decision line, opens both gates and begins to count; the record goes on and becomes the close line. What
     /// the client sent ahead is in `up.rx` and leaves first.
-    pub(super) fn enter(record: Box<Record>, permits: Option<Box<Permits>>, at: &mut At<'_, '_>) -> Tunnel {
+    pub(super) fn enter(record: Box<Record>, permits: Permits, at: &mut At<'_, '_>) -> Tunnel {
         let decision = at.cx.spares.records.fill(Record::clone(&record));
         at.act(Action::Log(decision));
         let began = at.cx.now;
@@ -67,7 +71,7 @@ impl Tunnel {
         Tunnel {
             record,
             began,
-            permits,
+            permits: boxed(permits),
             half_closed_nanos: None,
             peek: None,
         }
@@ -80,7 +84,9 @@ impl Tunnel {
 
     /// Has its bytes counted from now on where this policy limits its role's.
     pub(super) fn meter(&mut self, policy: &Policy) {
-        policy.meter(&self.role(), &mut self.permits);
+        let mut permits = self.permits.take().map(|permits| *permits).unwrap_or_default();
+        policy.meter(&self.role(), &mut permits);
+        self.permits = boxed(permits);
     }
 
     fn role(&self) -> Role {
@@ -186,8 +192,8 @@ impl Tunnel {
 
     /// It goes on, unless its role has used up the day: then it ends, once nothing that was granted is on its way.
     fn go_on(mut self, at: &mut At<'_, '_>) -> Step<Tunnel> {
-        let is_spent = |permits: &Permits| permits.are_spent(at.cx.wall);
-        if !self.permits.as_deref().is_some_and(is_spent) {
+        let are_spent = |permits: &Permits| permits.are_spent(at.cx.wall);
+        if !self.permits.as_deref().is_some_and(are_spent) {
             // Another day came, or a higher number, before what was on its way had left.
             let ends = at.flows.up.is_over() || at.flows.down.is_over() || at.flows.has_cut();
             self.half_closed_nanos.take_if(|_| !ends);

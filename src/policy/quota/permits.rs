@@ -7,10 +7,19 @@ use std::time::SystemTime;
 
 use super::{Counts, Full, Limit, Moment, Quota, take};
 
-/// Places of a request, and later of its tunnel; and its way to the bytes of the day.
+/// Places of a request, and later of its tunnel; and its way to the bytes of the day. By default it holds nothing.
 #[derive(Debug, Default)]
 pub struct Permits {
-    places: [Option<Places>; 2],
+    /// Of the first set that has any. Mostly it is the only one, and needs no memory of its own.
+    places: Option<Places>,
+    beyond: Option<Box<Beyond>>,
+}
+
+/// What few hold.
+#[derive(Debug, Default)]
+struct Beyond {
+    /// Of the other set.
+    places: Option<Places>,
     meter: Option<Meter>,
     /// It was told that all of the day is handed out.
     was_told: bool,
@@ -34,7 +43,7 @@ struct Meter {
 }
 
 impl Permits {
-    /// Takes what a request needs of these sets, or nothing at all.
+    /// Takes what a request needs of these sets, or nothing at all. A rate alone takes nothing that comes back.
     ///
     /// # Errors
     /// The first limit that is exceeded, and whose it is: by its place in `of`. The rate is asked first, as in the original.
@@ -43,14 +52,19 @@ impl Permits {
         is_tunnel: bool,
         at: Moment,
     ) -> Result<Permits, (Limit, usize)> {
-        let tokens = Tokens::take(of, at)?;
+        let has_rate = of.iter().flatten().any(|quota| quota.limits.rate.is_some());
+        let tokens = has_rate.then(|| Tokens::take(of, at)).transpose()?;
         let mut permits = Permits::default();
-        for ((nth, quota), places) in of.iter().enumerate().zip(&mut permits.places) {
-            if let Some(quota) = quota {
-                *places = Places::take(quota, is_tunnel, at.wall).map_err(|limit| (limit, nth))?;
+        for (nth, quota) in of.iter().enumerate() {
+            let Some(quota) = quota else { continue };
+            let places = Places::take(quota, is_tunnel, at.wall).map_err(|limit| (limit, nth))?;
+            if let Some(places) = places {
+                permits.hold(places);
             }
         }
-        tokens.keep();
+        if let Some(tokens) = tokens {
+            tokens.keep();
+        }
         let mut metered = of.into_iter().flatten();
         if let Some(quota) = metered.find(|quota| quota.limits.bytes_per_day.is_some()) {
             permits.meter_by(Some(quota));
@@ -58,55 +72,67 @@ impl Permits {
         Ok(permits)
     }
 
-    /// Is there anything to give back, or to count?
-    pub(in crate::policy) fn hold_something(&self) -> bool {
-        self.meter.is_some() || self.places.iter().any(Option::is_some)
+    fn hold(&mut self, places: Places) {
+        match self.places {
+            None => self.places = Some(places),
+            Some(_) => self.beyond.get_or_insert_default().places = Some(places),
+        }
     }
 
     /// From now on bytes are counted by this one; none: by nobody's, without a bound, where they were counted before. What
     /// was handed out by then is the one's before, and leaves.
     pub(in crate::policy) fn meter_by(&mut self, quota: Option<&Quota>) {
-        let counts = match (&self.meter, quota) {
+        let counts = match (self.meter(), quota) {
             (None, None) => return,
             (Some(meter), Some(quota)) if Arc::ptr_eq(&meter.counts, &quota.counts) => return,
             (_, Some(quota)) => Arc::clone(&quota.counts),
             (Some(_), None) => Arc::default(),
         };
-        if let Some(before) = &mut self.meter {
+        let beyond = self.beyond.get_or_insert_default();
+        if let Some(before) = &mut beyond.meter {
             before.on_the_way = 0;
         }
-        self.meter = Some(Meter {
+        beyond.meter = Some(Meter {
             counts,
             on_the_way: 0,
             day: 0,
         });
-        self.was_told = false;
+        beyond.was_told = false;
     }
 
-    /// The request is over, and its tunnel goes on. Is anything still held?
-    pub fn end_request(&mut self) -> bool {
-        for place in &mut self.places {
-            if let Some(places) = place {
-                give_back(&mut places.request, &places.counts.requests);
-                if !places.tunnel {
-                    *place = None;
-                }
-            }
+    /// The request is over, and its tunnel goes on.
+    pub fn end_request(&mut self) {
+        let is_over = |places: &mut Places| {
+            give_back(&mut places.request, &places.counts.requests);
+            !places.tunnel
+        };
+        self.places.take_if(is_over);
+        if let Some(beyond) = &mut self.beyond {
+            beyond.places.take_if(is_over);
         }
-        self.hold_something()
+    }
+
+    /// Is there anything to give back, or to count?
+    pub fn hold_something(&self) -> bool {
+        let beyond = |beyond: &Beyond| beyond.places.is_some() || beyond.meter.is_some();
+        self.places.is_some() || self.beyond.as_deref().is_some_and(beyond)
     }
 
     /// Are bytes counted?
+    #[inline]
     pub fn are_metered(&self) -> bool {
-        self.meter.is_some()
+        self.meter().is_some()
+    }
+
+    fn meter(&self) -> Option<&Meter> {
+        self.beyond.as_ref()?.meter.as_ref()
     }
 
     /// Takes as many of these bytes, which were read and did not leave, as the day has. `on_the_way` are those taken before
     /// that did not leave.
     pub fn take_bytes(&mut self, wanted: u64, on_the_way: u64, wall: SystemTime) -> u64 {
-        let Some(meter) = &mut self.meter else {
-            return wanted;
-        };
+        let meter = self.beyond.as_mut().and_then(|beyond| beyond.meter.as_mut());
+        let Some(meter) = meter else { return wanted };
         meter.on_the_way = meter.on_the_way.min(on_the_way);
         if wanted == 0 {
             return 0;
@@ -123,14 +149,16 @@ impl Permits {
     /// Is all of the day handed out, and was it not when this was asked before?
     pub fn note_spent(&mut self, wall: SystemTime) -> bool {
         let is_spent = self.are_spent(wall);
-        let was_told = std::mem::replace(&mut self.was_told, is_spent);
+        let Some(beyond) = &mut self.beyond else {
+            return false;
+        };
+        let was_told = std::mem::replace(&mut beyond.was_told, is_spent);
         is_spent && !was_told
     }
 
     /// Is all of the day handed out?
     pub fn are_spent(&self, wall: SystemTime) -> bool {
-        let meter = self.meter.as_ref();
-        meter.is_some_and(|meter| meter.counts.day.is_spent(wall))
+        self.meter().is_some_and(|meter| meter.counts.day.is_spent(wall))
     }
 }
 
