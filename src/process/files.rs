@@ -37,7 +37,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    fn new(level: Level, text: String) -> Line {
+    pub(super) fn new(level: Level, text: String) -> Line {
         Line { level, text }
     }
 

@@ -7,7 +7,6 @@ use std::time::{Instant, SystemTime};
 use mio::{Poll, Waker};
 
 use crate::config::Config;
-use crate::config::options::TRANSPORT_MAX_IDLE_CONNS;
 use crate::http::HeadLimits;
 use crate::io::budget::Budget;
 use crate::io::datagrams::Datagrams;
@@ -120,17 +119,9 @@ fn core(config: &Config, shared: &Shared, poll: &Poll, outbox: Outbox<Message>) 
     Ok(core)
 }
 
-/// Idle upstream connections have what nobody else uses. Only who asked for more than there is at all is told.
+/// Idle upstream connections have what nobody else uses.
 fn idle_max(config: &Config, descriptors: Descriptors) -> usize {
-    let (configured, room) = (config.transport_max_idle_conns, descriptors.wires());
-    let is_default = TRANSPORT_MAX_IDLE_CONNS.row().default == configured.to_string();
-    if configured > room && !is_default {
-        log::warn!(
-            "{room} idle upstream connections are kept at most, not {configured}: the limit is {} descriptors",
-            descriptors.limit()
-        );
-    }
-    configured.min(room)
+    config.transport_max_idle_conns.min(descriptors.wires())
 }
 
 fn settings(config: &Config) -> Settings {

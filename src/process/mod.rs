@@ -19,6 +19,7 @@ mod telemetry;
 mod tls_files;
 mod trust_files;
 mod users_file;
+mod warnings;
 
 use std::io;
 use std::time::{Duration, Instant, SystemTime};

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use mio::{Poll, Waker};
 
@@ -33,7 +33,7 @@ use super::reload::Reload;
 use super::shared::{BUDGET_BYTES, InForce, Shared};
 use super::supervisor::{Supervisor, Terms};
 use super::tls_files::Reminder;
-use super::{files, loops, telemetry, tls_files, trust_files, users_file};
+use super::{files, loops, telemetry, tls_files, trust_files, users_file, warnings};
 
 /// Why the program does not start.
 #[derive(Debug)]
@@ -90,15 +90,17 @@ fn prepare(config: &Config) -> Result<Prepared, StartError> {
 /// # Errors
 /// A configuration that can't be served, in the same words.
 pub fn check(config: &Config) -> Result<Vec<String>, StartError> {
-    let Prepared {
-        acl,
-        users,
-        mut warnings,
-        ..
-    } = prepare(config)?;
-    let policy = policy(config, acl, users, configured_ports(config))?;
-    let of_policy = files::warnings(&policy, config.client_certificates);
-    warnings.extend(of_policy.into_iter().map(Line::into_text));
+    let prepared = prepare(config)?;
+    let descriptors = Descriptors::of(raise_nofile()).without(telemetry::descriptors(config));
+    let (policy, shadowed) = policy(config, prepared.acl, prepared.users, configured_ports(config))?;
+    let mut warnings = warnings::of_limits(config, descriptors);
+    warnings.extend(shadowed);
+    warnings.extend(
+        warnings::of_start(config, &policy)
+            .into_iter()
+            .map(Line::into_text),
+    );
+    warnings.extend(prepared.warnings);
     Ok(warnings)
 }
 
@@ -108,7 +110,7 @@ pub fn check(config: &Config) -> Result<Vec<String>, StartError> {
 /// An ACL that can't be served.
 pub fn policy_of(config: &Config) -> Result<Policy, StartError> {
     let acl = read_acl(config)?;
-    policy(config, acl, None, configured_ports(config))
+    policy(config, acl, None, configured_ports(config)).map(|(policy, _)| policy)
 }
 
 /// What looks names up as serving would.
@@ -148,12 +150,11 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
         .map_err(|error| StartError::machine("The log can't be started", &error))?;
 
     let (address, admin_address) = (bound.address(), bound.admin_address());
+    let (in_force, warnings) = in_force(config, prepared, bound.ports())?;
+    let of_limits = warnings::of_limits(config, descriptors);
+    of_limits.iter().chain(&warnings.of_rules).for_each(warn);
     let shared = Shared {
-        in_force: InForce {
-            policy: Arc::new(policy(config, prepared.acl, prepared.users, bound.ports())?),
-            tls: prepared.tls,
-            trust: prepared.trust,
-        },
+        in_force,
         logger: logger.clone(),
         descriptors,
         connections_max,
@@ -172,10 +173,7 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
     // Last: who reads it may count on all that was opened.
     say_start(config, address, &shared);
     telemetry::say_start(config, admin_address, admin_port.as_ref());
-    prepared
-        .warnings
-        .iter()
-        .for_each(|warning| log::warn!("{warning}"));
+    warnings.of_files.iter().for_each(warn);
     let process = Process {
         shared,
         signals,
@@ -190,6 +188,38 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
         outbox,
     };
     Ok((process, logger))
+}
+
+fn warn(text: &String) {
+    log::warn!("{text}");
+}
+
+/// What is to be said of what comes into force at start.
+struct Warnings {
+    of_rules: Vec<String>,
+    of_files: Vec<String>,
+}
+
+/// What was read, in force.
+///
+/// # Errors
+/// As for [`policy`].
+fn in_force(
+    config: &Config,
+    prepared: Prepared,
+    own_ports: Vec<u16>,
+) -> Result<(InForce, Warnings), StartError> {
+    let (policy, of_rules) = policy(config, prepared.acl, prepared.users, own_ports)?;
+    let in_force = InForce {
+        policy: Arc::new(policy),
+        tls: prepared.tls,
+        trust: prepared.trust,
+    };
+    let warnings = Warnings {
+        of_rules,
+        of_files: prepared.warnings,
+    };
+    Ok((in_force, warnings))
 }
 
 /// What reads the files of this configuration again.
@@ -244,19 +274,20 @@ fn read_acl(config: &Config) -> Result<Option<Acl>, StartError> {
     }
 }
 
+/// The policy, and a warning for each rule of addresses that can never take effect.
+///
+/// # Errors
+/// An upstream that leads back to the proxy.
 fn policy(
     config: &Config,
     acl: Option<Acl>,
     users: Option<Users>,
     own_ports: Vec<u16>,
-) -> Result<Policy, StartError> {
+) -> Result<(Policy, Vec<String>), StartError> {
     let (allow, deny) = (config.allow.clone(), config.deny.clone());
     let ranges = Ranges::new(allow, deny, config.unsafe_allow_private_ranges, own_ports)
         .with_nat64(config.nat64_prefixes.clone());
-    let has_exceptions = acl.as_ref().is_some_and(Acl::has_private_exceptions);
-    for warning in ranges.shadowed(has_exceptions) {
-        log::warn!("{warning}");
-    }
+    let shadowed = ranges.shadowed(acl.as_ref().is_some_and(Acl::has_private_exceptions));
     let policy = Policy::new(PolicyParts {
         acl,
         ranges,
@@ -269,10 +300,11 @@ fn policy(
         .with_limits(config.limits, config.max_connections_per_client)
         .with_upstreams(upstreams(config));
     files::leads_elsewhere(&policy).map_err(StartError::config)?;
-    Ok(match users {
+    let policy = match users {
         Some(users) => policy.with_users(users),
         None => policy,
-    })
+    };
+    Ok((policy, shadowed))
 }
 
 fn upstreams(config: &Config) -> Upstreams {
@@ -285,19 +317,14 @@ fn upstreams(config: &Config) -> Upstreams {
 }
 
 fn connections_max(config: &Config, descriptors: Descriptors) -> usize {
-    let derived = descriptors.connections();
-    let configured = config.max_connections;
-    if configured > derived {
-        log::warn!(
-            "--max-connections is {configured}, but {} descriptors are enough for {derived}: dials fail when they are used up",
-            descriptors.limit()
-        );
+    match config.max_connections {
+        0 => descriptors.connections(),
+        configured => configured,
     }
-    if configured == 0 { derived } else { configured }
 }
 
 fn say_start(config: &Config, address: SocketAddr, shared: &Shared) {
-    let (acl, connections_max) = (shared.in_force.policy.acl(), shared.connections_max);
+    let connections_max = shared.connections_max;
     let acl_source = match &config.acl {
         AclSource::File(path) => path.display().to_string(),
         AclSource::BuiltIn => "built-in".to_owned(),
@@ -313,50 +340,12 @@ fn say_start(config: &Config, address: SocketAddr, shared: &Shared) {
         shared.descriptors.limit(),
         BUDGET_BYTES >> 20,
     );
-    match acl {
-        None => log::warn!("No egress ACL is configured: every host is allowed, only addresses are judged"),
-        Some(acl) if !acl.has_default_rule() => {
-            log::warn!(
-                "The egress ACL has no default rule: a role that no service is named after is denied everything"
-            );
-        }
-        Some(_) => {}
-    }
-    let warnings = files::warnings(&shared.in_force.policy, config.client_certificates);
+    let warnings = warnings::of_start(config, &shared.in_force.policy);
     warnings.into_iter().for_each(Line::log);
-    if ways(config).is_empty() {
-        log::warn!("Clients are not identified (--allow-missing-role): whoever reaches the port may use it");
-    }
-    if config.proxy_protocol && config.proxy_protocol_from.is_empty() {
-        log::warn!(
-            "--proxy-protocol is on without --proxy-protocol-from: whoever reaches the port may claim any address as its own"
-        );
-    }
-    config
-        .idle_options
-        .iter()
-        .for_each(|sentence| log::warn!("{sentence}"));
-    if config.exit_timeout < Duration::from_secs(1) {
-        log::warn!("--exit-timeout is below one second: tunnels are cut almost at once on shutdown");
-    }
-}
-
-/// The ways by which clients are told apart.
-fn ways(config: &Config) -> Vec<&'static str> {
-    let ways = [
-        (config.client_certificates, "certificate"),
-        (config.users_file.is_some(), "users file"),
-        (!config.roles_by_source.is_empty(), "source address"),
-        (config.password.is_some(), "password"),
-    ];
-    ways.iter()
-        .filter(|(is_there, _)| *is_there)
-        .map(|(_, way)| *way)
-        .collect()
 }
 
 fn identification(config: &Config) -> String {
-    let mut ways = ways(config).join(", ");
+    let mut ways = warnings::ways(config).join(", ");
     if config.allow_missing_role {
         ways.push_str(if ways.is_empty() { "none" } else { " or none" });
     }

@@ -1,5 +1,7 @@
 //! Commands: `check-config` says what serving would say, `check` what the proxy would answer.
 
+use rustix::process::Signal as Sig;
+
 use crate::support::case::cases;
 use crate::support::program::Finished;
 use crate::support::proxy::{PASSWORD, Setup};
@@ -7,6 +9,7 @@ use crate::support::proxy::{PASSWORD, Setup};
 cases![
     check_config_says_in_one_line_what_serving_would_say,
     check_config_binds_nothing_and_warns,
+    check_config_warns_of_all_that_serving_would_warn_of,
     each_command_says_what_it_is,
 ];
 
@@ -89,6 +92,56 @@ fn check_config_binds_nothing_and_warns() {
         "{}",
         finished.stderr
     );
+}
+
+fn check_config_warns_of_all_that_serving_would_warn_of() {
+    let acl =
+        "version: v1\nservices: [{name: nobody, action: enforce, allow_private: [{cidr: 10.0.0.0/8}]}]\n";
+    let options = [
+        // Two that say nothing without others,
+        "--admin-status",
+        "--max-request-burst=5",
+        // rules that can never take effect,
+        "--deny-range=44.0.0.0/8",
+        "--allow-range=44.0.0.0/8",
+        // and what is open, short or beyond this machine.
+        "--allow-missing-role",
+        "--proxy-protocol",
+        "--exit-timeout=1ms",
+        "--max-connections=100000000",
+        "--transport-max-idle-conns=100000000",
+    ];
+    for with_acl in [true, false] {
+        let set_up = |setup: Setup| {
+            let setup = options.iter().fold(setup, |setup, option| setup.arg(*option));
+            match with_acl {
+                true => setup.acl(acl),
+                false => setup,
+            }
+        };
+        let checked = set_up(Setup::bare().arg("check-config")).run();
+        assert_eq!(ended(&checked, 0), "The configuration is right\n");
+        let checked: Vec<String> = checked
+            .stderr
+            .lines()
+            .map(|line| {
+                let text = line.strip_prefix("smokescreen: warning: ");
+                text.unwrap_or_else(|| panic!("{line}")).to_owned()
+            })
+            .collect();
+        let mut proxy = set_up(Setup::bare()).start();
+        proxy.signal(Sig::TERM);
+        proxy.wait();
+        let served = proxy
+            .await_lines("Shut down, cut: 0 tunnels, 0 other connections", 1)
+            .len();
+        assert_eq!(served, 1);
+        let lines = proxy.log_lines();
+        let warned = lines.iter().filter(|line| line.get("level") == "warning");
+        let served: Vec<String> = warned.map(|line| line.get("msg").to_owned()).collect();
+        assert!(served.len() >= 8, "{served:#?}");
+        assert_eq!(checked, served);
+    }
 }
 
 fn each_command_says_what_it_is() {
