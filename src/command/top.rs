@@ -6,12 +6,12 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::FileTypeExt as _;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::config::{self, Environment, OwnFlag};
 
@@ -23,8 +23,9 @@ pub(super) const COMMAND: Command = Command {
     arguments: "[--once] [--socket FILE]",
     summary: "Shows the tunnels of a running proxy by their rate, and totals by role.",
     text: "\
-Each 2 s until it is interrupted; with --once one table, for the second in which it was asked. Asks the statistics socket.
-Exits with 1 where no proxy answers.
+Each 2 s until it is interrupted or nobody reads it any more; with --once one table, for the second in which it was asked.
+Asks the statistics socket, and waits 5 s at most for an answer: later on it shows that there is none, and goes on.
+Exits with 1 where no proxy answers, or the one that did has ended.
 ",
     own: &[
         OwnFlag {
@@ -47,11 +48,14 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// and where there is but one, between the two looks that a rate takes.
 const ONCE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long a proxy may take to answer.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a proxy may take to answer, connecting and reading all of it included.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The largest answer: 100,000 tunnels with names of 300 bytes, and more.
-const ANSWER_BYTES_MAX: u64 = 64 << 20;
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// Read at once.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// A tunnel as the socket tells of it, in the reference's words.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Deserialize)]
@@ -81,29 +85,29 @@ impl Told {
 
 /// Runs it.
 fn run(arguments: &[OsString], environment: &Environment) -> u8 {
-    let (once, socket, rest) = match own(arguments) {
-        Ok(own) => own,
-        Err(text) => return fail(&text, 2),
-    };
-    let folder = match config::stats_folder(&rest, environment) {
-        Ok(Some(folder)) => folder,
+    let line = match config::command_line(COMMAND.own, arguments, environment) {
+        Ok(Some(line)) => line,
         Ok(None) => {
             print(&COMMAND.help());
             return 0;
         }
         Err(error) => return fail(&error.to_string(), 2),
     };
-    let paths = match socket.map_or_else(|| newest_first(folder.as_deref()), |path| Ok(vec![path])) {
-        Ok(paths) => paths,
-        Err(why) => return fail(&why, 1),
+    let folder = match line.no_more().and_then(|()| line.stats_folder()) {
+        Ok(folder) => folder,
+        Err(error) => return fail(&error.to_string(), 2),
     };
-    let (path, first) = match answering(&paths) {
-        Ok(answering) => answering,
-        Err(why) => return fail(&why, 1),
+    let paths = match line.own("socket") {
+        Some(path) => Ok(vec![PathBuf::from(path)]),
+        None => newest_first(folder.as_deref()),
     };
-    match watch(path, &first, once) {
+    let watched = paths.and_then(|paths| {
+        let (path, first) = answering(&paths)?;
+        watch(path, &first, line.own("once").is_some()).map_err(|error| no_answer(path, &error))
+    });
+    match watched {
         Ok(()) => 0,
-        Err(error) => fail(&no_answer(path, &error), 1),
+        Err(why) => fail(&why, 1),
     }
 }
 
@@ -124,28 +128,6 @@ fn answering(paths: &[PathBuf]) -> Result<(&Path, Vec<Told>), String> {
         }
     }
     Err(why.unwrap_or_else(|| "no proxy to ask".to_owned()))
-}
-
-/// What is `top`'s alone, and the other arguments.
-fn own(arguments: &[OsString]) -> Result<(bool, Option<PathBuf>, Vec<OsString>), String> {
-    let (mut once, mut socket, mut rest) = (false, None, Vec::new());
-    let mut arguments = arguments.iter();
-    while let Some(argument) = arguments.next() {
-        match argument.to_str() {
-            Some("--once" | "-once") => once = true,
-            Some("--socket" | "-socket") => {
-                let value = arguments
-                    .next()
-                    .ok_or("--socket: a value is missing; accepted is a path")?;
-                socket = Some(PathBuf::from(value));
-            }
-            Some(text) if text.starts_with("--socket=") => {
-                socket = text.strip_prefix("--socket=").map(PathBuf::from);
-            }
-            _ => rest.push(argument.clone()),
-        }
-    }
-    Ok((once, socket, rest))
 }
 
 /// The sockets there, the one that was made last first.
@@ -176,13 +158,27 @@ fn newest_first(folder: Option<&Path>) -> Result<Vec<PathBuf>, String> {
     Ok(sockets.into_iter().map(|(_, path)| path).collect())
 }
 
+/// Shows a table each time, until nobody reads it.
+///
+/// # Errors
+/// The proxy has ended; with `once`, any reason why there is no answer.
 fn watch(path: &Path, first: &[Told], once: bool) -> io::Result<()> {
     let (mut before, mut asked) = (by_key(first), Instant::now());
     loop {
         thread::sleep(if once { ONCE_INTERVAL } else { INTERVAL });
-        let tunnels = ask(path)?;
-        let (passed, now) = (asked.elapsed(), Instant::now());
-        let text = table::text(&rated(&tunnels, &before, passed));
+        let text = match ask(path) {
+            Ok(tunnels) => {
+                let (passed, now) = (asked.elapsed(), Instant::now());
+                let text = table::text(&rated(&tunnels, &before, passed));
+                (before, asked) = (by_key(&tunnels), now);
+                text
+            }
+            // It is there, and may come back.
+            Err(error) if !once && error.kind() == ErrorKind::TimedOut => {
+                format!("no answer at {}: {error}\n", path.display())
+            }
+            Err(error) => return Err(error),
+        };
         if once {
             print(&text);
             return Ok(());
@@ -191,7 +187,6 @@ fn watch(path: &Path, first: &[Told], once: bool) -> io::Result<()> {
         if !print(&format!("\u{1b}[H\u{1b}[2J{text}")) {
             return Ok(());
         }
-        (before, asked) = (by_key(&tunnels), now);
     }
 }
 
@@ -223,17 +218,46 @@ fn rated<'t>(tunnels: &'t [Told], before: &HashMap<Key, u64>, passed: Duration) 
 
 /// What the socket says now.
 fn ask(path: &Path) -> io::Result<Vec<Told>> {
-    let mut stream = UnixStream::connect(path)?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
-    let mut answer = Vec::new();
-    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer)?;
+    let answer = answer(path).map_err(|error| match error.kind() {
+        // As which a limit of a socket's shows (socket(7), SO_RCVTIMEO).
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => timed_out(),
+        _ => error,
+    })?;
     let wrong = |why: String| io::Error::new(ErrorKind::InvalidData, why);
     let body = memchr::memmem::find(&answer, b"\r\n\r\n").and_then(|at| answer.get(at + 4..));
     let body = body.filter(|_| answer.starts_with(b"HTTP/1.1 200 "));
     let body = body.ok_or_else(|| wrong("the answer is no list of tunnels".into()))?;
     serde_json::from_slice(body).map_err(|error| wrong(format!("the list of tunnels: {error}")))
+}
+
+fn timed_out() -> io::Error {
+    let why = format!("it took longer than {} s", TIMEOUT.as_secs());
+    io::Error::new(ErrorKind::TimedOut, why)
+}
+
+/// All bytes of the answer.
+fn answer(path: &Path) -> io::Result<Vec<u8>> {
+    let began = Instant::now();
+    let left = || {
+        let left = TIMEOUT.checked_sub(began.elapsed());
+        left.filter(|left| !left.is_zero()).ok_or_else(timed_out)
+    };
+    let mut socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // Also of connecting, which waits where the queue is full (unix(7)).
+    socket.set_write_timeout(Some(left()?))?;
+    socket.connect(&SockAddr::unix(path)?)?;
+    socket.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+    let (mut answer, mut piece) = (Vec::new(), vec![0; PIECE_BYTES]);
+    while answer.len() < ANSWER_BYTES_MAX {
+        socket.set_read_timeout(Some(left()?))?;
+        match socket.read(&mut piece) {
+            Ok(0) => break,
+            Ok(length) => answer.extend(piece.iter().take(length)),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(answer)
 }
 
 #[cfg(test)]
@@ -273,14 +297,5 @@ mod tests {
         assert_eq!(found, [path("track-2.sock"), path("track-3.sock")]);
         let why = answering(&found).unwrap_err();
         assert!(why.contains("track-2.sock"), "{why}");
-    }
-
-    #[test]
-    fn its_own_flags_are_taken_out() {
-        let arguments = ["--once", "--stats-socket-dir", "d", "--socket=x"].map(OsString::from);
-        let (once, socket, rest) = own(&arguments).unwrap();
-        assert_eq!((once, socket.as_deref()), (true, Some(Path::new("x"))));
-        assert_eq!(rest, ["--stats-socket-dir", "d"]);
-        assert!(own(&["--socket".into()]).is_err());
     }
 }

@@ -41,20 +41,6 @@ pub fn probe(arguments: &[OsString], environment: &Environment) -> Result<Option
     }))
 }
 
-/// Where statistics sockets are made; `None` where help was asked for, and none inside where nothing says it.
-///
-/// # Errors
-/// What can't be parsed.
-pub fn stats_folder(
-    arguments: &[OsString],
-    environment: &Environment,
-) -> Result<Option<Option<PathBuf>>, ConfigError> {
-    match settings(arguments, environment)? {
-        Some(settings) => settings.optional(STATS_SOCKET_DIR).map(Some),
-        None => Ok(None),
-    }
-}
-
 /// A command's line: its own flags, what is no flag, and the options of serving.
 pub struct CommandLine<'e> {
     /// What is no flag, in its order.
@@ -69,6 +55,22 @@ impl CommandLine<'_> {
     pub fn own(&self, name: &str) -> Option<&str> {
         let given = self.own.iter().find(|(flag, _)| *flag == name);
         given.map(|(_, value)| value.as_str())
+    }
+
+    /// Where statistics sockets are made, if anything says it.
+    ///
+    /// # Errors
+    /// What can't be parsed.
+    pub fn stats_folder(&self) -> Result<Option<PathBuf>, ConfigError> {
+        self.settings.optional(STATS_SOCKET_DIR)
+    }
+
+    /// What is no flag, where the command takes nothing of that kind.
+    ///
+    /// # Errors
+    /// There is something.
+    pub fn no_more(&self) -> Result<(), ConfigError> {
+        flags::no_stray(&self.free)
     }
 
     /// What serving would be told by the same options, but that it need not tell clients apart.

@@ -37,13 +37,19 @@ pub(super) struct Parted {
 /// Errors name an unknown flag, a flag without its value, and whatever is no flag.
 pub(super) fn read(arguments: &[OsString]) -> Result<Vec<Written>, ConfigError> {
     let parted = read_beside(&[], arguments)?;
-    if let Some(stray) = parted.free.first() {
-        return Err(ConfigError::new(format!(
+    no_stray(&parted.free)?;
+    Ok(parted.written)
+}
+
+/// Names the first of what is no flag, where nothing of that kind is taken.
+pub(super) fn no_stray(free: &[String]) -> Result<(), ConfigError> {
+    match free.first() {
+        None => Ok(()),
+        Some(stray) => Err(ConfigError::new(format!(
             "unexpected argument '{}': options begin with a dash, and a switch takes its value as in --watch=false",
             stray.escape_debug()
-        )));
+        ))),
     }
-    Ok(parted.written)
 }
 
 /// The same for a command (without its name), which has flags of its own and may take what is none.

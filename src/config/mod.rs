@@ -43,7 +43,7 @@ use crate::policy::quota::{Limits, Rate};
 use crate::policy::ranges::{Nat64Prefix, PlacedRule};
 use crate::tls::RoleFrom;
 
-pub use self::commands::{CommandLine, Probe, command_line, probe, stats_folder};
+pub use self::commands::{CommandLine, Probe, command_line, probe};
 pub use self::environment::Environment;
 pub use self::error::ConfigError;
 pub use self::flags::OwnFlag;

@@ -1,15 +1,21 @@
 //! The statistics socket and `top`, which asks it.
 
+use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Instant;
 
 use rustix::process::Signal as Sig;
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::support::case::cases;
 use crate::support::origin::Origin;
-use crate::support::program::{self, Finished};
+use crate::support::program::{self, Finished, Running};
 use crate::support::proxy::{Proxy, Setup};
 use crate::support::{DEADLINE, eventually};
 
@@ -21,6 +27,8 @@ cases![
     a_list_of_many_tunnels_is_whole,
     top_shows_a_table_once,
     top_says_1_where_no_proxy_answers,
+    top_refreshes_until_nobody_reads_it_or_it_is_interrupted,
+    top_waits_for_no_proxy_that_stands_still,
 ];
 
 fn start(folder: &Path) -> Proxy {
@@ -36,7 +44,7 @@ fn socket(folder: &Path, proxy: &Proxy) -> PathBuf {
 
 /// Head and body of the answer to this.
 fn ask(socket: &Path, request: &str) -> (String, String) {
-    use std::io::{Read as _, Write as _};
+    use std::io::Write as _;
     let mut stream = UnixStream::connect(socket).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
@@ -198,7 +206,111 @@ fn top_says_1_where_no_proxy_answers() {
     let finished = top(&["--once", "--stats-socket-dir", dir]);
     assert_eq!(finished.code, Some(1));
     assert!(finished.stderr.contains("track-1.sock"), "{}", finished.stderr);
-    assert_eq!(top(&["--no-such-flag"]).code, Some(2));
+    for wrong in [&["--no-such-flag"][..], &["stray"], &["--once=1"], &["--socket"]] {
+        let finished = top(wrong);
+        assert_eq!(finished.code, Some(2), "{wrong:?}: {}", finished.stderr);
+    }
     let help = top(&["--help"]);
     assert!(help.code == Some(0) && help.text().contains("--once"));
+}
+
+/// `top` as it goes on, and its output as that comes.
+struct Live {
+    running: Running,
+    out: mpsc::Receiver<Vec<u8>>,
+    seen: String,
+}
+
+impl Live {
+    fn start(socket: &Path) -> Live {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_smokescreen"));
+        command.env_clear().arg("top").arg("--socket").arg(socket);
+        let mut child = program::spawn(&mut command);
+        let mut pipe = child.stdout.take().expect("its output");
+        let (tell, out) = mpsc::sync_channel(1);
+        // Ends when nobody listens any more, and closes the pipe with that.
+        thread::spawn(move || {
+            let mut piece = vec![0; 65536];
+            while let Ok(length @ 1..) = pipe.read(&mut piece) {
+                if tell.send(piece[..length].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        Live {
+            running: Running(child),
+            out,
+            seen: String::new(),
+        }
+    }
+
+    /// Waits for a screen that begins like this, from now on.
+    #[track_caller]
+    fn await_screen(&mut self, start: &str) {
+        let start = format!("\u{1b}[H\u{1b}[2J{start}");
+        let end = Instant::now() + DEADLINE;
+        while !self.seen.contains(&start) {
+            assert!(Instant::now() < end, "no {start:?} in {:?}", self.seen);
+            if let Ok(piece) = self.out.recv_timeout(DEADLINE) {
+                self.seen.push_str(&String::from_utf8(piece).expect("a text"));
+            }
+        }
+        self.seen.clear();
+    }
+}
+
+fn top_refreshes_until_nobody_reads_it_or_it_is_interrupted() {
+    let folder = tempfile::tempdir().unwrap();
+    let proxy = start(folder.path());
+    let socket = socket(folder.path(), &proxy);
+    let origin = Origin::echo();
+    for is_interrupted in [true, false] {
+        let mut live = Live::start(&socket);
+        live.await_screen("0 tunnels, 0 B/s\n");
+        let tunnel = proxy.tunnel(&origin.authority());
+        live.await_screen("1 tunnels, ");
+        drop(tunnel);
+        live.await_screen("0 tunnels, ");
+        let Live { mut running, out, .. } = live;
+        if is_interrupted {
+            let pid = rustix::process::Pid::from_child(&running.0);
+            rustix::process::kill_process(pid, Sig::INT).unwrap();
+            assert_eq!(program::wait(&mut running.0).signal(), Some(Sig::INT.as_raw()));
+        } else {
+            drop(out);
+            assert_eq!(program::wait(&mut running.0).code(), Some(0));
+        }
+    }
+}
+
+fn top_waits_for_no_proxy_that_stands_still() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut proxy = start(folder.path());
+    let socket = socket(folder.path(), &proxy);
+    let file = socket.to_str().unwrap();
+    let mut live = Live::start(&socket);
+    live.await_screen("0 tunnels, ");
+    proxy.signal(Sig::STOP);
+    live.await_screen(&format!("no answer at {file}: it took longer than 5 s\n"));
+    let said = format!("smokescreen: no proxy answers at {file}: it took longer than 5 s\n");
+    let finished = top(&["--once", "--socket", file]);
+    assert_eq!((finished.code, finished.stderr), (Some(1), said.clone()));
+    // Nor where not even a connection is to be had.
+    let mut waiting = Vec::new();
+    loop {
+        let client = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        client.set_nonblocking(true).unwrap();
+        match client.connect(&SockAddr::unix(&socket).unwrap()) {
+            Ok(()) => waiting.push(client),
+            Err(error) => break assert_eq!(error.kind(), ErrorKind::WouldBlock),
+        }
+    }
+    let finished = top(&["--once", "--socket", file]);
+    assert_eq!((finished.code, finished.stderr), (Some(1), said));
+    drop(waiting);
+    proxy.signal(Sig::CONT);
+    live.await_screen("0 tunnels, ");
+    proxy.signal(Sig::TERM);
+    assert_eq!(proxy.wait().code(), Some(0));
+    assert_eq!(program::wait(&mut live.running.0).code(), Some(1));
 }
