@@ -10,7 +10,7 @@ use super::flags::{self, OwnFlag, Parted};
 use super::password;
 use super::settings::Settings;
 use super::source::Written;
-use super::table::clients::{LISTEN_IP, LISTEN_PORT};
+use super::table::clients::{LISTEN_IP, LISTEN_PORT, REUSE_PORT};
 use super::table::operation::{HELP, STATS_SOCKET_DIR};
 use super::telemetry::{AdminConfig, admin};
 use super::{Config, build};
@@ -24,6 +24,8 @@ pub struct Probe {
     pub listen_ip: Option<String>,
     /// And its port; 0 is any free one.
     pub listen_port: u16,
+    /// Other instances may listen there too, one of which has the port for asking.
+    pub reuse_port: bool,
 }
 
 /// What `health` needs; `None` where help was asked for.
@@ -38,6 +40,7 @@ pub fn probe(arguments: &[OsString], environment: &Environment) -> Result<Option
         admin: admin(&settings)?,
         listen_ip: settings.optional(LISTEN_IP)?,
         listen_port: settings.value(LISTEN_PORT)?,
+        reuse_port: settings.value(REUSE_PORT)?,
     }))
 }
 

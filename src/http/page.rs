@@ -23,10 +23,17 @@ pub struct Brief {
     status: u16,
     reason: &'static str,
     text: &'static str,
+    /// On how many sockets clients are still taken, where that is to be told.
+    listeners: Option<u32>,
 }
 
 const fn brief_of(status: u16, reason: &'static str, text: &'static str) -> Brief {
-    Brief { status, reason, text }
+    Brief {
+        status,
+        reason,
+        text,
+        listeners: None,
+    }
 }
 
 /// The process lives.
@@ -34,7 +41,10 @@ pub const HEALTHY: Brief = brief_of(200, "OK", "ok");
 /// It takes clients.
 pub const READY: Brief = brief_of(200, "OK", "ready");
 /// It will take none soon, or does not already.
-pub const DRAINING: Brief = brief_of(503, "Service Unavailable", "draining");
+const DRAINING: Brief = brief_of(503, "Service Unavailable", "draining");
+/// Where an answer to that says on how many sockets clients are still taken. Who sees more on the same port knows of another
+/// instance that takes them.
+pub const LISTENERS: &str = "X-Smokescreen-Listeners";
 /// Nothing is here.
 pub const NOT_FOUND: Brief = brief_of(404, "Not Found", "nothing is here");
 /// Only reading is allowed.
@@ -52,6 +62,14 @@ pub const MISDIRECTED: Brief = brief_of(
     "use an address, or localhost, instead of a name",
 );
 
+/// It will take no clients soon, or does not already; they are still taken on so many sockets.
+pub fn draining(listeners: u32) -> Brief {
+    Brief {
+        listeners: Some(listeners),
+        ..DRAINING
+    }
+}
+
 /// The request is not HTTP; one reason.
 pub fn malformed(reason: &'static str) -> Brief {
     brief_of(400, "Bad Request", reason)
@@ -67,6 +85,9 @@ pub fn brief(answer: Brief, head_only: bool, out: &mut Vec<u8>) {
     status_line(answer.status, answer.reason, out);
     common("text/plain; charset=utf-8", POLICY, out);
     emit::number_field(out, "Content-Length", answer.text.len() as u64 + 1);
+    if let Some(listeners) = answer.listeners {
+        emit::number_field(out, LISTENERS, u64::from(listeners));
+    }
     if answer.status == NOT_ALLOWED.status {
         emit::field(out, "Allow", b"GET, HEAD");
     }
@@ -126,7 +147,15 @@ mod tests {
 
     #[test]
     fn a_short_answer_is_whole_and_a_head_lacks_its_text() {
-        for answer in [HEALTHY, READY, DRAINING, NOT_FOUND, NOT_ALLOWED, FAR, MISDIRECTED] {
+        for answer in [
+            HEALTHY,
+            READY,
+            draining(2),
+            NOT_FOUND,
+            NOT_ALLOWED,
+            FAR,
+            MISDIRECTED,
+        ] {
             let (mut whole, mut head) = (Vec::new(), Vec::new());
             brief(answer, false, &mut whole);
             brief(answer, true, &mut head);
@@ -139,6 +168,10 @@ mod tests {
             assert_eq!(body, format!("{}\n", answer.text));
             assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())));
             assert_eq!(head.contains("Allow: GET, HEAD\r\n"), answer.status == 405);
+            assert_eq!(
+                head.contains("X-Smokescreen-Listeners: 2\r\n"),
+                answer.status == 503
+            );
         }
     }
 

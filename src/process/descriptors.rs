@@ -55,6 +55,11 @@ impl Descriptors {
         self.limit
     }
 
+    /// What who asks how the proxy is may have.
+    pub(super) fn for_admin(self) -> u64 {
+        self.for_admin
+    }
+
     /// Pipes at most.
     pub(super) fn pipes(self) -> usize {
         whole((self.limit / 32).min(PIPES_MAX))
@@ -132,7 +137,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn all_parts_at_their_most_are_within_the_limit(limit in 32_u64..1 << 21, admin in 0_u64..64) {
+        fn all_parts_at_their_most_are_within_the_limit(limit in 32_u64..1 << 21, admin in 0_u64..80) {
             let parts = Descriptors::of(limit).without(admin);
             let pairs = 2 * parts.connections() as u64;
             let lookups = (SYSTEM_LOOKUP * parts.lookup_threads() as u64).max(parts.lookup_sockets() as u64);

@@ -114,6 +114,7 @@ fn core(config: &Config, shared: &Shared, poll: &Poll, outbox: Outbox<Message>) 
         datagrams: config.statsd_address.map(Datagrams::to).transpose()?,
         tally: Tally::default(),
         wanted: Vec::new(),
+        admin_places: telemetry::places(descriptors),
     };
     core.world.admin = telemetry::admin(config);
     Ok(core)

@@ -10,10 +10,14 @@ use crate::session::Admin;
 use crate::stats::{Settings, Stats};
 
 use super::admin_port::Awaited;
+use super::descriptors::Descriptors;
 use super::shared::{BUDGET_BYTES, Shared};
 
 /// Beside its connections: two listeners, their spares, and a socket for datagrams.
 const BESIDE: u64 = 5;
+
+/// Connections at a time at least.
+const PLACES_MIN: usize = 4;
 
 /// Says where it can be asked, if it can, or that it will be.
 pub(super) fn say_start(config: &Config, at: Option<SocketAddr>, awaited: Option<&Awaited>) {
@@ -34,6 +38,14 @@ pub(super) fn descriptors(config: &Config) -> u64 {
     }
 }
 
+/// How many connections at a time these are enough for: some, however few there are.
+pub(super) fn places(descriptors: Descriptors) -> usize {
+    let places = descriptors.for_admin().saturating_sub(BESIDE);
+    usize::try_from(places).map_or(CONNECTIONS_MAX, |places| {
+        places.clamp(PLACES_MIN, CONNECTIONS_MAX)
+    })
+}
+
 /// What may be told to those who ask.
 pub(super) fn admin(config: &Config) -> Admin {
     let admin = config.admin.as_ref();
@@ -41,6 +53,7 @@ pub(super) fn admin(config: &Config) -> Admin {
         metrics_path: admin.map_or("", |admin| &admin.metrics_path).into(),
         is_open: admin.is_some_and(|admin| admin.is_open),
         is_leaving: false,
+        listeners: 0,
     }
 }
 

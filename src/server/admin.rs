@@ -2,7 +2,6 @@
 //! They have places of their own, so that neither clients nor they can take the other's. What they are told is `stats`'
 //! business, and that they are told it in time the session's.
 
-use std::cmp::Reverse;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -12,6 +11,7 @@ use mio::net::TcpStream;
 
 use crate::io::listener::{AcceptError, Acceptor};
 use crate::io::token::ConnId;
+use crate::net::ClientKey;
 use crate::policy::Policy;
 use crate::session::{Input, Page, Surface};
 use crate::stats::{Part, Standing};
@@ -20,10 +20,13 @@ use super::Loop;
 use super::accepting::Accepting;
 use super::conn::Conn;
 use super::core::Core;
+use super::places::{self, Place};
 
-/// Connections at a time. A further one takes another's place: who asks is answered within a few turns of the loop, so that
-/// there is one that says nothing, or reads slowly.
-pub const CONNECTIONS_MAX: usize = 16;
+/// Connections at a time, fewer where descriptors are few. Whose place a further one takes is `places`' business.
+pub const CONNECTIONS_MAX: usize = 64;
+
+/// Parts of pages made in one turn of the loop, all of which clients wait for.
+const PARTS_PER_TURN: usize = 16;
 
 /// Their listeners' numbers begin here, far beyond those of clients'.
 const FIRST_NUMBER: u32 = 1 << 16;
@@ -41,7 +44,8 @@ const CONNS_PER_PART: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Admin {
     listeners: Vec<(Accepting, Surface)>,
-    conns: Vec<ConnId>,
+    /// Each with when it came, in that order.
+    conns: Vec<(ConnId, Instant)>,
     /// Lent to whoever makes a part of a page.
     part: Vec<u8>,
 }
@@ -71,13 +75,13 @@ impl Admin {
 
     /// Is it one of theirs?
     pub(super) fn has(&self, id: ConnId) -> bool {
-        self.conns.contains(&id)
+        self.conns.iter().any(|(other, _)| *other == id)
     }
 
     /// A connection is gone.
     pub(super) fn forget(&mut self, id: ConnId) {
         if !self.conns.is_empty() {
-            self.conns.retain(|other| *other != id);
+            self.conns.retain(|(other, _)| *other != id);
         }
     }
 
@@ -146,10 +150,11 @@ impl Loop {
     }
 
     fn admit_admin(&mut self, stream: TcpStream, peer: SocketAddr, surface: Surface) {
-        if self.admin.len() >= CONNECTIONS_MAX
-            && let Some(id) = self.replaceable_admin()
-        {
-            self.replace(id);
+        if self.admin.len() >= self.core.admin_places {
+            match self.replaceable_admin(ClientKey::of(peer.ip())) {
+                Some(id) => self.replace(id),
+                None => return,
+            }
         }
         let now = self.core.world.now;
         let core = &mut self.core;
@@ -158,38 +163,40 @@ impl Loop {
             Ok::<_, io::Error>(Box::new(Conn::admin(id, client, (peer, surface), now)))
         });
         if let Some(Ok(id)) = made {
-            self.admin.conns.push(id);
+            self.admin.conns.push((id, now));
             self.enqueue(id);
         }
     }
 
-    /// Whose place a further one gets: of the address that has most of them one that had its turn and asked for nothing; else,
-    /// or of several, that in which nothing moved for longest.
-    fn replaceable_admin(&self) -> Option<ConnId> {
-        let now = self.core.world.now;
-        let conns = || {
-            let found = self.admin.conns.iter();
-            found.filter_map(|&id| Some((id, self.conns.get(id)?)))
-        };
-        let of_same = |conn: &Conn<Core>| {
-            let client = conn.client_key();
-            conns().filter(|(_, other)| other.client_key() == client).count()
-        };
-        // Of equals the one that came first.
-        let replaced = conns().rev().max_by_key(|(_, conn)| {
-            let is_silent = conn.awaits_head() && conn.touched() < now;
-            (of_same(conn), is_silent, Reverse(conn.touched()))
-        });
-        replaced.map(|(id, _)| id)
+    /// Who gives way to a further one of this address; none where that one is turned away.
+    fn replaceable_admin(&self, newcomer: ClientKey) -> Option<ConnId> {
+        let conns = self.admin.conns.iter();
+        let (ids, places): (Vec<ConnId>, Vec<Place>) = conns
+            .filter_map(|&(id, since)| {
+                let conn = self.conns.get(id)?;
+                let place = Place {
+                    client: conn.client_key(),
+                    since,
+                    touched: conn.touched(),
+                    awaits_head: conn.awaits_head(),
+                    is_answered: conn.is_answered(),
+                };
+                Some((id, place))
+            })
+            .unzip();
+        let at = places::yields(&places, newcomer, self.core.world.now)?;
+        ids.get(at).copied()
     }
 
-    /// Sends the parts of pages that were asked for in this turn. Each takes little, and there are few.
+    /// Sends parts of pages that were asked for, as many as one turn may take. Each takes little.
     pub(super) fn show(&mut self) {
         if self.core.wanted.is_empty() {
             return;
         }
         let mut part = std::mem::take(&mut self.admin.part);
-        for (id, page, start) in std::mem::take(&mut self.core.wanted) {
+        let count = self.core.wanted.len().min(PARTS_PER_TURN);
+        let wanted: Vec<_> = self.core.wanted.drain(..count).collect();
+        for (id, page, start) in wanted {
             part.clear();
             let next = self.part(page, start, &mut part);
             if let Some(conn) = self.conns.get_mut(id) {

@@ -226,6 +226,11 @@ impl<P: Ports> Conn<P> {
         self.session.awaits_head()
     }
 
+    /// Has all of a last answer left for the kernel, so that only the client's end is still to come?
+    pub fn is_answered(&self) -> bool {
+        self.session.is_closing() && !self.flows.down.has_unsent()
+    }
+
     /// What there is to tell of it if it is a tunnel.
     pub fn tunnel(&self) -> Option<Tunnel<'_>> {
         let record = self.session.tunnel()?;

@@ -54,8 +54,10 @@ pub struct Core {
     pub datagrams: Option<Datagrams>,
     /// How many connections are what.
     pub tally: Tally,
-    /// The parts of pages that were asked for in this turn.
+    /// The parts of pages that were asked for.
     pub wanted: Vec<(ConnId, Page, u64)>,
+    /// So many may ask how the proxy is at a time.
+    pub admin_places: usize,
     /// Who may connect and say whose connection it is; empty: any address.
     pub balancers: Networks,
 }

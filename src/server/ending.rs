@@ -66,6 +66,7 @@ impl Loop {
         self.core.stores.draining = true;
         self.core.close_idle();
         self.core.world.admin.is_leaving = true;
+        self.core.world.admin.listeners = 0;
         // Who asks how the proxy is may do so to the end.
         let mut clients = self.conns.keys();
         clients.retain(|id| !self.admin.has(*id));

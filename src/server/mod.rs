@@ -12,6 +12,7 @@ pub mod ends;
 pub mod handshakes;
 mod held;
 pub mod inbox;
+mod places;
 pub mod pool;
 pub mod ports;
 pub mod stores;
@@ -141,12 +142,13 @@ impl Loop {
         poll: Poll,
         inbox: Inbox<Message>,
         (acceptors, admin): (Vec<Acceptor>, Vec<(Acceptor, Surface)>),
-        core: Core,
+        mut core: Core,
         connections_max: usize,
     ) -> io::Result<Loop> {
         let numbered = (0..).zip(acceptors);
         let listeners = numbered.map(|(number, acceptor)| Accepting::new(acceptor, number, poll.registry()));
-        let listeners = listeners.collect::<io::Result<_>>()?;
+        let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
+        core.world.admin.listeners = u32::try_from(listeners.len()).unwrap_or(u32::MAX);
         let admin = Admin::new(admin, poll.registry())?;
         Ok(Loop {
             poll,
@@ -222,7 +224,8 @@ impl Loop {
         let queues = [&self.run_queue, &self.backlog];
         let goes_on = !(queues.iter().all(|queue| queue.is_empty())
             && self.handshakes.is_empty()
-            && self.answers.is_empty());
+            && self.answers.is_empty()
+            && self.core.wanted.is_empty());
         if goes_on || self.core.stores.budget.has_due() {
             return Some(Duration::ZERO);
         }

@@ -88,7 +88,7 @@ fn resource(head: &RequestHead<'_>, admin: &Admin) -> Answer {
     }
     match path {
         b"/healthz" => Answer::Brief(page::HEALTHY),
-        b"/readyz" if admin.is_leaving => Answer::Brief(page::DRAINING),
+        b"/readyz" if admin.is_leaving => Answer::Brief(page::draining(admin.listeners)),
         b"/readyz" => Answer::Brief(page::READY),
         b"/" if accept::prefers_json(head.fields) => Answer::Page(Page::State),
         b"/" => Answer::Page(Page::Home),
@@ -185,10 +185,11 @@ mod tests {
         assert_eq!(asked(json, true, &admin), Answer::Page(Page::State));
         let leaving = Admin {
             is_leaving: true,
+            listeners: 2,
             ..admin
         };
         let readyz = "GET /readyz HTTP/1.1\r\n\r\n";
-        assert_eq!(asked(readyz, false, &leaving), Answer::Brief(page::DRAINING));
+        assert_eq!(asked(readyz, false, &leaving), Answer::Brief(page::draining(2)));
     }
 
     #[test]

@@ -274,6 +274,11 @@ impl Session {
         )
     }
 
+    /// Does it only write what is left, and wait for the client's end?
+    pub fn is_closing(&self) -> bool {
+        matches!(self.state, State::Closing(_))
+    }
+
     /// What is known of the tunnel; none where it is none.
     pub fn tunnel(&self) -> Option<&Record> {
         match &self.state {

@@ -55,6 +55,8 @@ pub struct Admin {
     pub is_open: bool,
     /// The process is to end, and should get no further clients.
     pub is_leaving: bool,
+    /// Clients are taken on so many sockets.
+    pub listeners: u32,
 }
 
 /// Something happened. What it tells of is lent: it goes from state to state, and few keep any of it.

@@ -26,6 +26,8 @@ cases![
     a_busy_port_ends_the_start,
     who_reads_slowly_or_says_nothing_stops_nobody,
     who_says_nothing_takes_no_place_of_one_that_reads,
+    forty_who_read_at_a_time_all_get_whole_pages_beside_idlers,
+    an_address_with_all_places_leaves_some_to_another,
     statsd_hears_of_it,
     a_reload_counts,
     health_says_0_or_1,
@@ -347,7 +349,7 @@ fn who_reads_slowly_or_says_nothing_stops_nobody() {
     let (proxy, admin) = start(setup);
     let origin = Origin::echo();
     let tunnels: Vec<Wire> = (0..200).map(|_| proxy.tunnel(&origin.authority())).collect();
-    let mut idlers: Vec<Wire> = (0..40).map(|_| Wire::connect(admin)).collect();
+    let mut idlers: Vec<Wire> = (0..80).map(|_| Wire::connect(admin)).collect();
     let mut slow: Vec<Wire> = (0..40)
         .map(|_| {
             let mut client = Wire::connect(admin);
@@ -371,7 +373,8 @@ fn who_reads_slowly_or_says_nothing_stops_nobody() {
     await_sample(admin, "tunnels_open", 0.0);
 }
 
-fn who_says_nothing_takes_no_place_of_one_that_reads() {
+/// A proxy whose list of refusals is long, and where that can be asked for.
+fn with_long_list() -> (Proxy, SocketAddr) {
     let (proxy, admin) = start(Setup::open().option("--deny-range", "44.0.0.0/8"));
     let label = "a".repeat(60);
     let denied = get(&format!("http://{PUBLIC}/"));
@@ -382,7 +385,11 @@ fn who_says_nothing_takes_no_place_of_one_that_reads() {
             assert!([400, 407].contains(&proxy.ask(request).status));
         }
     }
-    // The kernel takes little of it ahead.
+    (proxy, admin)
+}
+
+/// One who has asked for that list, and got no more than the kernel takes ahead, which is little.
+fn reader(admin: SocketAddr) -> Wire {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(2048).unwrap();
     socket.set_tcp_mss(536).unwrap();
@@ -391,15 +398,69 @@ fn who_says_nothing_takes_no_place_of_one_that_reads() {
     reader.send(format!("GET /refusals HTTP/1.1\r\nHost: {admin}\r\n\r\n"));
     let start = reader.take(15).unwrap();
     assert_eq!(start, b"HTTP/1.1 200 OK");
-    let _idlers: Vec<Wire> = (0..40).map(|_| Wire::connect(admin)).collect();
-    // They were all taken, for it came behind them.
-    assert_eq!(fetch(admin, "/readyz").status, 200);
+    reader
+}
+
+#[track_caller]
+fn expect_whole(mut reader: Wire) {
     let (rest, end) = reader.drain();
     assert!(rest.len() > 48 * 1024, "{} bytes", rest.len());
     assert!(
         rest.ends_with(b"\r\n0\r\n\r\n") && end == End::Eof,
         "{end:?}: a whole page"
     );
+}
+
+fn who_says_nothing_takes_no_place_of_one_that_reads() {
+    let (_proxy, admin) = with_long_list();
+    let reader = reader(admin);
+    let _idlers: Vec<Wire> = (0..100).map(|_| Wire::connect(admin)).collect();
+    // They were all taken, for it came behind them.
+    assert_eq!(fetch(admin, "/readyz").status, 200);
+    expect_whole(reader);
+}
+
+fn forty_who_read_at_a_time_all_get_whole_pages_beside_idlers() {
+    let (_proxy, admin) = with_long_list();
+    let mut idlers: Vec<Wire> = (0..100).map(|_| Wire::connect(admin)).collect();
+    // Each is in the midst of its page when the next comes.
+    let readers: Vec<Wire> = (0..40).map(|_| reader(admin)).collect();
+    idlers.extend((0..100).map(|_| Wire::connect(admin)));
+    assert_eq!(fetch(admin, "/readyz").status, 200);
+    readers.into_iter().for_each(expect_whole);
+    // Scrapes that come all at once.
+    std::thread::scope(|scope| {
+        let scrapes: Vec<_> = (0..40)
+            .map(|_| scope.spawn(|| fetch(admin, "/metrics")))
+            .collect();
+        for scrape in scrapes {
+            let response = scrape.join().expect("a scrape");
+            assert_eq!(response.status, 200);
+            assert!(response.text().contains("\nacl_generation 1\n"), "a whole one");
+        }
+    });
+}
+
+fn an_address_with_all_places_leaves_some_to_another() {
+    let (_proxy, admin) = with_long_list();
+    let far = SocketAddr::new(PUBLIC.parse().unwrap(), admin.port());
+    let scrape = format!("GET /metrics HTTP/1.1\r\nHost: {far}\r\n\r\n");
+    // More than there are places, of one address.
+    let _crowd: Vec<Wire> = (0..100).map(|_| crowding(admin)).collect();
+    for _ in 0..3 {
+        let mut client = Wire::connect_from(PUBLIC, far);
+        client.send(&scrape);
+        let response = client.response_to("GET");
+        assert!(response.status == 200 && response.text().contains("\nacl_generation 1\n"));
+    }
+}
+
+/// One who asks for much and reads nothing of it.
+fn crowding(admin: SocketAddr) -> Wire {
+    let mut client = Wire::connect(admin);
+    // It may be turned away.
+    let _ = client.try_send(format!("GET /refusals HTTP/1.1\r\nHost: {admin}\r\n\r\n"));
+    client
 }
 
 fn statsd_hears_of_it() {
