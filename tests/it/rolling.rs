@@ -2,9 +2,11 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use rustix::process::Signal as Sig;
 
@@ -13,7 +15,7 @@ use crate::support::case::cases;
 use crate::support::eventually;
 use crate::support::message::get;
 use crate::support::origin::Origin;
-use crate::support::program::{self, Running};
+use crate::support::program::{self, Finished, Running};
 use crate::support::proxy::{Proxy, Setup};
 use crate::support::wire::Wire;
 
@@ -22,6 +24,8 @@ cases![
     the_metrics_port_goes_from_the_one_that_drains_to_the_next,
     instances_that_take_turns_on_one_port_refuse_nobody,
     three_instances_behind_haproxy_are_replaced_without_losing_a_request,
+    instances_that_stand_still_for_a_while_stay_with_haproxy,
+    health_says_of_an_instance_what_it_knows_of_that_one,
 ];
 
 const CLIENTS: usize = 4;
@@ -200,7 +204,7 @@ fn balanced() -> Setup {
     Setup::open()
         .arg("--proxy-protocol")
         .option("--proxy-protocol-from", "127.0.0.0/8")
-        .option("--drain-delay", "3s")
+        .option("--drain-delay", "5s")
 }
 
 impl Instance {
@@ -221,8 +225,8 @@ impl Instance {
     }
 }
 
-/// The balancer of deploy/haproxy.cfg, but for its addresses and how often it looks.
-fn haproxy(instances: &[Instance]) -> Result<(Running, tempfile::TempDir, SocketAddr), String> {
+/// The balancer of deploy/haproxy.cfg, but for its addresses.
+fn haproxy(instances: &[Instance]) -> Result<Balancer, String> {
     let program = program::find("haproxy")?;
     let reserved = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = reserved.local_addr().expect("its address");
@@ -238,8 +242,8 @@ fn haproxy(instances: &[Instance]) -> Result<(Running, tempfile::TempDir, Socket
                 format!("    server {name} {} port {}", proxy.address(), admin.port())
             }
             ["default-server", ..] => {
-                assert!(line.contains("port 9810 inter 1s fall 2"), "{line}");
-                line.replace("port 9810 inter 1s fall 2", "inter 100ms fall 1")
+                assert!(line.contains("check port 9810 "), "{line}");
+                line.replace("port 9810 ", "")
             }
             _ => line.to_owned(),
         };
@@ -247,23 +251,137 @@ fn haproxy(instances: &[Instance]) -> Result<(Running, tempfile::TempDir, Socket
     }
     assert_eq!(servers, instances.len());
     let (running, folder) = program::haproxy(&program, &configuration);
-    Ok((running, folder, address))
+    Ok(Balancer {
+        running,
+        folder,
+        address,
+    })
+}
+
+/// A HAProxy.
+struct Balancer {
+    #[expect(dead_code, reason = "ends it")]
+    running: Running,
+    folder: tempfile::TempDir,
+    address: SocketAddr,
+}
+
+impl Balancer {
+    /// What it said of its servers.
+    fn said(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("said")).expect("a file")
+    }
 }
 
 fn three_instances_behind_haproxy_are_replaced_without_losing_a_request() -> Result<(), String> {
     program::find("haproxy")?;
     let mut instances: Vec<Instance> = (0..3).map(|_| Instance::start()).collect();
-    let (_running, _folder, address) = haproxy(&instances)?;
+    let balancer = haproxy(&instances)?;
     let origin = Origin::fixed("ok");
     let request = get(&origin.url("/"));
-    eventually("the balancer", || ask(address, &request).ok());
-    let load = Load::on(address, &origin);
+    eventually("the balancer", || ask(balancer.address, &request).ok());
+    let load = Load::on(balancer.address, &origin);
     load.await_asked(100);
     for instance in &mut instances {
         instance.replace();
         load.await_asked(100);
     }
     let (asked, failures) = load.stop();
-    assert_eq!(failures, Vec::<String>::new(), "of {asked}");
+    assert_eq!(
+        failures,
+        Vec::<String>::new(),
+        "of {asked}; the balancer said {}",
+        balancer.said()
+    );
     Ok(())
+}
+
+/// Longer than two checks that each fail after `inter` would take to have a proxy taken out.
+const STANDSTILL: Duration = Duration::from_secs(4);
+
+/// As on a machine that has too much to do: a proxy that is slow is none that is gone, and a client waits for it.
+fn instances_that_stand_still_for_a_while_stay_with_haproxy() -> Result<(), String> {
+    program::find("haproxy")?;
+    let instances: Vec<Instance> = (0..3).map(|_| Instance::start()).collect();
+    let balancer = haproxy(&instances)?;
+    let origin = Origin::fixed("ok");
+    let request = get(&origin.url("/"));
+    eventually("the balancer", || ask(balancer.address, &request).ok());
+    let signal = |signal| {
+        instances
+            .iter()
+            .for_each(|instance| instance.proxy.signal(signal))
+    };
+    let load = Load::on(balancer.address, &origin);
+    load.await_asked(20);
+    signal(Sig::STOP);
+    // They come late, and one by one.
+    let late: Vec<_> = (0..8)
+        .map(|nth| {
+            let (to, request) = (balancer.address, request.clone());
+            thread::spawn(move || {
+                thread::sleep(STANDSTILL * nth / 8);
+                ask(to, &request)
+            })
+        })
+        .collect();
+    thread::sleep(STANDSTILL);
+    signal(Sig::CONT);
+    let late: Vec<_> = late
+        .into_iter()
+        .map(|client| client.join().expect("a client"))
+        .collect();
+    let (_, failures) = load.stop();
+    let said = balancer.said();
+    assert!(
+        late.iter().all(Result::is_ok) && failures.is_empty(),
+        "{late:?} {failures:?}: {said}"
+    );
+    assert!(!said.contains("is DOWN"), "{said}");
+    Ok(())
+}
+
+/// Health as it is asked beside an instance like this.
+fn health(proxy: &Proxy, admin: SocketAddr) -> Finished {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_smokescreen"));
+    command
+        .env_clear()
+        .args(["health", "--reuse-port", "--listen-ip", "127.0.0.1"])
+        .arg(format!("--listen-port={}", proxy.address().port()))
+        .arg("--expose-prometheus-metrics")
+        .arg(format!("--prometheus-port={}", admin.port()));
+    program::run(&mut command)
+}
+
+fn health_says_of_an_instance_what_it_knows_of_that_one() {
+    for delay in ["0", "10m"] {
+        let (setup, admin) = with_admin(sharing().option("--drain-delay", delay));
+        let mut first = setup.start();
+        let port = first.address().port();
+        let origin = Origin::echo();
+        let _tunnel = first.tunnel(&origin.authority());
+        assert_eq!(health(&first, admin).code, Some(0));
+        first.signal(Sig::TERM);
+        eventually("not ready", || {
+            (fetch(admin, "/readyz").status == 503).then_some(())
+        });
+        // It is alone, whether it takes clients still or not.
+        let finished = health(&first, admin);
+        assert_eq!(finished.code, Some(1), "{delay}: {}", finished.stderr);
+        assert!(finished.stderr.contains("503"), "{}", finished.stderr);
+        // The next one is well, though it is the first that answers.
+        let second = with_admin_at(sharing(), admin).port(port).start();
+        assert_eq!(fetch(admin, "/readyz").status, 503);
+        let finished = health(&second, admin);
+        assert_eq!(finished.code, Some(0), "{delay}: {}", finished.stderr);
+        drop(second);
+        let finished = health(&first, admin);
+        assert_eq!(finished.code, Some(1), "{delay}: {}", finished.stderr);
+        // Between the end of the one and the other's having that port, the proxy's port says it.
+        let second = with_admin_at(sharing(), admin).port(port).start();
+        first.signal(Sig::TERM);
+        assert_eq!(first.wait().code(), Some(0));
+        let finished = health(&second, admin);
+        assert_eq!(finished.code, Some(0), "{delay}: {}", finished.stderr);
+    }
 }

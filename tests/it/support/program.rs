@@ -102,11 +102,12 @@ fn gather(pipe: Option<impl std::io::Read + Send + 'static>) -> thread::JoinHand
     })
 }
 
-/// HAProxy with this configuration, which is kept in a folder for as long as it runs.
+/// HAProxy with this configuration, which is kept in a folder for as long as it runs, beside what it says (`said`).
 pub(crate) fn haproxy(program: &Path, configuration: &str) -> (Running, TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("haproxy.cfg");
     std::fs::write(&file, configuration).expect("a file");
+    let said = std::fs::File::create(folder.path().join("said")).expect("a file");
     let mut command = Command::new(program);
     command
         .arg("-db")
@@ -114,7 +115,7 @@ pub(crate) fn haproxy(program: &Path, configuration: &str) -> (Running, TempDir)
         .arg(&file)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null());
+        .stderr(said);
     (Running(command.spawn().expect("haproxy")), folder)
 }
 
