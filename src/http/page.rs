@@ -8,7 +8,7 @@ use super::emit;
 /// What a page for people may do: run its own script and look as its own style says, both by their digests, and ask this
 /// port. Anything from elsewhere is let in by none of it. Held to the page by a test beside it.
 pub const PAGE_POLICY: &str = "default-src 'none'; connect-src 'self'; img-src data:; \
-    script-src 'sha256-79ZJuF8WuNganjGfLAM6El4+1joxeM8eavIiO1VUVGw='; style-src 'sha256-R7FoXOLsh3oHsTDPbnOCSCuf0+lHS2AgGuXf/SQjVdc='; \
+    script-src 'sha256-79ZJuF8WuNganjGfLAM6El4+1joxeM8eavIiO1VUVGw='; style-src 'sha256-aIIGOIQlFFU/ggedmT+yEy8KRGOmRAuRgehRftZ5c0w='; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// What anything else may do if a browser takes it for a page: nothing.

@@ -92,6 +92,13 @@ impl Browser {
         Ok(browser)
     }
 
+    /// Shows the page as people have it who like it `light` or `dark`.
+    #[track_caller]
+    pub(crate) fn prefer(&mut self, scheme: &str) {
+        let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        self.ask("Emulation.setEmulatedMedia", json!({"features": features}));
+    }
+
     /// What an expression comes to, in the page.
     #[track_caller]
     pub(crate) fn evaluate(&mut self, expression: &str) -> Value {
