@@ -189,20 +189,50 @@ fn prometheus(scraped: SocketAddr) -> Result<(Running, tempfile::TempDir, Socket
     Ok((running, folder, address))
 }
 
-/// What Prometheus answers to this query.
+/// What Prometheus answers to this; none until it has read its storage.
 #[track_caller]
-fn query(prometheus: SocketAddr, expression: &str) -> Option<serde_json::Value> {
-    let encoded: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    let target = format!("/api/v1/query?query={encoded}");
-    let request = format!("GET {target} HTTP/1.1\r\nHost: {prometheus}\r\nConnection: close\r\n\r\n");
+fn api(prometheus: SocketAddr, target: &str) -> Option<serde_json::Value> {
+    let request = format!("GET /api/v1/{target} HTTP/1.1\r\nHost: {prometheus}\r\nConnection: close\r\n\r\n");
     let answer = ask(prometheus, &request);
-    // It answers 503 until it has read its storage.
     if answer.status == 503 {
         return None;
     }
     let answer: serde_json::Value = serde_json::from_str(&answer.text()).expect("JSON");
-    assert_eq!(answer["status"], "success", "{expression}: {answer}");
-    Some(answer["data"]["result"].clone())
+    assert_eq!(answer["status"], "success", "{target}: {answer}");
+    assert!(answer["warnings"].is_null(), "{target}: {answer}");
+    Some(answer["data"].clone())
+}
+
+/// The result of this query.
+#[track_caller]
+fn query(prometheus: SocketAddr, expression: &str) -> Option<serde_json::Value> {
+    let encoded: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    Some(api(prometheus, &format!("query?query={encoded}"))?["result"].clone())
+}
+
+/// Waits until each of the rules of deploy/ was evaluated, and without an error.
+#[track_caller]
+fn await_healthy_rules(prometheus: SocketAddr) {
+    let rules: serde_yaml::Value = serde_yaml::from_str(&deployed("prometheus-rules.yml")).expect("YAML");
+    let groups = rules["groups"].as_sequence().expect("groups").iter();
+    let rules = groups.flat_map(|group| group["rules"].as_sequence().expect("rules"));
+    let wanted: BTreeSet<&str> = rules
+        .map(|rule| rule["alert"].as_str().expect("a name"))
+        .collect();
+    assert!(wanted.len() > 5, "{wanted:?}");
+    eventually("healthy rules", || {
+        let answer = api(prometheus, "rules")?;
+        let groups = answer["groups"].as_array()?.iter();
+        let rules: Vec<_> = groups
+            .flat_map(|group| group["rules"].as_array().expect("rules"))
+            .collect();
+        for rule in &rules {
+            assert!(rule["lastError"].is_null() && rule["health"] != "err", "{rule}");
+        }
+        let healthy = rules.iter().filter(|rule| rule["health"] == "ok");
+        let healthy: BTreeSet<_> = healthy.filter_map(|rule| rule["name"].as_str()).collect();
+        (healthy == wanted).then_some(())
+    });
 }
 
 fn prometheus_scrapes_a_proxy_and_takes_every_expression() -> Result<(), String> {
@@ -221,6 +251,7 @@ fn prometheus_scrapes_a_proxy_and_takes_every_expression() -> Result<(), String>
     await_value("resolver_deny_private_range", "1");
     await_value("sum(refusals{code=\"private-range\"})", "1");
     await_value("scrape_samples_scraped > bool 50", "1");
+    await_healthy_rules(prometheus);
     for expression in expressions() {
         if expression.starts_with("label_values") {
             continue;
