@@ -410,3 +410,34 @@ fn haproxys_checks_see_a_drain_before_the_port_closes() {
     let seen = seconds(&of("inter")) * of("fall").parse::<u64>().expect("a number");
     assert!(2 * seen < seconds(&of("--drain-delay")), "{seen} s");
 }
+
+/// A proxy that is slow to answer, as all are on a machine that has too much to do, is not one that is gone.
+const CHECK_SECONDS_MIN: u64 = 5;
+
+#[test]
+fn checks_wait_for_a_proxy_that_is_slow() {
+    let haproxy = text("deploy/haproxy.cfg");
+    let limit = haproxy
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("timeout check "));
+    assert!(seconds(limit.expect("a limit of a check")) >= CHECK_SECONDS_MIN);
+    let deployment = yaml("kubernetes/deployment.yaml");
+    for name in ["readinessProbe", "livenessProbe"] {
+        let probe = at(&deployment, &format!("{POD}.containers.0.{name}"));
+        assert!(number(probe, "timeoutSeconds") >= CHECK_SECONDS_MIN, "{name}");
+    }
+    for (name, checks) in [("fly.toml", 1), ("deploy/fly-flycast.toml", 2)] {
+        let fly = text(name);
+        let limits: Vec<&str> = fly
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("timeout = "))
+            .collect();
+        assert_eq!(limits.len(), checks, "{name}");
+        for limit in limits {
+            assert!(
+                seconds(limit.trim_matches('"')) >= CHECK_SECONDS_MIN,
+                "{name}: {limit}"
+            );
+        }
+    }
+}
