@@ -97,9 +97,12 @@ fn places_are_never_more_than_there_are_and_all_come_back() {
                 }
                 2 if !held.is_empty() => {
                     let nth = dice.index(held.len());
-                    let (permits, _, is_tunnel) = &mut held[nth];
+                    let before = all.taken().0;
+                    let (permits, _, _) = &mut held[nth];
                     permits.end_request();
-                    assert_eq!(permits.hold_something(), *is_tunnel);
+                    // Once, however often it is said.
+                    permits.end_request();
+                    assert!(before - all.taken().0 <= 1);
                 }
                 _ => {}
             }

@@ -22,18 +22,14 @@ use super::words::{Action, Close, Input, Settings};
 /// A half-closed tunnel in which nothing moves ends after this long, if not after the idle timeout.
 const HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(60);
 
-fn boxed(permits: Permits) -> Option<Box<Permits>> {
-    permits.hold_something().then(|| Box::new(permits))
-}
-
 /// A tunnel.
 #[derive(Debug)]
 pub(super) struct Tunnel {
     /// Becomes the close line.
     record: Box<Record>,
     began: Instant,
-    /// What it holds of limits, if anything: in a box, for most tunnels hold nothing.
-    permits: Option<Box<Permits>>,
+    /// What it holds of limits.
+    permits: Permits,
     /// When the first half was closed, in nanoseconds from one before it began: an instant would cost every connection more.
     half_closed_nanos: Option<NonZeroU64>,
     /// Nothing of the client's leaves before it was looked at.
@@ -71,7 +67,7 @@ impl Tunnel {
         Tunnel {
             record,
             began,
-            permits: boxed(permits),
+            permits,
             half_closed_nanos: None,
             peek: None,
         }
@@ -79,14 +75,12 @@ impl Tunnel {
 
     /// Are its bytes counted?
     pub(super) fn is_metered(&self) -> bool {
-        self.permits.as_ref().is_some_and(|permits| permits.are_metered())
+        self.permits.are_metered()
     }
 
     /// Has its bytes counted from now on where this policy limits its role's.
     pub(super) fn meter(&mut self, policy: &Policy) {
-        let mut permits = self.permits.take().map(|permits| *permits).unwrap_or_default();
-        policy.meter(&self.role(), &mut permits);
-        self.permits = boxed(permits);
+        policy.meter(&self.role(), &mut self.permits);
     }
 
     fn role(&self) -> Role {
@@ -123,9 +117,7 @@ impl Tunnel {
             }
         }
         // Before anything is looked at, for what may not leave looks like nothing.
-        if let Some(permits) = self.permits.as_deref_mut() {
-            meter::grant(permits, at);
-        }
+        meter::grant(&mut self.permits, at);
         match input {
             Input::Unwritable(Side::Origin, fail) => self.origin_unwritable(fail, at.flows),
             Input::Broken(_, fail) | Input::Unwritable(_, fail) => return Break(self.broken(fail, at)),
@@ -192,8 +184,7 @@ impl Tunnel {
 
     /// It goes on, unless its role has used up the day: then it ends, once nothing that was granted is on its way.
     fn go_on(mut self, at: &mut At<'_, '_>) -> Step<Tunnel> {
-        let are_spent = |permits: &Permits| permits.are_spent(at.cx.wall);
-        if !self.permits.as_deref().is_some_and(are_spent) {
+        if !self.permits.are_spent(at.cx.wall) {
             // Another day came, or a higher number, before what was on its way had left.
             let ends = at.flows.up.is_over() || at.flows.down.is_over() || at.flows.has_cut();
             self.half_closed_nanos.take_if(|_| !ends);

@@ -9,17 +9,22 @@ use super::{Counts, Full, Limit, Moment, Quota, take};
 
 /// Places of a request, and later of its tunnel; and its way to the bytes of the day. By default it holds nothing.
 #[derive(Debug, Default)]
-pub struct Permits {
-    /// Of the first set that has any. Mostly it is the only one, and needs no memory of its own.
-    places: Option<Places>,
-    beyond: Option<Box<Beyond>>,
+pub struct Permits(Held);
+
+/// Small, and without memory of its own where one set of limits counts requests and tunnels alone: every request makes one,
+/// and every tunnel keeps it.
+#[derive(Debug, Default)]
+enum Held {
+    #[default]
+    Nothing,
+    One(Places),
+    More(Box<More>),
 }
 
-/// What few hold.
 #[derive(Debug, Default)]
-struct Beyond {
-    /// Of the other set.
-    places: Option<Places>,
+struct More {
+    /// Of two sets at most.
+    places: Vec<Places>,
     meter: Option<Meter>,
     /// It was told that all of the day is handed out.
     was_told: bool,
@@ -73,10 +78,14 @@ impl Permits {
     }
 
     fn hold(&mut self, places: Places) {
-        match self.places {
-            None => self.places = Some(places),
-            Some(_) => self.beyond.get_or_insert_default().places = Some(places),
-        }
+        self.0 = match std::mem::take(&mut self.0) {
+            Held::Nothing => Held::One(places),
+            held @ (Held::One(_) | Held::More(_)) => {
+                let mut more = held.into_more();
+                more.places.push(places);
+                Held::More(more)
+            }
+        };
     }
 
     /// From now on bytes are counted by this one; none: by nobody's, without a bound, where they were counted before. What
@@ -88,34 +97,34 @@ impl Permits {
             (_, Some(quota)) => Arc::clone(&quota.counts),
             (Some(_), None) => Arc::default(),
         };
-        let beyond = self.beyond.get_or_insert_default();
-        if let Some(before) = &mut beyond.meter {
+        let mut more = std::mem::take(&mut self.0).into_more();
+        if let Some(before) = &mut more.meter {
             before.on_the_way = 0;
         }
-        beyond.meter = Some(Meter {
+        more.meter = Some(Meter {
             counts,
             on_the_way: 0,
             day: 0,
         });
-        beyond.was_told = false;
+        more.was_told = false;
+        self.0 = Held::More(more);
     }
 
     /// The request is over, and its tunnel goes on.
     pub fn end_request(&mut self) {
-        let is_over = |places: &mut Places| {
+        let goes_on = |places: &mut Places| {
             give_back(&mut places.request, &places.counts.requests);
-            !places.tunnel
+            places.tunnel
         };
-        self.places.take_if(is_over);
-        if let Some(beyond) = &mut self.beyond {
-            beyond.places.take_if(is_over);
+        match &mut self.0 {
+            Held::Nothing => {}
+            Held::One(places) => {
+                if !goes_on(places) {
+                    self.0 = Held::Nothing;
+                }
+            }
+            Held::More(more) => more.places.retain_mut(goes_on),
         }
-    }
-
-    /// Is there anything to give back, or to count?
-    pub fn hold_something(&self) -> bool {
-        let beyond = |beyond: &Beyond| beyond.places.is_some() || beyond.meter.is_some();
-        self.places.is_some() || self.beyond.as_deref().is_some_and(beyond)
     }
 
     /// Are bytes counted?
@@ -125,14 +134,21 @@ impl Permits {
     }
 
     fn meter(&self) -> Option<&Meter> {
-        self.beyond.as_ref()?.meter.as_ref()
+        match &self.0 {
+            Held::Nothing | Held::One(_) => None,
+            Held::More(more) => more.meter.as_ref(),
+        }
     }
 
     /// Takes as many of these bytes, which were read and did not leave, as the day has. `on_the_way` are those taken before
     /// that did not leave.
     pub fn take_bytes(&mut self, wanted: u64, on_the_way: u64, wall: SystemTime) -> u64 {
-        let meter = self.beyond.as_mut().and_then(|beyond| beyond.meter.as_mut());
-        let Some(meter) = meter else { return wanted };
+        let Held::More(more) = &mut self.0 else {
+            return wanted;
+        };
+        let Some(meter) = &mut more.meter else {
+            return wanted;
+        };
         meter.on_the_way = meter.on_the_way.min(on_the_way);
         if wanted == 0 {
             return 0;
@@ -149,16 +165,30 @@ impl Permits {
     /// Is all of the day handed out, and was it not when this was asked before?
     pub fn note_spent(&mut self, wall: SystemTime) -> bool {
         let is_spent = self.are_spent(wall);
-        let Some(beyond) = &mut self.beyond else {
+        let Held::More(more) = &mut self.0 else {
             return false;
         };
-        let was_told = std::mem::replace(&mut beyond.was_told, is_spent);
+        let was_told = std::mem::replace(&mut more.was_told, is_spent);
         is_spent && !was_told
     }
 
     /// Is all of the day handed out?
     pub fn are_spent(&self, wall: SystemTime) -> bool {
         self.meter().is_some_and(|meter| meter.counts.day.is_spent(wall))
+    }
+}
+
+impl Held {
+    fn into_more(self) -> Box<More> {
+        let places = match self {
+            Held::More(more) => return more,
+            Held::One(places) => vec![places],
+            Held::Nothing => Vec::new(),
+        };
+        Box::new(More {
+            places,
+            ..More::default()
+        })
     }
 }
 
