@@ -77,6 +77,7 @@ fn decide(criterion: &mut Criterion) {
     let ask = Ask {
         scheme: None,
         external_proxy: None,
+        is_inside: false,
     };
     let mut group = criterion.benchmark_group("acl/decide");
     for (length, ports) in LENGTHS

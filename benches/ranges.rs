@@ -62,6 +62,7 @@ fn allowed(policy: &Policy, authority: &str) -> Allowed {
     let ask = Ask {
         scheme: None,
         external_proxy: None,
+        is_inside: false,
     };
     policy.decide(&Role::Missing, target, ask).expect("a permission")
 }

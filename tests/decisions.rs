@@ -154,6 +154,7 @@ fn answer(policy: &Policy, [role, authority, form, proxy]: [&str; 4]) -> String 
     let ask = Ask {
         scheme: (form == "http").then_some(Scheme::Http),
         external_proxy: Some(proxy.as_bytes()).filter(|proxy| !proxy.is_empty()),
+        is_inside: false,
     };
     let (verdict, intercepts, decision) = match policy.decide(&role, target, ask) {
         Ok(allowed) => ("allow", allowed.intercepts(), allowed.decision().clone()),

@@ -12,6 +12,7 @@ mod error;
 mod file;
 mod flags;
 mod help;
+mod mitm;
 mod nearest;
 pub mod options;
 mod password;
@@ -22,6 +23,7 @@ mod sni;
 mod source;
 mod table;
 mod telemetry;
+mod tls;
 mod trust;
 mod typed;
 mod upstream;
@@ -41,13 +43,14 @@ use crate::policy::acl::Action;
 use crate::policy::auth::Password;
 use crate::policy::quota::{Limits, Rate};
 use crate::policy::ranges::{Nat64Prefix, PlacedRule};
-use crate::tls::RoleFrom;
 
 pub use self::commands::{CommandLine, Probe, command_line, probe};
 pub use self::environment::Environment;
 pub use self::error::ConfigError;
 pub use self::flags::OwnFlag;
 pub use self::help::facts;
+pub use self::mitm::MitmFiles;
+use self::mitm::mitm_files;
 pub use self::password::PasswordFile;
 use self::settings::Settings;
 pub use self::sni::SniConfig;
@@ -55,8 +58,7 @@ use self::sni::sni;
 use self::table::clients::{
     ALLOW_MISSING_ROLE, DNS_TIMEOUT, DRAIN_DELAY, EXIT_TIMEOUT, IDLE_TIMEOUT, LISTEN_IP, LISTEN_PORT,
     PROXY_PROTOCOL, PROXY_PROTOCOL_FROM, READ_HEADER_TIMEOUT, READ_TIMEOUT, REUSE_PORT, ROLES_BY_SOURCE,
-    TIMEOUT, TLS_CLIENT_CA_FILE, TLS_CRL_FILE, TLS_KEY_FILE, TLS_ROLE_FROM, TLS_SERVER_BUNDLE_FILE,
-    USERS_FILE, WRITE_TIMEOUT,
+    TIMEOUT, TLS_CLIENT_CA_FILE, USERS_FILE, WRITE_TIMEOUT,
 };
 use self::table::destinations::{
     ADDITIONAL_ERROR_MESSAGE_ON_DENY, ALLOW_ADDRESS, ALLOW_RANGE, DENY_ADDRESS, DENY_RANGE, DENY_STATUS,
@@ -71,26 +73,13 @@ use self::table::operation::{
 };
 pub use self::telemetry::{AdminConfig, StatsSocket};
 use self::telemetry::{admin, stats_socket};
+pub use self::tls::TlsFiles;
+use self::tls::tls;
 pub use self::trust::TrustSources;
 use self::trust::trust_sources;
 pub use self::upstream::UpstreamConfig;
 use self::upstream::upstreams;
 pub use self::values::SizeRange;
-
-/// The files of a TLS server.
-#[derive(Clone, Debug)]
-pub struct TlsFiles {
-    /// Certificate, its issuers, and the key where `key` is not given.
-    pub bundle: PathBuf,
-    /// The key.
-    pub key: Option<PathBuf>,
-    /// CAs that clients' certificates are verified against.
-    pub client_cas: Vec<PathBuf>,
-    /// What those revoked.
-    pub crls: Vec<PathBuf>,
-    /// What of a certificate names the role.
-    pub role_from: RoleFrom,
-}
 
 /// Everything the program is told at start, understood and range-checked; of the ACL, where it is.
 #[derive(Clone, Debug)]
@@ -137,6 +126,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Whom it believes of the servers that it connects to.
     pub trust: TrustSources,
+    /// The CA of intercepted tunnels, if there is one.
+    pub mitm: Option<MitmFiles>,
     /// Where the ACL comes from.
     pub acl: AclSource,
     /// Actions an ACL may not use.
@@ -302,6 +293,7 @@ fn build(
         nat64_prefixes: settings.list(NAT64_PREFIX)?,
         tls: tls(settings)?,
         trust: trust_sources(settings)?,
+        mitm: mitm_files(settings)?,
         acl: acl_source(settings, password.is_some())?,
         disable_acl_policy_actions: settings.list(DISABLE_ACL_POLICY_ACTION)?,
         deny_message_extra: deny_message_extra(settings)?,
@@ -360,19 +352,6 @@ fn limits(settings: &Settings) -> Result<Limits, ConfigError> {
 /// None where people write 0.
 fn limit(count: usize) -> Option<NonZeroU32> {
     NonZeroU32::new(u32::try_from(count).unwrap_or(u32::MAX))
-}
-
-fn tls(settings: &Settings) -> Result<Option<TlsFiles>, ConfigError> {
-    let Some(bundle) = settings.optional(TLS_SERVER_BUNDLE_FILE)? else {
-        return Ok(None);
-    };
-    Ok(Some(TlsFiles {
-        bundle,
-        key: settings.optional(TLS_KEY_FILE)?,
-        client_cas: settings.list(TLS_CLIENT_CA_FILE)?,
-        crls: settings.list(TLS_CRL_FILE)?,
-        role_from: settings.optional(TLS_ROLE_FROM)?.unwrap_or_default(),
-    }))
 }
 
 fn networks(rules: &[PlacedRule]) -> Networks {

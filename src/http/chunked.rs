@@ -5,7 +5,7 @@ use crate::text::digits;
 use crate::text::slices::within;
 
 use super::scan::{Scan, Scanned};
-pub use super::trailers::rewrite_trailers;
+pub use super::trailers::{rewrite_trailers, rewrite_trailers_without};
 use super::{Fault, HeadLimits};
 
 /// Hexadecimal digits of a chunk size, leading zeros included: what 64 bits hold.

@@ -40,6 +40,16 @@ pub struct RequestPlan<'a> {
 /// The version is HTTP/1.1 whatever the client's was. Framing is written anew, last and in one form; the caller has
 /// asked [`framing::request_body`] before and refused the request if that failed.
 pub fn request(head: &RequestHead<'_>, plan: &RequestPlan<'_>, out: &mut Vec<u8>) {
+    request_without(|_| false, head, plan, out);
+}
+
+/// The same, without the fields whose names are meant.
+pub fn request_without(
+    drops: impl Fn(&str) -> bool,
+    head: &RequestHead<'_>,
+    plan: &RequestPlan<'_>,
+    out: &mut Vec<u8>,
+) {
     out.extend_from_slice(head.method.as_bytes());
     out.push(b' ');
     if let Some((scheme, host)) = plan.absolute {
@@ -72,6 +82,7 @@ pub fn request(head: &RequestHead<'_>, plan: &RequestPlan<'_>, out: &mut Vec<u8>
         name.eq_ignore_ascii_case("host")
             || expects_nothing && name.eq_ignore_ascii_case("expect")
             || counts_down && name.eq_ignore_ascii_case("max-forwards")
+            || drops(name)
     });
     if let Forwards::Left(left) = plan.forwards {
         emit::number_field(out, "Max-Forwards", left);
@@ -110,6 +121,11 @@ pub fn tunnel_request(authority: &str, authorization: Option<&str>, out: &mut Ve
 /// that no head which is kept, or is sent elsewhere, holds any.
 pub fn authorize(value: &str, out: &mut Vec<u8>) {
     emit::field(out, "Proxy-Authorization", value.as_bytes());
+}
+
+/// Appends a field of the operator's, in the same way and for the same reason.
+pub fn add(name: &str, value: &[u8], out: &mut Vec<u8>) {
+    emit::field(out, name, value);
 }
 
 /// What the session knows about a response beyond its head.

@@ -29,6 +29,7 @@ fn vetted(addresses: &[&str], port: u16) -> VettedList {
     let ask = Ask {
         scheme: None,
         external_proxy: None,
+        is_inside: false,
     };
     let allowed = policy.decide(&Role::Missing, target, ask).unwrap();
     let found: Vec<IpAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();

@@ -83,7 +83,8 @@ pub trait Wire {
     }
     /// Makes the coming close a reset.
     fn abort(&mut self);
-    /// Is there anything to be read now, kept here or below: bytes, an end, or an error? Asks the kernel, and takes nothing.
+    /// Is there anything to be read now, kept here or below: bytes, an end, or an error? Asks the kernel, and takes nothing that
+    /// whoever reads would get.
     fn has_news(&mut self) -> bool;
     /// Bytes of memory it holds beside its socket.
     fn held_bytes(&self) -> usize {

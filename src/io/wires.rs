@@ -8,7 +8,7 @@ use std::sync::Arc;
 use mio::{Interest, Registry};
 
 use crate::net::{Peer, Side};
-use crate::tls::{Client, Server};
+use crate::tls::{Client, Leaf, Server};
 
 use super::arena::Arena;
 use super::token::{ConnId, IdleId, Source, WireId};
@@ -89,6 +89,14 @@ impl Wires {
     /// `Unsupported` where there is nothing to present; else rustls's.
     pub fn secure(&mut self, id: WireId, received: &[u8]) -> io::Result<()> {
         self.cover(id, |sealing| sealing.engine(received))
+    }
+
+    /// Puts an engine over a client's wire, or over the one that is there, which presents this inside of a tunnel.
+    ///
+    /// # Errors
+    /// rustls's.
+    pub fn secure_inside(&mut self, id: WireId, leaf: &Leaf, received: &[u8]) -> io::Result<()> {
+        self.cover(id, |sealing| sealing.engine_inside(leaf, received))
     }
 
     /// Puts an engine over an origin's wire, of which so much was read, which is to find this peer at the other end.

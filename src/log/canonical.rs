@@ -109,6 +109,7 @@ fn decision(record: &Record, mut line: Line<'_>) {
     if let Some((_, matched, _)) = grounds {
         line.field(key!("matched"), matched);
     }
+    told(record, &mut line);
     if let Some(local) = record.outbound_local {
         line.field(key!("outbound_local_addr"), Value::Address(local));
     }
@@ -170,6 +171,7 @@ fn close(record: &Record, end: &TunnelEnd, mut line: Line<'_>) {
     if let Some((_, matched, _)) = grounds {
         line.field(key!("matched"), matched);
     }
+    told(record, &mut line);
     line.field(key!("outbound_local_addr"), address(record.outbound_local));
     line.field(key!("outbound_remote_addr"), address(record.outbound_remote));
     asked(record, &mut line);
@@ -251,6 +253,15 @@ fn asked(record: &Record, line: &mut Line<'_>) {
 fn source(record: &Record, line: &mut Line<'_>) {
     line.field(key!("source_addr"), Value::Address(record.client));
     line.field(key!("src_host"), Value::Ip(record.client.ip()));
+}
+
+/// What is told of a request inside of an intercepted tunnel; in a close line, of the last.
+fn told(record: &Record, line: &mut Line<'_>) {
+    if let Some(told) = record.told() {
+        line.field(key!("mitm_req_headers"), Value::Fields(&told.fields));
+        line.field(key!("mitm_req_method"), Value::Bytes(told.method.as_bytes()));
+        line.field(key!("mitm_req_url"), Value::Bytes(&told.url));
+    }
 }
 
 /// The rest of where from, and when: `src_port` and `start_time`.

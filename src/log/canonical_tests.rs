@@ -401,7 +401,7 @@ prop_compose! {
             id: Id(id),
             proxy_type: if flags[0] { ProxyType::Connect } else { ProxyType::Http },
             requested_host: host.into(),
-            extras: Some(Box::new(Extras { trace_id: trace_id.into(), private_exception, sni: flags[4].then(|| Sni { name: error.as_str().into(), verdict: SniVerdict::Mismatch }) })),
+            extras: Some(Box::new(Extras { trace_id: trace_id.into(), private_exception, sni: flags[4].then(|| Sni { name: error.as_str().into(), verdict: SniVerdict::Mismatch }), told: None })),
             role: flags[1].then(|| role.into()), project: flags[2].then(|| project.into()),
             client: address, certificate: None, by_stranger: false, verdict: None, dial_failure: None, is_reused: false, start: at(start >> 2), allow: flags[3], enforce_would_deny: flags[4],
             decision_reason: reason.into(), error: flags[5].then(|| error.into()),

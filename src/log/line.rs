@@ -8,6 +8,7 @@ use ::log::Level;
 use ipnet::IpNet;
 
 use crate::session::id::Id;
+use crate::session::outcome::Field;
 use crate::text::digits;
 use crate::text::slices::within;
 
@@ -43,6 +44,8 @@ pub enum Value<'a> {
     Time(SystemTime),
     /// A request's id.
     Id(Id),
+    /// Fields of a message, by name, each with its values.
+    Fields(&'a [Field]),
 }
 
 /// A field's key with what surrounds it, in both formats; [`key!`] makes one.
@@ -171,6 +174,8 @@ impl<'o> Line<'o> {
             }
             Value::Id(id) if json => in_quotes(out, |out| out.extend_from_slice(&id.digits())),
             Value::Id(id) => out.extend_from_slice(&id.digits()),
+            Value::Fields(fields) if json => object(out, fields),
+            Value::Fields(fields) => self.bytes(&map(fields)),
         }
     }
 
@@ -181,6 +186,35 @@ impl<'o> Line<'o> {
             quoted(self.out, bytes);
         }
     }
+}
+
+/// Fields as Go prints a map of lists, which is how the reference has them.
+#[cold]
+fn map(fields: &[Field]) -> Vec<u8> {
+    let of = |(name, values): &Field| [name.as_bytes(), b":[", &values.join(&b' '), b"]"].concat();
+    let fields: Vec<Vec<u8>> = fields.iter().map(of).collect();
+    [b"map[", fields.join(&b' ').as_slice(), b"]"].concat()
+}
+
+/// Fields as an object of lists.
+#[cold]
+fn object(out: &mut Vec<u8>, fields: &[Field]) {
+    out.push(b'{');
+    for (nth, (name, values)) in fields.iter().enumerate() {
+        if nth > 0 {
+            out.push(b',');
+        }
+        quoted(out, name.as_bytes());
+        out.extend_from_slice(b":[");
+        for (nth, value) in values.iter().enumerate() {
+            if nth > 0 {
+                out.push(b',');
+            }
+            quoted(out, value);
+        }
+        out.push(b']');
+    }
+    out.push(b'}');
 }
 
 /// Appends a length of time in seconds, with as many digits behind the point as it has.

@@ -7,6 +7,7 @@ mod census;
 mod difference;
 mod document;
 mod grounds;
+mod intercepted;
 mod limits;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 use crate::net::{ProxyUrl, Target, Trust, Writer};
 use crate::policy::exceptions::Exceptions;
 use crate::policy::glob::{AtPort, GlobSet};
+use crate::policy::interception::Interception;
 use crate::policy::ports::Ports;
 use crate::policy::quota::Quota;
 use crate::policy::{Ask, Code, Decision, Role, Upstream, VerifySni};
@@ -26,6 +28,7 @@ use crate::yaml::{self, Line, YamlError};
 
 pub use self::difference::{CHANGES_TOLD_MAX, Change, Difference};
 pub(super) use self::grounds::without_external_proxy;
+use self::intercepted::Intercepted;
 use self::limits::RoleLimits;
 
 /// The text of the ACL that is used when a password is set and no file is named; `acl.yaml` of this repository.
@@ -107,8 +110,8 @@ struct Rule {
     external_proxies: GlobSet,
     /// `allow_private`; none where it has no entry.
     exceptions: Option<Arc<Exceptions>>,
-    /// Hosts whose tunnels are to be intercepted; each is among `allowed_domains` too.
-    mitm_domains: GlobSet,
+    /// `mitm_domains`; each is among `allowed_domains` too.
+    intercepted: Intercepted,
     /// `insecure_skip_verify`: what is asked of the certificates of origins.
     trust: Trust,
     limits: Option<RoleLimits>,
@@ -152,8 +155,8 @@ pub(super) struct Answer {
 /// What holds for a request as long as it lasts, by the rule that let it out; by default as little as without one.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Terms {
-    /// Is it a tunnel to one of the rule's `mitm_domains`?
-    pub(super) intercepts: bool,
+    /// What is done inside, of a tunnel to one of the rule's `mitm_domains`, or of a request in such a tunnel.
+    pub(super) interception: Option<Arc<Interception>>,
     /// What is asked of the origin's certificate.
     pub(super) trust: Trust,
     /// The rule's private exceptions.
@@ -235,6 +238,8 @@ impl Acl {
             Outcome::Deny(code) => Some(code),
         };
         let is_listed = basis == Basis::AllowedDomains;
+        let may_be_intercepted = is_listed && (ask.scheme.is_none() || ask.is_inside);
+        let intercepted = &found.rule.intercepted;
         Answer {
             denial,
             decision: Decision {
@@ -244,9 +249,9 @@ impl Acl {
             },
             upstream: found.rule.upstream.clone(),
             terms: Terms {
-                intercepts: is_listed
-                    && ask.scheme.is_none()
-                    && found.rule.mitm_domains.contains(&target.host),
+                interception: may_be_intercepted
+                    .then(|| intercepted.find(&target.host))
+                    .flatten(),
                 trust: found.rule.trust,
                 exceptions: found.rule.exceptions.clone(),
                 is_listed,

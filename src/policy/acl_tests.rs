@@ -31,6 +31,7 @@ fn ask(scheme: Option<Scheme>) -> Ask<'static> {
     Ask {
         scheme,
         external_proxy: None,
+        is_inside: false,
     }
 }
 
@@ -291,6 +292,7 @@ fn external_proxies_are_asked_about_first() {
                 Ask {
                     scheme,
                     external_proxy: Some(url),
+                    is_inside: false,
                 },
             );
             (
@@ -381,7 +383,8 @@ fn a_tunnel_to_a_listed_domain_is_one_to_intercept() {
     let intercepts = |to: &str, scheme| {
         acl.decide(&named("authed"), &target(to), ask(scheme))
             .terms
-            .intercepts
+            .interception
+            .is_some()
     };
     assert!(intercepts("x.wide.test", TUNNEL) && intercepts("deep.x.wide.test", TUNNEL));
     assert!(!intercepts("x.wide.test", PLAIN) && !intercepts("a.test", TUNNEL));
@@ -691,6 +694,7 @@ fn denials_have_codes() {
         let ask = Ask {
             scheme: TUNNEL,
             external_proxy,
+            is_inside: false,
         };
         acl.decide(&named(role), &target(to), ask).denial
     };
@@ -846,6 +850,7 @@ fn without_a_rule_the_hint_says_which_would_do() {
     let ask = Ask {
         scheme: TUNNEL,
         external_proxy: Some(b"http://p.test"),
+        is_inside: false,
     };
     let grounds = rule.grounds(&named("authed"), &target("a.test"), ask);
     assert_eq!((&*grounds.rule, &*grounds.matched), ("a.yaml:3", ""));

@@ -10,6 +10,7 @@ use crate::net::{Host, Scheme, Target, Trust};
 
 use super::acl::{self, Answer, Terms};
 use super::exceptions::Exceptions;
+use super::interception::Interception;
 use super::{Ask, Code, Decision, Denial, Policy, Role, Route, Upstream, VerifySni};
 
 /// Proof that a [`Policy`] allowed this target to this role. Only [`Policy::decide`] makes one.
@@ -53,7 +54,20 @@ impl Allowed {
 
     /// Is it a CONNECT to one of the rule's `mitm_domains`?
     pub fn intercepts(&self) -> bool {
-        self.terms.intercepts
+        self.scheme.is_none() && self.terms.interception.is_some()
+    }
+
+    /// What is done with it, where it is such a CONNECT or came inside of one.
+    pub fn interception(&self) -> Option<&Interception> {
+        self.terms.interception.as_deref()
+    }
+
+    /// The fields that it gets on its way: of a request inside of a tunnel alone, and only where its origin is known to be
+    /// who it should be.
+    pub fn adding(&self) -> Option<&Interception> {
+        let may_be_told = self.scheme == Some(Scheme::Https) && self.terms.trust == Trust::Verified;
+        self.interception()
+            .filter(|interception| may_be_told && interception.adds())
     }
 
     /// Is the target looked up and its answer vetted? Not where a name is the upstream's to look up alone

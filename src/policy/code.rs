@@ -93,6 +93,8 @@ codes! {
     MalformedRequest = "malformed-request",
     /// A request for a server, not for a proxy.
     NotAProxyRequest = "not-a-proxy-request",
+    /// Inside of an intercepted tunnel, for another host than the tunnel's.
+    Misdirected = "misdirected-request",
     /// A URI that is neither `http` nor `https`.
     SchemeUnsupported = "scheme-unsupported",
     /// TRACE that Max-Forwards has end here.

@@ -47,6 +47,7 @@ fn allowed(policy: &Policy, role: &str, to: &str) -> Allowed {
     let ask = Ask {
         scheme: None,
         external_proxy: None,
+        is_inside: false,
     };
     let target = Target::parse(to.as_bytes(), None).unwrap();
     policy.decide(&Role::Named(role.into()), target, ask).unwrap()
@@ -159,6 +160,7 @@ fn without_a_list_of_ports_the_default_rule_may_have_exceptions_too() {
     let ask = Ask {
         scheme: None,
         external_proxy: None,
+        is_inside: false,
     };
     let target = Target::parse(b"a.test:80", None).unwrap();
     assert!(
@@ -239,6 +241,7 @@ fn an_explanation_names_the_exception() {
         let ask = Ask {
             scheme: None,
             external_proxy: None,
+            is_inside: false,
         };
         let found = [found.parse().unwrap()];
         let explained = policy.explain(&Role::Named("db".into()), target, ask, Some(&found), &|_| false);

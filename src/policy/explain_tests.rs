@@ -41,6 +41,7 @@ fn policy(acl: Option<&str>) -> Policy {
 const ASK: Ask<'static> = Ask {
     scheme: None,
     external_proxy: None,
+    is_inside: false,
 };
 
 fn target(authority: &str) -> Target {

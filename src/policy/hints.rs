@@ -121,6 +121,10 @@ const HINTS: &[(Code, &str)] = &[
         Code::NotAProxyRequest,
         "this address as the client's HTTP proxy, not as its server",
     ),
+    (
+        Code::Misdirected,
+        "a CONNECT of its own for that host: a tunnel that is intercepted leads to one host",
+    ),
     (Code::SchemeUnsupported, "an http or https URI, or CONNECT"),
     (Code::MethodNotAllowed, "leave the field Max-Forwards out"),
     (

@@ -15,6 +15,7 @@ mod explain;
 pub mod glob;
 mod hints;
 mod identity;
+pub mod interception;
 mod place;
 pub mod ports;
 mod question;

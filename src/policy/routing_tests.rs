@@ -37,11 +37,13 @@ fn allowed(policy: &Policy, role: &str, target: &str, ask: Ask<'_>) -> crate::po
 const TUNNEL: Ask<'_> = Ask {
     scheme: None,
     external_proxy: None,
+    is_inside: false,
 };
 
 const HTTP: Ask<'_> = Ask {
     scheme: Some(Scheme::Http),
     external_proxy: None,
+    is_inside: false,
 };
 
 /// The way, as a URL.
@@ -57,6 +59,7 @@ fn the_client_goes_before_the_rule_and_that_before_the_options() {
     let named = |scheme| Ask {
         scheme,
         external_proxy: Some(b"http://a.proxies.test:8080/"),
+        is_inside: false,
     };
     let (tunnels, uris) = (None, Some(Scheme::Https));
     for (role, ask, via) in [
@@ -92,6 +95,7 @@ fn only_what_the_operators_own_upstream_dials_is_left_to_it_to_look_up() {
     let named = Ask {
         scheme: None,
         external_proxy: Some(b"http://a.proxies.test"),
+        is_inside: false,
     };
     for (role, target, ask, looked_up) in [
         ("plain", "a.test:443", TUNNEL, true),

@@ -44,6 +44,7 @@ impl Policy {
         let ask = Ask {
             scheme: None,
             external_proxy: None,
+            is_inside: false,
         };
         let decided = self.decide(role, Target::of(name, port), ask);
         decided.is_ok_and(|allowed| allowed.is_by_entry() && !allowed.intercepts())

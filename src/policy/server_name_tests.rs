@@ -93,6 +93,7 @@ fn a_rule_says_what_is_done() {
         let ask = Ask {
             scheme: None,
             external_proxy: None,
+            is_inside: false,
         };
         let allowed = policy.decide(&role(asking), target, ask).unwrap();
         assert_eq!(allowed.verify_sni(), verify);

@@ -41,6 +41,7 @@ fn authed() -> Role {
 const TUNNEL: Ask<'static> = Ask {
     scheme: None,
     external_proxy: None,
+    is_inside: false,
 };
 
 fn allowed(policy: &Policy, authority: &str) -> Allowed {
@@ -115,6 +116,7 @@ fn an_external_proxy_and_an_interception_are_told() {
     let asked = |url: &'static [u8]| Ask {
         scheme: None,
         external_proxy: Some(url),
+        is_inside: false,
     };
     let listed = policy(Some(text)).decide(&authed(), target("a.test"), asked(b"http://p.test:1"));
     assert!(
@@ -133,6 +135,7 @@ fn an_external_proxy_and_an_interception_are_told() {
         Ask {
             scheme: None,
             external_proxy: Some(b"http://q.test"),
+            is_inside: false,
         },
     );
     assert_eq!(
@@ -147,6 +150,7 @@ fn an_external_proxy_and_an_interception_are_told() {
             Ask {
                 scheme: Some(Scheme::Http),
                 external_proxy: None,
+                is_inside: false,
             },
         )
         .unwrap();

@@ -46,6 +46,8 @@ pub struct Ask<'a> {
     pub scheme: Option<Scheme>,
     /// The raw value of `X-Upstream-Https-Proxy`, if there was one.
     pub external_proxy: Option<&'a [u8]>,
+    /// It came inside of an intercepted tunnel.
+    pub is_inside: bool,
 }
 
 impl<'a> Ask<'a> {

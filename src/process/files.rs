@@ -10,16 +10,16 @@ use std::sync::Arc;
 
 use log::Level;
 
-use crate::config::{AclSource, Config, PasswordFile, TlsFiles, TrustSources};
+use crate::config::{AclSource, Config, MitmFiles, PasswordFile, TlsFiles, TrustSources};
 use crate::io::{local, regular_file};
 use crate::policy::Policy;
 use crate::policy::acl::{self, Acl, Action};
 use crate::policy::auth::Password;
 use crate::text::listing;
-use crate::tls::Client;
+use crate::tls::{Client, Leaves};
 
 use super::shared::InForce;
-use super::{tls_files, trust_files, users_file};
+use super::{mitm_files, tls_files, trust_files, users_file};
 
 /// How many services are named in a warning.
 const SERVICES_NAMED_MAX: usize = 20;
@@ -59,6 +59,7 @@ pub(super) struct Files {
     password: Option<PasswordFile>,
     tls: Option<TlsFiles>,
     trust: TrustSources,
+    mitm: Option<MitmFiles>,
     users: Option<PathBuf>,
     /// Any role may be named by a certificate.
     by_certificate: bool,
@@ -76,9 +77,16 @@ impl Files {
             password: config.password_file.clone(),
             tls: config.tls.clone(),
             trust: config.trust.clone(),
+            mitm: config.mitm.clone(),
             users: config.users_file.clone(),
             by_certificate: config.client_certificates,
         }
+    }
+
+    fn acl_again(&self, path: &Path) -> Result<Acl, String> {
+        let (file, metadata) = regular_file::open(path).map_err(|error| refusal(path, error))?;
+        let acl = acl(path, file, metadata.len(), &self.disabled_actions)?;
+        for_serving(acl, path, self.mitm.is_some())
     }
 
     /// What the files say now, in place of what is in force of them.
@@ -88,9 +96,7 @@ impl Files {
     pub(super) fn read(&self, present: &InForce) -> Result<Fresh, String> {
         let before = &*present.policy;
         let acl = self.acl.as_deref();
-        let acl = acl
-            .map(|path| acl_again(path, &self.disabled_actions))
-            .transpose()?;
+        let acl = acl.map(|path| self.acl_again(path)).transpose()?;
         let password = self.password.as_ref().map(password_again).transpose()?;
         let users = self.users.as_deref().map(users_file::again).transpose()?;
         let mut warnings = Vec::new();
@@ -99,6 +105,10 @@ impl Files {
             .map(|files| tls_files::read(files, present.tls.as_deref(), &mut warnings))
             .transpose()?;
         let trust = trust_files::read(&self.trust, Some(&present.trust), &mut warnings)?;
+        let mitm = self.mitm.as_ref();
+        let mitm = mitm
+            .map(|files| mitm_files::read(files, present.mitm.as_ref(), &mut warnings))
+            .transpose()?;
         let mut lines: Vec<Line> = Vec::new();
         if let (Some(path), Some(next)) = (&self.acl, &acl) {
             say_difference(path, before, next, &mut lines);
@@ -115,6 +125,7 @@ impl Files {
             lines.push(Line::new(Level::Info, text.into()));
         }
         lines.push(trust_line(&present.trust, &trust));
+        lines.extend(mitm_line(present.mitm.as_ref(), mitm.as_ref()));
         lines.extend(warnings.into_iter().map(|text| Line::new(Level::Warn, text)));
         let mut policy = before.renewed(acl, password);
         if let Some(users) = users {
@@ -127,10 +138,21 @@ impl Files {
                 policy: Arc::new(policy),
                 tls: tls.map(Arc::new),
                 trust: Arc::new(trust),
+                mitm,
             },
             lines,
         })
     }
+}
+
+/// An ACL with all that serving takes for it: what is added to requests inside of intercepted tunnels, and a CA for those.
+///
+/// # Errors
+/// With its path.
+pub(super) fn for_serving(acl: Acl, path: &Path, has_ca: bool) -> Result<Acl, String> {
+    mitm_files::check(&acl, &path.display().to_string(), has_ca)?;
+    acl.with_secrets(&mitm_files::secret)
+        .map_err(|error| refusal(path, error))
 }
 
 /// No upstream may be ourselves. Those with names are looked up when they are asked for, and refused then.
@@ -157,6 +179,16 @@ fn password_line(present: &Policy, next: &Password) -> Line {
     Line::new(Level::Info, text)
 }
 
+fn mitm_line(present: Option<&Arc<Leaves>>, next: Option<&Arc<Leaves>>) -> Option<Line> {
+    let is_same = |next| present.is_some_and(|present| Arc::ptr_eq(present, next));
+    let word = match is_same(next?) {
+        true => "the same",
+        false => "another one: new tunnels get certificates of it",
+    };
+    let text = format!("The CA of intercepted tunnels was read again: it is {word}");
+    Some(Line::new(Level::Info, text))
+}
+
 fn trust_line(present: &Client, next: &Client) -> Line {
     let word = match present.trusts_as(next) {
         true => "the same ones",
@@ -170,11 +202,6 @@ fn trust_line(present: &Client, next: &Client) -> Line {
 pub(super) fn acl_at_start(path: &Path, disabled: &[Action]) -> Result<Acl, String> {
     let file = File::open(path).map_err(|error| refusal(path, error))?;
     acl(path, file, 0, disabled)
-}
-
-fn acl_again(path: &Path, disabled: &[Action]) -> Result<Acl, String> {
-    let (file, metadata) = regular_file::open(path).map_err(|error| refusal(path, error))?;
-    acl(path, file, metadata.len(), disabled)
 }
 
 fn acl(path: &Path, file: File, length: u64, disabled: &[Action]) -> Result<Acl, String> {

@@ -47,6 +47,7 @@ impl House {
                 policy: Arc::new(policy),
                 tls: None,
                 trust: Arc::new(trust_files::read(&config.trust, None, &mut Vec::new()).unwrap()),
+                mitm: None,
             },
             files: Files::of(&config),
         }

@@ -21,6 +21,7 @@ use crate::io::wires::Wires;
 use crate::server::allowance::Allowance;
 use crate::server::core::{Core, Tally};
 use crate::server::inbox::Message;
+use crate::server::minter::Minter;
 use crate::server::pool::Pool;
 use crate::server::stores::Stores;
 use crate::server::stranger_lines::StrangerLines;
@@ -74,6 +75,9 @@ fn core(config: &Config, shared: &Shared, poll: &Poll, outbox: Outbox<Message>) 
     let tell = Arc::new(move |answered| told.send(Message::Answered(answered)));
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let verifiers = Verifiers::new(processors, tell);
+    let told = outbox.clone();
+    let deliver = Arc::new(move |ticket, minted| told.send(Message::Minted(ticket, minted)));
+    let minter = Minter::new(shared.in_force.mitm.clone(), deliver);
     let deliver = Arc::new(move |looked_up| outbox.send(Message::LookedUp(looked_up)));
     let mut wires = Wires::new(poll.registry().try_clone()?);
     let tls = shared.in_force.tls.iter();
@@ -106,6 +110,7 @@ fn core(config: &Config, shared: &Shared, poll: &Poll, outbox: Outbox<Message>) 
         second_attempts: Shares::new(descriptors.second_attempts()),
         resolver: Resolver::new(resolver_settings(config, descriptors), poll.registry(), deliver)?,
         verifiers,
+        minter,
         stranger_lines: StrangerLines::new(now),
         is_spent: false,
         balancers: config.proxy_protocol_from.clone(),

@@ -11,6 +11,7 @@ mod descriptors;
 mod exit;
 mod files;
 mod loops;
+mod mitm_files;
 mod reload;
 mod shared;
 mod start;
@@ -22,6 +23,7 @@ mod users_file;
 mod warnings;
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::io::inbox::Outbox;
@@ -30,6 +32,7 @@ use crate::io::signal::{Signal, Signals};
 use crate::server::inbox::Message;
 use crate::server::{Loop, Open};
 use crate::session::Surface;
+use crate::tls::Leaves;
 
 use self::admin_port::Awaited;
 use self::exit::{Exit, Step};
@@ -146,6 +149,11 @@ impl Process {
                 self.outbox.send(Message::Trust(in_force.trust));
             }
             // The loop takes all before it serves anybody else.
+            let is_new = |leaves: &Arc<Leaves>| !before.mitm.iter().any(|other| Arc::ptr_eq(other, leaves));
+            let leaves = in_force.mitm.filter(is_new);
+            leaves
+                .into_iter()
+                .for_each(|leaves| self.outbox.send(Message::Mitm(leaves)));
             in_force
                 .tls
                 .into_iter()

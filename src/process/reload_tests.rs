@@ -43,6 +43,7 @@ impl House {
                     policy: Arc::new(present.policy.renewed(None, None)),
                     tls: None,
                     trust: nobody(),
+                    mitm: None,
                 },
                 lines: Vec::new(),
             })
@@ -55,6 +56,7 @@ impl House {
                 policy: Arc::new(policy),
                 tls: None,
                 trust: nobody(),
+                mitm: None,
             },
             begun,
             end: Some(end),

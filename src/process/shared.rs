@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::log::Logger;
 use crate::policy::Policy;
-use crate::tls::{Client, Server};
+use crate::tls::{Client, Leaves, Server};
 
 use super::descriptors::Descriptors;
 
@@ -19,6 +19,8 @@ pub(super) struct InForce {
     pub(super) tls: Option<Arc<Server>>,
     /// Whom it believes of the servers that it connects to.
     pub(super) trust: Arc<Client>,
+    /// The CA that signs for intercepted tunnels, if there is one.
+    pub(super) mitm: Option<Arc<Leaves>>,
 }
 
 /// What loops share.

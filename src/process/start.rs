@@ -22,7 +22,7 @@ use crate::policy::acl::{self, Acl};
 use crate::policy::ranges::Ranges;
 use crate::policy::users::Users;
 use crate::policy::{Policy, PolicyParts, Sources, Upstreams};
-use crate::tls::{Client, Server};
+use crate::tls::{Client, Leaves, Server};
 
 use super::Process;
 use super::bound::Bound;
@@ -33,7 +33,7 @@ use super::reload::Reload;
 use super::shared::{BUDGET_BYTES, InForce, Shared};
 use super::supervisor::{Supervisor, Terms};
 use super::tls_files::Reminder;
-use super::{files, loops, telemetry, tls_files, trust_files, users_file, warnings};
+use super::{files, loops, mitm_files, telemetry, tls_files, trust_files, users_file, warnings};
 
 /// Why the program does not start.
 #[derive(Debug)]
@@ -66,14 +66,15 @@ struct Prepared {
     users: Option<Users>,
     tls: Option<Arc<Server>>,
     trust: Arc<Client>,
+    mitm: Option<Arc<Leaves>>,
     /// What an operator should know of the files.
     warnings: Vec<String>,
 }
 
 /// Reads all files that serving takes. Binds nothing.
 fn prepare(config: &Config) -> Result<Prepared, StartError> {
-    let acl = read_acl(config)?;
-    let (tls, trust, warnings) = read_tls(config)?;
+    let (tls, trust, mut warnings) = read_tls(config)?;
+    let (acl, mitm) = read_mitm(config, read_acl(config)?, &mut warnings)?;
     let users = config.users_file.as_deref().map(users_file::at_start).transpose();
     let users = users.map_err(StartError::config)?;
     Ok(Prepared {
@@ -81,6 +82,7 @@ fn prepare(config: &Config) -> Result<Prepared, StartError> {
         users,
         tls,
         trust,
+        mitm,
         warnings,
     })
 }
@@ -214,6 +216,7 @@ fn in_force(
         policy: Arc::new(policy),
         tls: prepared.tls,
         trust: prepared.trust,
+        mitm: prepared.mitm,
     };
     let warnings = Warnings {
         of_rules,
@@ -258,6 +261,27 @@ fn read_tls(config: &Config) -> Result<TlsParts, StartError> {
     let server = config.tls.as_ref().map(read).transpose()?;
     let client = trust_files::read(&config.trust, None, &mut warnings).map_err(StartError::config)?;
     Ok((server.map(Arc::new), Arc::new(client), warnings))
+}
+
+/// The CA of intercepted tunnels, and the ACL with what is added to requests inside of them.
+fn read_mitm(
+    config: &Config,
+    acl: Option<Acl>,
+    warnings: &mut Vec<String>,
+) -> Result<(Option<Acl>, Option<Arc<Leaves>>), StartError> {
+    let read = |files| mitm_files::read(files, None, warnings).map_err(StartError::config);
+    let mitm = config.mitm.as_ref().map(read).transpose()?;
+    let Some(acl) = acl else { return Ok((None, mitm)) };
+    if mitm.is_some() && acl.first_intercepted().is_none() {
+        warnings.push(
+            "--mitm-ca-cert-file has no effect: no service of the egress ACL has mitm_domains".to_owned(),
+        );
+    }
+    let AclSource::File(path) = &config.acl else {
+        return Ok((Some(acl), mitm));
+    };
+    let acl = files::for_serving(acl, path, mitm.is_some()).map_err(StartError::config)?;
+    Ok((Some(acl), mitm))
 }
 
 /// The ACL in force at start: the file's, the built-in one where there is a password, or none.

@@ -2,7 +2,9 @@
 //! the session wants, through the ports. How it comes to an origin's connection, and gives it away, is `origin`'s
 //! business.
 
+mod inside;
 mod origin;
+mod pending;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -19,6 +21,7 @@ use crate::policy::{Policy, Verified};
 use crate::session::{Action, Close, Input, Session, Settings, Standing, Surface};
 use crate::stats::Tunnel;
 
+use self::pending::Pending;
 use super::allowance::Allowance;
 use super::ends::{Ends, WireTable};
 use super::handshakes::Stage;
@@ -33,8 +36,8 @@ pub struct Conn<P: Ports> {
     client: WireId,
     /// The origin's connection.
     origin: Option<WireId>,
-    /// A dial under way; few connections have one.
-    dialling: Option<Box<Dialling<P::Race>>>,
+    /// A dial under way, or a certificate that was made; few connections have either.
+    pending: Option<Box<Pending<P::Race>>>,
     /// The number of the lookup under way.
     looking_up: Option<NonZeroU32>,
     flows: Flows,
@@ -50,13 +53,6 @@ pub struct Conn<P: Ports> {
     pub counted: bool,
     /// As what the server counts it.
     pub standing: Standing,
-}
-
-/// A race, and the number of the question it answers.
-#[derive(Debug)]
-struct Dialling<R> {
-    seq: u32,
-    race: R,
 }
 
 /// How a connection came out of its turn.
@@ -93,7 +89,7 @@ impl<P: Ports> Conn<P> {
             id,
             client,
             origin: None,
-            dialling: None,
+            pending: None,
             looking_up: None,
             flows: Flows::new(now),
             session,
@@ -288,8 +284,7 @@ impl<P: Ports> Conn<P> {
     pub fn deadline(&self, settings: &Settings) -> Option<Instant> {
         let session = self.session.deadline(&self.flows, settings);
         let race = self
-            .dialling
-            .as_ref()
+            .dialling()
             .and_then(|dialling| P::race_deadline(&dialling.race));
         [session, race, self.held.deadline()].into_iter().flatten().min()
     }
@@ -334,6 +329,8 @@ impl<P: Ports> Conn<P> {
     fn act(&mut self, action: Action, ports: &mut P) {
         match action {
             Action::Secure => self.secure(ports),
+            Action::SecureInside => self.secure_inside(ports),
+            Action::Mint(seq, host) => self.mint(seq, &host, ports),
             Action::SecureOrigin(peer) => self.secure_origin(&peer, ports),
             Action::Ask(seq, question) => ports.verify(self.ticket(seq), self.client_key(), question),
             Action::Resolve(seq, name) => self.look_up(seq, &name, ports),

@@ -11,14 +11,16 @@ use crate::io::shares::Shares;
 use crate::io::token::{ConnId, Ticket};
 use crate::io::wires::Wires;
 use crate::log::Logger;
-use crate::net::{ClientKey, Name, Networks};
+use crate::net::{ClientKey, Host, Name, Networks};
 use crate::policy::rates::Excess;
 use crate::policy::{Question, VettedList};
 use crate::session::id::Id;
 use crate::session::outcome::Record;
 use crate::session::{HandshakeFail, Page};
 use crate::stats::Stats;
+use crate::tls::Minted;
 
+use super::minter::Minter;
 use super::ports::{Parts, Ports};
 use super::stores::Stores;
 use super::stranger_lines::StrangerLines;
@@ -42,6 +44,8 @@ pub struct Core {
     pub resolver: Resolver,
     /// Compares credentials that take long to compare.
     pub verifiers: Verifiers,
+    /// Has certificates made for intercepted tunnels.
+    pub minter: Minter,
     /// Turns records into lines.
     pub logger: Logger,
     /// How many of them are about strangers.
@@ -123,6 +127,11 @@ impl Ports for Core {
 
     fn verify(&mut self, ticket: Ticket, client: ClientKey, question: Question) {
         self.verifiers.ask(ticket, client, question);
+    }
+
+    fn mint(&mut self, ticket: Ticket, host: &Host) -> Option<Minted> {
+        let minted = self.minter.ask(ticket, host, self.world.wall);
+        minted.inspect(|minted| self.minter.note(minted, self.world.now))
     }
 
     fn look_up(&mut self, ticket: Ticket, name: &Name, asker: IpAddr) -> Asked {

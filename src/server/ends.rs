@@ -7,6 +7,7 @@ use crate::io::token::WireId;
 use crate::io::wire::{Ready, Transport, Wire};
 use crate::io::wires::{Owner, Wires};
 use crate::net::{Peer, Side};
+use crate::tls::Leaf;
 
 /// Where the wires of all connections are: sockets in production. An id whose wire is gone finds nothing.
 pub trait WireTable {
@@ -27,6 +28,14 @@ pub trait WireTable {
     /// What kept the engine from being made.
     fn secure(&mut self, id: WireId, received: &[u8]) -> io::Result<()> {
         let _ = (id, received);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// The same inside of an intercepted tunnel: the engine presents this, and may go over one that is there.
+    ///
+    /// # Errors
+    /// What kept the engine from being made.
+    fn secure_inside(&mut self, id: WireId, leaf: &Leaf, received: &[u8]) -> io::Result<()> {
+        let _ = (id, leaf, received);
         Err(io::ErrorKind::Unsupported.into())
     }
     /// The same for a wire that we connected, of which so much was read: its engine is to find this peer at the other end.
@@ -72,6 +81,10 @@ impl WireTable for Wires {
 
     fn secure(&mut self, id: WireId, received: &[u8]) -> io::Result<()> {
         self.secure(id, received)
+    }
+
+    fn secure_inside(&mut self, id: WireId, leaf: &Leaf, received: &[u8]) -> io::Result<()> {
+        self.secure_inside(id, leaf, received)
     }
 
     fn secure_origin(&mut self, id: WireId, peer: &Peer, received: &[u8]) -> io::Result<()> {

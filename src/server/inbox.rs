@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::io::listener::Acceptor;
 use crate::io::resolver::LookedUp;
-use crate::io::token::ConnId;
+use crate::io::token::{ConnId, Ticket};
 use crate::policy::Policy;
 use crate::session::Surface;
-use crate::tls::{Client, Server};
+use crate::tls::{Client, Leaves, Minted, Server};
 
 use super::Loop;
 use super::verifiers::Answered;
@@ -18,6 +18,10 @@ pub enum Message {
     LookedUp(LookedUp),
     /// It was found out whether credentials are right, or nobody was free to.
     Answered(Answered),
+    /// A certificate was made that a connection waits for, or can't be.
+    Minted(Ticket, Minted),
+    /// This CA signs for intercepted tunnels from now on.
+    Mitm(Arc<Leaves>),
     /// New clients are presented this from now on.
     Tls(Arc<Server>),
     /// Origins are believed as this does from now on; other CAs than before are trusted.
@@ -50,6 +54,14 @@ impl Loop {
                         self.enqueue(ticket.conn);
                     }
                 }
+                Message::Minted(ticket, minted) => {
+                    self.core.minter.note(&minted, self.core.world.now);
+                    if let Some(conn) = self.conns.get_mut(ticket.conn) {
+                        conn.minted(ticket.seq, &minted, &mut self.core);
+                        self.enqueue(ticket.conn);
+                    }
+                }
+                Message::Mitm(leaves) => self.core.minter.sign_with(leaves),
                 Message::Policy(policy) => {
                     self.core.note_policy(&policy);
                     let old = std::mem::replace(&mut self.core.world.policy, policy);

@@ -12,6 +12,7 @@ pub mod ends;
 pub mod handshakes;
 mod held;
 pub mod inbox;
+pub mod minter;
 mod places;
 pub mod pool;
 pub mod ports;
@@ -49,6 +50,7 @@ use self::allowance::Allowance;
 use self::conn::Conn;
 use self::core::Core;
 pub use self::ending::Open;
+use self::ends::WireTable as _;
 use self::handshakes::Handshakes;
 use self::inbox::Message;
 use self::tide::Tide;
@@ -258,7 +260,8 @@ impl Loop {
                 Some(Source::Wire(wire)) => match self.core.wires.note(wire, event) {
                     Some(Owner::Conn(conn, _) | Owner::Race(conn)) => self.enqueue(conn),
                     Some(Owner::Pool(idle))
-                        if event.is_readable() || event.is_read_closed() || event.is_error() =>
+                        if (event.is_readable() || event.is_read_closed() || event.is_error())
+                            && !self.core.wires.is_quiet(wire) =>
                     {
                         self.core.stores.pool.drop_idle(idle);
                         self.core.wires.close(wire);

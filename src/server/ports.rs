@@ -8,11 +8,12 @@ use crate::flow::Flows;
 use crate::io::dialer::Standing;
 use crate::io::resolver::Asked;
 use crate::io::token::{ConnId, Ticket};
-use crate::net::{ClientKey, Name};
+use crate::net::{ClientKey, Host, Name};
 use crate::policy::{Question, VettedList};
 use crate::session::id::Id;
 use crate::session::outcome::Record;
 use crate::session::{Action, HandshakeFail, Input, Page, Session};
+use crate::tls::Minted;
 
 use super::ends::WireTable;
 use super::stores::Stores;
@@ -37,6 +38,12 @@ pub trait Ports {
     /// Finds out, beside the loop and on this client's account, whether credentials are right. An answer that nobody waits
     /// for any more is no harm.
     fn verify(&mut self, ticket: Ticket, client: ClientKey, question: Question);
+
+    /// Has a certificate made for an intercepted tunnel to this host. What is there is given at once; otherwise the connection
+    /// is told of it by [`Conn::minted`].
+    ///
+    /// [`Conn::minted`]: super::conn::Conn::minted
+    fn mint(&mut self, ticket: Ticket, host: &Host) -> Option<Minted>;
 
     /// Looks a name up, on this address's account.
     fn look_up(&mut self, ticket: Ticket, name: &Name, asker: IpAddr) -> Asked;

@@ -57,6 +57,14 @@ impl At<'_, '_> {
         self.cx.actions.push(action);
     }
 
+    /// If the connection was an intercepted tunnel, that is over.
+    pub(super) fn end_inside(&mut self) {
+        if let Some(inside) = self.shared.leave_inside() {
+            let record = inside.end(self.flows, self.cx.now, self.cx.wall);
+            self.act(Action::Log(record));
+        }
+    }
+
     /// The origin's connection is given up, and what was on the way to it and from it.
     pub(super) fn drop_origin(&mut self) {
         self.act(Action::DropOrigin);

@@ -6,10 +6,12 @@ use std::ops::ControlFlow::{Break, Continue};
 use std::time::Duration;
 
 use crate::flow::{Buf, End, Flows, Gate};
+use crate::http::Fault;
 use crate::http::framing::Body;
 use crate::http::rewrite;
 use crate::net::{IoFail, Side};
 use crate::policy::Policy;
+use crate::policy::interception::Interception;
 
 use super::at::{At, Cx};
 use super::due::is_due;
@@ -21,6 +23,7 @@ use super::outcome::Record;
 use super::progress::{Continuing, Exchange, Next, Receiving, Sending};
 use super::refusal::Refusal;
 use super::relay::{Relay, Relayed};
+use super::request::Request;
 use super::response;
 use super::shared::Shared;
 use super::then::{Rest, Reuse, Step, Then};
@@ -35,11 +38,7 @@ impl Exchange {
         let Errand { mut request, record } = errand;
         request.meter(at.cx.policy);
         let flows = &mut *at.flows;
-        let upstream = request.allowed.asked_in_absolute_form();
-        match upstream.and_then(|upstream| upstream.authorization()) {
-            None => flows.up.tx.push(&request.head),
-            Some(value) => push_authorized(&request.head, value, &mut flows.up.tx),
-        }
+        push_head(&request, &mut flows.up.tx);
         if !(origin.reused && request.is_repeatable()) {
             at.cx.spares.put_back_head(&mut request.head);
         }
@@ -181,7 +180,7 @@ impl Exchange {
         let done = match &mut self.sending {
             Sending::Done | Sending::Failed => return None,
             Sending::Length => flows.up.gate == Gate::Pass(0),
-            Sending::Chunked(relay) => match relay.advance(&mut flows.up, &cx.settings.head) {
+            Sending::Chunked(relay) => match relay_up(relay, &self.request, flows, cx) {
                 Ok(relayed) => relayed == Relayed::Done,
                 Err(fault) if self.receiving.is_pending() => return Some(Next::Refuse(fault_refusal(fault))),
                 Err(_) => return Some(Next::Truncated("the request's body is malformed".into())),
@@ -284,12 +283,32 @@ impl Exchange {
     }
 }
 
-/// A head with an upstream's credentials, before the empty line that ends it.
-fn push_authorized(head: &[u8], value: &str, tx: &mut Buf) {
-    let fields = head.strip_suffix(b"\r\n").unwrap_or(head);
-    tx.push(fields);
-    rewrite::authorize(value, tx.writer());
+/// The head, with what nobody but its receiver may know before the empty line that ends it: an upstream's credentials, or
+/// the fields that are added to requests for this origin.
+fn push_head(request: &Request, tx: &mut Buf) {
+    let (head, allowed) = (&request.head, &request.allowed);
+    let upstream = allowed.asked_in_absolute_form();
+    let credentials = upstream.and_then(|upstream| upstream.authorization());
+    if credentials.is_none() && allowed.adding().is_none() {
+        return tx.push(head);
+    }
+    tx.push(head.strip_suffix(b"\r\n").unwrap_or(head));
+    if let Some(value) = credentials {
+        rewrite::authorize(value, tx.writer());
+    }
+    for (name, value) in allowed.adding().into_iter().flat_map(Interception::added) {
+        rewrite::add(name, value, tx.writer());
+    }
     tx.push(b"\r\n");
+}
+
+/// Lets a chunked body go on; of its trailers nothing passes that would stand beside a field which is added.
+fn relay_up(relay: &mut Relay, request: &Request, flows: &mut Flows, cx: &Cx<'_>) -> Result<Relayed, Fault> {
+    let limits = &cx.settings.head;
+    match request.allowed.adding() {
+        None => relay.advance(&mut flows.up, limits),
+        Some(adding) => relay.advance_without(|name| adding.replaces(name), &mut flows.up, limits),
+    }
 }
 
 fn log_error(mut record: Box<Record>, why: &str, at: &mut At<'_, '_>) {

@@ -4,11 +4,13 @@
 use crate::flow::Buf;
 use crate::http::reply::{self, Reply};
 
-/// As what a client is spoken to. Requests inside an intercepted tunnel and SOCKS will each be answered in their own way.
+/// As what a client is spoken to. SOCKS will be answered in its own way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Front {
     /// As one that asks a proxy, in HTTP/1.
     Proxy,
+    /// As one that takes us for its origin, inside of an intercepted tunnel: in HTTP/1, too.
+    Inside,
     /// As one that asks how the proxy is, in HTTP/1.
     Admin(Surface),
 }
@@ -26,28 +28,30 @@ impl Front {
     /// That a request is refused, or failed.
     pub(super) fn refuse(&self, answer: &Reply<'_>, tx: &mut Buf) {
         match self {
-            Front::Proxy | Front::Admin(_) => reply::reply(answer, tx.writer()),
+            Front::Proxy | Front::Inside | Front::Admin(_) => reply::reply(answer, tx.writer()),
         }
     }
 
     /// That an OPTIONS request that was let out ends here.
     pub(super) fn reached(&self, close: bool, keep_alive_10: bool, tx: &mut Buf) {
         match self {
-            Front::Proxy | Front::Admin(_) => reply::options(close, keep_alive_10, tx.writer()),
+            Front::Proxy | Front::Inside | Front::Admin(_) => {
+                reply::options(close, keep_alive_10, tx.writer())
+            }
         }
     }
 
     /// That the tunnel which was asked for begins behind this.
     pub(super) fn accept_tunnel(&self, tx: &mut Buf) {
         match self {
-            Front::Proxy | Front::Admin(_) => tx.push(reply::CONNECTION_ESTABLISHED),
+            Front::Proxy | Front::Inside | Front::Admin(_) => tx.push(reply::CONNECTION_ESTABLISHED),
         }
     }
 
     /// That the body of a request is wanted which waits to be asked for it.
     pub(super) fn ask_for_body(&self, tx: &mut Buf) {
         match self {
-            Front::Proxy | Front::Admin(_) => tx.push(reply::CONTINUE),
+            Front::Proxy | Front::Inside | Front::Admin(_) => tx.push(reply::CONTINUE),
         }
     }
 }

@@ -1,5 +1,8 @@
 //! What a complete request head asks for, judged in one go: target, framing, credentials, ACL. Out comes a
-//! request that may go on, or a refusal. Looks nothing up and moves nothing.
+//! request that may go on, or a refusal. Looks nothing up and moves nothing. What is other of requests inside of an intercepted
+//! tunnel is `judge/inside`'s.
+
+mod inside;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -22,7 +25,7 @@ use super::at::{At, Cx};
 use super::errand::Errand;
 use super::front::Front;
 use super::outcome::{Extras, ProxyType, Record, Verdict};
-use super::refusal::{Lacking, Refusal};
+use super::refusal::Refusal;
 use super::request::{Asked, Manner, Request, Way};
 use super::shared::Shared;
 use super::then::Then;
@@ -136,18 +139,24 @@ impl Judge<'_> {
             self.note_asked(form.ok());
         }
         let (form, body) = (form.map_err(fault_refusal)?, body.map_err(fault_refusal)?);
-        if let Form::Absolute { .. } = form {
+        if matches!(form, Form::Absolute { .. }) || shared.inside().is_some() {
             self.manner = self.manner.of(head, body, shared);
         }
-        let (target, uri) = self.target(form, body, cx)?;
-        let role = self.authenticate(shared, cx)?;
+        let (target, uri) = match shared.inside() {
+            None => self.target(form, body, cx)?,
+            Some(inside) => self.target_inside(inside::asked(head, form)?, inside)?,
+        };
+        let role = match shared.inside() {
+            None => self.authenticate(shared, cx)?,
+            Some(inside) => self.known_by(inside),
+        };
         if shared.is_stranger {
             self.keep_trace_id();
         }
         shared.note_known();
-        let allowed = self.decide(&role, target, uri.map(|uri| uri.scheme), cx)?;
+        let allowed = self.decide(&role, target, uri.map(|uri| uri.scheme), shared, cx)?;
         let (way, asked, head) = match uri {
-            None => (Way::Tunnel, self.tunnel(), Vec::new()),
+            None => (Way::Tunnel, self.tunnel(&allowed), Vec::new()),
             Some(uri) => {
                 let (asked, head) = self.forward(&allowed, body, uri, cx)?;
                 (Way::Forward, asked, head)
@@ -262,16 +271,17 @@ impl Judge<'_> {
         role: &Role,
         target: Target,
         scheme: Option<Scheme>,
+        shared: &mut Shared,
         cx: &Cx<'_>,
     ) -> Result<Allowed, Refusal> {
-        let mut proxies = fields::field(self.head.fields, "x-upstream-https-proxy");
-        let external_proxy = proxies.next();
-        if proxies.next().is_some() {
-            return Err(Refusal::Malformed("more than one X-Upstream-Https-Proxy field"));
-        }
         let ask = Ask {
             scheme,
-            external_proxy,
+            external_proxy: match shared.inside() {
+                None => inside::external_proxy(self.head)?,
+                // What a request inside says of it is said to the origin, which does not get it.
+                Some(inside) => inside.external_proxy.as_deref(),
+            },
+            is_inside: shared.inside().is_some(),
         };
         match cx.policy.decide(role, target, ask) {
             Err(denial) => {
@@ -279,17 +289,21 @@ impl Judge<'_> {
                 Err(Refusal::Denied(cx.policy.explained(denial, role, ask)))
             }
             Ok(allowed) => {
-                self.record.note_allowed(allowed.decision().clone());
-                if allowed.intercepts() {
-                    return Err(Refusal::Unavailable(Lacking::Mitm));
+                if let Some(inside) = shared.inside_mut() {
+                    self.mind_inside(&allowed, inside)?;
                 }
+                self.record.note_allowed(allowed.decision().clone());
                 Ok(allowed)
             }
         }
     }
 
     /// A tunnel is answered in the client's manner; nothing else that its head says matters any more.
-    fn tunnel(&self) -> Asked {
+    fn tunnel(&self, allowed: &Allowed) -> Asked {
+        let external_proxy = match allowed.intercepts() {
+            true => inside::external_proxy(self.head).ok().flatten(),
+            false => None,
+        };
         Asked {
             version: self.head.version,
             body: Body::None,
@@ -298,6 +312,7 @@ impl Judge<'_> {
             expects_continue: false,
             protocols: Box::default(),
             ends_here: false,
+            external_proxy: external_proxy.map(Into::into),
             private: false,
         }
     }
@@ -312,9 +327,11 @@ impl Judge<'_> {
     ) -> Result<(Asked, Vec<u8>), Refusal> {
         let head = self.head;
         let forwards = max_forwards::forwards(head).map_err(fault_refusal)?;
-        // What is reflected comes to the client: no upstream's credentials.
+        // What is reflected comes to the client: neither an upstream's credentials nor what is added.
         let upstream = allowed.asked_in_absolute_form();
-        let tells_secrets = upstream.is_some_and(|upstream| upstream.authorization().is_some());
+        let adding = allowed.adding();
+        let tells_secrets =
+            upstream.is_some_and(|upstream| upstream.authorization().is_some()) || adding.is_some();
         if head.method == "TRACE" && (forwards == Forwards::None || tells_secrets) {
             return Err(Refusal::TraceEnds);
         }
@@ -331,7 +348,10 @@ impl Judge<'_> {
             forwards,
         };
         let mut out = cx.spares.head();
-        rewrite::request(head, &plan, &mut out);
+        match adding {
+            None => rewrite::request(head, &plan, &mut out),
+            Some(adding) => rewrite::request_without(|name| adding.replaces(name), head, &plan, &mut out),
+        }
         cx.spares.fit(&mut out);
         let asked = Asked {
             version: head.version,
@@ -341,6 +361,7 @@ impl Judge<'_> {
             expects_continue: fields::lists_token(head.fields, "expect", "100-continue"),
             protocols,
             ends_here: forwards == Forwards::None,
+            external_proxy: None,
             private: fields::field(head.fields, "authorization").any(fields::is_connection_based),
         };
         Ok((asked, out))

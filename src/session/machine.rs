@@ -30,8 +30,11 @@
 //!    | kept                               v   v
 //! (reply) ------- not kept ----------> Closing ----> Done
 //!    ^
-//!    '-- refused: from Arrival, Head, judge, Asking, Lookup, Dial, Handshake, Chain, and Exchange before its response
+//!    '-- refused: from Arrival, Head, judge, Asking, Lookup, Dial, Handshake, Chain, Minting, and Exchange before its response
 //! ```
+//!
+//! A CONNECT that is intercepted goes from `Handshake` by `Minting` (the certificate), `Inviting` (the 200, and the client's
+//! first byte) and `Securing` to `Head` again.
 //!
 //! Who asks how the proxy is begins with `Head` and goes by `Showing`, or by an answer at once, to `Closing`.
 //!
@@ -56,7 +59,9 @@ use super::dial::Dial;
 use super::front::Surface;
 use super::handshake::Handshake;
 use super::head::Head;
+use super::inviting::Inviting;
 use super::lookup::Lookup;
+use super::minting::Minting;
 use super::outcome::Record;
 use super::progress::Exchange;
 use super::reply;
@@ -79,6 +84,8 @@ enum State {
     Dial(Dial),
     Handshake(Handshake),
     Chain(Box<Chain>),
+    Minting(Minting),
+    Inviting(Inviting),
     Exchange(Box<Exchange>),
     Tunnel(Tunnel),
     Showing(Showing),
@@ -166,6 +173,8 @@ impl Session {
             State::Dial(state) => state.deadline(&self.shared, settings),
             State::Handshake(state) => state.deadline(&self.shared, settings),
             State::Chain(state) => Some(state.deadline(&self.shared, settings)),
+            State::Minting(state) => Some(state.deadline()),
+            State::Inviting(state) => Some(state.deadline()),
             State::Exchange(state) => state.deadline(flows, &self.shared, settings),
             State::Tunnel(state) => state.deadline(flows, settings),
             State::Showing(state) => Some(state.deadline(flows)),
@@ -186,6 +195,8 @@ impl Session {
             | State::Securing(_)
             | State::Head(_)
             | State::Asking(_)
+            | State::Minting(_)
+            | State::Inviting(_)
             | State::Tunnel(_)
             | State::Showing(_)
             | State::Closing(_)
@@ -242,6 +253,11 @@ impl Session {
         }
     }
 
+    /// Does it wait for the certificate that it asked for by this number?
+    pub fn is_minting(&self, seq: u32) -> bool {
+        matches!(self.state, State::Minting(_)) && self.shared.seq == seq
+    }
+
     /// Is it a tunnel?
     pub fn is_tunnel(&self) -> bool {
         matches!(self.state, State::Tunnel(_))
@@ -255,11 +271,13 @@ impl Session {
             | State::Dial(_)
             | State::Handshake(_)
             | State::Chain(_)
+            | State::Minting(_)
             | State::Exchange(_) => Standing::Request,
             State::Tunnel(_) => Standing::Tunnel,
             State::Arrival(_)
             | State::Securing(_)
             | State::Head(_)
+            | State::Inviting(_)
             | State::Showing(_)
             | State::Closing(_)
             | State::Done => Standing::Idle,
@@ -299,6 +317,8 @@ impl State {
             State::Dial(state) => state.advance(input, at).map_continue(State::Dial),
             State::Handshake(state) => state.advance(input, at).map_continue(State::Handshake),
             State::Chain(state) => state.advance(input, at).map_continue(State::Chain),
+            State::Minting(state) => state.advance(input, at).map_continue(State::Minting),
+            State::Inviting(state) => state.advance(input, at).map_continue(State::Inviting),
             State::Exchange(state) => state.advance(input, at).map_continue(State::Exchange),
             State::Tunnel(state) => state.advance(input, at).map_continue(State::Tunnel),
             State::Showing(state) => state.advance(input, at).map_continue(State::Showing),
@@ -324,8 +344,12 @@ fn follow(mut then: Then, at: &mut At<'_, '_>) -> State {
             Then::Chain(approach) => return State::Chain(Chain::enter(approach, at)),
             Then::Arrive(errand, origin) => match errand.request.way {
                 Way::Forward => return State::Exchange(Exchange::enter(errand, origin, at)),
+                Way::Tunnel if errand.request.allowed.intercepts() => {
+                    return State::Minting(Minting::enter(errand, origin, at));
+                }
                 Way::Tunnel => return State::Tunnel(Tunnel::accept(errand, at)),
             },
+            Then::Invite(errand) => return State::Inviting(Inviting::enter(errand, at)),
             Then::Switch(record, permits) => return State::Tunnel(Tunnel::enter(record, permits, at)),
             Then::Refuse(record, refusal, manner) => reply::refuse(record, refusal, manner, at),
             Then::Reached(record, manner) => reply::reached(record, manner, at),
@@ -339,6 +363,7 @@ fn follow(mut then: Then, at: &mut At<'_, '_>) -> State {
             Then::Head => return State::Head(Head::enter(at)),
             Then::Linger => return State::Closing(Closing::enter(at)),
             Then::Close(how) => {
+                at.end_inside();
                 at.act(Action::Close(how));
                 return State::Done;
             }

@@ -19,6 +19,7 @@ use super::id::Id;
 pub use super::refusal::ROLE_UNKNOWN;
 use super::refusal::{Refusal, limited};
 pub use super::sni::{Sni, SniVerdict};
+pub use super::told::{Field, Told};
 
 /// A time that is short as a rule, in four bytes, none of it included: microseconds, 71 minutes at most; what is longer
 /// counts as that.
@@ -90,6 +91,8 @@ pub struct Extras {
     pub private_exception: Option<IpNet>,
     /// What was seen of the server that its tunnel's TLS names.
     pub sni: Option<Sni>,
+    /// What of a request in an intercepted tunnel is told, where the ACL asks for that.
+    pub told: Option<Arc<Told>>,
 }
 
 /// Everything the log lines and counters say of one request.
@@ -243,7 +246,17 @@ impl Record {
         self.extras.as_ref()?.sni.as_ref()
     }
 
+    /// What of it is told beside what is told of all, if anything is.
+    pub fn told(&self) -> Option<&Told> {
+        self.extras.as_ref()?.told.as_deref()
+    }
+
     /// Notes that.
+    pub fn note_told(&mut self, told: &Arc<Told>) {
+        self.extras.get_or_insert_default().told = Some(Arc::clone(told));
+    }
+
+    /// Notes what was seen.
     pub fn note_sni(&mut self, sni: Sni) {
         self.extras.get_or_insert_default().sni = Some(sni);
     }

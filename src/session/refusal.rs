@@ -28,13 +28,6 @@ pub struct DenyStyle {
     pub explicit: bool,
 }
 
-/// What an ACL may ask for and this version does not have.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Lacking {
-    /// To look into a tunnel.
-    Mitm,
-}
-
 /// Why we answer a request ourselves.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Refusal {
@@ -62,8 +55,8 @@ pub enum Refusal {
     Limited(Exceeded),
     /// By the ACL or the address rules.
     Denied(Denied),
-    /// The ACL asks for a feature that is not there.
-    Unavailable(Lacking),
+    /// Inside of an intercepted tunnel, for another host than the tunnel's.
+    Misdirected,
     /// No address was found.
     LookupFailed(Arc<str>),
     /// Nobody answered the lookup in time.
@@ -98,6 +91,7 @@ impl Refusal {
             | Refusal::ProxyHeader(_)
             | Refusal::NotProxyRequest
             | Refusal::SchemeUnknown => (400, "Bad Request"),
+            Refusal::Misdirected => (421, "Misdirected Request"),
             Refusal::TraceEnds => (METHOD_NOT_ALLOWED, "Method Not Allowed"),
             Refusal::HeadTooLarge(_) => (431, "Request Header Fields Too Large"),
             Refusal::HeadTooSlow | Refusal::BodyTooSlow => (408, "Request Timeout"),
@@ -111,7 +105,7 @@ impl Refusal {
                 (407, "Proxy Authentication Required")
             }
             Refusal::Unidentified(Refused::Missing | Refused::Wrong) => (407, REJECTED),
-            Refusal::Unidentified(Refused::Unasked) | Refusal::Denied(_) | Refusal::Unavailable(_) => {
+            Refusal::Unidentified(Refused::Unasked) | Refusal::Denied(_) => {
                 return (style.status, self.rejected(style));
             }
             Refusal::LookupFailed(_)
@@ -148,12 +142,10 @@ impl Refusal {
             | Refusal::BodyTooSlow
             | Refusal::NotProxyRequest
             | Refusal::SchemeUnknown
+            | Refusal::Misdirected
             | Refusal::TraceEnds => "http_request_error",
             Refusal::Denied(denied) if denied.code.is_of_addresses() => "destination_ip_prohibited",
-            Refusal::Unidentified(_)
-            | Refusal::RateLimited
-            | Refusal::Denied(_)
-            | Refusal::Unavailable(_) => "http_request_denied",
+            Refusal::Unidentified(_) | Refusal::RateLimited | Refusal::Denied(_) => "http_request_denied",
             Refusal::Limited(exceeded) => match exceeded.limit {
                 Limit::Connections | Limit::Requests | Limit::Tunnels => "connection_limit_reached",
                 Limit::Rate | Limit::Bytes => "http_request_denied",
@@ -196,7 +188,7 @@ impl Refusal {
             Refusal::RateLimited => Code::RateLimited,
             Refusal::Limited(exceeded) => exceeded.code(),
             Refusal::Denied(denied) => denied.code,
-            Refusal::Unavailable(_) => Code::NotAvailable,
+            Refusal::Misdirected => Code::Misdirected,
             Refusal::LookupFailed(_) => Code::DnsFailed,
             Refusal::LookupTimedOut(_) => Code::DnsTimeout,
             Refusal::DialFailed(..) => Code::ConnectFailed,
@@ -231,7 +223,9 @@ impl Refusal {
             Refusal::RateLimited => "Proxy rate limit exceeded. Too many wrong credentials.".into(),
             Refusal::Limited(exceeded) => limited(exceeded.limit).into(),
             Refusal::Denied(denied) => denied.decision.reason.clone(),
-            Refusal::Unavailable(Lacking::Mitm) => "MITM is not available".into(),
+            Refusal::Misdirected => {
+                "The request is for another host than that of the tunnel it came in.".into()
+            }
             Refusal::LookupFailed(why) => format!("Failed to resolve remote hostname: {why}").into(),
             Refusal::LookupTimedOut(why) => format!("Timed out resolving remote hostname: {why}").into(),
             Refusal::DialFailed(_, why) | Refusal::TlsFailed(_, why) | Refusal::Unanswered(why) => {
@@ -262,7 +256,6 @@ impl Refusal {
     /// What would let the request out, where neither the ACL nor the address rules say so.
     pub fn hint(&self) -> &'static str {
         match self {
-            Refusal::Unavailable(Lacking::Mitm) => "take the host out of mitm_domains",
             Refusal::RateLimited => "the right password",
             _ => self.code().hint(),
         }
@@ -278,12 +271,13 @@ impl Refusal {
             | Refusal::BodyTooSlow
             | Refusal::NotProxyRequest
             | Refusal::SchemeUnknown
+            | Refusal::Misdirected
             | Refusal::TraceEnds => Cause::Request,
             Refusal::Unidentified(Refused::Missing | Refused::Wrong) => Cause::Credentials,
             Refusal::Unidentified(Refused::Unasked) => Cause::Role,
             Refusal::RateLimited => Cause::Rate,
             Refusal::Limited(_) => Cause::Limit,
-            Refusal::Denied(_) | Refusal::Unavailable(_) => Cause::Policy,
+            Refusal::Denied(_) => Cause::Policy,
             Refusal::LookupFailed(_)
             | Refusal::LookupTimedOut(_)
             | Refusal::DialFailed(..)
@@ -367,7 +361,6 @@ mod tests {
             (host, "no-rule"),
             (address, "private-range"),
             (unasked, "role-unknown"),
-            (Refusal::Unavailable(Lacking::Mitm), "not-available"),
         ] {
             let explicit = format!("Request rejected by proxy ({code})");
             assert_eq!(refusal.status(style(407, true)), (407, explicit.clone().into()));
@@ -382,13 +375,6 @@ mod tests {
         }
         let failed = Refusal::LookupFailed("x".into());
         assert_eq!(failed.status(style(403, true)), (502, "Bad Gateway".into()));
-    }
-
-    #[test]
-    fn what_is_not_available_is_told_with_its_remedy() {
-        let refusal = Refusal::Unavailable(Lacking::Mitm);
-        assert_eq!(refusal.reason(), "MITM is not available");
-        assert!(refusal.hint().contains("mitm_domains"));
     }
 
     #[test]

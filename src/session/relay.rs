@@ -2,7 +2,7 @@
 //! extensions are dropped, trailers filtered. For an HTTP/1.0 client the payload alone is passed.
 
 use crate::flow::{Flow, Gate};
-use crate::http::chunked::{Chunk, Chunks, rewrite_trailers, write_chunk_size};
+use crate::http::chunked::{Chunk, Chunks, rewrite_trailers_without, write_chunk_size};
 use crate::http::{Fault, HeadLimits};
 use crate::text::slices::within;
 
@@ -62,6 +62,19 @@ impl Relay {
     /// # Errors
     /// What is wrong with the chunked framing; what was passed before can't be taken back.
     pub fn advance(&mut self, flow: &mut Flow, limits: &HeadLimits) -> Result<Relayed, Fault> {
+        self.advance_without(|_| false, flow, limits)
+    }
+
+    /// The same, without the trailers whose names are meant.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn advance_without(
+        &mut self,
+        drops: impl Fn(&str) -> bool,
+        flow: &mut Flow,
+        limits: &HeadLimits,
+    ) -> Result<Relayed, Fault> {
         if self.done {
             return Ok(Relayed::Done);
         }
@@ -94,19 +107,25 @@ impl Relay {
                     }
                 }
                 Chunk::Trailers(n) => {
-                    self.finish(n, flow, limits)?;
+                    self.finish(n, drops, flow, limits)?;
                     return Ok(Relayed::Done);
                 }
             }
         }
     }
 
-    fn finish(&mut self, section_bytes: usize, flow: &mut Flow, limits: &HeadLimits) -> Result<(), Fault> {
+    fn finish(
+        &mut self,
+        section_bytes: usize,
+        drops: impl Fn(&str) -> bool,
+        flow: &mut Flow,
+        limits: &HeadLimits,
+    ) -> Result<(), Fault> {
         if self.framed {
             let section = within(flow.rx.as_slice(), ..section_bytes);
             // Only a well-formed section may end the body: many receivers take the last chunk alone for the end.
             let mut end = b"0\r\n".to_vec();
-            rewrite_trailers(section, limits, &mut end)?;
+            rewrite_trailers_without(drops, section, limits, &mut end)?;
             flow.tx.push(&end);
         }
         flow.rx.consume(section_bytes);

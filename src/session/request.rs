@@ -67,6 +67,8 @@ pub struct Asked {
     pub protocols: Box<[u8]>,
     /// It may be forwarded no further: we are meant (Max-Forwards).
     pub ends_here: bool,
+    /// The proxy that its client names (`X-Upstream-Https-Proxy`), of a tunnel that is intercepted.
+    pub external_proxy: Option<Box<[u8]>>,
     /// It carries connection-based authentication: its connection is never shared.
     pub private: bool,
 }
@@ -140,7 +142,8 @@ impl Request {
 
     /// Whom its connection must be secured to before anything is asked of it; none: it is spoken to in the clear.
     pub(super) fn peer(&self) -> Option<Peer> {
-        (self.allowed.scheme() == Some(Scheme::Https)).then(|| Peer {
+        let is_secured = self.allowed.scheme() == Some(Scheme::Https) || self.allowed.intercepts();
+        is_secured.then(|| Peer {
             host: self.allowed.target().host.clone(),
             trust: self.allowed.trust_in_origin(),
         })
@@ -148,18 +151,27 @@ impl Request {
 
     /// Which idle connections would do; none for a tunnel, which needs one of its own.
     pub fn pool_key(&self) -> Option<PoolKey> {
+        Some(self.key(self.allowed.scheme()?))
+    }
+
+    /// Those that would do for requests inside of the tunnel that it asks for.
+    pub(super) fn key_inside(&self) -> PoolKey {
+        self.key(Scheme::Https)
+    }
+
+    fn key(&self, scheme: Scheme) -> PoolKey {
         let target = self.allowed.target();
         let (host, port) = match self.allowed.asked_in_absolute_form() {
             Some(upstream) => (upstream.host(), upstream.port()),
             None => (&target.host, target.port),
         };
-        Some(PoolKey {
+        PoolKey {
             role: self.role.clone(),
             route: self.allowed.route().clone(),
-            scheme: self.allowed.scheme()?,
+            scheme,
             trust: self.allowed.trust_in_origin(),
             host: host.clone(),
             port,
-        })
+        }
     }
 }

@@ -22,7 +22,10 @@ pub(super) struct Securing {
 impl Securing {
     /// Asks for it.
     pub(super) fn enter(since: Instant, at: &mut At<'_, '_>) -> Securing {
-        at.act(Action::Secure);
+        at.act(match at.shared.inside() {
+            Some(_) => Action::SecureInside,
+            None => Action::Secure,
+        });
         Securing { since }
     }
 
@@ -33,6 +36,10 @@ impl Securing {
     pub(super) fn advance(self, input: Input<'_>, at: &mut At<'_, '_>) -> Step<Securing> {
         match input {
             Input::Secured(Side::Client, certificate) => {
+                if at.shared.inside().is_some() {
+                    // Who it is was said before.
+                    return Break(Then::FirstHead(at.cx.now));
+                }
                 at.shared.note_certificate(certificate, at.cx.policy);
                 Break(Then::SecuredHead(self.since))
             }

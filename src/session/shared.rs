@@ -10,6 +10,7 @@ use crate::policy::quota::ClientSlot;
 use crate::policy::{Asker, Exceeded, Policy};
 
 use super::front::{Front, Surface};
+use super::inside::Inside;
 
 /// How long a response may take to begin once its client has sent a FIN.
 pub const HALF_CLOSED_RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -31,6 +32,15 @@ enum Peer {
     Admin(Surface),
 }
 
+/// What few connections have: each would pay for it.
+#[derive(Default, Debug)]
+struct Beside {
+    /// Counts it among its client's connections.
+    slot: Option<ClientSlot>,
+    /// It is an intercepted tunnel.
+    inside: Option<Box<Inside>>,
+}
+
 /// What lives as long as the client's connection, whatever the state.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -38,8 +48,8 @@ pub(super) struct Shared {
     pub(super) client: SocketAddr,
     /// As what.
     peer: Peer,
-    /// Counts it among its client's connections.
-    pub(super) slot: Option<Box<ClientSlot>>,
+    /// What few have.
+    beside: Option<Box<Beside>>,
     /// Whom its certificate names.
     pub(super) certificate: Option<Arc<Certified>>,
     /// Number of the latest question; an answer to any other is stale.
@@ -61,7 +71,7 @@ impl Shared {
         Shared {
             client,
             peer: Peer::Client,
-            slot: None,
+            beside: None,
             certificate: None,
             seq: 0,
             draining: false,
@@ -83,6 +93,7 @@ impl Shared {
     /// How it is spoken to.
     pub(super) fn front(&self) -> Front {
         match self.peer {
+            Peer::Client | Peer::Balancer if self.inside().is_some() => Front::Inside,
             Peer::Client | Peer::Balancer => Front::Proxy,
             Peer::Admin(surface) => Front::Admin(surface),
         }
@@ -90,7 +101,27 @@ impl Shared {
 
     /// Is it one that uses the proxy?
     pub(super) fn is_proxied(&self) -> bool {
-        self.front() == Front::Proxy
+        !matches!(self.peer, Peer::Admin(_))
+    }
+
+    /// From now on it is an intercepted tunnel.
+    pub(super) fn enter(&mut self, inside: Box<Inside>) {
+        self.beside.get_or_insert_default().inside = Some(inside);
+    }
+
+    /// The intercepted tunnel that it is, if it is one.
+    pub(super) fn inside(&self) -> Option<&Inside> {
+        self.beside.as_ref()?.inside.as_deref()
+    }
+
+    /// The same, to add to what is said of it.
+    pub(super) fn inside_mut(&mut self) -> Option<&mut Inside> {
+        self.beside.as_mut()?.inside.as_deref_mut()
+    }
+
+    /// It is over.
+    pub(super) fn leave_inside(&mut self) -> Option<Box<Inside>> {
+        self.beside.as_mut()?.inside.take()
     }
 
     /// The handshake is done.
@@ -117,7 +148,9 @@ impl Shared {
             let taken = policy.take_client(ClientKey::of(self.client.ip()));
             // One too many goes before anybody else's, whoever it is.
             self.is_stranger |= taken.is_err();
-            self.slot = taken?.map(Box::new);
+            if let Some(slot) = taken? {
+                self.beside.get_or_insert_default().slot = Some(slot);
+            }
         }
         Ok(())
     }

@@ -119,15 +119,16 @@ impl Empty for Request {
             hello: _,
         } = self;
         asked.protocols = Box::default();
+        asked.external_proxy = None;
         *head = Vec::new();
         *addresses = VettedList::default();
         *permits = Default::default();
         *lost = None;
     }
 
-    /// An upstream's credentials are in what was allowed, and that can't be made to say anything else.
+    /// An upstream's credentials, or fields that are added, are in what was allowed, and that can't be made to say anything else.
     fn is_to_go(&self) -> bool {
-        *self.allowed.route() != Route::Direct
+        *self.allowed.route() != Route::Direct || self.allowed.interception().is_some()
     }
 }
 

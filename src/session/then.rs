@@ -35,6 +35,8 @@ pub(super) enum Then {
     Chain(Approach),
     /// A connection to the origin is there, or to the upstream that takes its place: what was asked for begins.
     Arrive(Errand, Dialled),
+    /// The certificate is there for the client of a tunnel that is intercepted: tell it that this begins.
+    Invite(Errand),
     /// The origin agreed to another protocol: a tunnel from here on.
     Switch(Box<Record>, Permits),
     /// Answer the request ourselves.

@@ -172,5 +172,16 @@ pub(super) fn no_handshake(fail: HandshakeFail, why: &str, at: &mut At<'_, '_>) 
 
 /// Says that and why the handshake failed.
 pub(super) fn warn_of_handshake(fail: HandshakeFail, why: &str, at: &mut At<'_, '_>) {
-    at.act(Action::Warn(fail, format!("TLS handshake failed: {why}").into()));
+    let words = match at.shared.inside_mut() {
+        None => format!("TLS handshake failed: {why}"),
+        Some(inside) => {
+            let words = format!(
+                "TLS handshake inside the tunnel to {} failed: {why}",
+                inside.name()
+            );
+            inside.record_mut().note_error(&words);
+            words
+        }
+    };
+    at.act(Action::Warn(fail, words.into()));
 }

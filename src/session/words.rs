@@ -79,6 +79,8 @@ pub enum Input<'a> {
     Resolved(u32, Result<&'a [IpAddr], &'a LookupFail>),
     /// The dial with this number ended.
     Dialled(u32, Result<Dialled, &'a DialFail>),
+    /// The certificate with this number was made, or can't be.
+    Minted(u32, bool),
     /// No memory is left to go on reading a head, or a stranger has too much of it.
     Starved,
     /// The deadline passed.
@@ -98,7 +100,8 @@ impl Input<'_> {
             Input::Verified(seq, _)
             | Input::Partly(seq, _)
             | Input::Resolved(seq, _)
-            | Input::Dialled(seq, _) => Some(seq),
+            | Input::Dialled(seq, _)
+            | Input::Minted(seq, _) => Some(seq),
             _ => None,
         }
     }
@@ -184,6 +187,10 @@ impl Hash for PoolKey {
 pub enum Action {
     /// Let the client's wire do a TLS handshake, which what was read of it begins.
     Secure,
+    /// The same of a client inside of its intercepted tunnel, with the certificate that was made for it.
+    SecureInside,
+    /// Have a certificate made for the client of an intercepted tunnel to this host.
+    Mint(u32, Host),
     /// Let the origin's wire do a TLS handshake with this peer. What was read of it is what the peer said first.
     SecureOrigin(Peer),
     /// Find out whether credentials are right, by work that may block.

@@ -45,6 +45,11 @@ impl Failure {
         Failure::new(fault(error), &words::words(error))
     }
 
+    /// Of a connection with a client inside of an intercepted tunnel.
+    pub fn inside(error: &TlsError) -> Failure {
+        Failure::new(fault(error), &words::inside(error))
+    }
+
     /// Of a connection with a server.
     pub fn of_server(error: &TlsError) -> Failure {
         Failure::new(fault(error), &origin_words::words(error))

@@ -30,6 +30,26 @@ pub fn words(error: &Error) -> String {
     }
 }
 
+/// In one line, about a client that takes the proxy for its origin.
+pub(super) fn inside(error: &Error) -> String {
+    use AlertDescription as A;
+    match error {
+        Error::NoApplicationProtocol => {
+            "the client offers only protocols other than HTTP/1.1 (ALPN): take the host out of mitm_domains, or let the \
+             client speak HTTP/1.1"
+                .into()
+        }
+        Error::AlertReceived(
+            alert @ (A::UnknownCA | A::BadCertificate | A::CertificateUnknown | A::CertificateExpired),
+        ) => format!(
+            "the client does not trust the CA of intercepted tunnels (alert: {}): have it trust --mitm-ca-cert-file, or \
+             take the host out of mitm_domains",
+            spaced(alert)
+        ),
+        other => words(other),
+    }
+}
+
 /// What is wrong with a certificate.
 fn certificate(error: &CertificateError) -> String {
     use CertificateError as E;

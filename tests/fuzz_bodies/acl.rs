@@ -78,6 +78,7 @@ fn answer(policy: &Policy, role: &Role, host: &str) -> Option<(bool, String)> {
     let ask = Ask {
         scheme: None,
         external_proxy: None,
+        is_inside: false,
     };
     let explained = policy.explain(role, target.clone(), ask, None, &|_| false);
     Some(match policy.decide(role, target, ask) {

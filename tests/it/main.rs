@@ -34,6 +34,11 @@ mod harness;
 mod kept;
 mod limits;
 mod log;
+mod mitm;
+mod mitm_faults;
+mod mitm_programs;
+mod mitm_secrets;
+mod mitm_traffic;
 mod mtls;
 mod mtls_example;
 mod mtls_roles;
@@ -137,6 +142,11 @@ fn all_cases() -> Vec<Case> {
         tls_sessions::cases(),
         tls_programs::cases(),
         tls_starts::cases(),
+        mitm::cases(),
+        mitm_faults::cases(),
+        mitm_secrets::cases(),
+        mitm_traffic::cases(),
+        mitm_programs::cases(),
         mtls::cases(),
         mtls_example::cases(),
         mtls_roles::cases(),

@@ -140,6 +140,11 @@ impl Ca {
         self.issuer.pem()
     }
 
+    /// Its key, as PEM.
+    pub(crate) fn key_pem(&self) -> String {
+        self.issuer.key().serialize_pem()
+    }
+
     /// Makes a certificate.
     pub(crate) fn issue(&self, leaf: &Leaf<'_>) -> Issued {
         let mut params = CertificateParams::default();

@@ -44,6 +44,7 @@ impl Question {
         Ask {
             scheme: self.scheme,
             external_proxy: None,
+            is_inside: false,
         }
     }
 }

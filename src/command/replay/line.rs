@@ -81,6 +81,7 @@ impl Judge {
         let ask = Ask {
             scheme: (told.proxy_type.as_deref() == Some("http")).then_some(Scheme::Http),
             external_proxy: None,
+            is_inside: false,
         };
         // Which addresses are this machine's is not the log's affair.
         let explain =

@@ -9,7 +9,7 @@ use crate::policy::VerifySni;
 use crate::policy::acl::Action;
 use crate::policy::ranges::{Nat64Prefix, PlacedRule};
 
-use super::super::row::{OptionRow, SwitchedOnBy};
+use super::super::row::OptionRow;
 use super::super::typed::{
     Opt, address_rule, choice, duration, file, nat64_prefix, ports, proxy_url, range_rule, socket_address,
     switch, text,
@@ -136,11 +136,10 @@ pub(in crate::config) const UPSTREAM_SYSTEM_ROOTS: Opt<bool> = switch(
 pub(in crate::config) const MITM_CA_CERT_FILE: Opt<Option<PathBuf>> = file(
     "mitm-ca-cert-file",
     "PEM file with the CA certificate that signs for intercepted hosts",
-)
-.not_built(SwitchedOnBy::Presence);
+);
 
 pub(in crate::config) const MITM_CA_KEY_FILE: Opt<Option<PathBuf>> =
-    file("mitm-ca-key-file", "PEM file with that CA's key").not_built(SwitchedOnBy::Presence);
+    file("mitm-ca-key-file", "PEM file with that CA's key");
 
 pub(in crate::config) const VERIFY_SNI: Opt<VerifySni> = choice(
     "verify-sni",

@@ -16,7 +16,7 @@ use std::time::SystemTime;
 
 use crate::net::Peer;
 use crate::text::slices::within;
-use crate::tls::{Client, Failure, Server};
+use crate::tls::{Client, Failure, Leaf, Server};
 
 use self::core::{Core, Stop};
 use self::outbox::Outbox;
@@ -75,13 +75,22 @@ impl Engine {
     /// # Errors
     /// rustls's, where there is no randomness to be had.
     pub(super) fn server(server: &Arc<Server>, room: &Rc<Room>, received: &[u8]) -> io::Result<Engine> {
-        let core = Core::server(server.config()).map_err(io::Error::other)?;
+        let core = Core::server(server.config(), Failure::of_client).map_err(io::Error::other)?;
         Ok(Engine::over(
             core,
             Role::Server(Arc::clone(server)),
             room,
             received,
         ))
+    }
+
+    /// For the client of an intercepted tunnel that has sent this much.
+    ///
+    /// # Errors
+    /// As above.
+    pub(super) fn inside(leaf: &Leaf, room: &Rc<Room>, received: &[u8]) -> io::Result<Engine> {
+        let core = Core::server(leaf.config(), Failure::inside).map_err(io::Error::other)?;
+        Ok(Engine::over(core, Role::Inside, room, received))
     }
 
     /// For a connection that we made, of which the peer has sent this much.
@@ -318,7 +327,20 @@ impl Engine {
         self.core.has_answered()
     }
 
-    /// See [`Wire::has_news`]: of what is kept here.
+    /// See [`Wire::has_news`]. What came may be for the engine alone, as tickets are, which servers send behind the handshake:
+    /// that is none.
+    pub fn hears_news(&mut self, below: &mut impl Wire) -> bool {
+        if self.has_news() || !below.has_news() {
+            return self.has_news();
+        }
+        let mut text = Vec::with_capacity(1);
+        let read = self.read(below, &mut text);
+        // Nothing is taken.
+        self.opened.splice(0..0, text);
+        self.has_news() || !matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// The same, of what is kept here.
     pub fn has_news(&self) -> bool {
         !self.opened.is_empty()
             || !self.sealed.is_empty()

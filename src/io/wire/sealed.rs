@@ -70,7 +70,7 @@ impl<W: Wire> Wire for Sealed<'_, W> {
     }
 
     fn has_news(&mut self) -> bool {
-        self.engine.has_news() || self.below.has_news()
+        self.engine.hears_news(self.below)
     }
 
     fn held_bytes(&self) -> usize {

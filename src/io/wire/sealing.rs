@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::net::Peer;
-use crate::tls::{Client, Server};
+use crate::tls::{Client, Leaf, Server};
 
 use super::engine::{Engine, Room};
 
@@ -44,6 +44,14 @@ impl Sealing {
     pub fn engine(&self, received: &[u8]) -> io::Result<Engine> {
         let server = self.server.as_ref().ok_or(io::ErrorKind::Unsupported)?;
         Engine::server(server, &self.room, received)
+    }
+
+    /// An engine for the client of an intercepted tunnel, which it is presented this in and has sent this much.
+    ///
+    /// # Errors
+    /// rustls's, as above.
+    pub fn engine_inside(&self, leaf: &Leaf, received: &[u8]) -> io::Result<Engine> {
+        Engine::inside(leaf, &self.room, received)
     }
 
     /// An engine for a connection that we made to this peer, which has sent this much.

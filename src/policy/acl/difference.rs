@@ -197,16 +197,10 @@ impl Told {
                 if let Some(text) = limits_changed(older.limits.as_ref(), newer.limits.as_ref()) {
                     self.add(false, || format!("{what}: {text}"));
                 }
-                for (list, older, newer) in [
-                    (
-                        "allowed_external_proxies",
-                        &older.external_proxies,
-                        &newer.external_proxies,
-                    ),
-                    ("mitm_domains", &older.mitm_domains, &newer.mitm_domains),
-                ] {
-                    self.list(&format!("{what}: {list}"), older, newer, |_, _| false);
-                }
+                let list = format!("{what}: allowed_external_proxies");
+                let (old, new) = (&older.external_proxies, &newer.external_proxies);
+                self.list(&list, old, new, |_, _| false);
+                self.intercepted(what, (older, newer));
             }
         }
     }
@@ -265,6 +259,16 @@ impl Told {
         let (was, is) = (older.upstream_resolves, newer.upstream_resolves);
         if was != is {
             self.add(is, || format!("{what}: upstream_resolves {was} -> {is}"));
+        }
+    }
+
+    /// Of what an entry adds no value is told.
+    fn intercepted(&mut self, what: &str, (older, newer): (&Rule, &Rule)) {
+        let (older, newer) = (&older.intercepted, &newer.intercepted);
+        let list = format!("{what}: mitm_domains");
+        self.list(&list, older.globs(), newer.globs(), |_, _| false);
+        for glob in newer.changed_from(older) {
+            self.add(false, || format!("{list}: '{glob}' adds or logs other headers"));
         }
     }
 

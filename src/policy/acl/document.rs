@@ -7,17 +7,20 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use zeroize::Zeroizing;
 
 use crate::net::{ProxyUrl, Trust, Writer};
 use crate::policy::Upstream;
 use crate::policy::VerifySni;
 use crate::policy::exceptions::Exceptions;
 use crate::policy::glob::{Glob, GlobSet};
+use crate::policy::interception::{self, Detail, FIELDS_MAX, Written};
 use crate::policy::ports::Ports;
 use crate::text::token::is_token;
 use crate::yaml::{self, Line, Placed, Step, YamlError, given};
 
-use super::limits::{RoleLimits, Written};
+use super::intercepted::{Entry, Intercepted};
+use super::limits::{self, RoleLimits};
 use super::{Acl, Action, BUILT_IN_SOURCE, LIMITS, Rule};
 
 #[derive(serde::Deserialize)]
@@ -30,8 +33,7 @@ struct File {
     global_deny_list: Option<GlobSet>,
 }
 
-/// A service or the default rule, whose name means nothing. What stands behind `mitm_domains` is not built: it is
-/// known so that it can be refused as such, where it would switch something on.
+/// A service or the default rule, whose name means nothing.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a mapping with name, project and action")]
 struct Service {
@@ -45,7 +47,7 @@ struct Service {
     upstream_resolves: Option<bool>,
     insecure_skip_verify: Option<bool>,
     allow_private: Option<Vec<Placed<AllowPrivate>>>,
-    limits: Option<Written>,
+    limits: Option<limits::Written>,
     verify_sni: Option<VerifySni>,
     #[serde(default, deserialize_with = "given")]
     default_ports: Option<Ports>,
@@ -63,13 +65,12 @@ struct AllowPrivate {
     ports: Option<Ports>,
 }
 
-/// Interception is not built, so of an entry only the domain counts; the rest is read to be checked.
+/// A host whose tunnels are intercepted, and what is done inside.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a mapping with domain")]
 struct MitmDomain {
     domain: Placed<Glob>,
     add_headers: Option<BTreeMap<String, String>>,
-    #[expect(dead_code, reason = "that it is a boolean is all there is to check")]
     detailed_http_logs: Option<bool>,
     detailed_http_logs_full_headers: Option<Vec<String>>,
 }
@@ -192,19 +193,7 @@ impl Check<'_> {
         for Placed { at, value } in service.allowed_external_proxies.into_iter().flatten() {
             external_proxies.insert(value.into(), at.line);
         }
-        let mut mitm_domains = GlobSet::default();
-        for (index, entry) in service.mitm_domains.into_iter().flatten().enumerate() {
-            let here = [Step::Key("mitm_domains"), Step::Index(index)];
-            let domain = &entry.domain.value;
-            if !allowed_domains.has_glob(domain.into()) {
-                let message = format!(
-                    "{what} has '{domain}' in mitm_domains but not in allowed_domains; list it in both"
-                );
-                return Err(at(&here, &message));
-            }
-            entry.check_headers().map_err(|message| at(&here, &message))?;
-            mitm_domains.insert(entry.domain.value.into(), entry.domain.at.line);
-        }
+        let intercepted = self.intercepted(service.mitm_domains, &allowed_domains, what, path)?;
         let limits = self.limits(service.limits, path)?;
         let upstream = service.upstream_proxy.map(|url| upstream(&url)).transpose();
         let upstream = upstream.map_err(|reason| {
@@ -221,7 +210,7 @@ impl Check<'_> {
             allowed_domains,
             external_proxies,
             exceptions: (!exceptions.is_empty()).then(|| exceptions.into()),
-            mitm_domains,
+            intercepted,
             trust,
             limits,
             upstream,
@@ -250,7 +239,11 @@ impl Check<'_> {
         }
     }
 
-    fn limits(&self, written: Option<Written>, path: &[Step<'_>]) -> Result<Option<RoleLimits>, YamlError> {
+    fn limits(
+        &self,
+        written: Option<limits::Written>,
+        path: &[Step<'_>],
+    ) -> Result<Option<RoleLimits>, YamlError> {
         let Some(written) = written else { return Ok(None) };
         let at = |key| [path, &[Step::Key("limits"), Step::Key(key)]].concat();
         let limits = written.limits(|key| self.document.locate(&at(key)).line);
@@ -259,6 +252,66 @@ impl Check<'_> {
 }
 
 impl Check<'_> {
+    fn intercepted(
+        &self,
+        domains: Option<Vec<MitmDomain>>,
+        allowed_domains: &GlobSet,
+        what: &str,
+        path: &[Step<'_>],
+    ) -> Result<Intercepted, YamlError> {
+        let mut intercepted = Intercepted::default();
+        for (index, domain) in domains.into_iter().flatten().enumerate() {
+            let here = [path, &[Step::Key("mitm_domains"), Step::Index(index)]].concat();
+            let glob = &domain.domain.value;
+            if !allowed_domains.has_glob(glob.into()) {
+                let message = format!(
+                    "{what} has '{glob}' in mitm_domains but not in allowed_domains; list it in both"
+                );
+                return Err(self.error(&here, &message));
+            }
+            intercepted.add(self.entry(domain, &here)?);
+        }
+        Ok(intercepted)
+    }
+
+    fn entry(&self, domain: MitmDomain, here: &[Step<'_>]) -> Result<Entry, YamlError> {
+        let at = |key| [here, &[Step::Key(key)]].concat();
+        let headers = at("add_headers");
+        let mut added: Vec<Written> = Vec::new();
+        for (name, value) in domain.add_headers.into_iter().flatten() {
+            let place = [&headers[..], &[Step::Key(&name)]].concat();
+            let value = Zeroizing::new(value);
+            let at = self.document.locate(&place);
+            let written = Written::parse(&name, &value, at).map_err(|why| YamlError::new(at, &why))?;
+            if let Some(other) = added.iter().find(|other| other.is_same_field(&written)) {
+                let message = format!(
+                    "the header '{name}' is the same as '{}'; add it once",
+                    other.name()
+                );
+                return Err(self.error(&place, &message));
+            }
+            added.push(written);
+        }
+        if added.len() > FIELDS_MAX {
+            let message = format!("{} headers; accepted are {FIELDS_MAX} at most", added.len());
+            return Err(self.error(&headers, &message));
+        }
+        let shown = domain.detailed_http_logs_full_headers.unwrap_or_default();
+        if let Some(name) = shown.iter().find(|name| !is_token(name.as_bytes())) {
+            let message = interception::no_name(name);
+            return Err(self.error(&at("detailed_http_logs_full_headers"), &message));
+        }
+        Ok(Entry {
+            glob: domain.domain.value,
+            at: domain.domain.at,
+            added,
+            detail: domain
+                .detailed_http_logs
+                .unwrap_or_default()
+                .then(|| Detail::showing(shown)),
+        })
+    }
+
     fn exceptions(
         &self,
         entries: Vec<Placed<AllowPrivate>>,
@@ -290,25 +343,4 @@ fn upstream(url: &str) -> Result<Arc<Upstream>, &'static str> {
     let url =
         url.ok_or("is no URL of a proxy; accepted is http://[USER:PASSWORD@]HOST[:PORT], or https://")?;
     Ok(Arc::new(Upstream::new(url, Writer::Operator)))
-}
-
-impl MitmDomain {
-    fn check_headers(&self) -> Result<(), String> {
-        let mut added = self.add_headers.iter().flatten();
-        let logged = self.detailed_http_logs_full_headers.iter().flatten();
-        if let Some(name) = logged
-            .chain(added.clone().map(|(name, _)| name))
-            .find(|name| !is_token(name.as_bytes()))
-        {
-            return Err(format!(
-                "'{name}' is no header name; accepted are letters, digits and !#$%&'*+-.^_`|~"
-            ));
-        }
-        match added.find(|(_, value)| value.chars().any(char::is_control)) {
-            Some((name, _)) => Err(format!(
-                "the value of the header '{name}' holds a control character"
-            )),
-            None => Ok(()),
-        }
-    }
 }

@@ -46,6 +46,7 @@ fn whole() -> Acl {
 const ASK: Ask<'static> = Ask {
     scheme: None,
     external_proxy: None,
+    is_inside: false,
 };
 
 fn target(to: &str) -> Target {

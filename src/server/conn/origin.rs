@@ -17,7 +17,8 @@ use crate::session::{DialFail, Dialled, Input, PoolKey, Wanted};
 use super::super::ends::WireTable;
 use super::super::pool::{Found, Taken};
 use super::super::ports::{Parts, Ports};
-use super::{Conn, Dialling};
+use super::Conn;
+use super::pending::{Dialling, Pending};
 
 impl<P: Ports> Conn<P> {
     pub(super) fn look_up(&mut self, seq: u32, name: &Name, ports: &mut P) {
@@ -68,7 +69,7 @@ impl<P: Ports> Conn<P> {
             return self.tell(Input::Dialled(seq, Ok(dialled)), ports);
         }
         let (race, standing) = ports.dial(self.ticket(seq), self.client_key(), addresses);
-        self.dialling = Some(Box::new(Dialling { seq, race }));
+        self.pending = Some(Box::new(Pending::Dial(Dialling { seq, race })));
         self.settle_race(standing, ports);
     }
 
@@ -90,14 +91,14 @@ impl<P: Ports> Conn<P> {
 
     /// Further addresses for the dial that runs.
     pub(super) fn join(&mut self, addresses: &VettedList, ports: &mut P) {
-        if let Some(dialling) = self.dialling.as_deref_mut() {
+        if let Some(dialling) = self.dialling_mut() {
             let standing = ports.join(&mut dialling.race, addresses);
             self.settle_race(standing, ports);
         }
     }
 
     pub(super) fn look_at_race(&mut self, ports: &mut P) {
-        if let Some(dialling) = self.dialling.as_deref_mut() {
+        if let Some(dialling) = self.dialling_mut() {
             let standing = ports.race_on(&mut dialling.race);
             self.settle_race(standing, ports);
         }
@@ -107,7 +108,7 @@ impl<P: Ports> Conn<P> {
         if let Standing::Running = standing {
             return;
         }
-        let Some(seq) = self.dialling.take().map(|dialling| dialling.seq) else {
+        let Some(Dialling { seq, .. }) = self.take_dialling() else {
             return;
         };
         let result = match standing {
@@ -176,7 +177,7 @@ impl<P: Ports> Conn<P> {
 
     /// Lets go of a lookup and a dial that are under way.
     pub(super) fn cancel(&mut self, ports: &mut P) {
-        if let Some(mut dialling) = self.dialling.take() {
+        if let Some(mut dialling) = self.take_dialling() {
             ports.give_up(&mut dialling.race);
         }
         if let Some(seq) = self.looking_up.take() {

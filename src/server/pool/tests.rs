@@ -77,6 +77,7 @@ fn vetted(address: &str) -> crate::policy::VettedList {
     let ask = Ask {
         scheme: Some(Scheme::Http),
         external_proxy: None,
+        is_inside: false,
     };
     let allowed = policy.decide(&Role::Missing, target, ask).unwrap();
     policy.vet(&allowed, &found, &|_| true).unwrap().addresses

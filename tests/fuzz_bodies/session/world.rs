@@ -11,7 +11,7 @@ use smokescreen::io::resolver::Asked;
 use smokescreen::io::scratch::Scratch;
 use smokescreen::io::token::{ConnId, Ticket};
 use smokescreen::io::wires::Owner;
-use smokescreen::net::{ClientKey, IoFail, Name, Side};
+use smokescreen::net::{ClientKey, Host, IoFail, Name, Side};
 use smokescreen::policy::{Policy, Question, Vetted, VettedList};
 use smokescreen::server::allowance::Allowance;
 use smokescreen::server::ends::WireTable;
@@ -22,6 +22,7 @@ use smokescreen::server::world::World as View;
 use smokescreen::session::id::Ids;
 use smokescreen::session::outcome::{Line, Record};
 use smokescreen::session::{Action, HandshakeFail, Input, PoolKey, Session, Settings};
+use smokescreen::tls::Minted;
 
 use crate::fuzz_bodies::literals::is_public;
 
@@ -233,7 +234,11 @@ impl World {
             Action::Close(_) => assert!(!self.owes_record, "a request without a record"),
             Action::Cut(..) => assert!(!self.owes_record, "its own line comes first"),
             Action::Spent => {}
-            Action::Secure | Action::Warn(..) | Action::Show(..) => {
+            Action::Secure
+            | Action::SecureInside
+            | Action::Mint(..)
+            | Action::Warn(..)
+            | Action::Show(..) => {
                 panic!("nobody speaks TLS or asks for pages: {action:?}")
             }
             Action::Ask(..) | Action::Cancel | Action::Hangup(_) | Action::DropOrigin | Action::Log(_) => {}
@@ -266,6 +271,11 @@ impl Ports for World {
     /// Its policy compares passwords itself.
     fn verify(&mut self, ticket: Ticket, _: ClientKey, question: Question) {
         panic!("{ticket:?} asks {question:?}");
+    }
+
+    /// Its policy intercepts nothing.
+    fn mint(&mut self, ticket: Ticket, host: &Host) -> Option<Minted> {
+        panic!("{ticket:?} wants a certificate for {host}");
     }
 
     fn look_up(&mut self, ticket: Ticket, _: &Name, _: IpAddr) -> Asked {

@@ -143,6 +143,8 @@ fn json(line: &str) -> Result<LogLine, String> {
             serde_yaml::Value::Null => "null".to_owned(),
             serde_yaml::Value::Bool(truth) => truth.to_string(),
             serde_yaml::Value::Number(number) => number.to_string(),
+            // The fields of a message.
+            fields @ serde_yaml::Value::Mapping(_) if key == "mitm_req_headers" => format!("{fields:?}"),
             other => return Err(format!("{other:?} in {line:?}")),
         };
         fields.insert(key, text);

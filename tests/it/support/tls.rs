@@ -35,7 +35,7 @@ const TEXT_BYTES_MAX: usize = 64 * 1024;
 
 /// What a client trusts and offers. Its connections share their sessions.
 #[derive(Clone)]
-pub(crate) struct Client(Arc<ClientConfig>);
+pub(crate) struct Client(Arc<ClientConfig>, ServerName<'static>);
 
 impl Client {
     /// One that trusts these CAs, and gives a certificate if it has one: chain and key.
@@ -64,20 +64,29 @@ impl Client {
         };
         config.resumption = Resumption::in_memory_sessions(256);
         config.enable_early_data = true;
-        Client(Arc::new(config))
+        Client(
+            Arc::new(config),
+            ServerName::try_from("localhost").expect("a name"),
+        )
+    }
+
+    /// The same, of a server that has this name or address.
+    #[allow(dead_code, reason = "for tests/it")]
+    pub(crate) fn named(&self, name: &str) -> Client {
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
+        Client(Arc::clone(&self.0), name)
     }
 
     /// The same, offering these protocols.
     pub(crate) fn alpn(&self, protocols: &[&[u8]]) -> Client {
         let mut config = ClientConfig::clone(&self.0);
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-        Client(Arc::new(config))
+        Client(Arc::new(config), self.1.clone())
     }
 
     /// A connection that has said nothing.
     pub(crate) fn connection(&self) -> ClientConnection {
-        let name = ServerName::try_from("localhost").expect("a name");
-        ClientConnection::new(Arc::clone(&self.0), name).expect("a connection")
+        ClientConnection::new(Arc::clone(&self.0), self.1.clone()).expect("a connection")
     }
 
     /// What it says first, as it travels.
@@ -107,6 +116,15 @@ impl Client {
         through: impl FnOnce(TcpStream) -> S,
     ) -> Result<Tls, Error> {
         let peer = TcpStream::connect_timeout(&to, DEADLINE).expect("connect");
+        self.over(peer, through)
+    }
+
+    /// The same over a connection that is there.
+    pub(crate) fn over<S: Read + Write>(
+        &self,
+        peer: TcpStream,
+        through: impl FnOnce(TcpStream) -> S,
+    ) -> Result<Tls, Error> {
         peer.set_read_timeout(Some(DEADLINE)).expect("a read timeout");
         peer.set_nodelay(true).expect("no delay");
         let mut connection = self.connection();

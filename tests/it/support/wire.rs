@@ -59,6 +59,13 @@ impl Wire {
         Wire::new(socket.into())
     }
 
+    /// The socket alone, of which nothing was read beyond what was asked for.
+    #[allow(dead_code, reason = "for tests/it")]
+    pub(crate) fn into_stream(self) -> TcpStream {
+        assert!(self.buffer.is_empty(), "more was read");
+        self.stream
+    }
+
     /// The socket itself.
     pub(crate) fn stream(&self) -> &TcpStream {
         &self.stream

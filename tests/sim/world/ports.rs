@@ -7,12 +7,13 @@ use std::time::Instant;
 use smokescreen::io::dialer::Standing;
 use smokescreen::io::resolver::Asked;
 use smokescreen::io::token::{ConnId, Ticket};
-use smokescreen::net::{ClientKey, Name};
+use smokescreen::net::{ClientKey, Host, Name};
 use smokescreen::policy::{Question, Vetted, VettedList};
 use smokescreen::server::ends::WireTable;
 use smokescreen::server::ports::{Parts, Ports, Step};
 use smokescreen::session::outcome::Record;
 use smokescreen::session::{HandshakeFail, Session};
+use smokescreen::tls::Minted;
 
 use crate::setting::Spoil;
 
@@ -35,6 +36,10 @@ impl Ports for World {
 
     fn verify(&mut self, ticket: Ticket, _: ClientKey, question: Question) {
         self.find_out(ticket, question);
+    }
+
+    fn mint(&mut self, ticket: Ticket, host: &Host) -> Option<Minted> {
+        panic!("{ticket:?} wants a certificate for {host}");
     }
 
     fn look_up(&mut self, ticket: Ticket, name: &Name, _: IpAddr) -> Asked {

@@ -66,6 +66,8 @@ pub(super) enum Stop<T> {
 pub(super) struct Core {
     /// None behind a failure: it may keep much of what it failed at.
     connection: Option<Connection>,
+    /// Words its failure, for whoever it concerns.
+    failure_of: fn(&rustls::Error) -> Failure,
     /// Sealed, and not with the wire below yet.
     pub(super) outbox: Outbox,
     /// It is to leave by itself. Otherwise it may wait for what is written next: tickets, and answers to updates of keys.
@@ -77,13 +79,16 @@ pub(super) struct Core {
 }
 
 impl Core {
-    /// As a server.
+    /// As a server, whose failures are worded by this.
     ///
     /// # Errors
     /// rustls's, where there is no randomness to be had.
-    pub(super) fn server(config: &Arc<ServerConfig>) -> Result<Core, rustls::Error> {
+    pub(super) fn server(
+        config: &Arc<ServerConfig>,
+        failure_of: fn(&rustls::Error) -> Failure,
+    ) -> Result<Core, rustls::Error> {
         let connection = UnbufferedServerConnection::new(Arc::clone(config))?;
-        Ok(Core::over(Connection::Server(connection)))
+        Ok(Core::over(Connection::Server(connection), failure_of))
     }
 
     /// As a client that asks for this peer.
@@ -91,12 +96,14 @@ impl Core {
     /// # Errors
     /// Likewise; or no certificate can be for the peer's name.
     pub(super) fn client(client: &Client, peer: &Peer) -> Result<Core, Failure> {
-        Ok(Core::over(Connection::Client(client.connection(peer)?)))
+        let connection = Connection::Client(client.connection(peer)?);
+        Ok(Core::over(connection, Failure::of_server))
     }
 
-    fn over(connection: Connection) -> Core {
+    fn over(connection: Connection, failure_of: fn(&rustls::Error) -> Failure) -> Core {
         Core {
             connection: Some(connection),
+            failure_of,
             outbox: Outbox::default(),
             is_due: false,
             heard_end: false,
@@ -191,10 +198,7 @@ impl Core {
     }
 
     fn note_failure(&mut self, error: &rustls::Error) {
-        self.failure = Some(match &self.connection {
-            Some(Connection::Client(_)) => Failure::of_server(error),
-            Some(Connection::Server(_)) | None => Failure::of_client(error),
-        });
+        self.failure = Some((self.failure_of)(error));
     }
 
     /// Is what it says for itself nothing that the peer waits for?

@@ -1,0 +1,123 @@
+//! `mitm_domains`: whose tunnels are intercepted, and by which entry. What is done inside is `interception`'s.
+
+use std::fmt;
+use std::sync::Arc;
+
+use foldhash::HashMap;
+
+use crate::net::Host;
+use crate::policy::glob::{Glob, GlobSet};
+use crate::policy::interception::{Detail, Interception, ReadSecret, Written};
+use crate::yaml::{Position, YamlError};
+
+use super::{Acl, AclError, Rule};
+
+/// An entry.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) glob: Glob,
+    /// Where it stands.
+    pub(super) at: Position,
+    pub(super) added: Vec<Written>,
+    pub(super) detail: Option<Detail>,
+}
+
+/// The entries of a rule.
+#[derive(Clone, Default)]
+pub(super) struct Intercepted {
+    /// Their globs: most hosts match none.
+    globs: GlobSet,
+    entries: Vec<Entry>,
+    /// Of each glob its first entry, by its number, and what that has done; before its secrets were read, without them.
+    first: HashMap<Glob, (usize, Arc<Interception>)>,
+}
+
+impl Intercepted {
+    /// Adds an entry. Of a glob that is listed twice the first counts.
+    pub(super) fn add(&mut self, entry: Entry) {
+        let number = self.entries.len();
+        self.globs.insert(entry.glob.clone().into(), entry.at.line);
+        let unread = || Arc::new(Interception::unread(entry.detail.clone()));
+        let first = self.first.entry(entry.glob.clone());
+        first.or_insert_with(|| (number, unread()));
+        self.entries.push(entry);
+    }
+
+    /// Their globs.
+    pub(super) fn globs(&self) -> &GlobSet {
+        &self.globs
+    }
+
+    /// Is the host meant?
+    pub(super) fn contains(&self, host: &Host) -> bool {
+        self.globs.contains(host)
+    }
+
+    /// What is done inside of a tunnel to this host: as the first entry has it that matches.
+    pub(super) fn find(&self, host: &Host) -> Option<Arc<Interception>> {
+        if !self.contains(host) {
+            return None;
+        }
+        let of = |glob: Glob| self.first.get(&glob);
+        let found = match host {
+            Host::Addr(address) => of(Glob::Address(address.to_canonical())),
+            Host::Name(name) => {
+                let above =
+                    std::iter::successors(name.as_str().split_once('.'), |(_, rest)| rest.split_once('.'));
+                let below = above.filter_map(|(_, parent)| of(Glob::Below(parent.into())));
+                let exactly = of(Glob::Name(name.as_str().into()));
+                exactly.into_iter().chain(below).min_by_key(|(number, _)| *number)
+            }
+        };
+        found.map(|(_, interception)| Arc::clone(interception))
+    }
+
+    /// Reads what the entries add.
+    fn read(&mut self, read: ReadSecret<'_>) -> Result<(), YamlError> {
+        for (number, interception) in self.first.values_mut() {
+            if let Some(entry) = self.entries.get(*number) {
+                *interception = Arc::new(Interception::new(&entry.added, entry.detail.clone(), read)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The globs whose entries do something else than those of `older`, in order.
+    pub(super) fn changed_from<'a>(&'a self, older: &'a Intercepted) -> impl Iterator<Item = &'a Glob> {
+        let entry = |of: &'a Intercepted, glob: &Glob| of.entries.get(of.first.get(glob)?.0);
+        self.entries.iter().filter_map(move |newer| {
+            let before = entry(older, &newer.glob)?;
+            let is_first = std::ptr::eq(entry(self, &newer.glob)?, newer);
+            let is_changed = before.added != newer.added || before.detail != newer.detail;
+            (is_first && is_changed).then_some(&newer.glob)
+        })
+    }
+}
+
+/// Names alone: see [`Interception`].
+impl fmt::Debug for Intercepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.entries).finish()
+    }
+}
+
+impl Acl {
+    /// The same ACL with what its entries of `mitm_domains` add, read now.
+    ///
+    /// # Errors
+    /// What can't be read, with the place of the entry.
+    pub fn with_secrets(mut self, read: ReadSecret<'_>) -> Result<Acl, AclError> {
+        for rule in self.rules.values_mut().chain(&mut self.default) {
+            rule.intercepted.read(read).map_err(AclError)?;
+        }
+        Ok(self)
+    }
+
+    /// The first host whose tunnels are to be intercepted, with its place; none: there is none.
+    pub fn first_intercepted(&self) -> Option<(String, Position)> {
+        let rules = self.rules.values().chain(&self.default);
+        let entries = rules.flat_map(|rule: &Rule| &rule.intercepted.entries);
+        let first = entries.min_by_key(|entry| (entry.at.line, entry.at.column))?;
+        Some((first.glob.to_string(), first.at))
+    }
+}

@@ -1,0 +1,77 @@
+//! What an intercepted tunnel is, for as long as its client is connected: where it leads and whose it is, as its CONNECT said,
+//! and what is to be said of it at its end. Each request inside of it is judged by itself (`judge`).
+
+use std::time::{Instant, SystemTime};
+
+use crate::flow::{Flow, Flows};
+use crate::net::Target;
+use crate::policy::Role;
+use crate::policy::quota::Permits;
+
+use super::outcome::{Extent, Record, TunnelEnd};
+use super::request::Request;
+
+/// An intercepted tunnel.
+#[derive(Debug)]
+pub(super) struct Inside {
+    /// Where it leads: requests for any other host are refused.
+    pub(super) target: Target,
+    /// Whose it is. Nobody says so again inside of it, as in any tunnel.
+    pub(super) role: Role,
+    /// The proxy that its client named for it (`X-Upstream-Https-Proxy`).
+    pub(super) external_proxy: Option<Box<[u8]>>,
+    /// Becomes the close line.
+    record: Box<Record>,
+    /// Its place among the tunnels. What passes is counted by its requests.
+    #[expect(dead_code, reason = "given back when it is dropped")]
+    permits: Permits,
+    began: Instant,
+}
+
+impl Inside {
+    /// Begins now, with the request that was let out and what was said of it.
+    pub(super) fn begin(request: &mut Request, record: Box<Record>, now: Instant) -> Box<Inside> {
+        let mut permits = std::mem::take(&mut request.permits);
+        permits.end_request();
+        Box::new(Inside {
+            target: request.allowed.target().clone(),
+            role: request.role.clone(),
+            external_proxy: request.asked.external_proxy.take(),
+            record,
+            permits,
+            began: now,
+        })
+    }
+
+    /// Is that where it leads?
+    pub(super) fn leads_to(&self, target: &Target) -> bool {
+        self.target.host == target.host && self.target.port == target.port
+    }
+
+    /// As people call it.
+    pub(super) fn name(&self) -> &str {
+        &self.target.written
+    }
+
+    /// What it is remembered for.
+    pub(super) fn record_mut(&mut self) -> &mut Record {
+        &mut self.record
+    }
+
+    /// What its close line says.
+    pub(super) fn end(self, flows: &Flows, now: Instant, wall: SystemTime) -> Box<Record> {
+        let Flows { up, down } = flows;
+        let since = |flow: &Flow| now.saturating_duration_since(flow.touched);
+        let quiet = since(up).min(since(down));
+        let mut record = self.record;
+        record.extent = Extent::Tunnel(Box::new(TunnelEnd {
+            bytes_in: down.moved_bytes,
+            bytes_out: up.moved_bytes,
+            duration: now.saturating_duration_since(self.began),
+            end_time: wall,
+            last_activity: wall.checked_sub(quiet).unwrap_or(SystemTime::UNIX_EPOCH),
+            active_at_termination: false,
+        }));
+        record
+    }
+}

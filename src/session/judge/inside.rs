@@ -1,0 +1,110 @@
+//! What is judged otherwise inside of an intercepted tunnel: a request is made as to an origin, by a client that said with its
+//! CONNECT who it is, for the tunnel's host and no other.
+
+use std::sync::Arc;
+
+use crate::http::head::RequestHead;
+use crate::http::target::Form;
+use crate::http::{Version, fields};
+use crate::net::{Scheme, Target};
+use crate::policy::{Allowed, Role};
+use crate::text::slices::until;
+
+use super::super::inside::Inside;
+use super::super::refusal::Refusal;
+use super::super::told::Told;
+use super::{Judge, Uri, malformed, readable};
+
+/// What is asked for: the authority, as its URI or its Host has it, and path and query.
+pub(super) type Asked<'f> = (Option<&'f [u8]>, &'f [u8]);
+
+/// What a request asks for. No authority, where an HTTP/1.0 client names no host: the tunnel's is meant.
+///
+/// # Errors
+/// It is none that an origin takes.
+pub(super) fn asked<'f>(head: &RequestHead<'f>, form: Form<'f>) -> Result<Asked<'f>, Refusal> {
+    let path_and_query = match form {
+        Form::Connect { .. } => {
+            return Err(Refusal::Malformed("a CONNECT inside of an intercepted tunnel"));
+        }
+        // RFC 9112, 3.2.2: it goes before Host.
+        Form::Absolute {
+            scheme: Some(Scheme::Https),
+            authority,
+            path_and_query,
+        } => return Ok((Some(authority), path_and_query)),
+        Form::Absolute { .. } => {
+            return Err(Refusal::Malformed(
+                "inside of an intercepted tunnel only https URIs can be asked for",
+            ));
+        }
+        Form::Origin => until(head.target, |&byte| byte == b'#'),
+        Form::Asterisk => &[],
+    };
+    match (fields::field(head.fields, "host").next(), head.version) {
+        (Some(host), _) => Ok((Some(host), path_and_query)),
+        (None, Version::Http10) => Ok((None, path_and_query)),
+        (None, Version::Http11) => Err(Refusal::Malformed("no Host (RFC 9112, 3.2)")),
+    }
+}
+
+/// The proxy that a client names, for its tunnel and all inside of it.
+pub(super) fn external_proxy<'h>(head: &'h RequestHead<'_>) -> Result<Option<&'h [u8]>, Refusal> {
+    let mut proxies = fields::field(head.fields, "x-upstream-https-proxy");
+    let external_proxy = proxies.next();
+    match proxies.next() {
+        None => Ok(external_proxy),
+        Some(_) => Err(Refusal::Malformed("more than one X-Upstream-Https-Proxy field")),
+    }
+}
+
+impl Judge<'_> {
+    /// Where to. Another host than the tunnel's is judged too, and refused then.
+    pub(super) fn target_inside<'f>(
+        &mut self,
+        (authority, path_and_query): Asked<'f>,
+        inside: &Inside,
+    ) -> Result<(Target, Option<Uri<'f>>), Refusal> {
+        let own = &inside.target;
+        let parsed = match authority {
+            None => Ok(own.clone()),
+            Some(authority) => malformed(Target::parse(authority, Some(own.port))),
+        };
+        self.record.requested_host = match &parsed {
+            Ok(target) => Arc::clone(&target.written),
+            Err(_) => readable(authority.unwrap_or_default()),
+        };
+        let uri = Uri {
+            scheme: Scheme::Https,
+            path_and_query,
+        };
+        Ok((parsed?, Some(uri)))
+    }
+
+    /// Who asks was said with the CONNECT.
+    pub(super) fn known_by(&mut self, inside: &Inside) -> Role {
+        if let Role::Named(name) = &inside.role {
+            self.record.role = Some(name.clone());
+        }
+        inside.role.clone()
+    }
+
+    /// What is to be minded of a request that was let out.
+    pub(super) fn mind_inside(&mut self, allowed: &Allowed, inside: &mut Inside) -> Result<(), Refusal> {
+        if !inside.leads_to(allowed.target()) {
+            return Err(Refusal::Misdirected);
+        }
+        match allowed.interception() {
+            // The ACL was changed: this client's next tunnel is as any other.
+            None => self.manner.persists = false,
+            Some(interception) => {
+                if let Some(detail) = interception.detail() {
+                    let told = Arc::new(Told::of(self.head, allowed.target(), detail));
+                    inside.record_mut().note_told(&told);
+                    self.record.note_told(&told);
+                }
+            }
+        }
+        Ok(())
+    }
+}
