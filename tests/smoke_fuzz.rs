@@ -167,6 +167,11 @@ fn session() {
 }
 
 #[test]
+fn inside() {
+    replay("inside");
+}
+
+#[test]
 fn upstream_answer() {
     replay("upstream_answer");
 }

@@ -451,3 +451,44 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_told_of_a_request_inside_can_forge_no_line() {
+    let hostile = b"] msg=x\" \n\x1b\xff\\".as_slice();
+    let told = crate::session::outcome::Told {
+        url: [b"https://a.test/", hostile].concat().into(),
+        method: "GET".into(),
+        fields: vec![
+            (
+                "Accept".into(),
+                vec![b"[REDACTED]".as_slice().into(), hostile.into()],
+            ),
+            ("Host".into(), vec![b"a.test".as_slice().into()]),
+        ],
+    };
+    let with = |record: Record| Record {
+        extras: Some(Box::new(Extras {
+            told: Some(Arc::new(told.clone())),
+            ..Extras::default()
+        })),
+        ..record
+    };
+    for record in [allowed(), ended()].map(with) {
+        let text = read(&record);
+        let said = |key: &str| text.get(key).unwrap().as_str();
+        assert_eq!(said("mitm_req_method"), "GET");
+        assert!(said("mitm_req_headers").starts_with("map[Accept:[[REDACTED] ] msg=x\" \n"));
+        assert!(said("mitm_req_headers").ends_with("Host:[a.test]]"));
+        let line = shown(&record, Format::Json);
+        let json: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert!(!line.contains('\n') && !shown(&record, Format::Text).contains('\n'));
+        assert_eq!(json["mitm_req_headers"]["Host"][0], "a.test");
+        assert_eq!(json["mitm_req_headers"]["Accept"][0], "[REDACTED]");
+        assert!(
+            json["mitm_req_url"]
+                .as_str()
+                .unwrap()
+                .starts_with("https://a.test/] msg=x")
+        );
+    }
+}

@@ -864,3 +864,68 @@ fn a_moved_entry_is_no_difference() {
     let (before, after) = (acl(PLACES), acl(&moved));
     assert!(before.difference(&after).is_empty());
 }
+
+#[test]
+fn of_several_entries_for_a_host_the_first_counts() {
+    let acl = one(
+        "action: enforce, allowed_domains: ['*.test', a.b.test, '*.b.test', 10.0.0.1], mitm_domains: [
+            {domain: '*.b.test', add_headers: {X-Nth: '1'}},
+            {domain: a.b.test, add_headers: {X-Nth: '2'}},
+            {domain: '*.test', add_headers: {X-Nth: '3'}},
+            {domain: '*.b.test', add_headers: {X-Nth: '4'}},
+            {domain: 10.0.0.1, add_headers: {X-Nth: '5'}}]",
+        "",
+    );
+    let acl = acl
+        .with_secrets(&|_| Err("nothing is to be read".into()))
+        .unwrap();
+    let inside = Ask {
+        is_inside: true,
+        ..ask(Some(Scheme::Https))
+    };
+    for (host, nth) in [
+        ("a.b.test", "1"),
+        ("b.test", "3"),
+        ("c.test", "3"),
+        ("10.0.0.1", "5"),
+    ] {
+        for ask in [ask(TUNNEL), inside] {
+            let terms = acl.decide(&named("authed"), &target(host), ask).terms;
+            let interception = terms.interception.unwrap();
+            let (name, value) = interception.added().next().unwrap();
+            assert_eq!((name, value), ("X-Nth", nth.as_bytes()), "{host}");
+        }
+        let outside = acl.decide(&named("authed"), &target(host), ask(Some(Scheme::Https)));
+        assert!(outside.terms.interception.is_none(), "absolute form is no tunnel");
+    }
+    let (first, at) = acl.first_intercepted().unwrap();
+    assert!(first == "*.b.test" && at.line > 0);
+}
+
+#[test]
+fn secrets_that_can_not_be_read_are_named_with_their_place() {
+    let text = format!(
+        "{HEAD}- name: a\n  action: enforce\n  allowed_domains: [m.test]\n  mitm_domains:\n  - domain: m.test\n    \
+         add_headers:\n      X-Key: 'a ${{env:KEY}}'\n"
+    );
+    let acl = Acl::parse(&text, &[]).unwrap();
+    let error = acl
+        .clone()
+        .with_secrets(&|_| Err("it is not set".into()))
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "line 9, column 14: the header 'X-Key': ${env:KEY}: it is not set"
+    );
+    let first = acl.clone().with_secrets(&|_| Ok(b"1".to_vec().into())).unwrap();
+    let second = Acl::parse(&text.replace("'a $", "'b $"), &[]).unwrap();
+    let changes = first.difference(&second).changes;
+    assert_eq!(changes.len(), 1);
+    assert_eq!(
+        changes[0].text,
+        "service 'a': mitm_domains: 'm.test' adds or logs other headers"
+    );
+    // Lines that moved are no change.
+    let moved = Acl::parse(&text.replace("services:", "\nservices:"), &[]).unwrap();
+    assert!(first.difference(&moved).is_empty());
+}

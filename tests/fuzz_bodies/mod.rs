@@ -8,6 +8,7 @@ mod framing;
 mod head;
 mod hello;
 mod host;
+mod inside;
 pub(crate) mod literals;
 mod proxy_header;
 pub(crate) mod reader;
@@ -18,7 +19,7 @@ mod upstream_answer;
 pub(crate) type Body = fn(&[u8]);
 
 /// Every target by its name, which is also that of its corpus.
-pub(crate) const TARGETS: [(&str, Body); 10] = [
+pub(crate) const TARGETS: [(&str, Body); 11] = [
     ("head", head::run),
     ("request_framing", framing::request),
     ("response_framing", framing::response),
@@ -28,6 +29,7 @@ pub(crate) const TARGETS: [(&str, Body); 10] = [
     ("proxy_header", proxy_header::run),
     ("hello", hello::run),
     ("session", session::run),
+    ("inside", inside::run),
     ("upstream_answer", upstream_answer::run),
 ];
 

@@ -161,3 +161,35 @@ fn what_was_read_before_is_the_peers_first_word() {
     let error = engine.read(&mut Memory::whole(), &mut into).unwrap_err();
     assert!(error.to_string().contains("what it sent is no TLS"), "{error}");
 }
+
+/// A server sends its tickets when the client's last word is there: a connection that is kept then is as good as before.
+#[test]
+fn tickets_are_no_news_and_whatever_else_comes_is() {
+    let house = House::new();
+    for comes in [&b""[..], b"text", b"end"] {
+        let mut two = Two::new(&house, &trust(&house, true), "localhost");
+        for _ in 0..2 {
+            let _ = two.client_reads();
+            two.carry();
+            let _ = two.server_reads();
+            two.carry();
+        }
+        // Tickets are no word of their own: they go along with the next.
+        two.server.core.is_due = true;
+        two.server.flush(&mut two.far).unwrap();
+        match comes {
+            b"" => {}
+            b"end" => two.server.hangup(&mut two.far).unwrap(),
+            text => assert_eq!(two.server.write(&mut two.far, text, b"").unwrap(), text.len()),
+        }
+        two.carry();
+        assert!(!two.near.inbound.is_empty(), "tickets at least");
+        for _ in 0..2 {
+            assert_eq!(two.client.hears_news(&mut two.near), !comes.is_empty());
+        }
+        if comes == b"text" {
+            assert_eq!(two.client_reads().unwrap(), comes, "nothing was taken");
+        }
+        assert!(two.near.inbound.is_empty());
+    }
+}

@@ -8,6 +8,7 @@ mod dial;
 mod exchange;
 mod handshake;
 mod head;
+mod intercept;
 mod limits;
 mod peek;
 mod showing;

@@ -1,0 +1,184 @@
+//! The way into an intercepted tunnel: what leaves when, and who hears of what goes wrong.
+
+use crate::policy::acl::Acl;
+
+use super::*;
+
+const ACL: &str = "version: v1\nservices: []\ndefault:\n  action: enforce\n  allowed_domains: ['44.1.2.3']\n  \
+                   mitm_domains: [{domain: '44.1.2.3'}]\n";
+
+/// One whose CONNECT was let out and whose dial succeeded.
+fn connected() -> Bench {
+    let mut bench = Bench::new();
+    bench.policy = Policy::new(PolicyParts {
+        acl: Some(Acl::parse(ACL, &[]).unwrap()),
+        ranges: Ranges::new(Vec::new(), Vec::new(), false, vec![4750]),
+        allow_missing_role: true,
+        ..PolicyParts::without_rules()
+    });
+    bench.arrive(Side::Client, "CONNECT 44.1.2.3:443 HTTP/1.1\r\n\r\n");
+    bench.dialled(false);
+    bench
+}
+
+/// The number of the certificate that is asked for, with the host.
+fn minting(bench: &mut Bench) -> (u32, String) {
+    let mint = bench.actions.drain(..).find_map(|action| match action {
+        Action::Mint(seq, host) => Some((seq, host.to_string())),
+        _ => None,
+    });
+    mint.unwrap()
+}
+
+/// One whose origin is known, and the number of the certificate that it waits for.
+fn verified() -> (Bench, u32) {
+    let mut bench = connected();
+    bench.feed(Input::Secured(Side::Origin, None));
+    let parks = |action: &Action| matches!(action, Action::Park(..));
+    assert!(bench.actions.iter().any(parks), "for the first request inside");
+    let (seq, host) = minting(&mut bench);
+    assert_eq!(host, "44.1.2.3");
+    (bench, seq)
+}
+
+fn has(bench: &Bench, is_it: impl Fn(&Action) -> bool) -> bool {
+    bench.actions.iter().any(is_it)
+}
+
+fn secures_inside(bench: &Bench) -> bool {
+    has(bench, |action| matches!(action, Action::SecureInside))
+}
+
+#[test]
+fn nothing_is_said_before_the_origin_is_known_and_the_certificate_there() {
+    let mut bench = connected();
+    assert!(has(&bench, |action| matches!(action, Action::SecureOrigin(_))));
+    assert_eq!(bench.leave(Side::Client), "");
+    bench.feed(Input::Secured(Side::Origin, None));
+    assert_eq!(bench.leave(Side::Client), "");
+    let (seq, _) = minting(&mut bench);
+    for stale in [
+        Input::Minted(seq.wrapping_sub(1), true),
+        Input::Minted(seq + 1, true),
+    ] {
+        bench.feed(stale);
+        assert_eq!(bench.leave(Side::Client), "");
+    }
+    bench.feed(Input::Minted(seq, true));
+    assert!(bench.leave(Side::Client).starts_with("HTTP/1.1 200 "));
+    let record = bench.logged();
+    assert!(record.allow && record.end().is_none());
+}
+
+#[test]
+fn the_engine_comes_when_the_200_has_left_and_tls_begins() {
+    let (mut bench, seq) = verified();
+    bench.feed(Input::Minted(seq, true));
+    // What the client may have said ahead is not looked at before, nor is more read.
+    bench.arrive(Side::Client, "\x16\x03\x01");
+    assert!(!secures_inside(&bench) && !bench.flows.up.wants_bytes());
+    // It may wait in an engine below, too.
+    bench.leave(Side::Client);
+    let (mut below, seq) = verified();
+    below.feed(Input::Minted(seq, true));
+    below.flows.down.tx.clear();
+    below.flows.down.note_under(40);
+    below.arrive(Side::Client, "\x16");
+    assert!(!secures_inside(&below));
+    below.flows.down.note_under(0);
+    below.feed(Input::Moved);
+    for mut bench in [bench, below] {
+        assert!(secures_inside(&bench));
+        assert_eq!(bench.session.securing(), Some(Side::Client));
+        bench.flows.up.rx.clear();
+        bench.feed(Input::Secured(Side::Client, None));
+        // The head's time begins now, whatever the connection's age.
+        let deadline = bench.session.deadline(&bench.flows, &bench.settings);
+        assert_eq!(deadline, Some(bench.now + Duration::from_secs(30)));
+        bench.arrive(Side::Client, "GET /a HTTP/1.1\r\nHost: 44.1.2.3\r\n\r\n");
+        let wants = |action: &Action| matches!(action, Action::Dial(_, _, Some(_)));
+        assert!(has(&bench, wants), "the parked connection");
+        bench.dialled(true);
+        let sent = bench.leave(Side::Origin);
+        assert!(
+            sent.starts_with("GET /a HTTP/1.1\r\nHost: 44.1.2.3\r\n"),
+            "{sent}"
+        );
+        bench.arrive(Side::Origin, "HTTP/1.1 204 No Content\r\n\r\n");
+        assert!(bench.leave(Side::Client).starts_with("HTTP/1.1 204 "));
+        bench.actions.clear();
+        bench.feed(Input::Terminate);
+        let end = bench.logged();
+        assert!(end.end().is_some() && end.error.is_none(), "{end:?}");
+    }
+}
+
+#[test]
+fn a_certificate_that_is_not_made_is_a_503_that_can_be_read() {
+    let (mut refused, seq) = verified();
+    refused.feed(Input::Minted(seq, false));
+    let (mut late, _) = verified();
+    late.now += Duration::from_secs(10);
+    late.feed(Input::Expired);
+    for mut bench in [refused, late] {
+        let answer = bench.leave(Side::Client);
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        assert!(answer.contains("X-Smokescreen-Code: overloaded\r\n"), "{answer}");
+        assert!(!secures_inside(&bench));
+    }
+}
+
+#[test]
+fn an_origin_that_speaks_first_is_kept_for_nobody() {
+    let mut bench = connected();
+    bench.flows.down.rx.push(b"220 hello\r\n");
+    bench.feed(Input::Secured(Side::Origin, None));
+    assert!(!has(&bench, |action| matches!(action, Action::Park(..))));
+    assert!(has(&bench, |action| matches!(action, Action::DropOrigin)));
+    assert!(bench.flows.down.rx.is_empty());
+}
+
+#[test]
+fn who_goes_away_meanwhile_ends_it_with_one_line() {
+    let broken = reset();
+    for end in [
+        Input::Broken(Side::Client, &broken),
+        Input::Unwritable(Side::Client, &broken),
+        Input::Terminate,
+    ] {
+        let (mut waiting, _) = verified();
+        waiting.feed(end);
+        assert!(waiting.session.is_done());
+        let lines = |bench: &Bench| {
+            let logs = bench
+                .actions
+                .iter()
+                .filter(|action| matches!(action, Action::Log(_)));
+            logs.count()
+        };
+        assert_eq!(lines(&waiting), 1, "{end:?}");
+        let (mut invited, seq) = verified();
+        invited.feed(Input::Minted(seq, true));
+        invited.feed(end);
+        assert!(invited.session.is_done());
+        assert_eq!(lines(&invited), 2, "the decision, and the end: {end:?}");
+    }
+}
+
+#[test]
+fn a_client_that_never_begins_has_10_s() {
+    let (mut bench, seq) = verified();
+    bench.now += Duration::from_secs(5);
+    bench.feed(Input::Minted(seq, true));
+    bench.leave(Side::Client);
+    let deadline = bench.session.deadline(&bench.flows, &bench.settings);
+    assert_eq!(deadline, Some(bench.now + Duration::from_secs(10)));
+    bench.now += Duration::from_secs(10);
+    bench.feed(Input::Expired);
+    assert!(bench.session.is_done());
+    assert!(has(&bench, |action| matches!(
+        action,
+        Action::Warn(HandshakeFail::Timeout, _)
+    )));
+    assert!(bench.logged().error.unwrap().contains("longer than 10 s"));
+}
