@@ -40,12 +40,12 @@ pub struct RequestPlan<'a> {
 /// The version is HTTP/1.1 whatever the client's was. Framing is written anew, last and in one form; the caller has
 /// asked [`framing::request_body`] before and refused the request if that failed.
 pub fn request(head: &RequestHead<'_>, plan: &RequestPlan<'_>, out: &mut Vec<u8>) {
-    request_without(|_| false, head, plan, out);
+    request_without(None, head, plan, out);
 }
 
-/// The same, without the fields whose names are meant.
+/// The same, without the fields whose names are meant. Not generic: most requests drop none, and there is one of it.
 pub fn request_without(
-    drops: impl Fn(&str) -> bool,
+    drops: Option<&dyn Fn(&str) -> bool>,
     head: &RequestHead<'_>,
     plan: &RequestPlan<'_>,
     out: &mut Vec<u8>,
@@ -82,7 +82,7 @@ pub fn request_without(
         name.eq_ignore_ascii_case("host")
             || expects_nothing && name.eq_ignore_ascii_case("expect")
             || counts_down && name.eq_ignore_ascii_case("max-forwards")
-            || drops(name)
+            || drops.is_some_and(|drops| drops(name))
     });
     if let Forwards::Left(left) = plan.forwards {
         emit::number_field(out, "Max-Forwards", left);

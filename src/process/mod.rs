@@ -165,7 +165,8 @@ impl Process {
     /// Does what is due by now on the way out.
     fn go_on(&mut self, now: Instant) {
         let tls = self.shared.in_force.tls.as_deref();
-        for warning in self.reminder.tell(tls, now, SystemTime::now()) {
+        let mitm = self.shared.in_force.mitm.as_deref();
+        for warning in self.reminder.tell((tls, mitm), now, SystemTime::now()) {
             log::warn!("{warning}");
         }
         match self.exit.step(now) {

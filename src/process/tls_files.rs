@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::config::TlsFiles;
 use crate::io::regular_file;
-use crate::tls::{self, Server, ServerParts};
+use crate::tls::{self, Leaves, Server, ServerParts};
 
 /// The largest file. Revocation lists get long: about 40 bytes a certificate.
 const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -16,7 +16,8 @@ const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How often an operator is told of a revocation list that should have been replaced.
 const REMINDER_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Tells once a day of revocation lists that have expired: they are enforced, but say nothing of what came after them.
+/// Tells once a day of revocation lists that have expired, which are enforced, but say nothing of what came after them; and of
+/// a CA for intercepted tunnels that ends soon.
 pub(super) struct Reminder {
     next: Instant,
 }
@@ -35,12 +36,19 @@ impl Reminder {
     }
 
     /// Says what is to be said by now.
-    pub(super) fn tell(&mut self, server: Option<&Server>, now: Instant, wall: SystemTime) -> Vec<String> {
+    pub(super) fn tell(
+        &mut self,
+        (server, mitm): (Option<&Server>, Option<&Leaves>),
+        now: Instant,
+        wall: SystemTime,
+    ) -> Vec<String> {
         if now < self.next {
             return Vec::new();
         }
         self.next = now + REMINDER_INTERVAL;
-        server.map_or_else(Vec::new, |server| server.overdue(wall).collect())
+        let of_server = server.into_iter().flat_map(|server| server.overdue(wall));
+        let of_mitm = mitm.into_iter().flat_map(|leaves| leaves.overdue(wall));
+        of_server.chain(of_mitm).collect()
     }
 }
 
@@ -127,7 +135,7 @@ mod tests {
         let mut reminder = Reminder::new(start);
         let mut told = |hours: u64| {
             let now = start + Duration::from_secs(hours * 3600);
-            reminder.tell(Some(&server), now, wall).len()
+            reminder.tell((Some(&server), None), now, wall).len()
         };
         assert_eq!([0, 23, 24, 25, 47, 48, 49].map(&mut told), [0, 0, 1, 0, 0, 1, 0]);
         assert!(read(&files, Some(&server), &mut warnings).is_ok());

@@ -348,10 +348,9 @@ impl Judge<'_> {
             forwards,
         };
         let mut out = cx.spares.head();
-        match adding {
-            None => rewrite::request(head, &plan, &mut out),
-            Some(adding) => rewrite::request_without(|name| adding.replaces(name), head, &plan, &mut out),
-        }
+        let replaces = |name: &str| adding.is_some_and(|adding| adding.replaces(name));
+        let drops = adding.map(|_| &replaces as &dyn Fn(&str) -> bool);
+        rewrite::request_without(drops, head, &plan, &mut out);
         cx.spares.fit(&mut out);
         let asked = Asked {
             version: head.version,

@@ -73,6 +73,11 @@ impl Leaves {
         pairs.into_iter().all(|(one, other)| one.bytes == other.bytes)
     }
 
+    /// A line where the CA ends within a month, or has ended.
+    pub fn overdue(&self, now: SystemTime) -> impl Iterator<Item = String> + '_ {
+        self.authority.overdue(now)
+    }
+
     /// The leaf for this host, now or later: one is made at a time, however many ask.
     pub fn ask(&self, host: &Host, now: SystemTime, waiter: Waiter) -> Asked {
         let mut state = self.lock();

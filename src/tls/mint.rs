@@ -23,7 +23,7 @@ use x509_parser::x509::X509Version;
 
 use crate::net::Host;
 
-use super::due;
+use super::due::{self, Due};
 use super::pem::{self, File};
 use super::signature::{Signed, signed};
 
@@ -37,7 +37,7 @@ const SKEW: Duration = Duration::from_secs(60 * 60);
 const USED_FOR: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// An operator is told so long before the CA's end.
-const CA_NOTICE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const CA_NOTICE_SECONDS: i64 = 30 * 24 * 60 * 60;
 
 /// What is sent beside a leaf, and kept with each.
 const CHAIN_LENGTH_MAX: usize = 4;
@@ -81,6 +81,8 @@ pub(super) struct Authority {
     chain: Vec<CertificateDer<'static>>,
     not_before: SystemTime,
     not_after: SystemTime,
+    /// That it ends soon.
+    due: Due,
     has_key_id: bool,
     /// The key of all leaves. One for all, and made anew with each CA that is read: whoever could read it from this memory
     /// could read the next one there too, and the CA's.
@@ -110,7 +112,9 @@ impl Authority {
         let (_, parsed) =
             X509Certificate::from_der(own).map_err(|_| refuse(&"the first certificate can't be read"))?;
         check(&parsed, now).map_err(|why| refuse(&why))?;
-        warnings.extend(ends_soon(&parsed, now).map(|why| refuse(&why)));
+        let due = ends(&parsed, name);
+        warnings.extend(begins(&parsed, now).map(|why| refuse(&why)));
+        warnings.extend(due::overdue(std::slice::from_ref(&due), now));
         let pair = key_pair(key)?;
         if pair.der_bytes() != &*parsed.public_key().subject_public_key.data {
             let message = format!("the private key does not belong to the first certificate of {name}");
@@ -130,6 +134,7 @@ impl Authority {
             subject: parsed.subject().as_raw().to_vec(),
             not_before: due::time(parsed.validity().not_before.timestamp()),
             not_after: due::time(parsed.validity().not_after.timestamp()),
+            due,
             has_key_id: key_id.is_some(),
             leaf_signer: leaf_signer.map_err(|error| error.to_string())?,
             leaf_key,
@@ -139,6 +144,11 @@ impl Authority {
         };
         authority.try_out(&parsed, now).map_err(|why| refuse(&why))?;
         Ok(authority)
+    }
+
+    /// A line from a month before its end on.
+    pub(super) fn overdue(&self, now: SystemTime) -> impl Iterator<Item = String> + '_ {
+        due::overdue(std::slice::from_ref(&self.due), now)
     }
 
     /// A leaf for this host.
@@ -231,22 +241,20 @@ fn check(own: &X509Certificate<'_>, now: SystemTime) -> Result<(), String> {
     Ok(())
 }
 
-/// What an operator should know of the CA's time.
-fn ends_soon(own: &X509Certificate<'_>, now: SystemTime) -> Option<String> {
-    let (words, validity) = (own.subject().to_string(), own.validity());
-    if due::time(validity.not_before.timestamp()) > now {
-        return Some(format!(
-            "the CA {words:?} is not valid before {}",
-            validity.not_before
-        ));
-    }
-    let is_soon = due::time(validity.not_after.timestamp()) <= now + CA_NOTICE;
-    is_soon.then(|| {
-        format!(
-            "the CA {words:?} expires at {}: make another one, and have clients trust it",
-            validity.not_after
-        )
-    })
+/// What is said of a CA whose time has not come.
+fn begins(own: &X509Certificate<'_>, now: SystemTime) -> Option<String> {
+    let (words, not_before) = (own.subject().to_string(), own.validity().not_before);
+    let is_early = due::time(not_before.timestamp()) > now;
+    is_early.then(|| format!("the CA {words:?} is not valid before {not_before}"))
+}
+
+/// When it ends, and what is said from then on.
+fn ends(own: &X509Certificate<'_>, file: &str) -> Due {
+    let (words, not_after) = (own.subject().to_string(), own.validity().not_after);
+    let words = format!(
+        "{file}: the CA {words:?} expires at {not_after}: make another one, and have clients trust it"
+    );
+    Due::at(not_after.timestamp() - CA_NOTICE_SECONDS, words)
 }
 
 fn key_pair(file: &File) -> Result<KeyPair, String> {
