@@ -238,7 +238,8 @@ impl Acl {
             Outcome::Deny(code) => Some(code),
         };
         let is_listed = basis == Basis::AllowedDomains;
-        let may_be_intercepted = is_listed && (ask.scheme.is_none() || ask.is_inside);
+        // Whatever lets it out: an entry without a port means that host at all ports.
+        let may_be_intercepted = ask.scheme.is_none() || ask.is_inside;
         let intercepted = &found.rule.intercepted;
         Answer {
             denial,

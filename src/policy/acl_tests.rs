@@ -608,7 +608,20 @@ fn mitm_domains_must_be_allowed_domains_too() {
         ))
     };
     bad(&with("add_header: {}"), &["add_header", "add_headers"]);
-    bad(&with("add_headers: {'X Y': z}"), &["'X Y'"]);
+    bad(&with("add_headers: {'X Y': z}"), &["no header name"]);
+    // What may be a secret is not shown, in whatever shape it was written.
+    for headers in [
+        "'Authorization: Bearer s3cret'",
+        "['Bearer s3cret']",
+        "{Authorization: a, 'Bearer s3cret': x}",
+        "{Authorization: [s3cret]}",
+        "{Authorization: {Bearer: s3cret}}",
+    ] {
+        let error = Acl::parse(&with(&format!("add_headers: {headers}")), &[])
+            .unwrap_err()
+            .to_string();
+        assert!(!error.contains("s3cret") && error.starts_with("line "), "{error}");
+    }
     bad(&with("add_headers: {X: \"a\\r\\nB: c\"}"), &["'X'", "control"]);
     bad(&with("detailed_http_logs: perhaps"), &["perhaps", "boolean"]);
     bad(&with("detailed_http_logs_full_headers: ['']"), &["header name"]);
@@ -898,6 +911,16 @@ fn of_several_entries_for_a_host_the_first_counts() {
         let outside = acl.decide(&named("authed"), &target(host), ask(Some(Scheme::Https)));
         assert!(outside.terms.interception.is_none(), "absolute form is no tunnel");
     }
+    let elsewhere = one(
+        "action: report, allowed_domains: ['a.test:443'], mitm_domains: [{domain: a.test}]",
+        "",
+    );
+    let other_port = Target::parse(b"a.test:8443", None).unwrap();
+    let terms = elsewhere.decide(&named("authed"), &other_port, ask(TUNNEL)).terms;
+    assert!(
+        terms.interception.is_some() && !terms.is_listed,
+        "whatever lets it out"
+    );
     let (first, at) = acl.first_intercepted().unwrap();
     assert!(first == "*.b.test" && at.line > 0);
 }

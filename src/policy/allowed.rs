@@ -65,7 +65,9 @@ impl Allowed {
     /// The fields that it gets on its way: of a request inside of a tunnel alone, and only where its origin is known to be
     /// who it should be.
     pub fn adding(&self) -> Option<&Interception> {
-        let may_be_told = self.scheme == Some(Scheme::Https) && self.terms.trust == Trust::Verified;
+        // Not where only `report`, `open` or another list lets it out: what is added is for what the rule lists.
+        let may_be_told =
+            self.scheme == Some(Scheme::Https) && self.terms.trust == Trust::Verified && self.terms.is_listed;
         self.interception()
             .filter(|interception| may_be_told && interception.adds())
     }

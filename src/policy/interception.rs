@@ -138,8 +138,8 @@ impl Interception {
         }
     }
 
-    /// Is a field of a client's in the way of an added one? Letters' case says nothing, nor does a `_` for a `-`, which many
-    /// servers take for one another.
+    /// Is a field of a client's in the way of an added one? Letters' case says nothing, nor does what stands for a `-`: servers
+    /// that hand fields on as variables take all of that for one another (RFC 3875, 4.1.18).
     pub fn replaces(&self, name: &str) -> bool {
         self.added.iter().any(|added| is_alike(&added.name, name))
     }
@@ -175,8 +175,8 @@ impl fmt::Debug for Interception {
 
 fn is_alike(one: &str, other: &str) -> bool {
     let folded = |byte: u8| match byte {
-        b'_' => b'-',
-        byte => byte.to_ascii_lowercase(),
+        byte if byte.is_ascii_alphanumeric() => byte.to_ascii_lowercase(),
+        _ => b'-',
     };
     one.len() == other.len() && one.bytes().map(folded).eq(other.bytes().map(folded))
 }
@@ -260,7 +260,7 @@ impl fmt::Debug for Written {
 /// A name that may be added.
 fn check_name(name: &str) -> Result<(), String> {
     if !is_token(name.as_bytes()) {
-        return Err(no_name(name));
+        return Err(NO_NAME.to_owned());
     }
     let lower = name.to_ascii_lowercase().replace('_', "-");
     let is_ours = lower.starts_with("proxy-") || lower.starts_with("x-smokescreen-");
@@ -272,10 +272,9 @@ fn check_name(name: &str) -> Result<(), String> {
     }
 }
 
-/// What is said of a name that is none.
-pub(super) fn no_name(name: &str) -> String {
-    format!("'{name}' is no header name; accepted are letters, digits and !#$%&'*+-.^_`|~")
-}
+/// What is said of a name that is none. It is not shown: a value that was written in its place may be a secret.
+pub(super) const NO_NAME: &str =
+    "what stands here is no header name; accepted are letters, digits and !#$%&'*+-.^_`|~";
 
 fn too_long(name: &str) -> String {
     format!("the value of the header '{name}' is longer than {VALUE_BYTES_MAX} bytes")

@@ -70,9 +70,21 @@ struct AllowPrivate {
 #[serde(deny_unknown_fields, expecting = "a mapping with domain")]
 struct MitmDomain {
     domain: Placed<Glob>,
-    add_headers: Option<BTreeMap<String, String>>,
+    add_headers: Option<Concealed<BTreeMap<String, String>>>,
     detailed_http_logs: Option<bool>,
     detailed_http_logs_full_headers: Option<Vec<String>>,
+}
+
+/// What may hold secrets: an error says where it stands and not what stands there.
+struct Concealed<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Concealed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Concealed<T>, D::Error> {
+        let read = T::deserialize(deserializer).map(Concealed);
+        read.map_err(|_| {
+            D::Error::custom("expected a mapping of header names to texts (what stands there is not shown)")
+        })
+    }
 }
 
 impl<'de> Deserialize<'de> for Action {
@@ -225,7 +237,12 @@ impl Check<'_> {
             return Ok(Trust::Verified);
         }
         let mut domains = service.mitm_domains.iter().flatten();
-        match domains.find(|entry| entry.add_headers.as_ref().is_some_and(|added| !added.is_empty())) {
+        match domains.find(|entry| {
+            entry
+                .add_headers
+                .as_ref()
+                .is_some_and(|added| !added.0.is_empty())
+        }) {
             None => Ok(Trust::Unverified),
             Some(entry) => {
                 let message = format!(
@@ -278,7 +295,11 @@ impl Check<'_> {
         let at = |key| [here, &[Step::Key(key)]].concat();
         let headers = at("add_headers");
         let mut added: Vec<Written> = Vec::new();
-        for (name, value) in domain.add_headers.into_iter().flatten() {
+        for (name, value) in domain
+            .add_headers
+            .into_iter()
+            .flat_map(|Concealed(headers)| headers)
+        {
             let place = [&headers[..], &[Step::Key(&name)]].concat();
             let value = Zeroizing::new(value);
             let at = self.document.locate(&place);
@@ -297,9 +318,8 @@ impl Check<'_> {
             return Err(self.error(&headers, &message));
         }
         let shown = domain.detailed_http_logs_full_headers.unwrap_or_default();
-        if let Some(name) = shown.iter().find(|name| !is_token(name.as_bytes())) {
-            let message = interception::no_name(name);
-            return Err(self.error(&at("detailed_http_logs_full_headers"), &message));
+        if shown.iter().any(|name| !is_token(name.as_bytes())) {
+            return Err(self.error(&at("detailed_http_logs_full_headers"), interception::NO_NAME));
         }
         Ok(Entry {
             glob: domain.domain.value,
