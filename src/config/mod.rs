@@ -12,6 +12,7 @@ mod error;
 mod file;
 mod flags;
 mod help;
+mod live;
 mod mitm;
 mod nearest;
 pub mod options;
@@ -49,6 +50,8 @@ pub use self::environment::Environment;
 pub use self::error::ConfigError;
 pub use self::flags::OwnFlag;
 pub use self::help::facts;
+pub use self::live::Live;
+use self::live::live;
 pub use self::mitm::MitmFiles;
 use self::mitm::mitm_files;
 pub use self::password::PasswordFile;
@@ -184,6 +187,8 @@ pub struct Config {
     pub password: Option<Password>,
     /// Where the password was read, if from a file: to be read again.
     pub password_file: Option<PasswordFile>,
+    /// How changes of the files come into force.
+    pub live: Live,
     /// A sentence for each option that has no effect. Worth a warning.
     pub idle_options: Vec<String>,
 }
@@ -322,6 +327,7 @@ fn build(
         client_certificates: settings.is_given(TLS_CLIENT_CA_FILE.row()),
         password,
         password_file,
+        live: live(settings)?,
         idle_options: checks::idle(settings)?,
     })
 }

@@ -320,7 +320,7 @@ fn the_password_shows_nowhere() {
 fn printing_the_configuration_needs_no_password_but_valid_values() {
     assert!(printed(&["--print-config"], &[], "").contains("# proxy password: not set\n"));
     assert!(refused(&["--print-config", "--timeout=soon"], &[], "").contains("--timeout"));
-    assert!(refused(&["--print-config", "--watch"], &[], "").contains("--watch: not available"));
+    assert!(refused(&["--print-config", "--user=nobody"], &[], "").contains("--user: not available"));
 }
 
 #[test]

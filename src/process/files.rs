@@ -89,6 +89,21 @@ impl Files {
         for_serving(acl, path, self.mitm.is_some())
     }
 
+    /// Where they are: all that [`Files::read`] opens by name, but for what the system has, and for what the ACL names itself
+    /// (`${file:}` of `add_headers`).
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        let tls = self.tls.as_ref().map(|tls| {
+            let lists = tls.client_cas.iter().chain(&tls.crls);
+            std::iter::once(&tls.bundle).chain(&tls.key).chain(lists)
+        });
+        let paths = tls.into_iter().flatten().chain(&self.acl).chain(&self.users);
+        let mut paths: Vec<PathBuf> = paths.chain(&self.trust.file).cloned().collect();
+        paths.extend(self.password.as_ref().map(|file| file.path().to_owned()));
+        let authority = self.mitm.as_ref().map(|mitm| [mitm.certificate.clone(), mitm.key.clone()]);
+        paths.extend(authority.into_iter().flatten());
+        paths
+    }
+
     /// What the files say now, in place of what is in force of them.
     ///
     /// # Errors

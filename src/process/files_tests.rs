@@ -175,3 +175,43 @@ fn no_more_is_read_than_is_accepted() {
     let endless = users_file::at_start(Path::new("/dev/zero")).unwrap_err();
     assert!(endless.contains("larger than"), "{endless}");
 }
+
+#[test]
+fn all_that_is_read_again_by_name_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, "x").unwrap();
+        path
+    };
+    let options = [
+        "egress-acl-file",
+        "users-file",
+        "tls-server-bundle-file",
+        "tls-client-ca-file",
+        "tls-crl-file",
+        "upstream-ca-file",
+    ];
+    let mut expected: Vec<PathBuf> = options.iter().map(|name| path(name)).collect();
+    let arguments = options.iter().zip(&expected);
+    let arguments = arguments.flat_map(|(name, path)| [format!("--{name}").into(), path.clone().into()]);
+    let mut arguments: Vec<OsString> = arguments.collect();
+    let more = path("a second client CA");
+    arguments.extend(["--tls-client-ca-file".into(), more.clone().into()]);
+    let (password, key) = (path("password"), path("key"));
+    let config_file = path("config");
+    std::fs::write(&config_file, format!("tls: {{key_file: '{}'}}\n", key.display())).unwrap();
+    arguments.extend(["--config-file".into(), config_file.into()]);
+    expected.extend([more, password.clone(), key]);
+    let environment: Environment = [("PROXY_PASSWORD_FILE".into(), password.into())]
+        .into_iter()
+        .collect();
+    let config = match config::from_process(&arguments, &environment) {
+        Ok(Start::Run(config)) => config,
+        other => panic!("{other:?}"),
+    };
+    let mut paths = Files::of(&config).paths();
+    paths.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(paths, expected);
+}

@@ -21,6 +21,7 @@ mod tls_files;
 mod trust_files;
 mod users_file;
 mod warnings;
+mod watch;
 
 use std::io;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ use self::shared::Shared;
 pub use self::start::{StartError, check, lookups, policy_of, start};
 use self::supervisor::Supervisor;
 use self::tls_files::Reminder;
+use self::watch::Watch;
 
 /// The program, once it has started.
 pub struct Process {
@@ -51,6 +53,8 @@ pub struct Process {
     /// Why it ends, where nobody told it to.
     failure: Option<io::Error>,
     reload: Reload,
+    /// Tells when there is something to reload, if anything does beside SIGHUP.
+    watch: Option<Watch>,
     reminder: Reminder,
     supervisor: Supervisor,
     /// The statistics socket's, which goes with the process.
@@ -80,10 +84,13 @@ impl Process {
             if let Some(old) = heard.replaced {
                 self.reload.replaced(old, &self.shared.in_force);
             }
+            let now = self.serving.now();
             if heard.messages {
                 self.take_reload();
+                if self.watch.as_ref().is_some_and(Watch::is_changed) {
+                    self.ask_to_reload(now);
+                }
             }
-            let now = self.serving.now();
             if let Some(error) = heard.broken {
                 self.fail(error, now);
             }
@@ -121,10 +128,7 @@ impl Process {
         let signals: Vec<Signal> = self.signals.drain().collect();
         for signal in signals {
             match signal {
-                Signal::Reload => {
-                    self.supervisor.reloading(now);
-                    self.reload.ask(&self.shared.in_force);
-                }
+                Signal::Reload => self.ask_to_reload(now),
                 Signal::Nothing => log::info!("SIGUSR1 does nothing"),
                 Signal::Drain => {
                     let open = self.serving.open().all();
@@ -139,6 +143,12 @@ impl Process {
                 }
             }
         }
+    }
+
+    /// The files are to be read again.
+    fn ask_to_reload(&mut self, now: Instant) {
+        self.supervisor.reloading(now);
+        self.reload.ask(&self.shared.in_force);
     }
 
     /// Puts in force what a reload has read.

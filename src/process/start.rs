@@ -33,6 +33,7 @@ use super::reload::Reload;
 use super::shared::{BUDGET_BYTES, InForce, Shared};
 use super::supervisor::{Supervisor, Terms};
 use super::tls_files::Reminder;
+use super::watch::{Watch, Watched};
 use super::{files, loops, mitm_files, telemetry, tls_files, trust_files, users_file, warnings};
 
 /// Why the program does not start.
@@ -136,6 +137,9 @@ fn configured_ports(config: &Config) -> Vec<u16> {
 /// # Errors
 /// A configuration that can't be served (the ACL is read here), or an address that can't be bound.
 pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
+    let files = Files::of(config);
+    // Before they are read: what changes from then on is told of.
+    let watched = config.live.watch.then(|| Arc::new(Watched::new(files.paths())));
     let prepared = prepare(config)?;
     // Reading takes several times what is kept of a long ACL.
     heap::trim();
@@ -177,6 +181,7 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
     telemetry::say_start(config, admin_address, admin_port.as_ref());
     warnings.of_files.iter().for_each(warn);
     let process = Process {
+        watch: watch(watched.as_ref(), &waker)?,
         shared,
         signals,
         exit: Exit::new(config.drain_delay, config.exit_timeout),
@@ -185,7 +190,7 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
         supervisor: Supervisor::by(&Terms::of_process(), Instant::now()),
         stats_file,
         admin_port,
-        reload: reload(config, waker),
+        reload: reload(files, watched, waker),
         serving,
         outbox,
     };
@@ -225,10 +230,23 @@ fn in_force(
     Ok((in_force, warnings))
 }
 
-/// What reads the files of this configuration again.
-fn reload(config: &Config, waker: Arc<Waker>) -> Reload {
-    let files = Files::of(config);
-    Reload::new(Arc::new(move |present| files.read(present)), waker)
+/// What reads the files again.
+fn reload(files: Files, watched: Option<Arc<Watched>>, waker: Arc<Waker>) -> Reload {
+    let read = move |present: &InForce| {
+        if let Some(watched) = &watched {
+            watched.note_reading();
+        }
+        files.read(present)
+    };
+    Reload::new(Arc::new(read), waker)
+}
+
+/// What tells when they changed, if that is wanted.
+fn watch(watched: Option<&Arc<Watched>>, waker: &Arc<Waker>) -> Result<Option<Watch>, StartError> {
+    let begun = watched.map(|watched| Watch::begin(watched, Arc::clone(waker)));
+    begun
+        .transpose()
+        .map_err(|error| StartError::machine("The files can't be watched (--watch): no thread", &error))
 }
 
 /// The listener: the supervisor's, or else one that is bound here.

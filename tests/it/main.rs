@@ -74,6 +74,7 @@ mod tls_starts;
 mod upgrades;
 mod upstream;
 mod users;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -118,6 +119,7 @@ fn all_cases() -> Vec<Case> {
         upgrades::cases(),
         upstream::cases(),
         users::cases(),
+        watch::cases(),
         smuggling::cases(),
         smuggling_origins::cases(),
         smuggling_responses::cases(),

@@ -174,9 +174,8 @@ pub(in crate::config) const WORKERS: Opt<usize> = count_from(1, 1024, "workers",
     .default_is("1")
     .not_built(SwitchedOnBy::MoreThan(1));
 
-pub(in crate::config) const WATCH: Opt<bool> = switch("watch", "reload files when they change")
-    .default_is("false")
-    .not_built(SwitchedOnBy::True);
+pub(in crate::config) const WATCH: Opt<bool> =
+    switch("watch", "reload files when they change").default_is("false");
 
 pub(in crate::config) const RECHECK_TUNNELS: Opt<bool> = switch(
     "recheck-tunnels",

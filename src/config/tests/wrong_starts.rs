@@ -199,7 +199,7 @@ fn bad_files() {
             "tls: {role_from: dn}\n",
             &["tls.role_from", "cn, san_uri, san_dns"],
         ),
-        ("watch: true\n", &["watch: not available"]),
+        ("user: nobody\n", &["user: not available"]),
     ];
     for (file, words) in cases {
         refused_with(&[], file, &[words, &["cfgfile.yaml: line "][..]].concat());
@@ -225,8 +225,8 @@ fn a_flag_can_complete_what_the_file_began() {
 
 #[test]
 fn a_missing_feature_is_named_before_a_missing_password() {
-    let error = start_with(&["--watch"], &[], "").unwrap_err();
-    assert_eq!(error, "--watch: not available in this version");
+    let error = start_with(&["--user=nobody"], &[], "").unwrap_err();
+    assert_eq!(error, "--user: not available in this version");
 }
 
 #[test]
