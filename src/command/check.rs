@@ -132,7 +132,7 @@ fn judge(line: &CommandLine<'_>, config: &Config) -> Result<Judge, (String, u8)>
 /// Who asks where nobody says it.
 fn default_role(config: &Config) -> Result<Role, String> {
     let others =
-        config.users_file.is_some() || config.client_certificates || !config.roles_by_source.is_empty();
+        config.users_file.is_some() || config.has_client_certificates() || !config.roles_by_source.is_empty();
     match config.password {
         Some(_) => Ok(Role::Named(AUTHED.into())),
         None if others && !config.allow_missing_role => Err(

@@ -181,8 +181,6 @@ pub struct Config {
     pub users_file: Option<PathBuf>,
     /// Roles of client addresses, each range once.
     pub roles_by_source: Vec<SourceRole>,
-    /// Certificates of clients are verified, and may name any role.
-    pub client_certificates: bool,
     /// What clients must send; `None` only where something else identifies them or nothing has to.
     pub password: Option<Password>,
     /// Where the password was read, if from a file: to be read again.
@@ -270,6 +268,13 @@ fn identification(settings: &Settings, password: Option<&Password>) -> Result<()
     ))
 }
 
+impl Config {
+    /// Are certificates of clients verified? They may name any role.
+    pub fn has_client_certificates(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| !tls.client_cas.is_empty())
+    }
+}
+
 fn build(
     settings: &Settings,
     environment: &Environment,
@@ -324,7 +329,6 @@ fn build(
         log_prefix: settings.optional(LOG_PREFIX)?,
         users_file: settings.optional(USERS_FILE)?,
         roles_by_source: settings.list(ROLES_BY_SOURCE)?,
-        client_certificates: settings.is_given(TLS_CLIENT_CA_FILE.row()),
         password,
         password_file,
         live: live(settings)?,

@@ -174,6 +174,9 @@ fn close(record: &Record, end: &TunnelEnd, mut line: Line<'_>) {
     told(record, &mut line);
     line.field(key!("outbound_local_addr"), address(record.outbound_local));
     line.field(key!("outbound_remote_addr"), address(record.outbound_remote));
+    if let Some(generation) = record.withdrawn_by() {
+        line.field(key!("policy_generation"), Value::Number(generation.into()));
+    }
     asked(record, &mut line);
     if let Some((rule, _, _)) = grounds {
         line.field(key!("rule"), rule);

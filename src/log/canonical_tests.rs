@@ -26,6 +26,7 @@ fn at(milliseconds: u64) -> SystemTime {
 
 fn refused() -> Record {
     Record {
+        scheme: None,
         id: Id([
             0x4d, 0x88, 0xe1, 0x5b, 0x60, 0xf4, 0x86, 0xe4, 0x28, 0x41, 0x2d, 0xc9,
         ]),
@@ -398,10 +399,11 @@ prop_compose! {
             last_activity: at(second >> 2), active_at_termination: flags[1],
         };
         Record {
+            scheme: None,
             id: Id(id),
             proxy_type: if flags[0] { ProxyType::Connect } else { ProxyType::Http },
             requested_host: host.into(),
-            extras: Some(Box::new(Extras { trace_id: trace_id.into(), private_exception, sni: flags[4].then(|| Sni { name: error.as_str().into(), verdict: SniVerdict::Mismatch }), told: None })),
+            extras: Some(Box::new(Extras { upstream: None, withdrawn_by: None, trace_id: trace_id.into(), private_exception, sni: flags[4].then(|| Sni { name: error.as_str().into(), verdict: SniVerdict::Mismatch }), told: None })),
             role: flags[1].then(|| role.into()), project: flags[2].then(|| project.into()),
             client: address, certificate: None, by_stranger: false, verdict: None, dial_failure: None, is_reused: false, start: at(start >> 2), allow: flags[3], enforce_would_deny: flags[4],
             decision_reason: reason.into(), error: flags[5].then(|| error.into()),

@@ -29,9 +29,16 @@ pub struct Allowed {
     route: Route,
     decision: Decision,
     terms: Terms,
+    /// Of the policy that decided.
+    generation: u32,
 }
 
 impl Allowed {
+    /// Was it this policy that decided, and not one before it?
+    pub fn is_by(&self, policy: &Policy) -> bool {
+        self.generation == policy.generation
+    }
+
     /// Where the request may go.
     pub fn target(&self) -> &Target {
         &self.target
@@ -148,6 +155,7 @@ impl Policy {
             route,
             decision,
             terms,
+            generation: self.generation,
         })
     }
 }

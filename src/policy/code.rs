@@ -63,6 +63,8 @@ codes! {
     UserConfigured = "user-configured",
     /// The name has no address of the families that are dialled.
     NoUsableAddress = "no-usable-address",
+    /// The policy has another way to the host than an open tunnel takes: through another upstream, through none, or looked into.
+    WayChanged = "way-changed",
     /// What is inside of the tunnel names another server, or none that could be read.
     SniMismatch = "sni-mismatch",
     /// No address was found.

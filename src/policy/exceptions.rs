@@ -104,6 +104,12 @@ impl Exceptions {
             .find(|exception| exception.names(address.port()))
     }
 
+    /// Does one of them hold all of that range, at a port?
+    pub(super) fn hold_all_of(&self, range: IpNet, port: u16) -> bool {
+        self.each()
+            .any(|exception| exception.net.contains(&range) && exception.names(port))
+    }
+
     /// Those that hold an address, at whatever port.
     pub(super) fn of(&self, address: IpAddr) -> impl Iterator<Item = &Exception> {
         self.0

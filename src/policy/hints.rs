@@ -91,6 +91,10 @@ const HINTS: &[(Code, &str)] = &[
         "an upstream proxy that lets it out, or the host in NO_PROXY, which goes past it",
     ),
     (
+        Code::WayChanged,
+        "another tunnel: the ACL has this host leave by another upstream, by none, or looked into, and what is open can't be moved",
+    ),
+    (
         Code::SniMismatch,
         "a TLS hello for the host of CONNECT, or the name inside in allowed_domains; verify_sni: report would let it out and \
          is unwise: tunnels then carry what no rule allows",

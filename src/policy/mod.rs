@@ -22,6 +22,7 @@ mod question;
 pub mod quota;
 pub mod ranges;
 pub mod rates;
+mod recheck;
 mod routing;
 mod server_name;
 mod sources;
@@ -45,6 +46,7 @@ pub use self::explain::{AddressExplained, Explanation};
 pub use self::place::Place;
 pub use self::question::{AtOnce, Interest, Question, Unable, Verified, Verify};
 use self::ranges::{Ranges, Verdict};
+pub use self::recheck::Opened;
 pub use self::routing::Upstreams;
 pub use self::server_name::VerifySni;
 pub use self::sources::{SourceRole, Sources};
@@ -89,6 +91,8 @@ impl PolicyParts {
 /// Who may go where. Cheap to clone; immutable: a reload makes a new one.
 #[derive(Clone)]
 pub struct Policy {
+    /// How many there were before it, and one.
+    generation: u32,
     acl: Option<Arc<Acl>>,
     password: Option<Password>,
     verifier: Option<Arc<dyn Verify>>,
@@ -124,6 +128,7 @@ impl Policy {
             network,
         };
         Policy {
+            generation: 1,
             acl: acl.map(Arc::new),
             password,
             verifier: None,
@@ -144,6 +149,7 @@ impl Policy {
             None => acl,
         });
         Policy {
+            generation: self.generation.saturating_add(1),
             acl: acl.map(Arc::new).or_else(|| self.acl.clone()),
             password: password.or_else(|| self.password.clone()),
             verifier: self.verifier.clone(),

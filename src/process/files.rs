@@ -79,7 +79,7 @@ impl Files {
             trust: config.trust.clone(),
             mitm: config.mitm.clone(),
             users: config.users_file.clone(),
-            by_certificate: config.client_certificates,
+            by_certificate: config.has_client_certificates(),
         }
     }
 
@@ -99,7 +99,10 @@ impl Files {
         let paths = tls.into_iter().flatten().chain(&self.acl).chain(&self.users);
         let mut paths: Vec<PathBuf> = paths.chain(&self.trust.file).cloned().collect();
         paths.extend(self.password.as_ref().map(|file| file.path().to_owned()));
-        let authority = self.mitm.as_ref().map(|mitm| [mitm.certificate.clone(), mitm.key.clone()]);
+        let authority = self
+            .mitm
+            .as_ref()
+            .map(|mitm| [mitm.certificate.clone(), mitm.key.clone()]);
         paths.extend(authority.into_iter().flatten());
         paths
     }

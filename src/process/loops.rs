@@ -153,6 +153,7 @@ fn settings(config: &Config) -> Settings {
             ports: config.sni.ports.clone(),
             denies_ech: config.sni.denies_ech,
         },
+        rechecks_tunnels: config.live.recheck_tunnels,
         deny_message_extra: config.deny_message_extra.clone(),
     }
 }

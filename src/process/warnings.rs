@@ -46,7 +46,7 @@ pub(super) fn of_start(config: &Config, policy: &Policy) -> Vec<Line> {
         )),
         Some(_) => {}
     }
-    lines.extend(files::warnings(policy, config.client_certificates));
+    lines.extend(files::warnings(policy, config.has_client_certificates()));
     if ways(config).is_empty() {
         lines.push(warn(
             "Clients are not identified (--allow-missing-role): whoever reaches the port may use it",
@@ -69,7 +69,7 @@ pub(super) fn of_start(config: &Config, policy: &Policy) -> Vec<Line> {
 /// The ways by which clients are told apart.
 pub(super) fn ways(config: &Config) -> Vec<&'static str> {
     let ways = [
-        (config.client_certificates, "certificate"),
+        (config.has_client_certificates(), "certificate"),
         (config.users_file.is_some(), "users file"),
         (!config.roles_by_source.is_empty(), "source address"),
         (config.password.is_some(), "password"),

@@ -67,6 +67,7 @@ impl Loop {
                     let old = std::mem::replace(&mut self.core.world.policy, policy);
                     self.heard.replaced = Some(old);
                     self.meter();
+                    self.begin_recheck();
                     // Its limits may be lower.
                     self.core.is_spent = true;
                 }

@@ -16,6 +16,7 @@ pub mod minter;
 mod places;
 pub mod pool;
 pub mod ports;
+mod recheck;
 pub mod stores;
 pub mod stranger_lines;
 mod tally;
@@ -53,6 +54,7 @@ pub use self::ending::Open;
 use self::ends::WireTable as _;
 use self::handshakes::Handshakes;
 use self::inbox::Message;
+use self::recheck::Recheck;
 use self::tide::Tide;
 
 /// Events taken from the kernel at a time.
@@ -91,6 +93,8 @@ pub struct Loop {
     backlog: VecDeque<ConnId>,
     /// Those whose handshake goes on when it is time for such.
     handshakes: Handshakes,
+    /// The tunnels that another policy let out.
+    recheck: Recheck,
     /// Answers that were not told yet.
     answers: VecDeque<(Ticket, News)>,
     /// Client connections at a time; further ones wait in the kernel's queue.
@@ -165,6 +169,7 @@ impl Loop {
             run_queue: VecDeque::new(),
             backlog: VecDeque::new(),
             handshakes: Handshakes::default(),
+            recheck: Recheck::default(),
             answers: VecDeque::new(),
             connections_max,
             terminating: false,
@@ -208,6 +213,7 @@ impl Loop {
         self.accept_admin();
         self.run_queued();
         self.end_spent();
+        self.go_on_with_recheck();
         self.listen();
         self.show();
         self.give_back();
@@ -226,6 +232,7 @@ impl Loop {
         let queues = [&self.run_queue, &self.backlog];
         let goes_on = !(queues.iter().all(|queue| queue.is_empty())
             && self.handshakes.is_empty()
+            && self.recheck.is_over()
             && self.answers.is_empty()
             && self.core.wanted.is_empty());
         if goes_on || self.core.stores.budget.has_due() {

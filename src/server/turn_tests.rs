@@ -101,6 +101,7 @@ fn settings() -> Settings {
             explicit: true,
         },
         sni: Default::default(),
+        rechecks_tunnels: false,
         deny_message_extra: String::new(),
     }
 }

@@ -21,6 +21,7 @@ use super::lease::Lease;
 use super::meter;
 use super::outcome::Record;
 use super::progress::{Continuing, Exchange, Next, Receiving, Sending};
+use super::recheck;
 use super::refusal::Refusal;
 use super::relay::{Relay, Relayed};
 use super::request::Request;
@@ -217,7 +218,12 @@ impl Exchange {
             (Next::Finished, _) => self.finish(at),
             (Next::Ended, _) => Then::Linger,
             // It is a request still.
-            (Next::Upgraded, Some(record)) => Then::Switch(record, std::mem::take(&mut self.request.permits)),
+            (Next::Upgraded, Some(mut record)) => {
+                let allowed = &self.request.allowed;
+                recheck::note_way(&mut record, allowed, at.cx);
+                let is_due = recheck::is_due(allowed, at.cx);
+                Then::Switch(record, std::mem::take(&mut self.request.permits), is_due)
+            }
             (Next::Again, Some(record)) => {
                 at.drop_origin();
                 let request = self.request;

@@ -146,6 +146,7 @@ impl Judge<'_> {
             None => self.target(form, body, cx)?,
             Some(inside) => self.target_inside(inside::asked(head, form)?, inside)?,
         };
+        self.record.scheme = uri.map(|uri| uri.scheme);
         let role = match shared.inside() {
             None => self.authenticate(shared, cx)?,
             Some(inside) => self.known_by(inside),

@@ -347,10 +347,18 @@ fn follow(mut then: Then, at: &mut At<'_, '_>) -> State {
                 Way::Tunnel if errand.request.allowed.intercepts() => {
                     return State::Minting(Minting::enter(errand, origin, at));
                 }
-                Way::Tunnel => return State::Tunnel(Tunnel::accept(errand, at)),
+                Way::Tunnel => match Tunnel::accept(errand, at) {
+                    Continue(state) => return State::Tunnel(state),
+                    Break(then) => then,
+                },
             },
             Then::Invite(errand) => return State::Inviting(Inviting::enter(errand, at)),
-            Then::Switch(record, permits) => return State::Tunnel(Tunnel::enter(record, permits, at)),
+            Then::Switch(record, permits, is_due) => {
+                match Tunnel::enter(record, permits, at).judged_if(is_due, at) {
+                    Continue(state) => return State::Tunnel(state),
+                    Break(then) => then,
+                }
+            }
             Then::Refuse(record, refusal, manner) => reply::refuse(record, refusal, manner, at),
             Then::Reached(record, manner) => reply::reached(record, manner, at),
             Then::Secure(accepted_at) => return State::Securing(Securing::enter(accepted_at, at)),

@@ -7,14 +7,13 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use ipnet::IpNet;
-
 pub use crate::http::reply::Cause;
-use crate::net::{Certified, IoFailKind};
+use crate::net::{Certified, IoFailKind, Scheme};
 pub use crate::policy::Code;
 use crate::policy::quota::Limit;
 use crate::policy::{Decision, Exceeded, Grounds};
 
+pub use super::extras::Extras;
 use super::id::Id;
 pub use super::refusal::ROLE_UNKNOWN;
 use super::refusal::{Refusal, limited};
@@ -81,20 +80,6 @@ pub enum Line {
     Close,
 }
 
-/// What is to be said of few requests. A tunnel keeps its record for as long as it lasts: so this is kept behind one
-/// pointer.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Extras {
-    /// What the client calls its request (`X-Smokescreen-Trace-ID`), raw; the log cuts it.
-    pub trace_id: Box<[u8]>,
-    /// The range of the private exception that let it to where it went, or to where it was dialled in vain.
-    pub private_exception: Option<IpNet>,
-    /// What was seen of the server that its tunnel's TLS names.
-    pub sni: Option<Sni>,
-    /// What of a request in an intercepted tunnel is told, where the ACL asks for that.
-    pub told: Option<Arc<Told>>,
-}
-
 /// Everything the log lines and counters say of one request.
 #[derive(Clone, Debug)]
 pub struct Record {
@@ -102,6 +87,8 @@ pub struct Record {
     pub id: Id,
     /// CONNECT or plain.
     pub proxy_type: ProxyType,
+    /// The scheme of what was to be forwarded; none, of a CONNECT.
+    pub scheme: Option<Scheme>,
     /// The host as the request spelled it; empty where the request had none that could be read.
     pub requested_host: Arc<str>,
     /// What few have: a trace id, a private exception.
@@ -194,6 +181,7 @@ impl Record {
         Record {
             id,
             proxy_type: ProxyType::Http,
+            scheme: None,
             requested_host: Arc::default(),
             extras: None,
             role: None,
@@ -224,60 +212,11 @@ impl Record {
         }
     }
 
-    /// What the client calls its request; empty where it said nothing.
-    pub fn trace_id(&self) -> &[u8] {
-        self.extras.as_ref().map_or(&[], |extras| &extras.trace_id)
-    }
-
-    /// The range of the private exception that let it out, if one had to.
-    pub fn private_exception(&self) -> Option<IpNet> {
-        self.extras.as_ref()?.private_exception
-    }
-
-    /// Notes that exception, or that none was needed after all.
-    pub fn note_private_exception(&mut self, range: Option<IpNet>) {
-        if range.is_some() || self.private_exception().is_some() {
-            self.extras.get_or_insert_default().private_exception = range;
-        }
-    }
-
-    /// What was seen of the server that its tunnel's TLS names, if anything was looked at.
-    pub fn sni(&self) -> Option<&Sni> {
-        self.extras.as_ref()?.sni.as_ref()
-    }
-
-    /// What of it is told beside what is told of all, if anything is.
-    pub fn told(&self) -> Option<&Told> {
-        self.extras.as_ref()?.told.as_deref()
-    }
-
-    /// Notes that.
-    pub fn note_told(&mut self, told: &Arc<Told>) {
-        self.extras.get_or_insert_default().told = Some(Arc::clone(told));
-    }
-
-    /// Notes what was seen.
-    pub fn note_sni(&mut self, sni: Sni) {
-        self.extras.get_or_insert_default().sni = Some(sni);
-    }
-
-    /// Notes that it ends its tunnel.
-    pub fn note_sni_denied(&mut self, sni: Sni) {
-        if let Some((wrong, hint)) = sni.verdict.wrong() {
-            self.note_error(wrong);
-            self.grounds = Some(Box::new(Grounds {
-                hint: hint.into(),
-                ..Grounds::default()
-            }));
-        }
-        self.code = Some(Code::SniMismatch);
-        self.note_sni(sni);
-    }
-
-    /// The code of what was refused: by an answer of ours, or, once its tunnel was there, for what is inside of it.
+    /// The code of what was refused: by an answer of ours, or, once its tunnel was there, for what is inside of it or by a
+    /// later policy.
     pub fn refused_by(&self) -> Option<Code> {
-        self.code
-            .filter(|code| self.status_code.is_some() || *code == Code::SniMismatch)
+        let in_tunnel = self.code == Some(Code::SniMismatch) || self.withdrawn_by().is_some();
+        self.code.filter(|_| self.status_code.is_some() || in_tunnel)
     }
 
     /// Notes what the ACL or the address rules said.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::flow::End;
 use crate::hello::client_hello::{self, ClientHello, HANDSHAKE_RECORD, Read, ServerName};
 use crate::net::Host;
-use crate::policy::VerifySni;
+use crate::policy::{Allowed, VerifySni};
 
 use super::at::At;
 use super::request::Request;
@@ -100,6 +100,11 @@ impl Peek {
                 Seen::NotYet
             }
         }
+    }
+
+    /// Another policy let the tunnel go on.
+    pub(super) fn renew(&mut self, allowed: Allowed) {
+        self.0.allowed = allowed;
     }
 
     /// The request, which is not needed any more.

@@ -37,8 +37,8 @@ pub(super) enum Then {
     Arrive(Errand, Dialled),
     /// The certificate is there for the client of a tunnel that is intercepted: tell it that this begins.
     Invite(Errand),
-    /// The origin agreed to another protocol: a tunnel from here on.
-    Switch(Box<Record>, Permits),
+    /// The origin agreed to another protocol: a tunnel from here on. Is it to be judged anew at once?
+    Switch(Box<Record>, Permits, bool),
     /// Answer the request ourselves.
     Refuse(Box<Record>, Refusal, Manner),
     /// Answer an OPTIONS request that was let out and ends here.

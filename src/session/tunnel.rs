@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::flow::{End, Flow, Flows, Gate};
 use crate::net::{IoFail, IoFailKind, Side};
+use crate::policy::Policy;
 use crate::policy::quota::Permits;
-use crate::policy::{Policy, Role};
 
 use super::at::At;
 use super::due::{earliest, is_due};
@@ -16,6 +16,7 @@ use super::errand::Errand;
 use super::meter;
 use super::outcome::{Extent, Record, Sni, TunnelEnd};
 use super::peek::{Peek, Seen};
+use super::recheck::{self, Withdrawn};
 use super::then::{Step, Then};
 use super::words::{Action, Close, Input, Settings};
 
@@ -37,8 +38,18 @@ pub(super) struct Tunnel {
 }
 
 impl Tunnel {
-    /// Answers a CONNECT whose dial succeeded.
-    pub(super) fn accept(errand: Errand, at: &mut At<'_, '_>) -> Tunnel {
+    /// Answers a CONNECT whose dial succeeded; where another policy came into force meanwhile, by what that says of it.
+    pub(super) fn accept(mut errand: Errand, at: &mut At<'_, '_>) -> Step<Tunnel> {
+        recheck::note_way(&mut errand.record, &errand.request.allowed, at.cx);
+        if recheck::is_due(&errand.request.allowed, at.cx) {
+            match recheck::judge(&errand.record, at.cx) {
+                Ok(allowed) => errand.request.allowed = allowed,
+                Err(withdrawn) => {
+                    at.drop_origin();
+                    return Break(errand.refuse(withdrawn.into_refusal()));
+                }
+            }
+        }
         let Errand { mut request, record } = errand;
         at.shared.front().accept_tunnel(&mut at.flows.down.tx);
         request.meter(at.cx.policy);
@@ -50,7 +61,7 @@ impl Tunnel {
         if peek.is_some() {
             at.flows.up.gate = Gate::Hold;
         }
-        Tunnel { peek, ..tunnel }
+        Continue(Tunnel { peek, ..tunnel })
     }
 
     /// Writes the decision line, opens both gates and begins to count; the record goes on and becomes the close line. What
@@ -80,11 +91,7 @@ impl Tunnel {
 
     /// Has its bytes counted from now on where this policy limits its role's.
     pub(super) fn meter(&mut self, policy: &Policy) {
-        policy.meter(&self.role(), &mut self.permits);
-    }
-
-    fn role(&self) -> Role {
-        self.record.role.clone().map_or(Role::Missing, Role::Named)
+        policy.meter(&recheck::role(&self.record), &mut self.permits);
     }
 
     /// What is known of it.
@@ -125,6 +132,7 @@ impl Tunnel {
                 return Break(self.cease("idle timeout", false, at));
             }
             Input::Terminate => return Break(self.cease("", true, at)),
+            Input::Recheck => return self.judged_if(true, at),
             _ => {}
         }
         let Flows { up, down } = &*at.flows;
@@ -149,6 +157,28 @@ impl Tunnel {
             true => Then::Linger,
             false => Then::Close(Close::Orderly),
         })
+    }
+
+    /// It goes on where the policy that is in force would let it out, if that is asked.
+    pub(super) fn judged_if(mut self, is_due: bool, at: &mut At<'_, '_>) -> Step<Tunnel> {
+        if !is_due {
+            return Continue(self);
+        }
+        match recheck::judge(&self.record, at.cx) {
+            Ok(allowed) => {
+                if let Some(peek) = &mut self.peek {
+                    peek.renew(allowed);
+                }
+                Continue(self)
+            }
+            Err(withdrawn) => Break(self.withdraw(withdrawn, at)),
+        }
+    }
+
+    /// Ends it, by the policy in force.
+    fn withdraw(mut self, withdrawn: Withdrawn, at: &mut At<'_, '_>) -> Then {
+        withdrawn.note(&mut self.record, at.cx.policy);
+        self.cease("", false, at)
     }
 
     /// What the client says may pass from now on.
@@ -195,7 +225,10 @@ impl Tunnel {
         if meter::is_under_way(&at.flows.up) || meter::is_under_way(&at.flows.down) {
             return Continue(self);
         }
-        let exceeded = at.cx.policy.out_of_bytes(&self.role(), at.cx.moment());
+        let exceeded = at
+            .cx
+            .policy
+            .out_of_bytes(&recheck::role(&self.record), at.cx.moment());
         self.record.note_limit(exceeded);
         Break(self.cease(meter::SPENT, false, at))
     }

@@ -42,6 +42,8 @@ pub struct Settings {
     pub deny_style: DenyStyle,
     /// What is looked at in tunnels.
     pub sni: SniSettings,
+    /// Tunnels are judged anew by the policies that come after theirs (`--recheck-tunnels`).
+    pub rechecks_tunnels: bool,
     /// Follows every error text of ours.
     pub deny_message_extra: String,
 }
@@ -87,6 +89,8 @@ pub enum Input<'a> {
     Expired,
     /// The next part of the page that was asked for, and where it goes on, if it does.
     Shown(&'a [u8], Option<u64>),
+    /// Another policy is in force: a tunnel is judged anew.
+    Recheck,
     /// The server drains: no further request on this connection.
     Drain,
     /// The server ends now.

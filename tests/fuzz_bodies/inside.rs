@@ -85,6 +85,7 @@ static POLICY: LazyLock<Arc<Policy>> = LazyLock::new(|| {
 fn settings() -> Settings {
     let seconds = std::time::Duration::from_secs;
     Settings {
+        rechecks_tunnels: false,
         takes_tls: false,
         head: HeadLimits {
             head_bytes_max: 2000,

@@ -172,6 +172,7 @@ fn settings(script: &mut Script<'_>) -> Settings {
             denies_ech: shape & 4 != 0,
             ..SniSettings::default()
         },
+        rechecks_tunnels: true,
         deny_message_extra: if shape & 128 == 0 {
             String::new()
         } else {

@@ -236,6 +236,7 @@ fn settings() -> Settings {
             status: 407,
             explicit: true,
         },
+        rechecks_tunnels: false,
         deny_message_extra: String::new(),
         sni: Default::default(),
     }

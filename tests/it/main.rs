@@ -50,6 +50,7 @@ mod private;
 mod programs;
 mod proxy_protocol;
 mod quotas;
+mod recheck;
 mod refuse;
 mod relay;
 mod resolvers;
@@ -128,6 +129,7 @@ fn all_cases() -> Vec<Case> {
         signals::cases(),
         limits::cases(),
         quotas::cases(),
+        recheck::cases(),
         strangers::cases(),
         proxy_protocol::cases(),
         private::cases(),

@@ -154,7 +154,7 @@ impl Server {
     fn mischief(&mut self) {
         let world = &mut self.world;
         let nth = world.random.below(self.conns.len());
-        let what = world.random.below(12);
+        let what = world.random.below(13);
         world.say(|| format!("mischief {what} for {nth}"));
         let conn = &mut self.conns[nth];
         match what {
@@ -185,6 +185,7 @@ impl Server {
             }
             10 if world.random.one_in(8) => self.drain(),
             11 if world.random.one_in(16) => self.terminate(),
+            12 => self.recheck(),
             _ => {}
         }
     }
@@ -203,6 +204,19 @@ impl Server {
         };
         self.conns[nth].feed(input, &mut self.world);
         self.conns[nth].queued = true;
+    }
+
+    /// Another policy comes into force that says the same: it ends nothing, and refuses nothing that is on its way.
+    fn recheck(&mut self) {
+        self.world.say(|| "recheck".into());
+        let renewed = self.world.view.policy.renewed(None, None);
+        self.world.view.policy = renewed.into();
+        for (nth, conn) in self.conns.iter_mut().enumerate() {
+            if conn.is_tunnel() && conn.recheck(&mut self.world) {
+                self.world
+                    .complain(format!("conn {nth} ends by the policy that let it out"));
+            }
+        }
     }
 
     fn drain(&mut self) {

@@ -84,6 +84,7 @@ pub(crate) fn ordinary_settings(head_bytes_max: usize) -> Settings {
             ports: [8080].into(),
             ..SniSettings::default()
         },
+        rechecks_tunnels: true,
         deny_message_extra: String::new(),
     }
 }

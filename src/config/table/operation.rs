@@ -181,8 +181,7 @@ pub(in crate::config) const RECHECK_TUNNELS: Opt<bool> = switch(
     "recheck-tunnels",
     "end tunnels that a reloaded ACL no longer allows",
 )
-.default_is("false")
-.not_built(SwitchedOnBy::True);
+.default_is("false");
 
 pub(in crate::config) const USER: Opt<Option<String>> =
     text("user", "user to become once the ports are open")

@@ -11,6 +11,7 @@ mod head;
 mod intercept;
 mod limits;
 mod peek;
+mod recheck;
 mod showing;
 mod tunnel;
 mod upstream;
@@ -76,6 +77,7 @@ impl Bench {
                     explicit: true,
                 },
                 sni: Default::default(),
+                rechecks_tunnels: false,
                 deny_message_extra: String::new(),
             },
             ids: id::Ids::new([0; 3], 0, 0),

@@ -1,0 +1,67 @@
+//! Notes on a [`Record`] what few requests have: trace ids, exceptions, server names, and what ended their tunnels. What all
+//! have is `outcome`'s.
+
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use crate::policy::{Code, Grounds};
+
+use super::outcome::{Record, Sni, Told};
+
+impl Record {
+    /// What the client calls its request; empty where it said nothing.
+    pub fn trace_id(&self) -> &[u8] {
+        self.extras.as_ref().map_or(&[], |extras| &extras.trace_id)
+    }
+
+    /// The range of the private exception that let it out, if one had to.
+    pub fn private_exception(&self) -> Option<IpNet> {
+        self.extras.as_ref()?.private_exception
+    }
+
+    /// Notes that exception, or that none was needed after all.
+    pub fn note_private_exception(&mut self, range: Option<IpNet>) {
+        if range.is_some() || self.private_exception().is_some() {
+            self.extras.get_or_insert_default().private_exception = range;
+        }
+    }
+
+    /// What was seen of the server that its tunnel's TLS names, if anything was looked at.
+    pub fn sni(&self) -> Option<&Sni> {
+        self.extras.as_ref()?.sni.as_ref()
+    }
+
+    /// What of it is told beside what is told of all, if anything is.
+    pub fn told(&self) -> Option<&Told> {
+        self.extras.as_ref()?.told.as_deref()
+    }
+
+    /// Notes that.
+    pub fn note_told(&mut self, told: &Arc<Told>) {
+        self.extras.get_or_insert_default().told = Some(Arc::clone(told));
+    }
+
+    /// Notes what was seen.
+    pub fn note_sni(&mut self, sni: Sni) {
+        self.extras.get_or_insert_default().sni = Some(sni);
+    }
+
+    /// Notes that it ends its tunnel.
+    pub fn note_sni_denied(&mut self, sni: Sni) {
+        if let Some((wrong, hint)) = sni.verdict.wrong() {
+            self.note_error(wrong);
+            self.grounds = Some(Box::new(Grounds {
+                hint: hint.into(),
+                ..Grounds::default()
+            }));
+        }
+        self.code = Some(Code::SniMismatch);
+        self.note_sni(sni);
+    }
+
+    /// The number of the policy that ended its tunnel, if one did.
+    pub fn withdrawn_by(&self) -> Option<u32> {
+        self.extras.as_ref()?.withdrawn_by
+    }
+}
