@@ -139,7 +139,7 @@ impl fmt::Display for Glob {
 }
 
 /// The names above this one, the closest first.
-fn parents(name: &str) -> impl Iterator<Item = &str> {
+pub(in crate::policy) fn parents(name: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(parent(name), |name| parent(name))
 }
 

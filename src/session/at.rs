@@ -60,9 +60,15 @@ impl At<'_, '_> {
     /// If the connection was an intercepted tunnel, that is over.
     pub(super) fn end_inside(&mut self) {
         if let Some(inside) = self.shared.leave_inside() {
-            let record = inside.end(self.flows, self.cx.now, self.cx.wall);
+            let record = inside.end(self.flows, self.cx.moment());
             self.act(Action::Log(record));
         }
+    }
+
+    /// Writes the decision line of a tunnel whose record goes on and becomes the close line.
+    pub(super) fn log_decision(&mut self, record: &Record) {
+        let decision = self.cx.spares.records.fill(record.clone());
+        self.act(Action::Log(decision));
     }
 
     /// The origin's connection is given up, and what was on the way to it and from it.

@@ -1,12 +1,12 @@
 //! What an intercepted tunnel is, for as long as its client is connected: where it leads and whose it is, as its CONNECT said,
 //! and what is to be said of it at its end. Each request inside of it is judged by itself (`judge`).
 
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
-use crate::flow::{Flow, Flows};
+use crate::flow::Flows;
 use crate::net::Target;
 use crate::policy::Role;
-use crate::policy::quota::Permits;
+use crate::policy::quota::{Moment, Permits};
 
 use super::outcome::{Extent, Record, TunnelEnd};
 use super::request::Request;
@@ -59,19 +59,9 @@ impl Inside {
     }
 
     /// What its close line says.
-    pub(super) fn end(self, flows: &Flows, now: Instant, wall: SystemTime) -> Box<Record> {
-        let Flows { up, down } = flows;
-        let since = |flow: &Flow| now.saturating_duration_since(flow.touched);
-        let quiet = since(up).min(since(down));
+    pub(super) fn end(self, flows: &Flows, at: Moment) -> Box<Record> {
         let mut record = self.record;
-        record.extent = Extent::Tunnel(Box::new(TunnelEnd {
-            bytes_in: down.moved_bytes,
-            bytes_out: up.moved_bytes,
-            duration: now.saturating_duration_since(self.began),
-            end_time: wall,
-            last_activity: wall.checked_sub(quiet).unwrap_or(SystemTime::UNIX_EPOCH),
-            active_at_termination: false,
-        }));
+        record.extent = Extent::Tunnel(Box::new(TunnelEnd::now(flows, self.began, at, false)));
         record
     }
 }

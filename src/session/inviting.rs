@@ -11,11 +11,10 @@ use crate::net::Side;
 use super::at::At;
 use super::errand::Errand;
 use super::inside::Inside;
-use super::outcome::Record;
 use super::refusal::Refusal;
 use super::then::{Step, Then};
 use super::waiting::{self, HANDSHAKE_TIMEOUT, TOO_SLOW, no_handshake};
-use super::words::{Action, Close, HandshakeFail, Input};
+use super::words::{Close, HandshakeFail, Input};
 
 /// To whom speaks something else, in words that a person can act on.
 const NOT_TLS: Refusal = Refusal::Malformed(
@@ -33,8 +32,7 @@ impl Inviting {
     pub(super) fn enter(errand: Errand, at: &mut At<'_, '_>) -> Inviting {
         at.shared.front().accept_tunnel(&mut at.flows.down.tx);
         let Errand { mut request, record } = errand;
-        let decision = at.cx.spares.records.fill(Record::clone(&record));
-        at.act(Action::Log(decision));
+        at.log_decision(&record);
         let inside = Inside::begin(&mut request, record, at.cx.now);
         at.cx.spares.put_back(request);
         at.shared.enter(inside);

@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
+use crate::flow::Flows;
 pub use crate::http::reply::Cause;
 use crate::net::{Certified, IoFailKind, Scheme};
 pub use crate::policy::Code;
-use crate::policy::quota::Limit;
+use crate::policy::quota::{Limit, Moment};
 use crate::policy::{Decision, Exceeded, Grounds};
 
 pub use super::extras::Extras;
@@ -173,6 +174,23 @@ pub struct TunnelEnd {
     pub last_activity: SystemTime,
     /// It was in use when shutdown ended it.
     pub active_at_termination: bool,
+}
+
+impl TunnelEnd {
+    /// Of a tunnel that `began` then and ends now, and whose bytes these flows counted.
+    pub(super) fn now(flows: &Flows, began: Instant, at: Moment, active_at_termination: bool) -> TunnelEnd {
+        let (Flows { up, down }, Moment { now, wall }) = (flows, at);
+        let since = |then: Instant| now.saturating_duration_since(then);
+        let quiet = since(up.touched).min(since(down.touched));
+        TunnelEnd {
+            bytes_in: down.moved_bytes,
+            bytes_out: up.moved_bytes,
+            duration: since(began),
+            end_time: wall,
+            last_activity: wall.checked_sub(quiet).unwrap_or(SystemTime::UNIX_EPOCH),
+            active_at_termination,
+        }
+    }
 }
 
 impl Record {

@@ -3,9 +3,9 @@
 
 use std::num::NonZeroU64;
 use std::ops::ControlFlow::{Break, Continue};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use crate::flow::{End, Flow, Flows, Gate};
+use crate::flow::{End, Flows, Gate};
 use crate::net::{IoFail, IoFailKind, Side};
 use crate::policy::Policy;
 use crate::policy::quota::Permits;
@@ -67,8 +67,7 @@ impl Tunnel {
     /// Writes the decision line, opens both gates and begins to count; the record goes on and becomes the close line. What
     /// the client sent ahead is in `up.rx` and leaves first.
     pub(super) fn enter(record: Box<Record>, permits: Permits, at: &mut At<'_, '_>) -> Tunnel {
-        let decision = at.cx.spares.records.fill(Record::clone(&record));
-        at.act(Action::Log(decision));
+        at.log_decision(&record);
         let began = at.cx.now;
         for flow in [&mut at.flows.up, &mut at.flows.down] {
             flow.gate = Gate::Open;
@@ -268,18 +267,8 @@ impl Tunnel {
         if !error.is_empty() {
             self.record.note_error(error);
         }
-        let Flows { up, down } = &*at.flows;
-        let (now, wall) = (at.cx.now, at.cx.wall);
-        let since = |flow: &Flow| now.saturating_duration_since(flow.touched);
-        let quiet = since(up).min(since(down));
-        self.record.extent = Extent::Tunnel(Box::new(TunnelEnd {
-            bytes_in: down.moved_bytes,
-            bytes_out: up.moved_bytes,
-            duration: now.saturating_duration_since(self.began),
-            end_time: wall,
-            last_activity: wall.checked_sub(quiet).unwrap_or(SystemTime::UNIX_EPOCH),
-            active_at_termination,
-        }));
+        let end = TunnelEnd::now(at.flows, self.began, at.cx.moment(), active_at_termination);
+        self.record.extent = Extent::Tunnel(Box::new(end));
         at.act(Action::Log(self.record));
     }
 }

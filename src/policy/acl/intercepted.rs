@@ -6,7 +6,7 @@ use std::sync::Arc;
 use foldhash::HashMap;
 
 use crate::net::Host;
-use crate::policy::glob::{Glob, GlobSet};
+use crate::policy::glob::{Glob, GlobSet, parents};
 use crate::policy::interception::{Detail, Interception, ReadSecret, Written};
 use crate::yaml::{Position, YamlError};
 
@@ -62,9 +62,7 @@ impl Intercepted {
         let found = match host {
             Host::Addr(address) => of(Glob::Address(address.to_canonical())),
             Host::Name(name) => {
-                let above =
-                    std::iter::successors(name.as_str().split_once('.'), |(_, rest)| rest.split_once('.'));
-                let below = above.filter_map(|(_, parent)| of(Glob::Below(parent.into())));
+                let below = parents(name.as_str()).filter_map(|parent| of(Glob::Below(parent.into())));
                 let exactly = of(Glob::Name(name.as_str().into()));
                 exactly.into_iter().chain(below).min_by_key(|(number, _)| *number)
             }
