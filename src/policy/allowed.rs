@@ -39,6 +39,11 @@ impl Allowed {
         self.generation == policy.generation
     }
 
+    /// The number of the policy that decided, as [`Policy::generation`] has it.
+    pub fn generation(&self) -> u32 {
+        self.generation
+    }
+
     /// Where the request may go.
     pub fn target(&self) -> &Target {
         &self.target

@@ -2,7 +2,7 @@
 //! decided by who calls; what an origin says to it passes by.
 
 use crate::flow::Buf;
-use crate::http::reply::{self, Reply};
+use crate::http::reply::{self, Cause, Reply};
 
 /// As what a client is spoken to. SOCKS will be answered in its own way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,7 +28,16 @@ impl Front {
     /// That a request is refused, or failed.
     pub(super) fn refuse(&self, answer: &Reply<'_>, tx: &mut Buf) {
         match self {
-            Front::Proxy | Front::Inside | Front::Admin(_) => reply::reply(answer, tx.writer()),
+            Front::Proxy | Front::Admin(_) => reply::reply(answer, tx.writer()),
+            // A challenge would have it give its origin what is meant for its proxy.
+            Front::Inside if answer.cause == Cause::Credentials => {
+                let unasked = Reply {
+                    cause: Cause::Role,
+                    ..*answer
+                };
+                reply::reply(&unasked, tx.writer());
+            }
+            Front::Inside => reply::reply(answer, tx.writer()),
         }
     }
 

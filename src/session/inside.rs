@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use crate::flow::Flows;
 use crate::net::Target;
-use crate::policy::Role;
 use crate::policy::quota::{Moment, Permits};
+use crate::policy::{Policy, Role};
 
+use super::introduction::Introduction;
 use super::outcome::{Extent, Record, TunnelEnd};
 use super::request::Request;
 
@@ -16,10 +17,12 @@ use super::request::Request;
 pub(super) struct Inside {
     /// Where it leads: requests for any other host are refused.
     pub(super) target: Target,
-    /// Whose it is. Nobody says so again inside of it, as in any tunnel.
-    pub(super) role: Role,
-    /// The proxy that its client named for it (`X-Upstream-Https-Proxy`).
-    pub(super) external_proxy: Option<Box<[u8]>>,
+    /// Whose it is. Nobody says so again inside of it, as in any tunnel,
+    role: Role,
+    /// by the policy with this number.
+    generation: u32,
+    /// What its client said with its CONNECT.
+    pub(super) introduction: Introduction,
     /// Becomes the close line.
     record: Box<Record>,
     /// Its place among the tunnels. What passes is counted by its requests.
@@ -36,7 +39,12 @@ impl Inside {
         Box::new(Inside {
             target: request.allowed.target().clone(),
             role: request.role.clone(),
-            external_proxy: request.asked.external_proxy.take(),
+            generation: request.allowed.generation(),
+            introduction: request
+                .asked
+                .introduction
+                .take()
+                .map_or_else(Introduction::default, |said| *said),
             record,
             permits,
             began: now,
@@ -46,6 +54,18 @@ impl Inside {
     /// Is that where it leads?
     pub(super) fn leads_to(&self, target: &Target) -> bool {
         self.target.host == target.host && self.target.port == target.port
+    }
+
+    /// Whose it is, if this policy said so.
+    pub(super) fn role_by(&self, policy: &Policy) -> Option<&Role> {
+        (self.generation == policy.generation()).then_some(&self.role)
+    }
+
+    /// This policy says whose it is.
+    pub(super) fn note_role(&mut self, role: &Role, policy: &Policy) {
+        if self.generation != policy.generation() {
+            (self.role, self.generation) = (role.clone(), policy.generation());
+        }
     }
 
     /// As people call it.

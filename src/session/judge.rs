@@ -2,6 +2,7 @@
 //! request that may go on, or a refusal. Looks nothing up and moves nothing. What is other of requests inside of an intercepted
 //! tunnel is `judge/inside`'s.
 
+mod identity;
 mod inside;
 
 use std::ops::Range;
@@ -16,14 +17,15 @@ use crate::http::max_forwards::{self, Forwards};
 use crate::http::rewrite::{self, RequestPlan};
 use crate::http::target::{self, Form};
 use crate::http::{Fault, Version, joint, upgrade};
-use crate::net::{ClientKey, Scheme, Target, TargetError};
-use crate::policy::{self, Allowed, Ask, Credentials, Question, Role, Unidentified, Verified, VettedList};
+use crate::net::{Scheme, Target, TargetError};
+use crate::policy::{Allowed, Ask, Question, Role, Verified, VettedList};
 use crate::text::slices::{until, within};
 
 use super::admin;
 use super::at::{At, Cx};
 use super::errand::Errand;
 use super::front::Front;
+use super::introduction::Introduction;
 use super::outcome::{Extras, ProxyType, Record, Verdict};
 use super::refusal::Refusal;
 use super::request::{Asked, Manner, Request, Way};
@@ -147,14 +149,7 @@ impl Judge<'_> {
             Some(inside) => self.target_inside(inside::asked(head, form)?, inside)?,
         };
         self.record.scheme = uri.map(|uri| uri.scheme);
-        let role = match shared.inside() {
-            None => self.authenticate(shared, cx)?,
-            Some(inside) => self.known_by(inside),
-        };
-        if shared.is_stranger {
-            self.keep_trace_id();
-        }
-        shared.note_known();
+        let role = self.identify(shared, cx)?;
         let allowed = self.decide(&role, target, uri.map(|uri| uri.scheme), shared, cx)?;
         let (way, asked, head) = match uri {
             None => (Way::Tunnel, self.tunnel(&allowed), Vec::new()),
@@ -242,31 +237,6 @@ impl Judge<'_> {
         Ok((parsed?, uri))
     }
 
-    fn authenticate(&mut self, shared: &Shared, cx: &mut Cx<'_>) -> Result<Role, Stop> {
-        let mut values = fields::field(self.head.fields, "proxy-authorization");
-        let given = match (values.next(), values.next()) {
-            (None, _) => Credentials::Absent,
-            (Some(value), None) => Credentials::Given(value),
-            (Some(_), Some(_)) => Credentials::Several,
-        };
-        // The comparison comes first: right credentials are never too many.
-        let role = match cx.policy.authenticate(given, self.verified, &shared.asker()) {
-            Ok(role) => role,
-            Err(Unidentified::Asks(question)) => return Err(Stop::Ask(question)),
-            Err(Unidentified::Refused(policy::Refused::Wrong))
-                if !cx.guesses.admits(ClientKey::of(shared.client.ip()), 1, cx.now) =>
-            {
-                self.manner.persists = false;
-                return Err(Refusal::RateLimited.into());
-            }
-            Err(Unidentified::Refused(refused)) => return Err(Refusal::Unidentified(refused).into()),
-        };
-        if let Role::Named(name) = &role {
-            self.record.role = Some(name.clone());
-        }
-        Ok(role)
-    }
-
     fn decide(
         &mut self,
         role: &Role,
@@ -280,7 +250,7 @@ impl Judge<'_> {
             external_proxy: match shared.inside() {
                 None => inside::external_proxy(self.head)?,
                 // What a request inside says of it is said to the origin, which does not get it.
-                Some(inside) => inside.external_proxy.as_deref(),
+                Some(inside) => inside.introduction.external_proxy(),
             },
             is_inside: shared.inside().is_some(),
         };
@@ -301,10 +271,10 @@ impl Judge<'_> {
 
     /// A tunnel is answered in the client's manner; nothing else that its head says matters any more.
     fn tunnel(&self, allowed: &Allowed) -> Asked {
-        let external_proxy = match allowed.intercepts() {
-            true => inside::external_proxy(self.head).ok().flatten(),
-            false => None,
-        };
+        let introduction = allowed.intercepts().then(|| {
+            let external_proxy = inside::external_proxy(self.head).ok().flatten();
+            Box::new(Introduction::new(external_proxy, self.credentials()))
+        });
         Asked {
             version: self.head.version,
             body: Body::None,
@@ -313,7 +283,7 @@ impl Judge<'_> {
             expects_continue: false,
             protocols: Box::default(),
             ends_here: false,
-            external_proxy: external_proxy.map(Into::into),
+            introduction,
             private: false,
         }
     }
@@ -361,7 +331,7 @@ impl Judge<'_> {
             expects_continue: fields::lists_token(head.fields, "expect", "100-continue"),
             protocols,
             ends_here: forwards == Forwards::None,
-            external_proxy: None,
+            introduction: None,
             private: fields::field(head.fields, "authorization").any(fields::is_connection_based),
         };
         Ok((asked, out))

@@ -23,6 +23,7 @@ mod handshake;
 mod head;
 pub mod id;
 mod inside;
+pub mod introduction;
 mod inviting;
 mod judge;
 pub mod lease;

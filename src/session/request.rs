@@ -9,6 +9,7 @@ use crate::net::{Peer, Scheme};
 use crate::policy::quota::Permits;
 use crate::policy::{Allowed, Policy, Role, Route, VettedList};
 
+use super::introduction::Introduction;
 use super::sni::HelloProgress;
 use super::words::{DialFail, PoolKey};
 
@@ -67,8 +68,8 @@ pub struct Asked {
     pub protocols: Box<[u8]>,
     /// It may be forwarded no further: we are meant (Max-Forwards).
     pub ends_here: bool,
-    /// The proxy that its client names (`X-Upstream-Https-Proxy`), of a tunnel that is intercepted.
-    pub external_proxy: Option<Box<[u8]>>,
+    /// What counts for all requests inside, of a tunnel that is intercepted.
+    pub introduction: Option<Box<Introduction>>,
     /// It carries connection-based authentication: its connection is never shared.
     pub private: bool,
 }

@@ -119,7 +119,7 @@ impl Empty for Request {
             hello: _,
         } = self;
         asked.protocols = Box::default();
-        asked.external_proxy = None;
+        asked.introduction = None;
         *head = Vec::new();
         *addresses = VettedList::default();
         *permits = Default::default();

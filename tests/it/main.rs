@@ -36,6 +36,7 @@ mod limits;
 mod log;
 mod mitm;
 mod mitm_faults;
+mod mitm_identity;
 mod mitm_programs;
 mod mitm_secrets;
 mod mitm_traffic;
@@ -148,6 +149,7 @@ fn all_cases() -> Vec<Case> {
         tls_starts::cases(),
         mitm::cases(),
         mitm_faults::cases(),
+        mitm_identity::cases(),
         mitm_secrets::cases(),
         mitm_traffic::cases(),
         mitm_programs::cases(),

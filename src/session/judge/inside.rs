@@ -7,7 +7,7 @@ use crate::http::head::RequestHead;
 use crate::http::target::Form;
 use crate::http::{Version, fields};
 use crate::net::{Scheme, Target};
-use crate::policy::{Allowed, Role};
+use crate::policy::Allowed;
 use crate::text::slices::until;
 
 use super::super::inside::Inside;
@@ -79,14 +79,6 @@ impl Judge<'_> {
             path_and_query,
         };
         Ok((parsed?, Some(uri)))
-    }
-
-    /// Who asks was said with the CONNECT.
-    pub(super) fn known_by(&mut self, inside: &Inside) -> Role {
-        if let Role::Named(name) = &inside.role {
-            self.record.role = Some(name.clone());
-        }
-        inside.role.clone()
     }
 
     /// What is to be minded of a request that was let out.

@@ -9,17 +9,40 @@ const ACL: &str = "version: v1\nservices: []\ndefault:\n  action: enforce\n  all
 
 /// One whose CONNECT was let out and whose dial succeeded.
 fn connected() -> Bench {
+    connected_by(None, "")
+}
+
+/// The same, where clients need a password, with what the CONNECT says beside its target.
+fn connected_by(password: Option<Password>, lines: &str) -> Bench {
     let mut bench = Bench::new();
     bench.policy = Policy::new(PolicyParts {
         acl: Some(Acl::parse(ACL, &[]).unwrap()),
         ranges: Ranges::new(Vec::new(), Vec::new(), false, vec![4750]),
-        allow_missing_role: true,
+        allow_missing_role: password.is_none(),
+        password,
         ..PolicyParts::without_rules()
     });
-    bench.arrive(Side::Client, "CONNECT 44.1.2.3:443 HTTP/1.1\r\n\r\n");
+    let connect = format!("CONNECT 44.1.2.3:443 HTTP/1.1\r\n{lines}\r\n");
+    bench.arrive(Side::Client, &connect);
     bench.dialled(false);
     bench
 }
+
+/// One that is in its tunnel.
+fn entered(mut bench: Bench) -> Bench {
+    bench.feed(Input::Secured(Side::Origin, None));
+    let (seq, _) = minting(&mut bench);
+    bench.feed(Input::Minted(seq, true));
+    bench.leave(Side::Client);
+    bench.arrive(Side::Client, "\x16");
+    bench.flows.up.rx.clear();
+    bench.feed(Input::Secured(Side::Client, None));
+    bench.actions.clear();
+    bench
+}
+
+/// A request inside.
+const GET: &str = "GET /a HTTP/1.1\r\nHost: 44.1.2.3\r\n\r\n";
 
 /// The number of the certificate that is asked for, with the host.
 fn minting(bench: &mut Bench) -> (u32, String) {
@@ -181,4 +204,45 @@ fn a_client_that_never_begins_has_10_s() {
         Action::Warn(HandshakeFail::Timeout, _)
     )));
     assert!(bench.logged().error.unwrap().contains("longer than 10 s"));
+}
+
+/// `Basic` with any name and this password.
+fn authorization(password: &str) -> String {
+    use base64::Engine as _;
+    let encoded = base64::engine::general_purpose::STANDARD.encode(format!("any:{password}"));
+    format!("Proxy-Authorization: Basic {encoded}\r\n")
+}
+
+#[test]
+fn who_is_not_known_any_more_gets_no_further_inside() {
+    let password = Password::new;
+    let enter = || entered(connected_by(password("one"), &authorization("one")));
+    let mut kept = enter();
+    kept.policy = kept.policy.renewed(None, None);
+    kept.arrive(Side::Client, GET);
+    assert!(kept.dials(), "the password is the same");
+    let mut revoked = enter();
+    revoked.policy = revoked.policy.renewed(None, password("another"));
+    // Nor does it help to say who one is inside.
+    let request = GET.replace("\r\n\r\n", &format!("\r\n{}\r\n", authorization("another")));
+    revoked.arrive(Side::Client, &request);
+    assert!(!revoked.dials());
+    let record = revoked.logged();
+    assert_eq!(record.refused_by(), Some(crate::policy::Code::CredentialsWrong));
+    let answer = revoked.leave(Side::Client);
+    assert!(answer.starts_with("HTTP/1.1 407 "), "{answer}");
+    assert!(answer.contains("Connection: close\r\n"), "{answer}");
+    // Its client would say to its origin what is meant for its proxy.
+    assert!(!answer.contains("Proxy-Authenticate"), "{answer}");
+}
+
+#[test]
+fn what_a_connect_says_of_its_client_is_not_shown() {
+    let bench = connected_by(Password::new("one"), &authorization("one"));
+    let shown = format!("{:?}", bench.session);
+    assert!(shown.contains("Introduction"), "{shown}");
+    assert!(
+        !shown.contains("YW55Om9uZQ") && !shown.contains("89, 87, 53"),
+        "{shown}"
+    );
 }
