@@ -8,6 +8,7 @@ use crate::session::{Close, Input};
 
 use super::Loop;
 use super::allowance::Allowance;
+use super::tally::Tally;
 
 /// Connections taken from the kernel's queue when a listener is about to close.
 const ACCEPTS_ON_DRAIN: usize = 4096;
@@ -18,7 +19,7 @@ const ACCEPT_TIME_ON_DRAIN: Duration = Duration::from_secs(1);
 /// How many client connections are open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Open {
-    /// Those that are tunnels.
+    /// Those that are tunnels, intercepted or not.
     pub tunnels: usize,
     /// Those that are none.
     pub others: usize,
@@ -34,7 +35,10 @@ impl Open {
 impl Loop {
     /// How many connections are open.
     pub fn open(&self) -> Open {
-        let tunnels = usize::try_from(self.core.tally.tunnels).unwrap_or(usize::MAX);
+        let Tally {
+            tunnels, intercepted, ..
+        } = self.core.tally;
+        let tunnels = usize::try_from(tunnels + intercepted).unwrap_or(usize::MAX);
         Open {
             tunnels,
             others: self.clients().saturating_sub(tunnels),

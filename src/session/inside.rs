@@ -29,6 +29,8 @@ pub(super) struct Inside {
     #[expect(dead_code, reason = "given back when it is dropped")]
     permits: Permits,
     began: Instant,
+    /// The server ended before it did.
+    is_terminated: bool,
 }
 
 impl Inside {
@@ -48,6 +50,7 @@ impl Inside {
             record,
             permits,
             began: now,
+            is_terminated: false,
         })
     }
 
@@ -78,10 +81,21 @@ impl Inside {
         &mut self.record
     }
 
+    /// The server ends now, while it is there.
+    pub(super) fn note_terminated(&mut self) {
+        self.is_terminated = true;
+    }
+
+    /// A request inside of it became a tunnel itself, and ends so: by that it ends too, and there is one line for both.
+    pub(super) fn note_end_of(&mut self, switched: Record) {
+        self.record.note_end_of(switched);
+    }
+
     /// What its close line says.
     pub(super) fn end(self, flows: &Flows, at: Moment) -> Box<Record> {
         let mut record = self.record;
-        record.extent = Extent::Tunnel(Box::new(TunnelEnd::now(flows, self.began, at, false)));
+        let end = TunnelEnd::now(flows, self.began, at, self.is_terminated);
+        record.extent = Extent::Tunnel(Box::new(end));
         record
     }
 }

@@ -135,8 +135,10 @@ impl Session {
         if flows.up.end >= End::Announced {
             self.shared.fin_at.get_or_insert(cx.now);
         }
-        if let Input::Drain = input {
-            self.shared.draining = true;
+        match input {
+            Input::Drain => self.shared.draining = true,
+            Input::Terminate if !self.is_closing() => self.shared.note_terminated(),
+            _ => {}
         }
         if input.answers().is_some_and(|seq| seq != self.shared.seq) {
             return;
@@ -265,7 +267,20 @@ impl Session {
 
     /// What of it there is to count.
     pub fn standing(&self) -> Standing {
+        let is_inside = self.shared.inside().is_some();
         match self.state {
+            State::Asking(_)
+            | State::Lookup(_)
+            | State::Dial(_)
+            | State::Handshake(_)
+            | State::Chain(_)
+            | State::Exchange(_)
+                if is_inside =>
+            {
+                Standing::Inside { asks: true }
+            }
+            State::Tunnel(_) => Standing::Tunnel,
+            _ if is_inside => Standing::Inside { asks: false },
             State::Asking(_)
             | State::Lookup(_)
             | State::Dial(_)
@@ -273,7 +288,6 @@ impl Session {
             | State::Chain(_)
             | State::Minting(_)
             | State::Exchange(_) => Standing::Request,
-            State::Tunnel(_) => Standing::Tunnel,
             State::Arrival(_)
             | State::Securing(_)
             | State::Head(_)

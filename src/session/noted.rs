@@ -60,6 +60,20 @@ impl Record {
         self.note_sni(sni);
     }
 
+    /// Notes that it ends by what ended the one inside of it: error, limit, or another policy.
+    pub fn note_end_of(&mut self, inner: Record) {
+        if let Some(error) = &inner.error {
+            self.note_error(error);
+        }
+        if let Some(number) = inner.withdrawn_by() {
+            self.extras.get_or_insert_default().withdrawn_by = Some(number);
+        }
+        // Behind its answer a record has a code only where one ended its tunnel.
+        if inner.code.is_some() {
+            (self.code, self.limit, self.grounds) = (inner.code, inner.limit, inner.grounds);
+        }
+    }
+
     /// The number of the policy that ended its tunnel, if one did.
     pub fn withdrawn_by(&self) -> Option<u32> {
         self.extras.as_ref()?.withdrawn_by

@@ -119,6 +119,13 @@ impl Shared {
         self.beside.as_mut()?.inside.as_deref_mut()
     }
 
+    /// The server ends now.
+    pub(super) fn note_terminated(&mut self) {
+        if let Some(inside) = self.inside_mut() {
+            inside.note_terminated();
+        }
+    }
+
     /// It is over.
     pub(super) fn leave_inside(&mut self) -> Option<Box<Inside>> {
         self.beside.as_mut()?.inside.take()

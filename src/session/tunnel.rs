@@ -65,14 +65,16 @@ impl Tunnel {
     }
 
     /// Writes the decision line, opens both gates and begins to count; the record goes on and becomes the close line. What
-    /// the client sent ahead is in `up.rx` and leaves first.
+    /// the client sent ahead is in `up.rx` and leaves first. Inside of an intercepted tunnel that one's count goes on.
     pub(super) fn enter(record: Box<Record>, permits: Permits, at: &mut At<'_, '_>) -> Tunnel {
         at.log_decision(&record);
         let began = at.cx.now;
         for flow in [&mut at.flows.up, &mut at.flows.down] {
             flow.gate = Gate::Open;
             flow.touched = began;
-            flow.moved_bytes = 0;
+            if at.shared.inside().is_none() {
+                flow.moved_bytes = 0;
+            }
         }
         Tunnel {
             record,
@@ -266,6 +268,9 @@ impl Tunnel {
     fn log(mut self, error: &str, active_at_termination: bool, at: &mut At<'_, '_>) {
         if !error.is_empty() {
             self.record.note_error(error);
+        }
+        if let Some(inside) = at.shared.inside_mut() {
+            return inside.note_end_of(*self.record);
         }
         let end = TunnelEnd::now(at.flows, self.began, at.cx.moment(), active_at_termination);
         self.record.extent = Extent::Tunnel(Box::new(end));

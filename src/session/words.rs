@@ -238,6 +238,11 @@ pub enum Standing {
     Request,
     /// It is a tunnel.
     Tunnel,
+    /// It is a tunnel that is intercepted. Is a request under way inside?
+    Inside {
+        /// One is.
+        asks: bool,
+    },
 }
 
 /// Why a TLS handshake failed, as far as it is told apart in numbers.

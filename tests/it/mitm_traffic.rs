@@ -19,7 +19,9 @@ cases![
     an_upload_that_waits_is_asked_for,
     limits_count_requests_and_the_tunnel_once,
     bytes_of_the_day_are_counted_inside,
+    an_upgrade_inside_is_one_tunnel_with_the_one_around_it,
     a_drain_ends_idle_sessions_and_finishes_what_runs,
+    a_drain_counts_intercepted_tunnels_as_tunnels,
     an_idle_session_ends_with_the_idle_timeout,
     tls_goes_through_tls_with_a_certificate_outside,
     upstream_proxies_are_gone_through,
@@ -360,4 +362,58 @@ fn another_authority_signs_after_a_reload() {
         client.send(of_path("GET", "/", &host, ""));
         assert_eq!(client.response().text(), "x");
     }
+}
+
+fn an_upgrade_inside_is_one_tunnel_with_the_one_around_it() {
+    let house = House::new();
+    let origin = Origin::sealed(&house.server(), |mut wire| {
+        let _ = wire.take_request().expect("a request");
+        let head =
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello";
+        let _ = wire.try_send(head);
+        let _ = wire.take(5).expect("what the client says");
+        wire.drain();
+    });
+    let proxy = house.proxy(GOOD);
+    let mut client = house.inside(&proxy, "good.test", &origin);
+    let lines = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+    client.send(of_path("GET", "/chat", &at("good.test", &origin), lines));
+    client.take_until(b"\r\n\r\n").expect("a head");
+    client.expect(b"hello");
+    client.send("frame");
+    client.half_close();
+    client.expect_eof();
+    let asked = proxy.await_lines("CANONICAL-PROXY-DECISION", 2);
+    let end = proxy.close_line();
+    assert_eq!(
+        (end.get("bytes_in"), end.get("bytes_out"), end.get("error")),
+        ("5", "5", "")
+    );
+    assert_eq!(end.get("id"), asked[0].get("id"));
+    // Whatever else would have been said was by now.
+    proxy.ask(connect("denied.test:443"));
+    proxy.await_lines("CANONICAL-PROXY-DECISION", 3);
+    assert_eq!(proxy.await_lines("CANONICAL-PROXY-CN-CLOSE", 1).len(), 1);
+}
+
+fn a_drain_counts_intercepted_tunnels_as_tunnels() {
+    let house = House::new();
+    let release = Signal::new();
+    let wait = release.clone();
+    let origin = Origin::https(&house.server(), move |_, wire| {
+        wait.wait();
+        let _ = wire.try_send(ok("finished"));
+        Next::Keep
+    });
+    let mut proxy = house.proxy(GOOD);
+    let mut running = house.inside(&proxy, "good.test", &origin);
+    running.send(of_path("GET", "/", &at("good.test", &origin), ""));
+    origin.await_requests(1);
+    proxy.signal(Sig::TERM);
+    crate::origin_tls::told(&proxy, "draining: 1 tunnels left", 1);
+    proxy.signal(Sig::TERM);
+    assert_eq!(proxy.wait().code(), Some(0));
+    crate::origin_tls::told(&proxy, "cut: 1 tunnels, 0 other connections", 1);
+    assert_eq!(proxy.close_line().get("active_at_termination"), "true");
+    release.raise();
 }

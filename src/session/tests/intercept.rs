@@ -246,3 +246,74 @@ fn what_a_connect_says_of_its_client_is_not_shown() {
         "{shown}"
     );
 }
+
+/// One in which a request became a tunnel, and five bytes went each way.
+fn switched() -> Bench {
+    let mut bench = entered(connected());
+    let body = "POST /b HTTP/1.1\r\nHost: 44.1.2.3\r\nContent-Length: 3\r\n\r\nabc";
+    bench.arrive(Side::Client, body);
+    bench.dialled(true);
+    bench.leave(Side::Origin);
+    bench.arrive(Side::Origin, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nde");
+    bench.leave(Side::Client);
+    let upgrade = "GET /a HTTP/1.1\r\nHost: 44.1.2.3\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    bench.arrive(Side::Client, upgrade);
+    bench.dialled(true);
+    bench.leave(Side::Origin);
+    let agrees = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello";
+    bench.arrive(Side::Origin, agrees);
+    bench.leave(Side::Client);
+    bench.arrive(Side::Client, "frame");
+    bench.leave(Side::Origin);
+    assert_eq!(bench.session.standing(), Standing::Tunnel);
+    bench
+}
+
+#[test]
+fn an_upgrade_inside_has_one_close_line_with_all_bytes() {
+    let broken = reset();
+    let ends: [(Input<'_>, Option<&str>, bool); 2] = [
+        (
+            Input::Broken(Side::Client, &broken),
+            Some("connection reset by peer"),
+            false,
+        ),
+        (Input::Terminate, None, true),
+    ];
+    for (end, error, is_active) in ends {
+        let mut bench = switched();
+        let (decision, id) = (bench.logged(), bench.session.tunnel().unwrap().id);
+        assert!(decision.end().is_none() && decision.id == id);
+        bench.feed(end);
+        assert!(bench.session.is_done());
+        let is_line = |action: &&Action| matches!(action, Action::Log(_));
+        assert_eq!(bench.actions.iter().filter(is_line).count(), 1);
+        let record = bench.logged();
+        let told = record.end().unwrap();
+        assert_eq!((told.bytes_in, told.bytes_out), (7, 8));
+        assert_eq!(told.active_at_termination, is_active);
+        assert_eq!(record.error.as_deref(), error);
+        assert!(record.id != id, "the tunnel's");
+    }
+}
+
+#[test]
+fn an_intercepted_tunnel_that_the_server_ends_was_active() {
+    let mut idle = entered(connected());
+    assert_eq!(idle.session.standing(), Standing::Inside { asks: false });
+    let mut asking = entered(connected());
+    asking.arrive(Side::Client, GET);
+    assert_eq!(asking.session.standing(), Standing::Inside { asks: true });
+    for bench in [&mut idle, &mut asking] {
+        bench.feed(Input::Terminate);
+        assert!(bench.logged().end().unwrap().active_at_termination);
+        assert_eq!(bench.session.standing(), Standing::Idle);
+    }
+    // Who is only waited for to read the last answer is no tunnel any more.
+    let mut closing = entered(connected());
+    closing.arrive(Side::Client, "GET / HTTP/1.1\r\nHost: a b\r\n\r\n");
+    closing.leave(Side::Client);
+    assert!(closing.session.is_closing());
+    closing.feed(Input::Terminate);
+    assert!(!closing.logged().end().unwrap().active_at_termination);
+}
