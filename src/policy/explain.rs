@@ -3,9 +3,11 @@
 //! [`Policy::decide`] and [`Policy::vet`], so that the verdict is the proxy's own, and adds what it comes from.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use crate::net::Target;
+use crate::net::{Host, Target};
 
+use super::interception::Interception;
 use super::vetted::candidates;
 use super::{Allowed, Ask, Code, Decision, Denial, Denied, Grounds, Policy, Role, Route, acl};
 
@@ -100,6 +102,20 @@ impl Policy {
             is_direct: *allowed.route() == Route::Direct,
             ..explanation
         }
+    }
+
+    /// What is done inside of this role's tunnels to a host, whoever is asked for inside; none: they are not intercepted.
+    pub fn interception(&self, role: &Role, host: &Host) -> Option<Arc<Interception>> {
+        self.acl.as_ref()?.interception(role, host)
+    }
+
+    /// What it comes from that they are, and what would help who does not want that.
+    pub fn interception_grounds(&self, role: &Role, host: &Host, hint: &str) -> Box<Grounds> {
+        let acl = self.acl.as_ref();
+        Box::new(Grounds {
+            hint: hint.into(),
+            ..acl.map_or_else(Grounds::default, |acl| acl.interception_grounds(role, host))
+        })
     }
 
     fn explain_address(

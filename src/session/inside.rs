@@ -1,6 +1,7 @@
 //! What an intercepted tunnel is, for as long as its client is connected: where it leads and whose it is, as its CONNECT said,
 //! and what is to be said of it at its end. Each request inside of it is judged by itself (`judge`).
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::flow::Flows;
@@ -57,6 +58,20 @@ impl Inside {
     /// Is that where it leads?
     pub(super) fn leads_to(&self, target: &Target) -> bool {
         self.target.host == target.host && self.target.port == target.port
+    }
+
+    /// Whose it is.
+    pub(super) fn role(&self) -> &Role {
+        &self.role
+    }
+
+    /// Notes whose it is, and where it leads, of what comes in it and asks for nothing that could be read.
+    pub(super) fn note_in(&self, record: &mut Record) {
+        record.requested_host = Arc::clone(&self.target.written);
+        record.project.clone_from(&self.record.project);
+        if let Role::Named(name) = &self.role {
+            record.role = Some(Arc::clone(name));
+        }
     }
 
     /// Whose it is, if this policy said so.

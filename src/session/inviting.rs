@@ -12,14 +12,13 @@ use super::at::At;
 use super::errand::Errand;
 use super::inside::Inside;
 use super::refusal::Refusal;
+use super::request::Manner;
 use super::then::{Step, Then};
-use super::waiting::{self, HANDSHAKE_TIMEOUT, TOO_SLOW, no_handshake};
+use super::waiting::{HANDSHAKE_TIMEOUT, TOO_SLOW, no_handshake};
 use super::words::{Close, HandshakeFail, Input};
 
-/// To whom speaks something else, in words that a person can act on.
-const NOT_TLS: Refusal = Refusal::Malformed(
-    "this tunnel is intercepted (mitm_domains) and has to begin with TLS: ask for https, or take the host out",
-);
+/// What would help who speaks something else.
+const NOT_TLS_HINT: &str = "an https URL, or the host out of mitm_domains";
 
 /// Waiting for the first byte.
 #[derive(Debug)]
@@ -67,10 +66,32 @@ impl Inviting {
         at.flows.up.gate = Gate::Hold;
         match at.flows.up.rx.as_slice().first() {
             Some(&HANDSHAKE_RECORD) => Break(Then::Secure(self.since)),
-            Some(_) => Break(waiting::refuse(NOT_TLS, 0, at)),
+            Some(_) => Break(refuse(at)),
             // It changed its mind.
             None if at.flows.up.end >= End::Reached => Break(Then::Close(Close::Orderly)),
             None => Continue(self),
         }
     }
+}
+
+/// Says so to whoever speaks something else, in words that a person can act on.
+fn refuse(at: &mut At<'_, '_>) -> Then {
+    let mut record = at.cx.new_record(at.shared);
+    let mut grounds = Box::default();
+    if let Some(inside) = at.shared.inside_mut() {
+        inside.note_in(&mut record);
+        let host = &inside.target.host;
+        grounds = at
+            .cx
+            .policy
+            .interception_grounds(inside.role(), host, NOT_TLS_HINT);
+        inside
+            .record_mut()
+            .note_error("what came in the tunnel is no TLS");
+    }
+    Then::Refuse(
+        record,
+        Refusal::NotTls(grounds),
+        Manner::closing(at.flows.up.rx.as_slice()),
+    )
 }

@@ -149,6 +149,9 @@ impl Judge<'_> {
             Some(inside) => self.target_inside(inside::asked(head, form)?, inside)?,
         };
         self.record.scheme = uri.map(|uri| uri.scheme);
+        if let Some(inside) = shared.inside_mut() {
+            self.tell_inside(&target, inside, cx.policy);
+        }
         let role = self.identify(shared, cx)?;
         let allowed = self.decide(&role, target, uri.map(|uri| uri.scheme), shared, cx)?;
         let (way, asked, head) = match uri {
@@ -242,7 +245,7 @@ impl Judge<'_> {
         role: &Role,
         target: Target,
         scheme: Option<Scheme>,
-        shared: &mut Shared,
+        shared: &Shared,
         cx: &Cx<'_>,
     ) -> Result<Allowed, Refusal> {
         let ask = Ask {
@@ -260,10 +263,10 @@ impl Judge<'_> {
                 Err(Refusal::Denied(cx.policy.explained(denial, role, ask)))
             }
             Ok(allowed) => {
-                if let Some(inside) = shared.inside_mut() {
-                    self.mind_inside(&allowed, inside)?;
-                }
                 self.record.note_allowed(allowed.decision().clone());
+                if let Some(inside) = shared.inside() {
+                    self.mind_inside(&allowed, inside, cx.policy)?;
+                }
                 Ok(allowed)
             }
         }

@@ -291,10 +291,7 @@ impl Record {
                 self.allow = false;
                 self.enforce_would_deny = true;
                 self.decision_reason = refusal.reason();
-                self.grounds = Some(Box::new(Grounds {
-                    hint: refusal.hint().into(),
-                    ..Grounds::default()
-                }));
+                self.grounds = Some(refusal.into_grounds());
             }
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::http::reply::{Cause, METHOD_NOT_ALLOWED};
 use crate::net::{IoFailKind, TlsFault};
 use crate::policy::quota::Limit;
-use crate::policy::{Code, Denied, Exceeded, Refused};
+use crate::policy::{Code, Denied, Exceeded, Grounds, Refused};
 
 /// The reason of a refusal for want of a role.
 pub const ROLE_UNKNOWN: &str = "Client role cannot be determined";
@@ -56,7 +56,9 @@ pub enum Refusal {
     /// By the ACL or the address rules.
     Denied(Denied),
     /// Inside of an intercepted tunnel, for another host than the tunnel's.
-    Misdirected,
+    Misdirected(Box<Grounds>),
+    /// What begins inside of an intercepted tunnel is no TLS.
+    NotTls(Box<Grounds>),
     /// No address was found.
     LookupFailed(Arc<str>),
     /// Nobody answered the lookup in time.
@@ -89,9 +91,10 @@ impl Refusal {
         let (status, reason) = match self {
             Refusal::Malformed(_)
             | Refusal::ProxyHeader(_)
+            | Refusal::NotTls(_)
             | Refusal::NotProxyRequest
             | Refusal::SchemeUnknown => (400, "Bad Request"),
-            Refusal::Misdirected => (421, "Misdirected Request"),
+            Refusal::Misdirected(_) => (421, "Misdirected Request"),
             Refusal::TraceEnds => (METHOD_NOT_ALLOWED, "Method Not Allowed"),
             Refusal::HeadTooLarge(_) => (431, "Request Header Fields Too Large"),
             Refusal::HeadTooSlow | Refusal::BodyTooSlow => (408, "Request Timeout"),
@@ -142,7 +145,8 @@ impl Refusal {
             | Refusal::BodyTooSlow
             | Refusal::NotProxyRequest
             | Refusal::SchemeUnknown
-            | Refusal::Misdirected
+            | Refusal::Misdirected(_)
+            | Refusal::NotTls(_)
             | Refusal::TraceEnds => "http_request_error",
             Refusal::Denied(denied) if denied.code.is_of_addresses() => "destination_ip_prohibited",
             Refusal::Unidentified(_) | Refusal::RateLimited | Refusal::Denied(_) => "http_request_denied",
@@ -177,7 +181,7 @@ impl Refusal {
     /// Its stable name: see docs/denied.md.
     pub fn code(&self) -> Code {
         match self {
-            Refusal::Malformed(_) | Refusal::ProxyHeader(_) => Code::MalformedRequest,
+            Refusal::Malformed(_) | Refusal::ProxyHeader(_) | Refusal::NotTls(_) => Code::MalformedRequest,
             Refusal::HeadTooLarge(_) => Code::HeadTooLarge,
             Refusal::HeadTooSlow => Code::HeadTooSlow,
             Refusal::BodyTooSlow => Code::BodyTooSlow,
@@ -188,7 +192,7 @@ impl Refusal {
             Refusal::RateLimited => Code::RateLimited,
             Refusal::Limited(exceeded) => exceeded.code(),
             Refusal::Denied(denied) => denied.code,
-            Refusal::Misdirected => Code::Misdirected,
+            Refusal::Misdirected(_) => Code::Misdirected,
             Refusal::LookupFailed(_) => Code::DnsFailed,
             Refusal::LookupTimedOut(_) => Code::DnsTimeout,
             Refusal::DialFailed(..) => Code::ConnectFailed,
@@ -223,7 +227,11 @@ impl Refusal {
             Refusal::RateLimited => "Proxy rate limit exceeded. Too many wrong credentials.".into(),
             Refusal::Limited(exceeded) => limited(exceeded.limit).into(),
             Refusal::Denied(denied) => denied.decision.reason.clone(),
-            Refusal::Misdirected => {
+            Refusal::NotTls(_) => {
+                "Malformed request: this tunnel is intercepted (mitm_domains) and has to begin with TLS."
+                    .into()
+            }
+            Refusal::Misdirected(_) => {
                 "The request is for another host than that of the tunnel it came in.".into()
             }
             Refusal::LookupFailed(why) => format!("Failed to resolve remote hostname: {why}").into(),
@@ -261,6 +269,17 @@ impl Refusal {
         }
     }
 
+    /// The same, with what it comes from where that is known.
+    pub fn into_grounds(self) -> Box<Grounds> {
+        match self {
+            Refusal::Misdirected(grounds) | Refusal::NotTls(grounds) => grounds,
+            other => Box::new(Grounds {
+                hint: other.hint().into(),
+                ..Grounds::default()
+            }),
+        }
+    }
+
     /// What it is due to.
     pub fn cause(&self) -> Cause {
         match self {
@@ -271,7 +290,8 @@ impl Refusal {
             | Refusal::BodyTooSlow
             | Refusal::NotProxyRequest
             | Refusal::SchemeUnknown
-            | Refusal::Misdirected
+            | Refusal::Misdirected(_)
+            | Refusal::NotTls(_)
             | Refusal::TraceEnds => Cause::Request,
             Refusal::Unidentified(Refused::Missing | Refused::Wrong) => Cause::Credentials,
             Refusal::Unidentified(Refused::Unasked) => Cause::Role,
@@ -307,6 +327,7 @@ impl Refusal {
             self,
             Refusal::Malformed(_)
                 | Refusal::ProxyHeader(_)
+                | Refusal::NotTls(_)
                 | Refusal::HeadTooLarge(_)
                 | Refusal::HeadTooSlow
                 | Refusal::BodyTooSlow

@@ -126,6 +126,20 @@ fn what_is_no_tls_gets_a_readable_400() {
     );
     client.expect_eof();
     assert!(origin.requests().is_empty());
+    let lines = proxy.await_lines("CANONICAL-PROXY-DECISION", 2);
+    let (asked, refused) = (&lines[0], &lines[1]);
+    for field in ["requested_host", "role", "project"] {
+        assert_eq!(refused.get(field), asked.get(field), "{field}");
+    }
+    assert_eq!((refused.get("allow"), refused.get("project")), ("false", "all"));
+    assert_eq!(
+        refused.get("hint"),
+        "an https URL, or the host out of mitm_domains"
+    );
+    assert!(refused.get("rule").ends_with("acl.yaml:8"), "{refused:?}");
+    assert_eq!(refused.get("matched"), "good.test");
+    let end = proxy.close_line();
+    assert_eq!(end.get("error"), "what came in the tunnel is no TLS");
 }
 
 fn another_host_inside_is_judged_and_reaches_no_origin() {

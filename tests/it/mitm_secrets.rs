@@ -19,6 +19,7 @@ cases![
     a_reload_that_fails_leaves_all_as_it_was,
     a_reload_that_takes_the_host_out_ends_its_sessions,
     detailed_logs_tell_of_each_request_without_its_values,
+    detailed_logs_tell_of_refused_requests_too,
 ];
 
 const FROM_OUTSIDE: &str = "  - domain: good.test\n    add_headers:\n      Authorization: 'Bearer ${env:TOKEN}'\n      X-File: 'a${file:key}b'\n";
@@ -244,4 +245,54 @@ fn detailed_logs_tell_of_each_request_without_its_values() {
         drop(client);
         assert_eq!(proxy.close_line().get("mitm_req_method"), "GET");
     }
+}
+
+fn detailed_logs_tell_of_refused_requests_too() {
+    let house = House::new();
+    let entries = "  - domain: good.test\n    detailed_http_logs: true\n    detailed_http_logs_full_headers: [User-Agent]\n";
+    let origin = house.fixed("x");
+    let proxy = house
+        .setup(&acl(entries))
+        .option("--max-request-rate", "0.001")
+        .option("--max-request-burst", "2")
+        .start();
+    let own = at("good.test", &origin);
+    let mut client = house.inside(&proxy, "good.test", &origin);
+    let asked = [
+        ("denied.test", 407, "default-rule"),
+        ("other.test", 421, "misdirected-request"),
+        (own.as_str(), 200, ""),
+        (own.as_str(), 429, "rate-limited"),
+    ];
+    for (host, status, code) in asked {
+        client.send(of_path(
+            "GET",
+            &format!("/{status}"),
+            host,
+            "User-Agent: test/1\r\n",
+        ));
+        let response = client.response();
+        assert_eq!((response.status, response.code().as_str()), (status, code));
+    }
+    let lines = proxy.await_lines("CANONICAL-PROXY-DECISION", 5);
+    for ((host, status, code), line) in asked.iter().zip(&lines[1..]) {
+        assert!(line.get("mitm_req_url").starts_with("https://"), "{line:?}");
+        assert!(
+            line.get("mitm_req_url").ends_with(&format!("/{status}")),
+            "{line:?}"
+        );
+        assert_eq!(line.get("mitm_req_method"), "GET");
+        assert!(
+            line.get("mitm_req_headers").contains("User-Agent:[test/1]"),
+            "{line:?}"
+        );
+        assert_eq!((line.get("requested_host"), line.get("project")), (*host, "all"));
+        assert_eq!(line.find("code").unwrap_or_default(), *code);
+    }
+    // The entry that has the tunnel intercepted is what sends others away.
+    assert!(lines[2].get("rule").ends_with("acl.yaml:8"), "{lines:?}");
+    assert_eq!(lines[2].get("matched"), "good.test");
+    assert!(lines[2].get("hint").contains("a CONNECT of its own"), "{lines:?}");
+    drop(client);
+    assert!(proxy.close_line().get("mitm_req_url").ends_with("/429"));
 }

@@ -8,6 +8,7 @@ use foldhash::HashMap;
 use crate::net::Host;
 use crate::policy::glob::{Glob, GlobSet, parents};
 use crate::policy::interception::{Detail, Interception, ReadSecret, Written};
+use crate::policy::{Grounds, Role};
 use crate::yaml::{Position, YamlError};
 
 use super::{Acl, AclError, Rule};
@@ -55,19 +56,30 @@ impl Intercepted {
 
     /// What is done inside of a tunnel to this host: as the first entry has it that matches.
     pub(super) fn find(&self, host: &Host) -> Option<Arc<Interception>> {
+        self.first_of(host)
+            .map(|(_, interception)| Arc::clone(interception))
+    }
+
+    /// That entry's number, and what it has done.
+    fn first_of(&self, host: &Host) -> Option<&(usize, Arc<Interception>)> {
         if !self.contains(host) {
             return None;
         }
         let of = |glob: Glob| self.first.get(&glob);
-        let found = match host {
+        match host {
             Host::Addr(address) => of(Glob::Address(address.to_canonical())),
             Host::Name(name) => {
                 let below = parents(name.as_str()).filter_map(|parent| of(Glob::Below(parent.into())));
                 let exactly = of(Glob::Name(name.as_str().into()));
                 exactly.into_iter().chain(below).min_by_key(|(number, _)| *number)
             }
-        };
-        found.map(|(_, interception)| Arc::clone(interception))
+        }
+    }
+
+    /// The entry that has tunnels to this host intercepted.
+    fn entry(&self, host: &Host) -> Option<&Entry> {
+        let (number, _) = self.first_of(host)?;
+        self.entries.get(*number)
     }
 
     /// Reads what the entries add.
@@ -109,6 +121,23 @@ impl Acl {
             rule.intercepted.read(read).map_err(AclError)?;
         }
         Ok(self)
+    }
+
+    /// What is done inside of this role's tunnels to a host.
+    pub(in crate::policy) fn interception(&self, role: &Role, host: &Host) -> Option<Arc<Interception>> {
+        self.find(role)?.rule.intercepted.find(host)
+    }
+
+    /// The entry that has this role's tunnels to a host intercepted, as people are told of it.
+    pub(in crate::policy) fn interception_grounds(&self, role: &Role, host: &Host) -> Grounds {
+        let entry = self
+            .find(role)
+            .and_then(|found| found.rule.intercepted.entry(host));
+        entry.map_or_else(Grounds::default, |entry| Grounds {
+            rule: self.place(entry.at.line),
+            matched: entry.glob.to_string().into(),
+            hint: Box::default(),
+        })
     }
 
     /// The first host whose tunnels are to be intercepted, with its place; none: there is none.

@@ -7,7 +7,8 @@ use crate::http::head::RequestHead;
 use crate::http::target::Form;
 use crate::http::{Version, fields};
 use crate::net::{Scheme, Target};
-use crate::policy::Allowed;
+use crate::policy::interception::Interception;
+use crate::policy::{Allowed, Code, Policy};
 use crate::text::slices::until;
 
 use super::super::inside::Inside;
@@ -81,22 +82,33 @@ impl Judge<'_> {
         Ok((parsed?, Some(uri)))
     }
 
+    /// What the log tells of it, whatever becomes of it: as the ACL has it for the tunnel that it came in.
+    pub(super) fn tell_inside(&mut self, target: &Target, inside: &mut Inside, policy: &Policy) {
+        let interception = policy.interception(inside.role(), &inside.target.host);
+        let Some(detail) = interception.as_deref().and_then(Interception::detail) else {
+            return;
+        };
+        let told = Arc::new(Told::of(self.head, target, detail));
+        inside.record_mut().note_told(&told);
+        self.record.note_told(&told);
+    }
+
     /// What is to be minded of a request that was let out.
-    pub(super) fn mind_inside(&mut self, allowed: &Allowed, inside: &mut Inside) -> Result<(), Refusal> {
+    pub(super) fn mind_inside(
+        &mut self,
+        allowed: &Allowed,
+        inside: &Inside,
+        policy: &Policy,
+    ) -> Result<(), Refusal> {
         if !inside.leads_to(allowed.target()) {
-            return Err(Refusal::Misdirected);
+            let (role, host) = (inside.role(), &inside.target.host);
+            let hint = Code::Misdirected.hint();
+            return Err(Refusal::Misdirected(
+                policy.interception_grounds(role, host, hint),
+            ));
         }
-        match allowed.interception() {
-            // The ACL was changed: this client's next tunnel is as any other.
-            None => self.manner.persists = false,
-            Some(interception) => {
-                if let Some(detail) = interception.detail() {
-                    let told = Arc::new(Told::of(self.head, allowed.target(), detail));
-                    inside.record_mut().note_told(&told);
-                    self.record.note_told(&told);
-                }
-            }
-        }
+        // Where the ACL was changed this client's next tunnel is as any other.
+        self.manner.persists &= allowed.interception().is_some();
         Ok(())
     }
 }
