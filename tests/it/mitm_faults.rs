@@ -21,6 +21,7 @@ cases![
     a_client_that_says_nothing_has_10_s,
     what_is_no_tls_gets_a_readable_400,
     another_host_inside_is_judged_and_reaches_no_origin,
+    a_port_that_is_left_out_is_the_tunnels_own_or_443,
     cve_2023_37788_malformed_requests_inside_harm_nobody,
     a_body_is_never_another_request,
     without_an_authority_the_proxy_does_not_start,
@@ -232,6 +233,35 @@ fn another_host_inside_is_judged_and_reaches_no_origin() {
         );
     }
     assert_eq!(origin.last().target, "*");
+}
+
+fn a_port_that_is_left_out_is_the_tunnels_own_or_443() {
+    let house = House::new();
+    let text = acl(GOOD).replace("other.test", "'other.test:443'");
+    let (proxy, origin) = (house.setup(&text).start(), house.fixed("x"));
+    let own = at("good.test", &origin);
+    for (target, host, status) in [
+        ("/", "good.test", 200),
+        ("/", "GOOD.test.", 200),
+        ("https://good.test/", own.as_str(), 421),
+        ("https://good.test:/", &own, 421),
+        // As people mean it who list `other.test:443`.
+        ("/", "other.test", 421),
+        ("/", &at("other.test", &origin), 407),
+        ("https://other.test/", "good.test", 421),
+    ] {
+        let mut client = house.inside(&proxy, "good.test", &origin);
+        client.send(of_path("GET", target, host, ""));
+        assert_eq!(client.response().status, status, "{target} {host}");
+    }
+    // What is passed on names the port that was judged.
+    let seen = origin.requests();
+    let hosts: Vec<_> = seen
+        .iter()
+        .filter_map(|request| request.fields.get("host"))
+        .collect();
+    let port = origin.address().port();
+    assert_eq!(hosts, [own.clone(), format!("GOOD.test.:{port}")]);
 }
 
 /// Whatever a parser might stumble over, over TLS too: an answer or an end, never another request at the origin.

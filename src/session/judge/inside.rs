@@ -16,10 +16,21 @@ use super::super::refusal::Refusal;
 use super::super::told::Told;
 use super::{Judge, Uri, malformed, readable};
 
-/// What is asked for: the authority, as its URI or its Host has it, and path and query.
-pub(super) type Asked<'f> = (Option<&'f [u8]>, &'f [u8]);
+/// Whom a request names.
+#[derive(Clone, Copy)]
+pub(super) enum Authority<'f> {
+    /// Its URI does.
+    Uri(&'f [u8]),
+    /// Its Host does.
+    Host(&'f [u8]),
+    /// An HTTP/1.0 client names nobody: the tunnel's host is meant.
+    Unnamed,
+}
 
-/// What a request asks for. No authority, where an HTTP/1.0 client names no host: the tunnel's is meant.
+/// What is asked for: whom, and path and query.
+pub(super) type Asked<'f> = (Authority<'f>, &'f [u8]);
+
+/// What a request asks for.
 ///
 /// # Errors
 /// It is none that an origin takes.
@@ -33,7 +44,7 @@ pub(super) fn asked<'f>(head: &RequestHead<'f>, form: Form<'f>) -> Result<Asked<
             scheme: Some(Scheme::Https),
             authority,
             path_and_query,
-        } => return Ok((Some(authority), path_and_query)),
+        } => return Ok((Authority::Uri(authority), path_and_query)),
         Form::Absolute { .. } => {
             return Err(Refusal::Malformed(
                 "inside of an intercepted tunnel only https URIs can be asked for",
@@ -43,8 +54,8 @@ pub(super) fn asked<'f>(head: &RequestHead<'f>, form: Form<'f>) -> Result<Asked<
         Form::Asterisk => &[],
     };
     match (fields::field(head.fields, "host").next(), head.version) {
-        (Some(host), _) => Ok((Some(host), path_and_query)),
-        (None, Version::Http10) => Ok((None, path_and_query)),
+        (Some(host), _) => Ok((Authority::Host(host), path_and_query)),
+        (None, Version::Http10) => Ok((Authority::Unnamed, path_and_query)),
         (None, Version::Http11) => Err(Refusal::Malformed("no Host (RFC 9112, 3.2)")),
     }
 }
@@ -67,13 +78,18 @@ impl Judge<'_> {
         inside: &Inside,
     ) -> Result<(Target, Option<Uri<'f>>), Refusal> {
         let own = &inside.target;
-        let parsed = match authority {
-            None => Ok(own.clone()),
-            Some(authority) => malformed(Target::parse(authority, Some(own.port))),
+        let (parsed, written) = match authority {
+            Authority::Unnamed => (Ok(own.clone()), &[][..]),
+            Authority::Uri(authority) => (of_https(authority), authority),
+            // Some clients leave a port out that is no default one: what is meant is where they are.
+            Authority::Host(authority) => match Target::parse(authority, Some(own.port)) {
+                Ok(target) if target.host == own.host => (Ok(target), authority),
+                _ => (of_https(authority), authority),
+            },
         };
         self.record.requested_host = match &parsed {
             Ok(target) => Arc::clone(&target.written),
-            Err(_) => readable(authority.unwrap_or_default()),
+            Err(_) => readable(written),
         };
         let uri = Uri {
             scheme: Scheme::Https,
@@ -111,4 +127,9 @@ impl Judge<'_> {
         self.manner.persists &= allowed.interception().is_some();
         Ok(())
     }
+}
+
+/// The authority of an `https` URI.
+fn of_https(authority: &[u8]) -> Result<Target, Refusal> {
+    malformed(Target::parse(authority, Some(Scheme::Https.default_port())))
 }
