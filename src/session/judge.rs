@@ -335,7 +335,8 @@ impl Judge<'_> {
             protocols,
             ends_here: forwards == Forwards::None,
             introduction: None,
-            private: fields::field(head.fields, "authorization").any(fields::is_connection_based),
+            private: fields::field(head.fields, "authorization").any(fields::is_connection_based)
+                || adding.is_some_and(inside::authenticates_connection),
         };
         Ok((asked, out))
     }

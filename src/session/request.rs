@@ -70,7 +70,7 @@ pub struct Asked {
     pub ends_here: bool,
     /// What counts for all requests inside, of a tunnel that is intercepted.
     pub introduction: Option<Box<Introduction>>,
-    /// It carries connection-based authentication: its connection is never shared.
+    /// It carries connection-based authentication, its client's or an added one: its connection is never shared.
     pub private: bool,
 }
 

@@ -70,6 +70,14 @@ pub(super) fn external_proxy<'h>(head: &'h RequestHead<'_>) -> Result<Option<&'h
     }
 }
 
+/// Does what is added authenticate a connection, rather than a request?
+pub(super) fn authenticates_connection(adding: &Interception) -> bool {
+    let mut values = adding
+        .added()
+        .filter(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+    values.any(|(_, value)| fields::is_connection_based(value))
+}
+
 impl Judge<'_> {
     /// Where to. Another host than the tunnel's is judged too, and refused then.
     pub(super) fn target_inside<'f>(

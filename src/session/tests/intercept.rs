@@ -14,9 +14,14 @@ fn connected() -> Bench {
 
 /// The same, where clients need a password, with what the CONNECT says beside its target.
 fn connected_by(password: Option<Password>, lines: &str) -> Bench {
+    connected_under(ACL, password, lines)
+}
+
+fn connected_under(acl: &str, password: Option<Password>, lines: &str) -> Bench {
     let mut bench = Bench::new();
+    let acl = Acl::parse(acl, &[]).unwrap();
     bench.policy = Policy::new(PolicyParts {
-        acl: Some(Acl::parse(ACL, &[]).unwrap()),
+        acl: Some(acl.with_secrets(&|_| Err("nothing is read".into())).unwrap()),
         ranges: Ranges::new(Vec::new(), Vec::new(), false, vec![4750]),
         allow_missing_role: password.is_none(),
         password,
@@ -316,4 +321,32 @@ fn an_intercepted_tunnel_that_the_server_ends_was_active() {
     assert!(closing.session.is_closing());
     closing.feed(Input::Terminate);
     assert!(!closing.logged().end().unwrap().active_at_termination);
+}
+
+#[test]
+fn added_authentication_of_a_connection_binds_it_as_a_clients_own_does() {
+    for (added, is_private) in [
+        ("Authorization: Negotiate YWJj", true),
+        ("authorization: 'NTLM YWJj'", true),
+        ("Authorization: Bearer abc", false),
+        ("X-Authorization: Negotiate YWJj", false),
+    ] {
+        let entry = format!("mitm_domains: [{{domain: '44.1.2.3', add_headers: {{{added}}}}}]");
+        let acl = ACL.replace("mitm_domains: [{domain: '44.1.2.3'}]", &entry);
+        let mut bench = entered(connected_under(&acl, None, ""));
+        bench.arrive(Side::Client, GET);
+        bench.dialled(true);
+        assert!(
+            bench
+                .leave(Side::Origin)
+                .to_lowercase()
+                .contains("authorization: ")
+        );
+        bench.arrive(Side::Origin, "HTTP/1.1 204 No Content\r\n\r\n");
+        let parked = bench.actions.iter().find_map(|action| match action {
+            Action::Park(_, dialled, _) => Some(dialled.private),
+            _ => None,
+        });
+        assert_eq!(parked, Some(is_private), "{added}");
+    }
 }
