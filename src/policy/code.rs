@@ -77,6 +77,8 @@ codes! {
     ConnectTimeout = "connect-timeout",
     /// TLS with the origin failed.
     TlsFailed = "tls-failed",
+    /// A tunnel is to be intercepted, and the CA signs nothing for its host.
+    MitmFailed = "mitm-failed",
     /// The origin closed its connection without an answer.
     OriginClosed = "origin-closed",
     /// The upstream proxy would not let it out.

@@ -87,6 +87,10 @@ const HINTS: &[(Code, &str)] = &[
         "a certificate that is right for the host; one of a CA of your own takes --upstream-ca-file",
     ),
     (
+        Code::MitmFailed,
+        "a CA that has not expired (--mitm-ca-cert-file), or the host out of mitm_domains",
+    ),
+    (
         Code::UpstreamRefused,
         "an upstream proxy that lets it out, or the host in NO_PROXY, which goes past it",
     ),

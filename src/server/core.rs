@@ -129,8 +129,8 @@ impl Ports for Core {
         self.verifiers.ask(ticket, client, question);
     }
 
-    fn mint(&mut self, ticket: Ticket, host: &Host) -> Option<Minted> {
-        let minted = self.minter.ask(ticket, host, self.world.wall);
+    fn mint(&mut self, ticket: Ticket, client: ClientKey, host: &Host) -> Option<Minted> {
+        let minted = self.minter.ask(ticket, client, host, self.world.wall);
         minted.inspect(|minted| self.minter.note(minted, self.world.now))
     }
 

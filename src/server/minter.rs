@@ -1,20 +1,20 @@
-//! The loop's threads for the certificates of intercepted tunnels, which take a signature of the CA's each. Which there are
-//! already, and who else waits for one, is known to `tls::Leaves`, which all loops share.
+//! The loop's threads for the certificates of intercepted tunnels, which take a signature of the CA's each, and whose turn it
+//! is: of the clients that wait, the one that has fewest under way. Which certificates there are already, and who else waits
+//! for one, is known to `tls::Leaves`, which all loops share.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::io::token::Ticket;
 use crate::io::told::Told;
-use crate::io::work::{Settings, Workers};
-use crate::net::Host;
-use crate::tls::{Asked, Leaves, Minted};
+use crate::io::work::{Lost, Settings, Workers};
+use crate::net::{ClientKey, Host};
+use crate::tls::{Asked, Leaves, Minted, Order, Unmade};
+
+use super::orders::{ORDERS_MAX, Orders, Turn};
 
 /// A signature of RSA with 4,096 bits takes 5 ms: two threads make 400 a second.
 const THREADS_MAX: usize = 2;
-
-/// Hosts that wait for theirs; who comes then is told to come again.
-const WAITING_MAX: usize = 256;
 
 /// rcgen and aws-lc keep their large parts on the heap.
 const STACK_BYTES: usize = 256 * 1024;
@@ -29,23 +29,27 @@ const QUIET_MIN: Duration = Duration::from_secs(10);
 pub struct Minter {
     leaves: Option<Arc<Leaves>>,
     workers: Workers,
+    /// Those that wait: the threads take from them.
+    orders: Arc<Mutex<Orders<Order>>>,
     deliver: Arc<dyn Fn(Ticket, Minted) + Send + Sync>,
     told: Told,
 }
 
 impl Minter {
-    /// `deliver` gets each answer that is not given at once, on one of the threads, and must not block.
+    /// `deliver` gets each answer that is not given at once, on one of the threads or on this one, and must not block.
     pub fn new(leaves: Option<Arc<Leaves>>, deliver: Arc<dyn Fn(Ticket, Minted) + Send + Sync>) -> Minter {
         let workers = Workers::new(Settings {
             name: "mint",
             threads_max: THREADS_MAX,
-            waiting_max: WAITING_MAX,
+            // One for each order.
+            waiting_max: ORDERS_MAX,
             stack_bytes: STACK_BYTES,
             idle_timeout: IDLE_TIMEOUT,
         });
         Minter {
             leaves,
             workers,
+            orders: Arc::default(),
             deliver,
             told: Told::new(QUIET_MIN),
         }
@@ -57,27 +61,50 @@ impl Minter {
     }
 
     /// The certificate for this host, if it is there; else it is delivered.
-    pub(super) fn ask(&mut self, ticket: Ticket, host: &Host, wall: SystemTime) -> Option<Minted> {
+    pub(super) fn ask(
+        &mut self,
+        ticket: Ticket,
+        client: ClientKey,
+        host: &Host,
+        wall: SystemTime,
+    ) -> Option<Minted> {
         let Some(leaves) = &self.leaves else {
             debug_assert!(false, "tunnels are intercepted without a CA");
-            return Some(Err("there is no CA".into()));
+            return Some(Err(Unmade::Impossible("there is no CA".into())));
         };
         let deliver = Arc::clone(&self.deliver);
         match leaves.ask(host, wall, Box::new(move |minted| deliver(ticket, minted))) {
             Asked::Ready(leaf) => return Some(Ok(leaf)),
-            Asked::Waits => {}
-            Asked::Mint => {
-                let (made, lost) = (Arc::clone(leaves), Arc::clone(leaves));
-                let (host, lost_host) = (host.clone(), host.clone());
-                let job = move || made.mint(&host, wall);
-                self.workers.submit(job, move |result| {
-                    if let Err(why) = result {
-                        lost.give_up(&lost_host, &why.to_string());
-                    }
-                });
-            }
+            // Its turn comes as soon as it is either's.
+            Asked::Waits => lock(&self.orders).join(client, |order| order.host() == host),
+            Asked::Mint(order) => self.order(client, order, wall),
         }
         None
+    }
+
+    fn order(&self, client: ClientKey, order: Order, wall: SystemTime) {
+        let refused = lock(&self.orders).push(client, order);
+        if let Err(order) = refused {
+            return order.give_up("too many others wait for one");
+        }
+        let (orders, left) = (Arc::clone(&self.orders), Arc::clone(&self.orders));
+        let job = move || {
+            let next = lock(&orders).next();
+            if let Some((turn, order)) = next {
+                let _under_way = UnderWay { orders, turn };
+                order.carry_out(wall);
+            }
+        };
+        // Where there is no thread for it, there is one too few for those that wait.
+        self.workers.submit(job, move |done| {
+            if let Err(why @ (Lost::Full | Lost::NoThread)) = done {
+                let next = lock(&left).next();
+                if let Some((turn, order)) = next {
+                    lock(&left).note_done(turn);
+                    order.give_up(&why.to_string());
+                }
+            }
+        });
     }
 
     /// Says why there is none, unless that was said a moment ago.
@@ -88,5 +115,22 @@ impl Minter {
                 log::error!("{what}");
             }
         }
+    }
+}
+
+/// No order is carried out under the lock, so a poisoned lock still guards a whole state.
+fn lock(orders: &Mutex<Orders<Order>>) -> MutexGuard<'_, Orders<Order>> {
+    orders.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An order that is carried out, however that ends.
+struct UnderWay {
+    orders: Arc<Mutex<Orders<Order>>>,
+    turn: Turn,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        lock(&self.orders).note_done(self.turn);
     }
 }

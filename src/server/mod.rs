@@ -13,6 +13,7 @@ pub mod handshakes;
 mod held;
 pub mod inbox;
 pub mod minter;
+mod orders;
 mod places;
 pub mod pool;
 pub mod ports;

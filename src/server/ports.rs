@@ -43,7 +43,7 @@ pub trait Ports {
     /// is told of it by [`Conn::minted`].
     ///
     /// [`Conn::minted`]: super::conn::Conn::minted
-    fn mint(&mut self, ticket: Ticket, host: &Host) -> Option<Minted>;
+    fn mint(&mut self, ticket: Ticket, client: ClientKey, host: &Host) -> Option<Minted>;
 
     /// Looks a name up, on this address's account.
     fn look_up(&mut self, ticket: Ticket, name: &Name, asker: IpAddr) -> Asked;

@@ -12,7 +12,7 @@ use super::errand::Errand;
 use super::lease::Lease;
 use super::refusal::Refusal;
 use super::then::{Step, Then};
-use super::words::{Action, Dialled, Input};
+use super::words::{Action, Dialled, Input, MintFail};
 
 /// A signature takes milliseconds; but others may wait for theirs.
 const MINT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,9 +46,10 @@ impl Minting {
 
     pub(super) fn advance(self, input: Input<'_>, at: &mut At<'_, '_>) -> Step<Minting> {
         let then = match input {
-            Input::Minted(_, true) => Then::Invite(self.errand),
-            Input::Minted(_, false) => self.errand.refuse(Refusal::Overloaded(
-                "No certificate could be made for the host whose tunnel is intercepted.",
+            Input::Minted(_, Ok(())) => Then::Invite(self.errand),
+            Input::Minted(_, Err(MintFail::Impossible)) => self.errand.refuse(Refusal::NotIntercepted),
+            Input::Minted(_, Err(MintFail::Busy)) => self.errand.refuse(Refusal::Overloaded(
+                "Too many others wait for the certificate of a host whose tunnel is intercepted.",
             )),
             Input::Expired if self.deadline() <= at.cx.now => self.errand.refuse(Refusal::Overloaded(
                 "The certificate for the host whose tunnel is intercepted could not be made in time.",

@@ -59,7 +59,8 @@ pub use self::machine::Session;
 pub use self::shared::HALF_CLOSED_RESPONSE_TIMEOUT;
 pub use self::sni::SniSettings;
 pub use self::words::{
-    Action, Admin, Close, DialFail, Dialled, HandshakeFail, Input, Page, PoolKey, Settings, Standing, Wanted,
+    Action, Admin, Close, DialFail, Dialled, HandshakeFail, Input, MintFail, Page, PoolKey, Settings,
+    Standing, Wanted,
 };
 
 #[cfg(test)]

@@ -59,6 +59,8 @@ pub enum Refusal {
     Misdirected(Box<Grounds>),
     /// What begins inside of an intercepted tunnel is no TLS.
     NotTls(Box<Grounds>),
+    /// The tunnel is to be intercepted, and the CA signs no certificate for its host.
+    NotIntercepted,
     /// No address was found.
     LookupFailed(Arc<str>),
     /// Nobody answered the lookup in time.
@@ -122,6 +124,7 @@ impl Refusal {
             Refusal::LookupTimedOut(_) | Refusal::DialTimedOut(_) | Refusal::AnswerTimedOut => {
                 (504, "Gateway Timeout")
             }
+            Refusal::NotIntercepted => (500, "Internal Server Error"),
             Refusal::Overloaded(_) => (503, UNAVAILABLE),
         };
         (status, Cow::Borrowed(reason))
@@ -173,6 +176,7 @@ impl Refusal {
             Refusal::AnswerTimedOut => "http_response_timeout",
             Refusal::ResponseMalformed(_) | Refusal::UpstreamMalformed(_) => "http_protocol_error",
             Refusal::UpstreamRefused(_) => "destination_unavailable",
+            Refusal::NotIntercepted => "proxy_configuration_error",
             Refusal::UpstreamIsOurselves(_) => "proxy_loop_detected",
             Refusal::Overloaded(_) => "connection_limit_reached",
         }
@@ -193,6 +197,7 @@ impl Refusal {
             Refusal::Limited(exceeded) => exceeded.code(),
             Refusal::Denied(denied) => denied.code,
             Refusal::Misdirected(_) => Code::Misdirected,
+            Refusal::NotIntercepted => Code::MitmFailed,
             Refusal::LookupFailed(_) => Code::DnsFailed,
             Refusal::LookupTimedOut(_) => Code::DnsTimeout,
             Refusal::DialFailed(..) => Code::ConnectFailed,
@@ -233,6 +238,11 @@ impl Refusal {
             }
             Refusal::Misdirected(_) => {
                 "The request is for another host than that of the tunnel it came in.".into()
+            }
+            Refusal::NotIntercepted => {
+                "No certificate can be made for the host, whose tunnels this proxy intercepts: its CA signs \
+                 none. Its log says why."
+                    .into()
             }
             Refusal::LookupFailed(why) => format!("Failed to resolve remote hostname: {why}").into(),
             Refusal::LookupTimedOut(why) => format!("Timed out resolving remote hostname: {why}").into(),
@@ -298,7 +308,8 @@ impl Refusal {
             Refusal::RateLimited => Cause::Rate,
             Refusal::Limited(_) => Cause::Limit,
             Refusal::Denied(_) => Cause::Policy,
-            Refusal::LookupFailed(_)
+            Refusal::NotIntercepted
+            | Refusal::LookupFailed(_)
             | Refusal::LookupTimedOut(_)
             | Refusal::DialFailed(..)
             | Refusal::DialTimedOut(_)

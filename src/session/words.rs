@@ -81,8 +81,8 @@ pub enum Input<'a> {
     Resolved(u32, Result<&'a [IpAddr], &'a LookupFail>),
     /// The dial with this number ended.
     Dialled(u32, Result<Dialled, &'a DialFail>),
-    /// The certificate with this number was made, or can't be.
-    Minted(u32, bool),
+    /// The certificate with this number was made, or was not.
+    Minted(u32, Result<(), MintFail>),
     /// No memory is left to go on reading a head, or a stranger has too much of it.
     Starved,
     /// The deadline passed.
@@ -109,6 +109,15 @@ impl Input<'_> {
             _ => None,
         }
     }
+}
+
+/// Why a certificate was not made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MintFail {
+    /// Nobody was free to make it.
+    Busy,
+    /// None can be made.
+    Impossible,
 }
 
 /// A connection to the origin.

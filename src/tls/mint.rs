@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::{
     CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, Issuer, KeyIdMethod, KeyPair,
-    KeyUsagePurpose, PublicKeyData as _, SanType, SerialNumber, SigningKey,
+    KeyUsagePurpose, PublicKeyData, SanType, SerialNumber, SignatureAlgorithm, SigningKey,
 };
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -18,6 +18,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use x509_parser::asn1_rs::Any;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::ParsedExtension;
+use x509_parser::oid_registry::OID_SIG_ED25519;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Version;
 
@@ -74,7 +75,7 @@ impl fmt::Debug for Leaf {
 
 /// Signs leaves.
 pub(super) struct Authority {
-    issuer: Issuer<'static, KeyPair>,
+    issuer: Issuer<'static, Later>,
     /// Its name, in DER.
     subject: Vec<u8>,
     /// Its certificate, and those of its issuers but a root's.
@@ -114,6 +115,7 @@ impl Authority {
         check(&parsed, now).map_err(|why| refuse(&why))?;
         let due = ends(&parsed, name);
         warnings.extend(begins(&parsed, now).map(|why| refuse(&why)));
+        warnings.extend(is_little_known(&parsed).map(|why| refuse(&why)));
         warnings.extend(due::overdue(std::slice::from_ref(&due), now));
         let pair = key_pair(key)?;
         if pair.der_bytes() != &*parsed.public_key().subject_public_key.data {
@@ -130,7 +132,7 @@ impl Authority {
         let der = PrivateKeyDer::Pkcs8(leaf_key.serialize_der().into());
         let leaf_signer = provider.key_provider.load_private_key(der);
         let authority = Authority {
-            issuer: Issuer::new(params, pair),
+            issuer: Issuer::new(params, Later(pair)),
             subject: parsed.subject().as_raw().to_vec(),
             not_before: due::time(parsed.validity().not_before.timestamp()),
             not_after: due::time(parsed.validity().not_after.timestamp()),
@@ -187,7 +189,7 @@ impl Authority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = self.has_key_id;
         let certificate = params.signed_by(&self.leaf_key, &self.issuer).map_err(words)?;
-        with_issuer(certificate.der(), &self.subject, self.issuer.key())
+        with_issuer(certificate.der(), &self.subject, &self.issuer.key().0)
             .ok_or_else(|| format!("no certificate for {host} can be made: it can't be signed"))
     }
 
@@ -215,6 +217,25 @@ impl Authority {
                 "what this CA signs can't be verified: use a key of RSA (2048 bits or more) or ECDSA".into(),
             ),
         }
+    }
+}
+
+/// The CA's key, which signs when all that is signed is there: not what `rcgen` writes, whose issuer is another.
+struct Later(KeyPair);
+
+impl PublicKeyData for Later {
+    fn der_bytes(&self) -> &[u8] {
+        self.0.der_bytes()
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        self.0.algorithm()
+    }
+}
+
+impl SigningKey for Later {
+    fn sign(&self, _: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        Ok(Vec::new())
     }
 }
 
@@ -248,6 +269,17 @@ fn begins(own: &X509Certificate<'_>, now: SystemTime) -> Option<String> {
     is_early.then(|| format!("the CA {words:?} is not valid before {not_before}"))
 }
 
+/// What is said of a CA whose signatures many clients can't verify.
+fn is_little_known(own: &X509Certificate<'_>) -> Option<String> {
+    let is_ed25519 = own.public_key().algorithm.algorithm == OID_SIG_ED25519;
+    is_ed25519.then(|| {
+        format!(
+            "the CA {:?} has an Ed25519 key, which browsers and many other clients can't verify: make one with an ECDSA key",
+            own.subject().to_string()
+        )
+    })
+}
+
 /// When it ends, and what is said from then on.
 fn ends(own: &X509Certificate<'_>, file: &str) -> Due {
     let (words, not_after) = (own.subject().to_string(), own.validity().not_after);
@@ -261,7 +293,7 @@ fn key_pair(file: &File) -> Result<KeyPair, String> {
     let refuse = |why: &dyn fmt::Display| format!("{}: {why}", file.name);
     let key = pem::key(&file.bytes).map_err(|why| refuse(&why))?;
     KeyPair::try_from(&key).map_err(|_| {
-        refuse(&"the private key is not usable: accepted are RSA (2048 bits or more) and ECDSA (P-256, P-384, P-521)")
+        refuse(&"the private key is not usable: accepted are RSA (2048 bits or more), ECDSA (P-256, P-384, P-521) and Ed25519")
     })
 }
 
@@ -305,7 +337,7 @@ fn config(provider: &Arc<CryptoProvider>) -> Result<ServerConfig, String> {
     Ok(config)
 }
 
-/// The certificate with this issuer, signed anew. None, where it is no certificate, or can't be signed.
+/// The certificate with this issuer, signed. None, where it is no certificate, or can't be signed.
 fn with_issuer(der: &[u8], issuer: &[u8], key: &KeyPair) -> Option<CertificateDer<'static>> {
     // Certificate ::= SEQUENCE { what is signed, algorithm, signature }
     let (_, certificate) = Any::from_der(der).ok()?;

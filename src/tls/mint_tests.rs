@@ -114,7 +114,13 @@ fn a_leaf_is_for_its_host_alone_and_for_a_day() {
 fn keys_of_every_kind_sign() {
     for key in [Key::P256, Key::P521, Key::Rsa, Key::Ed25519] {
         let ca = Ca::with_key("Own", key);
-        let leaf = authority(&ca)
+        let (authority, warnings) = authority_at(&ca.pem(), &ca.key_pem(), SystemTime::now());
+        let says = |warning: &String| warning.contains("an Ed25519 key, which browsers");
+        assert!(warnings.len() == usize::from(key == Key::Ed25519) && warnings.iter().all(says));
+        let authority = authority.unwrap();
+        let early = authority.issuer.key().sign(b"what rcgen writes");
+        assert_eq!(early.unwrap(), [0; 0], "one signature a leaf");
+        let leaf = authority
             .certificate(&host("good.test"), SystemTime::now())
             .unwrap();
         assert_eq!(

@@ -27,7 +27,7 @@ mod words;
 pub use self::client::{Client, ClientParts, check_time};
 pub use self::failure::Failure;
 pub use self::identity::RoleFrom;
-pub use self::leaves::{Asked, LEAVES_MAX, Leaves, Minted, Waiter};
+pub use self::leaves::{Asked, LEAVES_MAX, Leaves, Minted, Order, Unmade, Waiter};
 pub use self::mint::Leaf;
 pub use self::pem::File;
 pub use self::server::{Server, ServerParts};

@@ -208,7 +208,7 @@ impl Tunnel {
             }
             Action::Mint(seq, host) => {
                 assert_eq!(host.to_string(), "44.1.2.3");
-                self.tell(Input::Minted(seq, true));
+                self.tell(Input::Minted(seq, Ok(())));
             }
             Action::SecureInside => {
                 assert!(self.flows.down.tx.is_empty(), "it would be sealed");

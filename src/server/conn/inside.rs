@@ -5,26 +5,35 @@ use std::io;
 
 use crate::io::wire::io_fail;
 use crate::net::{Host, Side};
-use crate::session::Input;
-use crate::tls::Minted;
+use crate::session::{Input, MintFail};
+use crate::tls::{Minted, Unmade};
 
 use super::super::ends::WireTable as _;
 use super::super::ports::{Parts, Ports};
 use super::Conn;
 use super::pending::Pending;
 
+/// What the session is told of it.
+fn outcome(minted: &Minted) -> Result<(), MintFail> {
+    match minted {
+        Ok(_) => Ok(()),
+        Err(Unmade::Busy(_)) => Err(MintFail::Busy),
+        Err(Unmade::Impossible(_)) => Err(MintFail::Impossible),
+    }
+}
+
 impl<P: Ports> Conn<P> {
     pub(super) fn mint(&mut self, seq: u32, host: &Host, ports: &mut P) {
-        if let Some(minted) = ports.mint(self.ticket(seq), host) {
+        if let Some(minted) = ports.mint(self.ticket(seq), self.client_key(), host) {
             self.keep_leaf(seq, &minted);
-            self.tell(Input::Minted(seq, minted.is_ok()), ports);
+            self.tell(Input::Minted(seq, outcome(&minted)), ports);
         }
     }
 
     /// A certificate was made, or can't be.
     pub fn minted(&mut self, seq: u32, minted: &Minted, ports: &mut P) {
         self.keep_leaf(seq, minted);
-        self.feed(Input::Minted(seq, minted.is_ok()), ports);
+        self.feed(Input::Minted(seq, outcome(minted)), ports);
     }
 
     /// For whoever asked last: another's may be too late.

@@ -37,7 +37,7 @@ fn connected_under(acl: &str, password: Option<Password>, lines: &str) -> Bench 
 fn entered(mut bench: Bench) -> Bench {
     bench.feed(Input::Secured(Side::Origin, None));
     let (seq, _) = minting(&mut bench);
-    bench.feed(Input::Minted(seq, true));
+    bench.feed(Input::Minted(seq, Ok(())));
     bench.leave(Side::Client);
     bench.arrive(Side::Client, "\x16");
     bench.flows.up.rx.clear();
@@ -86,13 +86,13 @@ fn nothing_is_said_before_the_origin_is_known_and_the_certificate_there() {
     assert_eq!(bench.leave(Side::Client), "");
     let (seq, _) = minting(&mut bench);
     for stale in [
-        Input::Minted(seq.wrapping_sub(1), true),
-        Input::Minted(seq + 1, true),
+        Input::Minted(seq.wrapping_sub(1), Ok(())),
+        Input::Minted(seq + 1, Ok(())),
     ] {
         bench.feed(stale);
         assert_eq!(bench.leave(Side::Client), "");
     }
-    bench.feed(Input::Minted(seq, true));
+    bench.feed(Input::Minted(seq, Ok(())));
     assert!(bench.leave(Side::Client).starts_with("HTTP/1.1 200 "));
     let record = bench.logged();
     assert!(record.allow && record.end().is_none());
@@ -101,14 +101,14 @@ fn nothing_is_said_before_the_origin_is_known_and_the_certificate_there() {
 #[test]
 fn the_engine_comes_when_the_200_has_left_and_tls_begins() {
     let (mut bench, seq) = verified();
-    bench.feed(Input::Minted(seq, true));
+    bench.feed(Input::Minted(seq, Ok(())));
     // What the client may have said ahead is not looked at before, nor is more read.
     bench.arrive(Side::Client, "\x16\x03\x01");
     assert!(!secures_inside(&bench) && !bench.flows.up.wants_bytes());
     // It may wait in an engine below, too.
     bench.leave(Side::Client);
     let (mut below, seq) = verified();
-    below.feed(Input::Minted(seq, true));
+    below.feed(Input::Minted(seq, Ok(())));
     below.flows.down.tx.clear();
     below.flows.down.note_under(40);
     below.arrive(Side::Client, "\x16");
@@ -144,7 +144,7 @@ fn the_engine_comes_when_the_200_has_left_and_tls_begins() {
 #[test]
 fn a_certificate_that_is_not_made_is_a_503_that_can_be_read() {
     let (mut refused, seq) = verified();
-    refused.feed(Input::Minted(seq, false));
+    refused.feed(Input::Minted(seq, Err(MintFail::Busy)));
     let (mut late, _) = verified();
     late.now += Duration::from_secs(10);
     late.feed(Input::Expired);
@@ -186,7 +186,7 @@ fn who_goes_away_meanwhile_ends_it_with_one_line() {
         };
         assert_eq!(lines(&waiting), 1, "{end:?}");
         let (mut invited, seq) = verified();
-        invited.feed(Input::Minted(seq, true));
+        invited.feed(Input::Minted(seq, Ok(())));
         invited.feed(end);
         assert!(invited.session.is_done());
         assert_eq!(lines(&invited), 2, "the decision, and the end: {end:?}");
@@ -197,7 +197,7 @@ fn who_goes_away_meanwhile_ends_it_with_one_line() {
 fn a_client_that_never_begins_has_10_s() {
     let (mut bench, seq) = verified();
     bench.now += Duration::from_secs(5);
-    bench.feed(Input::Minted(seq, true));
+    bench.feed(Input::Minted(seq, Ok(())));
     bench.leave(Side::Client);
     let deadline = bench.session.deadline(&bench.flows, &bench.settings);
     assert_eq!(deadline, Some(bench.now + Duration::from_secs(10)));
@@ -349,4 +349,17 @@ fn added_authentication_of_a_connection_binds_it_as_a_clients_own_does() {
         });
         assert_eq!(parked, Some(is_private), "{added}");
     }
+}
+
+#[test]
+fn a_ca_that_signs_nothing_is_not_called_an_overload() {
+    let (mut bench, seq) = verified();
+    bench.feed(Input::Minted(seq, Err(MintFail::Impossible)));
+    let record = bench.logged();
+    assert!(record.allow && record.error.is_some(), "{record:?}");
+    let answer = bench.leave(Side::Client);
+    assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+    assert!(answer.contains("X-Smokescreen-Code: mitm-failed\r\n"), "{answer}");
+    assert!(answer.contains("error=proxy_configuration_error"), "{answer}");
+    assert!(!answer.contains("Retry-After"), "{answer}");
 }

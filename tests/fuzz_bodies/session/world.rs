@@ -274,7 +274,7 @@ impl Ports for World {
     }
 
     /// Its policy intercepts nothing.
-    fn mint(&mut self, ticket: Ticket, host: &Host) -> Option<Minted> {
+    fn mint(&mut self, ticket: Ticket, _: ClientKey, host: &Host) -> Option<Minted> {
         panic!("{ticket:?} wants a certificate for {host}");
     }
 

@@ -38,7 +38,7 @@ impl Ports for World {
         self.find_out(ticket, question);
     }
 
-    fn mint(&mut self, ticket: Ticket, host: &Host) -> Option<Minted> {
+    fn mint(&mut self, ticket: Ticket, _: ClientKey, host: &Host) -> Option<Minted> {
         panic!("{ticket:?} wants a certificate for {host}");
     }
 
