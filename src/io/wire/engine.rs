@@ -327,11 +327,13 @@ impl Engine {
         self.core.has_answered()
     }
 
-    /// See [`Wire::has_news`]. What came may be for the engine alone, as tickets are, which servers send behind the handshake:
-    /// that is none.
+    /// See [`Wire::has_news`]. What came may be for the engine alone, as tickets are, which servers send behind the handshake
+    /// or with its last word: that is none.
     pub fn hears_news(&mut self, below: &mut impl Wire) -> bool {
-        if self.has_news() || !below.has_news() {
-            return self.has_news();
+        let is_unopened = self.may_open && !self.sealed.is_empty();
+        let is_known = self.has_news() && !is_unopened || !self.opened.is_empty();
+        if is_known || !is_unopened && !below.has_news() {
+            return is_known;
         }
         let mut text = Vec::with_capacity(1);
         let read = self.read(below, &mut text);

@@ -193,3 +193,30 @@ fn tickets_are_no_news_and_whatever_else_comes_is() {
         assert!(two.near.inbound.is_empty());
     }
 }
+
+/// As of servers that send them with the last word of their handshake: they came with it, and lie there unopened.
+#[test]
+fn tickets_that_came_with_the_handshake_are_no_news_either() {
+    let house = House::new();
+    for left_out in [0, 1] {
+        let mut two = Two::new(&house, &trust(&house, true), "localhost");
+        for _ in 0..2 {
+            let _ = two.client_reads();
+            two.carry();
+            let _ = two.server_reads();
+            two.carry();
+        }
+        two.server.core.is_due = true;
+        two.server.flush(&mut two.far).unwrap();
+        two.carry();
+        let tickets: Vec<u8> = two.near.inbound.drain(..).collect();
+        let whole = tickets.get(..tickets.len() - left_out).unwrap();
+        two.client.sealed.extend_from_slice(whole);
+        two.client.may_open = true;
+        for _ in 0..2 {
+            // What is not whole may be anything.
+            assert_eq!(two.client.hears_news(&mut two.near), left_out > 0);
+        }
+        assert_eq!(two.client.has_news(), left_out > 0);
+    }
+}

@@ -94,9 +94,12 @@ impl Wire {
         self.stream.write_all(bytes.as_ref())
     }
 
-    /// Sends FIN; reading goes on.
+    /// Sends FIN; reading goes on. A peer that has reset the connection by then needs none.
     pub(crate) fn half_close(&self) {
-        self.stream.shutdown(Shutdown::Write).expect("shutdown");
+        match self.stream.shutdown(Shutdown::Write) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotConnected => {}
+            done => done.expect("shutdown"),
+        }
     }
 
     /// Closes with RST.
