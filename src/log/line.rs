@@ -188,12 +188,32 @@ impl<'o> Line<'o> {
     }
 }
 
-/// Fields as Go prints a map of lists, which is how the reference has them.
+/// Stands for a value that is not to be seen.
+const REDACTED: &[u8] = b"[REDACTED]";
+
+/// Fields as Go prints a map of lists, which is how the reference has them; but values that could be taken for more than one,
+/// for none, or for one that is not to be seen, are in quotes.
 #[cold]
 fn map(fields: &[Field]) -> Vec<u8> {
-    let of = |(name, values): &Field| [name.as_bytes(), b":[", &values.join(&b' '), b"]"].concat();
+    let of = |(name, values): &Field| {
+        let values: Vec<Vec<u8>> = values.iter().map(|value| in_map(value.as_deref())).collect();
+        [name.as_bytes(), b":[", &values.join(&b' '), b"]"].concat()
+    };
     let fields: Vec<Vec<u8>> = fields.iter().map(of).collect();
     [b"map[", fields.join(&b' ').as_slice(), b"]"].concat()
+}
+
+fn in_map(value: Option<&[u8]>) -> Vec<u8> {
+    let Some(value) = value else {
+        return REDACTED.to_vec();
+    };
+    let is_plain = |byte: &u8| byte.is_ascii_graphic() && !b"[]\"\\".contains(byte);
+    let mut written = Vec::with_capacity(value.len() + 2);
+    match !value.is_empty() && value.iter().all(is_plain) {
+        true => written.extend_from_slice(value),
+        false => quoted(&mut written, value),
+    }
+    written
 }
 
 /// Fields as an object of lists.
@@ -210,7 +230,7 @@ fn object(out: &mut Vec<u8>, fields: &[Field]) {
             if nth > 0 {
                 out.push(b',');
             }
-            quoted(out, value);
+            quoted(out, value.as_deref().unwrap_or(REDACTED));
         }
         out.push(b']');
     }

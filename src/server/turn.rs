@@ -313,7 +313,7 @@ fn tell(
             means.allowance.spend(n);
             Input::Moved
         }
-        Pumped::Starved => Input::Starved,
+        Pumped::Starved => Input::Starved(side),
         Pumped::Failed(fail) => {
             let input = match failure {
                 Failure::Unwritable => Input::Unwritable(side, &fail),

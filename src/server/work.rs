@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::io::token::ConnId;
+use crate::net::Side;
 use crate::session::Input;
 
 use super::allowance::Allowance;
@@ -97,7 +98,7 @@ impl Loop {
             let Some(conn) = self.conns.get_mut(id) else {
                 return;
             };
-            conn.feed(Input::Starved, &mut self.core);
+            conn.feed(Input::Starved(Side::Client), &mut self.core);
             if conn.turn(&mut self.core) == After::Over {
                 self.forget(id);
                 continue;

@@ -103,7 +103,7 @@ impl Arrival {
     /// Takes the PROXY header, if it is there. What is awaited then?
     fn header(&mut self, input: &Input<'_>, at: &mut At<'_, '_>) -> ControlFlow<Then, Awaited> {
         let is_late = match input {
-            Input::Broken(Side::Client, _) | Input::Unwritable(..) | Input::Starved | Input::Terminate => {
+            Input::Broken(Side::Client, _) | Input::Unwritable(..) | Input::Starved(_) | Input::Terminate => {
                 return Break(Then::Close(Close::Orderly));
             }
             Input::Expired => at.cx.now >= self.deadline(at.shared, at.cx.settings),

@@ -62,7 +62,7 @@ impl Asking {
             Input::Expired if self.deadline(at.shared) <= at.cx.now => {
                 Break(self.refuse("The credentials could not be checked in time.", at))
             }
-            Input::Starved => Break(self.refuse("No memory is left to keep the request's head.", at)),
+            Input::Starved(_) => Break(self.refuse("No memory is left to keep the request's head.", at)),
             Input::Broken(Side::Client, _) | Input::Unwritable(Side::Client, _) | Input::Terminate => {
                 at.act(Action::Cancel);
                 Break(Then::Close(Close::Orderly))

@@ -74,7 +74,7 @@ impl Chain {
                 };
                 self.unanswered(text, at)
             }
-            Input::Starved => self.refuse(
+            Input::Starved(_) => self.refuse(
                 Refusal::Overloaded("No memory is left for the upstream proxy's answer."),
                 at,
             ),

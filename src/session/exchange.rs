@@ -104,10 +104,10 @@ impl Exchange {
                 None
             }
             Input::Broken(Side::Origin, fail) => Some(self.origin_broken(fail, at.flows)),
-            Input::Starved if self.receiving.is_pending() => Some(Next::Refuse(Refusal::Overloaded(
+            Input::Starved(_) if self.receiving.is_pending() => Some(Next::Refuse(Refusal::Overloaded(
                 "No memory is left for the request and its response.",
             ))),
-            Input::Starved => Some(Next::Truncated("no memory is left".into())),
+            Input::Starved(_) => Some(Next::Truncated("no memory is left".into())),
             Input::Terminate => Some(Next::ClientLost("the proxy shut down".into())),
             Input::Expired => self.expired(at.flows, at.shared, at.cx),
             _ => None,

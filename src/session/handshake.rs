@@ -73,7 +73,7 @@ impl Handshake {
             Input::Broken(Side::Client, fail) | Input::Unwritable(Side::Client, fail) => {
                 self.approach.errand.abandon(&fail.text, at)
             }
-            Input::Starved => {
+            Input::Starved(_) => {
                 at.drop_origin();
                 let refusal =
                     Refusal::Overloaded("No memory is left for the TLS handshake with the remote host.");

@@ -50,7 +50,7 @@ impl Inviting {
             Input::Broken(Side::Client, fail) | Input::Unwritable(Side::Client, fail) => {
                 return Break(no_handshake(HandshakeFail::Closed, &fail.text, at));
             }
-            Input::Starved => {
+            Input::Starved(_) => {
                 let why = "no memory is left for it";
                 return Break(no_handshake(HandshakeFail::Overloaded, why, at));
             }

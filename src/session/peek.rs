@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::flow::End;
 use crate::hello::client_hello::{self, ClientHello, HANDSHAKE_RECORD, Read, ServerName};
-use crate::net::Host;
+use crate::net::{Host, Side};
 use crate::policy::{Allowed, VerifySni};
 
 use super::at::At;
@@ -81,8 +81,8 @@ impl Peek {
             .begun_ms
             .get_or_insert(NonZeroU32::MIN.saturating_add(u32::try_from(waited).unwrap_or(u32::MAX)));
         let is_late = match input {
-            // No memory is left to go on.
-            Input::Starved => true,
+            // No memory is left to go on. What the server says may wait.
+            Input::Starved(Side::Client) => true,
             _ => self
                 .deadline(tunnel_began)
                 .is_some_and(|until| until <= at.cx.now),

@@ -52,7 +52,7 @@ impl Securing {
                 // What tells the client why is still to be read by it.
                 Break(Then::Linger)
             }
-            Input::Starved => Break(no_handshake(
+            Input::Starved(_) => Break(no_handshake(
                 HandshakeFail::Overloaded,
                 "no memory is left for it",
                 at,

@@ -12,11 +12,11 @@ const URL_BYTES_MAX: usize = 4096;
 /// and so much of all fields together, names and values.
 const FIELDS_BYTES_MAX: usize = 8192;
 
-/// What stands for a value that is not to be seen.
-const REDACTED: &[u8] = b"[REDACTED]";
+/// So much counts a value that is not to be seen.
+const REDACTED_BYTES: usize = 10;
 
-/// A field's name with its values, in their order.
-pub type Field = (Box<str>, Vec<Box<[u8]>>);
+/// A field's name with its values, in their order; none stands for a value that is not to be seen.
+pub type Field = (Box<str>, Vec<Option<Box<[u8]>>>);
 
 /// A request as the log tells of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -64,18 +64,16 @@ fn fields(head: &RequestHead<'_>, detail: &Detail) -> Vec<Field> {
     let mut told: Vec<Field> = Vec::new();
     let mut bytes_left = FIELDS_BYTES_MAX;
     for field in head.fields {
-        let value = match detail.shows(field.name) {
-            true => field.value,
-            false => REDACTED,
-        };
-        let Some(left) = bytes_left.checked_sub(field.name.len() + value.len()) else {
+        let value = detail.shows(field.name).then_some(field.value);
+        let value_bytes = value.map_or(REDACTED_BYTES, <[u8]>::len);
+        let Some(left) = bytes_left.checked_sub(field.name.len() + value_bytes) else {
             break;
         };
         bytes_left = left;
         let name = canonical(field.name);
         match told.iter_mut().find(|(other, _)| *other == name) {
-            Some((_, values)) => values.push(value.into()),
-            None => told.push((name, vec![value.into()])),
+            Some((_, values)) => values.push(value.map(Into::into)),
+            None => told.push((name, vec![value.map(Into::into)])),
         }
     }
     told.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));

@@ -109,7 +109,7 @@ impl Waiting {
             Input::Broken(Side::Client, _) | Input::Unwritable(..) | Input::Terminate => {
                 Some(Then::Close(Close::Orderly))
             }
-            Input::Starved => {
+            Input::Starved(_) => {
                 let why = "No memory is left to read the request's head.";
                 Some(refuse(Refusal::Overloaded(why), skipped_bytes, at))
             }

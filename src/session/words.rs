@@ -83,8 +83,8 @@ pub enum Input<'a> {
     Dialled(u32, Result<Dialled, &'a DialFail>),
     /// The certificate with this number was made, or was not.
     Minted(u32, Result<(), MintFail>),
-    /// No memory is left to go on reading a head, or a stranger has too much of it.
-    Starved,
+    /// No memory is left to go on reading what that side sends, such as a head, or a stranger has too much of it.
+    Starved(Side),
     /// The deadline passed.
     Expired,
     /// The next part of the page that was asked for, and where it goes on, if it does.

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use smokescreen::io::resolver::News;
+use smokescreen::net::Side;
 use smokescreen::server::conn::{After, Conn};
 use smokescreen::server::ends::WireTable;
 use smokescreen::session::{Close, Input};
@@ -67,7 +68,7 @@ impl Server {
     fn share_bytes(&mut self) {
         while let Some(id) = self.world.stores.budget.surplus() {
             let nth = id.index as usize;
-            self.conns[nth].feed(Input::Starved, &mut self.world);
+            self.conns[nth].feed(Input::Starved(Side::Client), &mut self.world);
             self.turn_of(nth);
             if self.world.stores.budget.surplus() == Some(id) {
                 self.conns[nth].feed(Input::Terminate, &mut self.world);

@@ -58,7 +58,7 @@ fn an_event_beside_the_first_bytes_is_not_lost() {
     assert!(bench.session.is_done());
     let mut bench = Bench::new();
     bench.flows.up.rx.push(b"GET ");
-    bench.feed(Input::Starved);
+    bench.feed(Input::Starved(Side::Client));
     assert!(bench.leave(Side::Client).starts_with("HTTP/1.1 503 "));
     let mut bench = Bench::new();
     bench.flows.up.rx.push(b"GET ");
@@ -230,7 +230,7 @@ fn who_goes_within_the_header_is_let_go() {
     }
     for input in [
         Input::Terminate,
-        Input::Starved,
+        Input::Starved(Side::Client),
         Input::Broken(Side::Client, &reset()),
     ] {
         let mut bench = behind_a_balancer();

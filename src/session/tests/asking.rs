@@ -158,9 +158,9 @@ fn who_goes_away_meanwhile_is_not_waited_for() {
     for input in [
         Input::Broken(Side::Client, &reset()),
         Input::Terminate,
-        Input::Starved,
+        Input::Starved(Side::Client),
     ] {
-        let starved = matches!(input, Input::Starved);
+        let starved = matches!(input, Input::Starved(_));
         let mut bench = Bench::asking("right");
         bench.actions.clear();
         bench.feed(input);

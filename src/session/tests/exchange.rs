@@ -49,7 +49,7 @@ fn no_answer_of_ours_lands_in_the_middle_of_a_response() {
     );
     let begun = bench.leave(Side::Client);
     assert!(begun.starts_with("HTTP/1.1 200 ") && begun.ends_with("1\r\na\r\n"));
-    bench.feed(Input::Starved);
+    bench.feed(Input::Starved(Side::Client));
     assert_eq!(bench.leave(Side::Client), "");
     assert!(
         bench

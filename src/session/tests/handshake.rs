@@ -192,7 +192,7 @@ fn a_client_that_leaves_ends_it() {
 #[test]
 fn want_of_memory_is_no_fault_of_the_origins() {
     let mut bench = dialled();
-    bench.feed(Input::Starved);
+    bench.feed(Input::Starved(Side::Origin));
     let answer = told(&mut bench);
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
 }

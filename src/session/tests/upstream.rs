@@ -233,7 +233,7 @@ fn one_that_goes_away_or_is_silent_is_named() {
     for input in [
         Input::Broken(Side::Client, &reset()),
         Input::Terminate,
-        Input::Starved,
+        Input::Starved(Side::Origin),
     ] {
         let mut bench = asked();
         bench.feed(input);

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use smokescreen::io::resolver::News;
-use smokescreen::net::LookupFail;
+use smokescreen::net::{LookupFail, Side};
 use smokescreen::policy::Policy;
 use smokescreen::server::conn::{After, Conn};
 use smokescreen::session::{Input, Settings};
@@ -90,7 +90,7 @@ impl Proxy {
         let mut after = self.conn.turn(&mut self.world);
         self.world.judge_turn();
         if self.world.stores.budget.surplus().is_some() {
-            self.conn.feed(Input::Starved, &mut self.world);
+            self.conn.feed(Input::Starved(Side::Client), &mut self.world);
             after = self.conn.turn(&mut self.world);
             if self.world.stores.budget.surplus().is_some() {
                 self.conn.feed(Input::Terminate, &mut self.world);
