@@ -950,5 +950,12 @@ fn secrets_that_can_not_be_read_are_named_with_their_place() {
     );
     // Lines that moved are no change.
     let moved = Acl::parse(&text.replace("services:", "\nservices:"), &[]).unwrap();
-    assert!(first.difference(&moved).is_empty());
+    let read = |value: &'static [u8]| moved.clone().with_secrets(&|_| Ok(value.to_vec().into()));
+    assert!(first.difference(&read(b"1").unwrap()).is_empty());
+    let changes = first.difference(&read(b"2").unwrap()).changes;
+    assert_eq!(
+        changes[0].text,
+        "service 'a': mitm_domains: 'm.test' adds other values, which were read anew"
+    );
+    assert!(changes.len() == 1 && !changes[0].opens);
 }

@@ -78,6 +78,7 @@ impl PartialEq for Written {
 }
 
 /// A field to be added, as it is sent.
+#[derive(PartialEq)]
 struct Added {
     name: Box<str>,
     /// Wiped with it.
@@ -147,6 +148,11 @@ impl Interception {
     /// Is anything added at all?
     pub fn adds(&self) -> bool {
         !self.added.is_empty()
+    }
+
+    /// Is the same added, value by value?
+    pub(super) fn adds_as(&self, other: &Interception) -> bool {
+        self.added == other.added
     }
 
     /// The fields with their values, to be sent over TLS to the origin alone.

@@ -19,6 +19,7 @@ use crate::text::listing;
 use crate::tls::{Client, Leaves};
 
 use super::shared::InForce;
+use super::watch::Watched;
 use super::{mitm_files, tls_files, trust_files, users_file};
 
 /// How many services are named in a warning.
@@ -63,6 +64,8 @@ pub(super) struct Files {
     users: Option<PathBuf>,
     /// Any role may be named by a certificate.
     by_certificate: bool,
+    /// Who watches them, if anybody does.
+    watched: Option<Arc<Watched>>,
 }
 
 impl Files {
@@ -80,17 +83,23 @@ impl Files {
             mitm: config.mitm.clone(),
             users: config.users_file.clone(),
             by_certificate: config.has_client_certificates(),
+            watched: None,
         }
+    }
+
+    /// The same, with who is told before they are read.
+    pub(super) fn watched_by(self, watched: Option<Arc<Watched>>) -> Files {
+        Files { watched, ..self }
     }
 
     fn acl_again(&self, path: &Path) -> Result<Acl, String> {
         let (file, metadata) = regular_file::open(path).map_err(|error| refusal(path, error))?;
         let acl = acl(path, file, metadata.len(), &self.disabled_actions)?;
-        for_serving(acl, path, self.mitm.is_some())
+        for_serving(acl, path, self.mitm.is_some(), self.watched.as_deref())
     }
 
-    /// Where they are: all that [`Files::read`] opens by name, but for what the system has, and for what the ACL names itself
-    /// (`${file:}` of `add_headers`).
+    /// Where they are: all that [`Files::read`] opens by name, but for what the system has. Who watches them is told of what the
+    /// ACL names itself (`${file:}` of `add_headers`) as that is read.
     pub(super) fn paths(&self) -> Vec<PathBuf> {
         let tls = self.tls.as_ref().map(|tls| {
             let lists = tls.client_cas.iter().chain(&tls.crls);
@@ -112,6 +121,9 @@ impl Files {
     /// # Errors
     /// The first that is wrong with one of them.
     pub(super) fn read(&self, present: &InForce) -> Result<Fresh, String> {
+        if let Some(watched) = &self.watched {
+            watched.note_reading();
+        }
         let before = &*present.policy;
         let acl = self.acl.as_deref();
         let acl = acl.map(|path| self.acl_again(path)).transpose()?;
@@ -164,12 +176,18 @@ impl Files {
 }
 
 /// An ACL with all that serving takes for it: what is added to requests inside of intercepted tunnels, and a CA for those.
+/// `watched` is told which files that takes.
 ///
 /// # Errors
 /// With its path.
-pub(super) fn for_serving(acl: Acl, path: &Path, has_ca: bool) -> Result<Acl, String> {
+pub(super) fn for_serving(
+    acl: Acl,
+    path: &Path,
+    has_ca: bool,
+    watched: Option<&Watched>,
+) -> Result<Acl, String> {
     mitm_files::check(&acl, &path.display().to_string(), has_ca)?;
-    acl.with_secrets(&mitm_files::secret)
+    acl.with_secrets(&|secret| mitm_files::secret(secret, watched))
         .map_err(|error| refusal(path, error))
 }
 

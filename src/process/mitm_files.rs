@@ -16,6 +16,7 @@ use crate::policy::interception::{Secret, VALUE_BYTES_MAX};
 use crate::tls::Leaves;
 
 use super::tls_files::file;
+use super::watch::Watched;
 
 /// Reads the CA. `before` is what is in force, if anything is: the same CA keeps its leaves. What an operator should know is
 /// added to `warnings`.
@@ -49,17 +50,20 @@ pub(super) fn check(acl: &Acl, acl_name: &str, has_ca: bool) -> Result<(), Strin
     }
 }
 
-/// Reads a part of a header's value.
+/// Reads a part of a header's value; `watched` is told of a file before it is read.
 ///
 /// # Errors
 /// In words, without what is in it.
-pub(super) fn secret(secret: Secret<'_>) -> Result<Zeroizing<Vec<u8>>, String> {
+pub(super) fn secret(secret: Secret<'_>, watched: Option<&Watched>) -> Result<Zeroizing<Vec<u8>>, String> {
     match secret {
         Secret::Variable(name) => match std::env::var_os(OsStr::from_bytes(name.as_bytes())) {
             Some(value) => Ok(Zeroizing::new(std::os::unix::ffi::OsStringExt::into_vec(value))),
             None => Err("this environment variable is not set".into()),
         },
         Secret::File(path) => {
+            if let Some(watched) = watched {
+                watched.note_reading_of(Path::new(path));
+            }
             // A line end may follow, and one more byte tells a longer file apart.
             let bytes_max = VALUE_BYTES_MAX + 3;
             let mut bytes = Zeroizing::new(Vec::new());

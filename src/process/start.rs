@@ -72,10 +72,10 @@ struct Prepared {
     warnings: Vec<String>,
 }
 
-/// Reads all files that serving takes. Binds nothing.
-fn prepare(config: &Config) -> Result<Prepared, StartError> {
+/// Reads all files that serving takes, those last that others name: `watched` is told of them. Binds nothing.
+fn prepare(config: &Config, watched: Option<&Watched>) -> Result<Prepared, StartError> {
     let (tls, trust, mut warnings) = read_tls(config)?;
-    let (acl, mitm) = read_mitm(config, read_acl(config)?, &mut warnings)?;
+    let (acl, mitm) = read_mitm(config, read_acl(config)?, watched, &mut warnings)?;
     let users = config.users_file.as_deref().map(users_file::at_start).transpose();
     let users = users.map_err(StartError::config)?;
     Ok(Prepared {
@@ -93,7 +93,7 @@ fn prepare(config: &Config) -> Result<Prepared, StartError> {
 /// # Errors
 /// A configuration that can't be served, in the same words.
 pub fn check(config: &Config) -> Result<Vec<String>, StartError> {
-    let prepared = prepare(config)?;
+    let prepared = prepare(config, None)?;
     let descriptors = Descriptors::of(raise_nofile()).without(telemetry::descriptors(config));
     let (policy, shadowed) = policy(config, prepared.acl, prepared.users, configured_ports(config))?;
     let mut warnings = warnings::of_limits(config, descriptors);
@@ -140,7 +140,7 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
     let files = Files::of(config);
     // Before they are read: what changes from then on is told of.
     let watched = config.live.watch.then(|| Arc::new(Watched::new(files.paths())));
-    let prepared = prepare(config)?;
+    let prepared = prepare(config, watched.as_deref())?;
     // Reading takes several times what is kept of a long ACL.
     heap::trim();
     let descriptors = Descriptors::of(raise_nofile()).without(telemetry::descriptors(config));
@@ -190,7 +190,7 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
         supervisor: Supervisor::by(&Terms::of_process(), Instant::now()),
         stats_file,
         admin_port,
-        reload: reload(files, watched, waker),
+        reload: reload(files.watched_by(watched), waker),
         serving,
         outbox,
     };
@@ -231,14 +231,8 @@ fn in_force(
 }
 
 /// What reads the files again.
-fn reload(files: Files, watched: Option<Arc<Watched>>, waker: Arc<Waker>) -> Reload {
-    let read = move |present: &InForce| {
-        if let Some(watched) = &watched {
-            watched.note_reading();
-        }
-        files.read(present)
-    };
-    Reload::new(Arc::new(read), waker)
+fn reload(files: Files, waker: Arc<Waker>) -> Reload {
+    Reload::new(Arc::new(move |present: &InForce| files.read(present)), waker)
 }
 
 /// What tells when they changed, if that is wanted.
@@ -285,6 +279,7 @@ fn read_tls(config: &Config) -> Result<TlsParts, StartError> {
 fn read_mitm(
     config: &Config,
     acl: Option<Acl>,
+    watched: Option<&Watched>,
     warnings: &mut Vec<String>,
 ) -> Result<(Option<Acl>, Option<Arc<Leaves>>), StartError> {
     let read = |files| mitm_files::read(files, None, warnings).map_err(StartError::config);
@@ -298,7 +293,7 @@ fn read_mitm(
     let AclSource::File(path) = &config.acl else {
         return Ok((Some(acl), mitm));
     };
-    let acl = files::for_serving(acl, path, mitm.is_some()).map_err(StartError::config)?;
+    let acl = files::for_serving(acl, path, mitm.is_some(), watched).map_err(StartError::config)?;
     Ok((Some(acl), mitm))
 }
 

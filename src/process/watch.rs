@@ -6,12 +6,13 @@
 //! changed in place, by rename, by a link or by a mount shows in a stat alike. It costs some system calls a second, on a
 //! thread of its own: where a server does not answer, nobody waits but that thread.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -41,12 +42,20 @@ struct Stamp {
 }
 
 /// One for each path; none where nothing is there, or nobody can tell.
-type Stamps = Vec<Option<Stamp>>;
+type Stamps = BTreeMap<PathBuf, Option<Stamp>>;
 
 /// The files, and as which they were read last.
 pub(super) struct Watched {
-    paths: Vec<PathBuf>,
-    read: Mutex<Stamps>,
+    /// Those that the configuration names.
+    named: Vec<PathBuf>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    read: Stamps,
+    /// Those that files name themselves, as they were when the reading began that is to say whether they still do.
+    former: Stamps,
 }
 
 /// What a look comes to.
@@ -62,22 +71,49 @@ enum Seen {
 
 impl Watched {
     /// These files, which are about to be read.
-    pub(super) fn new(paths: Vec<PathBuf>) -> Watched {
-        let read = Mutex::new(paths.iter().map(stamp).collect());
-        Watched { paths, read }
+    pub(super) fn new(named: Vec<PathBuf>) -> Watched {
+        let read = named.iter().map(|path| (path.clone(), stamp(path))).collect();
+        let state = State {
+            read,
+            former: Stamps::new(),
+        };
+        Watched {
+            named,
+            state: Mutex::new(state),
+        }
     }
 
     /// They are about to be read again, for whatever reason: that need not be done another time.
     pub(super) fn note_reading(&self) {
-        self.note(self.look());
+        let mut former = self.look();
+        let named = self.named.iter();
+        let read = named
+            .filter_map(|path| former.remove_entry(path))
+            .collect::<Stamps>();
+        *self.lock() = State { read, former };
+    }
+
+    /// This file is about to be read too, for one of the others names it.
+    pub(super) fn note_reading_of(&self, path: &Path) {
+        let known = self.lock().former.remove(path);
+        // Not under the lock, for who is asked may not answer for long.
+        let stamp = known.unwrap_or_else(|| stamp(path));
+        self.lock().read.entry(path.to_owned()).or_insert(stamp);
     }
 
     fn look(&self) -> Stamps {
-        self.paths.iter().map(stamp).collect()
+        let paths: Vec<PathBuf> = self.lock().read.keys().cloned().collect();
+        paths
+            .into_iter()
+            .map(|path| {
+                let stamp = stamp(&path);
+                (path, stamp)
+            })
+            .collect()
     }
 
-    fn note(&self, stamps: Stamps) {
-        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = stamps;
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What has become of them; `before` is what they were at the last look, and becomes what they are.
@@ -92,16 +128,21 @@ impl Watched {
             return Seen::Changes;
         }
         // Whether it can be read or not: it is told of once.
-        self.note(now);
+        for (path, read) in &mut self.lock().read {
+            if let Some(now) = now.get(path) {
+                *read = *now;
+            }
+        }
         Seen::Changed
     }
 
     /// The first that is there, and another than was read.
-    fn first_changed(&self, now: &Stamps) -> Option<&PathBuf> {
-        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all = self.paths.iter().zip(read.iter().zip(now));
-        all.find(|(_, (read, now))| now.is_some() && read != now)
-            .map(|(path, _)| path)
+    fn first_changed(&self, now: &Stamps) -> Option<PathBuf> {
+        let state = self.lock();
+        let is_another = |(path, read): &(&PathBuf, &Option<Stamp>)| {
+            now.get(*path).is_some_and(|now| now.is_some() && now != *read)
+        };
+        state.read.iter().find(is_another).map(|(path, _)| path.clone())
     }
 
     /// Looks at them from time to time, until the process is gone.
@@ -128,7 +169,7 @@ impl Watched {
     }
 }
 
-fn stamp(path: &PathBuf) -> Option<Stamp> {
+fn stamp(path: &Path) -> Option<Stamp> {
     let metadata = std::fs::metadata(path).ok()?;
     Some(Stamp {
         device: metadata.dev(),

@@ -123,3 +123,27 @@ fn other_rights_are_a_change() {
     fs::set_permissions(house.path("a"), fs::Permissions::from_mode(0o600)).unwrap();
     house.is_told_once();
 }
+
+#[test]
+fn what_a_file_names_itself_is_watched_for_as_long_as_it_does() {
+    let mut house = House::new(&["a"], |folder| {
+        one(folder);
+        fs::write(folder.join("secret"), "first").unwrap();
+    });
+    let secret = house.path("secret");
+    house.watched.note_reading_of(&secret);
+    assert_eq!([house.look(), house.look()], [Seen::Same, Seen::Same]);
+    fs::write(&secret, "second one").unwrap();
+    house.is_told_once();
+    // It changes between the beginning of a reading and its own.
+    house.watched.note_reading();
+    fs::write(&secret, "a third one").unwrap();
+    house.watched.note_reading_of(&secret);
+    house.is_told_once();
+    // It is named no more.
+    house.watched.note_reading();
+    fs::write(&secret, "the fourth of them").unwrap();
+    assert_eq!([house.look(), house.look()], [Seen::Same, Seen::Same]);
+    fs::write(house.path("a"), "another").unwrap();
+    house.is_told_once();
+}

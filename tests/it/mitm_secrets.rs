@@ -5,6 +5,7 @@ use rustix::process::Signal;
 use crate::mitm::{GOOD, House, acl, at, of_path};
 use crate::origin_tls::told;
 use crate::support::case::cases;
+use crate::support::eventually;
 use crate::support::message::{get, ok, request};
 use crate::support::origin::{Next, Origin};
 use crate::support::proxy::Proxy;
@@ -16,6 +17,8 @@ cases![
     nobody_else_gets_them,
     no_line_shows_them_at_any_level,
     a_reload_reads_them_again_and_kept_connections_get_the_new_ones,
+    a_secret_that_is_rotated_is_told_of_by_name,
+    a_secret_that_is_rotated_is_read_where_files_are_watched,
     a_reload_that_fails_leaves_all_as_it_was,
     a_reload_that_takes_the_host_out_ends_its_sessions,
     detailed_logs_tell_of_each_request_without_its_values,
@@ -164,6 +167,42 @@ fn a_reload_reads_them_again_and_kept_connections_get_the_new_ones() {
     );
     assert_eq!(got(&mut client, &origin, "x-key"), ["second"]);
     assert_eq!(origin.accepted(), 1, "both ends are kept");
+}
+
+fn a_secret_that_is_rotated_is_told_of_by_name() {
+    let house = House::new();
+    let ((proxy, path), origin) = (with_file(&house), house.fixed("x"));
+    let mut client = house.inside(&proxy, "good.test", &origin);
+    for (text, count, changes) in [("first\n", 1, 0), ("second", 2, 1)] {
+        std::fs::write(&path, text).expect("a file");
+        proxy.signal(Signal::HUP);
+        let lines = told(&proxy, "The egress ACL was reloaded", count);
+        let end = format!("changes: {changes}");
+        assert!(lines[count - 1].get("msg").ends_with(&end), "{lines:?}");
+    }
+    let words = "the default rule: mitm_domains: 'good.test' adds other values, which were read anew";
+    let lines = told(&proxy, words, 1);
+    assert_eq!(lines[0].get("level"), "info");
+    assert_eq!(got(&mut client, &origin, "x-key"), ["second"]);
+}
+
+fn a_secret_that_is_rotated_is_read_where_files_are_watched() {
+    let house = House::new();
+    let entry = "  - domain: good.test\n    add_headers: {X-Key: '${file:key}'}\n";
+    let setup = house.setup(&acl(entry)).arg("--watch");
+    let path = setup.file("key", "first");
+    let (proxy, origin) = (setup.start(), house.fixed("x"));
+    let mut client = house.inside(&proxy, "good.test", &origin);
+    assert_eq!(got(&mut client, &origin, "x-key"), ["first"]);
+    let next = format!("{path}.next");
+    for (text, count) in [("second", 1), ("third", 2)] {
+        std::fs::write(&next, text).expect("a file");
+        std::fs::rename(&next, &path).expect("a file");
+        told(&proxy, "adds other values, which were read anew", count);
+        eventually("the new value", || {
+            (got(&mut client, &origin, "x-key") == [text]).then_some(())
+        });
+    }
 }
 
 fn a_reload_that_fails_leaves_all_as_it_was() {

@@ -8,6 +8,7 @@ use crate::policy::exceptions::{Exception, Exceptions};
 use crate::policy::glob::{Entry, GlobSet, Overlaps};
 use crate::policy::ports::Ports;
 
+use super::intercepted::Changed;
 use super::limits::RoleLimits;
 use super::{Acl, Action, Rule};
 
@@ -267,8 +268,11 @@ impl Told {
         let (older, newer) = (&older.intercepted, &newer.intercepted);
         let list = format!("{what}: mitm_domains");
         self.list(&list, older.globs(), newer.globs(), |_, _| false);
-        for glob in newer.changed_from(older) {
-            self.add(false, || format!("{list}: '{glob}' adds or logs other headers"));
+        for (glob, change) in newer.changed_from(older) {
+            self.add(false, || match change {
+                Changed::Written => format!("{list}: '{glob}' adds or logs other headers"),
+                Changed::Read => format!("{list}: '{glob}' adds other values, which were read anew"),
+            });
         }
     }
 

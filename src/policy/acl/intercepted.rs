@@ -23,6 +23,15 @@ pub(super) struct Entry {
     pub(super) detail: Option<Detail>,
 }
 
+/// What is other in an entry than before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Changed {
+    /// What it says.
+    Written,
+    /// What was read for it from the environment or from files.
+    Read,
+}
+
 /// The entries of a rule.
 #[derive(Clone, Default)]
 pub(super) struct Intercepted {
@@ -92,15 +101,25 @@ impl Intercepted {
         Ok(())
     }
 
-    /// The globs whose entries do something else than those of `older`, in order.
-    pub(super) fn changed_from<'a>(&'a self, older: &'a Intercepted) -> impl Iterator<Item = &'a Glob> {
-        let entry = |of: &'a Intercepted, glob: &Glob| of.entries.get(of.first.get(glob)?.0);
-        self.entries.iter().filter_map(move |newer| {
-            let before = entry(older, &newer.glob)?;
-            let is_first = std::ptr::eq(entry(self, &newer.glob)?, newer);
-            let is_changed = before.added != newer.added || before.detail != newer.detail;
-            (is_first && is_changed).then_some(&newer.glob)
-        })
+    /// The globs whose entries do something else than those of `older`, in order, and what.
+    pub(super) fn changed_from<'a>(
+        &'a self,
+        older: &'a Intercepted,
+    ) -> impl Iterator<Item = (&'a Glob, Changed)> {
+        self.entries
+            .iter()
+            .enumerate()
+            .filter_map(move |(number, newer)| {
+                let (first, now) = self.first.get(&newer.glob)?;
+                let (before, was) = older.first.get(&newer.glob)?;
+                let before = older.entries.get(*before)?;
+                let change = match before.added != newer.added || before.detail != newer.detail {
+                    true => Changed::Written,
+                    false if !now.adds_as(was) => Changed::Read,
+                    false => return None,
+                };
+                (*first == number).then_some((&newer.glob, change))
+            })
     }
 }
 
