@@ -1,5 +1,6 @@
 //! Other people's programs in intercepted tunnels, and the example of docs/mitm.md as somebody would use it.
 
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
@@ -7,13 +8,17 @@ use crate::mitm::{GOOD, House, at};
 use crate::support::PUBLIC;
 use crate::support::case::cases;
 use crate::support::dns::Dns;
-use crate::support::program::{self, Finished};
+use crate::support::eventually;
+use crate::support::program::{self, Finished, Running};
 use crate::support::proxy::{Proxy, Setup};
 
 cases![
     curl_fetches_through_an_intercepted_tunnel,
     python_fetches_through_an_intercepted_tunnel,
     node_fetches_through_an_intercepted_tunnel,
+    java_fetches_through_an_intercepted_tunnel,
+    origins_of_openssl_are_spoken_to_in_both_versions,
+    an_origin_of_openssl_that_keeps_connections_is_asked_on_one,
     the_example_of_the_document_works,
 ];
 
@@ -130,6 +135,113 @@ http.request({ host: "127.0.0.1", port, method: "CONNECT", path: authority }).on
         (Some(0), "200 200 node TLSv1.3\n"),
         "{}",
         finished.stderr
+    );
+    Ok(())
+}
+
+/// As a program of one file, which needs nothing of `tests/clients/setup.sh`.
+fn java_fetches_through_an_intercepted_tunnel() -> Result<(), String> {
+    let java = program::find("java")?;
+    program::find("javac")?;
+    let house = House::new();
+    let (proxy, origin, (_folder, ca)) = (house.proxy(GOOD), house.fixed("java"), authority(&house));
+    let mut command = Command::new(java);
+    command
+        .arg("-XX:TieredStopAtLevel=1")
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/Client.java"))
+        .arg(format!("http://any:thing@{}", proxy.address()))
+        .arg(format!("https://{}/", at("good.test", &origin)))
+        .arg(&ca);
+    let finished = program::run(&mut command);
+    assert_eq!(finished.text().trim(), "200 java", "{}", finished.stderr);
+    assert_eq!(origin.last().fields.all("x-key"), ["s3cret"]);
+    Ok(())
+}
+
+/// An origin's certificate and key in files, and a port that is free.
+fn of_openssl(house: &House) -> (tempfile::TempDir, [String; 2], u16) {
+    let issued = house.origins.issue(&crate::support::pki::Leaf {
+        dns: &["good.test"],
+        ..crate::support::pki::Leaf::server()
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = [("server.pem", &issued.chain), ("server.key", &issued.key)].map(|(name, text)| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("a file");
+        path.to_str().expect("a plain path").to_owned()
+    });
+    let reserved = TcpListener::bind((PUBLIC, 0)).expect("a port");
+    (folder, files, reserved.local_addr().expect("its address").port())
+}
+
+fn serving(command: &mut Command, port: u16) -> Running {
+    let server = Running(program::spawn(command));
+    eventually("an origin", || TcpStream::connect((PUBLIC, port)).ok());
+    server
+}
+
+fn origins_of_openssl_are_spoken_to_in_both_versions() -> Result<(), String> {
+    let openssl = program::find("openssl")?;
+    let house = House::new();
+    let (proxy, (_ours, ca)) = (house.proxy(GOOD), authority(&house));
+    for (version, spoken) in [("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")] {
+        let (_folder, [certificate, key], port) = of_openssl(&house);
+        let mut command = Command::new(&openssl);
+        command.args(["s_server", "-www", "-quiet", version]);
+        command.args([
+            "-accept",
+            &format!("{PUBLIC}:{port}"),
+            "-cert",
+            &certificate,
+            "-key",
+            &key,
+        ]);
+        let _server = serving(&mut command, port);
+        let url = format!("https://good.test:{port}/");
+        let fetched = curl(&proxy, &ca, &[&url])?;
+        assert!(
+            fetched.code == Some(0) && fetched.text().contains(spoken),
+            "{fetched:?}"
+        );
+    }
+    Ok(())
+}
+
+/// Its tickets come behind the handshake, and cost no connection.
+fn an_origin_of_openssl_that_keeps_connections_is_asked_on_one() -> Result<(), String> {
+    let python = program::find("python3")?;
+    let house = House::new();
+    let (proxy, (_ours, ca)) = (house.proxy(GOOD), authority(&house));
+    let (_folder, [certificate, key], port) = of_openssl(&house);
+    let script = r#"
+import http.server, ssl, sys
+host, port, certificate, key = sys.argv[1:]
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        body = f"{self.client_address[1]} {self.headers['X-Key']}\n".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *words): pass
+server = http.server.ThreadingHTTPServer((host, int(port)), Handler)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(certificate, key)
+server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+server.serve_forever()
+"#;
+    let mut command = Command::new(python);
+    command.args(["-c", script, PUBLIC, &port.to_string(), &certificate, &key]);
+    let _server = serving(&mut command, port);
+    let url = format!("https://good.test:{port}/");
+    let fetched = curl(&proxy, &ca, &[&url, &url, &url])?;
+    let text = fetched.text();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines.len() == 3 && lines[0].ends_with(" s3cret"), "{fetched:?}");
+    assert!(
+        lines.iter().all(|line| *line == lines[0]),
+        "one connection: {text}"
     );
     Ok(())
 }
