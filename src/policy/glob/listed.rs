@@ -16,7 +16,7 @@ pub(super) struct Listed {
 enum Ported {
     /// Its ports are shared with all entries of the list that were written with the same ones, so that whoever asks finds
     /// them in the processor's cache.
-    One((Ports, Line)),
+    One(Ports, Line),
     Several(Box<Several>),
 }
 
@@ -47,7 +47,7 @@ impl Listed {
             None => self.bare = self.bare.or(Some(line)),
             Some(ports) => {
                 self.ported = Some(match self.ported.take() {
-                    None => Ported::One((ports, line)),
+                    None => Ported::One(ports, line),
                     Some(before) => before.and(ports, line),
                 });
             }
@@ -63,7 +63,7 @@ impl Listed {
     pub(super) fn names(&self, port: u16) -> bool {
         match &self.ported {
             None => false,
-            Some(Ported::One((ports, _))) => ports.contains(port),
+            Some(Ported::One(ports, _)) => ports.contains(port),
             Some(Ported::Several(several)) => several.entry(port).is_some(),
         }
     }
@@ -71,12 +71,12 @@ impl Listed {
     /// The entry that names this port.
     pub(super) fn naming(&self, port: u16) -> Option<Single<'_>> {
         let (ports, line) = match self.ported.as_ref()? {
-            Ported::One(entry) => Some(entry).filter(|(ports, _)| ports.contains(port))?,
-            Ported::Several(several) => several.entries.get(several.entry(port)?)?,
+            Ported::One(ports, line) => ports.contains(port).then_some((ports, *line))?,
+            Ported::Several(several) => several.naming(port)?,
         };
         Some(Single {
             ports: Some(ports),
-            line: *line,
+            line,
         })
     }
 
@@ -86,7 +86,7 @@ impl Listed {
         let ported = self.ported.iter().flat_map(Ported::entries);
         bare.into_iter().chain(ported.map(|(ports, line)| Single {
             ports: Some(ports),
-            line: *line,
+            line,
         }))
     }
 
@@ -103,7 +103,7 @@ impl Ported {
     /// These entries, and one more behind them.
     fn and(self, ports: Ports, line: Line) -> Ported {
         let mut several = match self {
-            Ported::One((ports, line)) => {
+            Ported::One(ports, line) => {
                 let mut first = Box::<Several>::default();
                 first.add(ports, line);
                 first
@@ -114,11 +114,13 @@ impl Ported {
         Ported::Several(several)
     }
 
-    fn entries(&self) -> &[(Ports, Line)] {
-        match self {
-            Ported::One(entry) => std::slice::from_ref(entry),
-            Ported::Several(several) => &several.entries,
-        }
+    fn entries(&self) -> impl Iterator<Item = (&Ports, Line)> {
+        let (one, several) = match self {
+            Ported::One(ports, line) => (Some((ports, *line)), [].as_slice()),
+            Ported::Several(several) => (None, several.entries.as_slice()),
+        };
+        one.into_iter()
+            .chain(several.iter().map(|(ports, line)| (ports, *line)))
     }
 }
 
@@ -152,6 +154,11 @@ impl Several {
             next = taken.and_then(|taken| taken.last.checked_add(1));
             at += 1;
         }
+    }
+
+    fn naming(&self, port: u16) -> Option<(&Ports, Line)> {
+        let (ports, line) = self.entries.get(self.entry(port)?)?;
+        Some((ports, *line))
     }
 
     fn entry(&self, port: u16) -> Option<usize> {

@@ -56,12 +56,11 @@ impl GlobSet {
     /// Adds a pattern. Of one that is listed twice the first line counts.
     pub fn insert(&mut self, pattern: Pattern, line: Line) {
         let Pattern { glob, ports } = pattern;
-        let listed = match glob {
-            Glob::Name(name) => self.names.entry(name),
-            Glob::Below(name) => self.below.entry(name),
-            Glob::Address(address) => self.addresses.entry(address).or_default(),
-        };
-        listed.add(ports, line);
+        match glob {
+            Glob::Name(name) => self.names.add(&name, ports, line),
+            Glob::Below(name) => self.below.add(&name, ports, line),
+            Glob::Address(address) => self.addresses.entry(address).or_default().add(ports, line),
+        }
     }
 
     /// Does the host match any glob, at whatever port? One hash at most per label of the host, however many
@@ -82,21 +81,22 @@ impl GlobSet {
             Host::Name(name) => {
                 let (name, labels) = (name.as_str(), names::labels(name.as_str()));
                 let exactly = self.names.get_of(labels, name);
-                exactly.is_some_and(&counts) || self.below_has(name, labels, counts)
+                exactly.is_some_and(&counts) || self.below_has(name, labels, &counts)
             }
             Host::Addr(address) => self.addresses.get(&address.to_canonical()).is_some_and(counts),
         }
     }
 
     fn below_has(&self, name: &str, labels: u32, counts: impl Fn(&Listed) -> bool) -> bool {
-        // Every parent begins behind a dot, and has a label less than the one before.
-        let dots = name.bytes().enumerate().filter(|(_, byte)| *byte == b'.');
-        let parents = (1..labels).rev().zip(dots);
-        // A stranger's long name is walked over; nothing else is done for it.
-        let labels_max = self.below.labels_max();
-        let mut parents = parents.skip_while(|(labels, _)| *labels > labels_max);
-        parents.any(|(labels, (at, _))| {
-            let parent = name.get(at + 1..);
+        if !self.below.has_shorter(labels) {
+            return false;
+        }
+        // Every parent begins behind a dot, and behind the last one is the shortest, of one label. What a stranger's long name
+        // has before the longest that could be listed isn't even walked over.
+        let dots = memchr::memrchr_iter(b'.', name.as_bytes());
+        let mut parents = (1..=self.below.labels_max()).zip(dots);
+        parents.any(|(labels, dot)| {
+            let parent = name.get(dot + 1..);
             let listed = parent.and_then(|parent| self.below.get_of(labels, parent));
             listed.is_some_and(&counts)
         })
