@@ -1,11 +1,13 @@
 //! Slots with generations: an id that outlived its entry finds nothing, never somebody else's entry, unless it is kept
 //! while 2^24 others come; nobody keeps one that long. The table gives its memory back after a crowd.
+//!
+//! The loops of a process number the entries of their tables apart, so that an id of one finds nothing in another's.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::convert::Infallible;
 
-use super::token::{ConnId, GENERATION_MASK, IdleId, WireId};
+use super::token::{ConnId, GENERATION_BITS, GENERATION_MASK, IdleId, WireId};
 
 /// A key of an [`Arena`]: slot and generation.
 pub trait Key: Copy {
@@ -13,7 +15,7 @@ pub trait Key: Copy {
     fn new(index: u32, generation: u32) -> Self;
     /// The slot.
     fn index(self) -> u32;
-    /// The number of the entry among all that the arena ever had, in 24 bits.
+    /// The number of the entry among all that the arena ever had, in 24 bits; above them the loop's, if it has one.
     fn generation(self) -> u32;
 }
 
@@ -55,6 +57,8 @@ pub struct Arena<T> {
     len: usize,
     /// The next entry's. Counts for all slots, so that slots can go without their past being lost.
     generation: u32,
+    /// The loop's number, in the bits above a generation's.
+    lot: u32,
 }
 
 impl<T> Default for Arena<T> {
@@ -64,11 +68,20 @@ impl<T> Default for Arena<T> {
             free: BinaryHeap::new(),
             len: 0,
             generation: 0,
+            lot: 0,
         }
     }
 }
 
 impl<T> Arena<T> {
+    /// An empty table of the loop with this number, whose keys are no other loop's.
+    pub fn of_loop(number: u8) -> Arena<T> {
+        Arena {
+            lot: u32::from(number) << GENERATION_BITS,
+            ..Arena::default()
+        }
+    }
+
     /// How many entries there are.
     pub fn len(&self) -> usize {
         self.len
@@ -94,13 +107,13 @@ impl<T> Arena<T> {
             Some(&Reverse(index)) if (index as usize) < self.slots.len() => index,
             _ => u32::try_from(self.slots.len()).ok()?,
         };
-        let generation = self.generation;
+        let generation = self.lot | self.generation;
         let key = K::new(index, generation);
         let entry = match make(key) {
             Ok(entry) => Some(entry),
             Err(error) => return Some(Err(error)),
         };
-        self.generation = (generation + 1) & GENERATION_MASK;
+        self.generation = (self.generation + 1) & GENERATION_MASK;
         let slot = Slot { generation, entry };
         match self.slots.get_mut(index as usize) {
             Some(free) => {
@@ -230,6 +243,25 @@ mod tests {
             let id = insert(&mut arena, "another");
             assert!(id != last && arena.get(last).is_none());
         }
+    }
+
+    #[test]
+    fn a_key_of_one_loop_finds_nothing_in_the_table_of_another() {
+        let mut arenas: Vec<Arena<&str>> = [0, 1, 255].map(Arena::of_loop).into();
+        let ids: Vec<WireId> = arenas.iter_mut().map(|arena| insert(arena, "its")).collect();
+        for (nth, id) in ids.iter().enumerate() {
+            for (other, arena) in arenas.iter_mut().enumerate() {
+                assert_eq!(arena.get(*id).is_some(), nth == other);
+            }
+        }
+        let last = arenas.last_mut().unwrap();
+        last.generation = GENERATION_MASK;
+        let ids = [insert(last, "last"), insert(last, "first")];
+        assert_eq!(
+            ids.map(|id| id.generation),
+            [u32::MAX, 255 << GENERATION_BITS],
+            "a loop's number stays as generations begin anew"
+        );
     }
 
     #[test]

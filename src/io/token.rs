@@ -2,13 +2,22 @@
 
 use mio::Token;
 
-/// One connection of the loop's arena; the generation makes a stale id harmless.
+/// One connection of a loop's arena, and of no other loop's; the generation makes a stale id harmless.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ConnId {
     /// Slot in the arena.
     pub index: u32,
-    /// Which of the arena's entries it is: the slot may have had others.
+    /// Which of the arena's entries it is: the slot may have had others. In the bits above [`GENERATION_MASK`] the number
+    /// of the loop.
     pub generation: u32,
+}
+
+impl ConnId {
+    /// The number of the loop whose connection it is.
+    pub fn loop_number(self) -> u8 {
+        let [number, ..] = self.generation.to_be_bytes();
+        number
+    }
 }
 
 /// One socket of the loop's wires; the generation makes a stale event harmless.
@@ -54,8 +63,10 @@ pub enum Source {
 }
 
 const KIND_BITS: u32 = 8;
+/// So many bits has a generation.
+pub const GENERATION_BITS: u32 = 24;
 /// The bits of a generation that a token keeps; the arena counts no further.
-pub const GENERATION_MASK: u32 = (1 << 24) - 1;
+pub const GENERATION_MASK: u32 = (1 << GENERATION_BITS) - 1;
 
 impl Source {
     /// The token to register a source under: kind, generation and slot in one 64-bit number.

@@ -15,8 +15,8 @@ const COUNT_MASK: u32 = (1 << 24) - 1;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Id(pub [u8; 12]);
 
-/// Makes the ids of one process.
-#[derive(Debug)]
+/// Makes the ids of one loop.
+#[derive(Clone, Debug)]
 pub struct Ids {
     machine: [u8; 3],
     process: u16,
@@ -31,6 +31,18 @@ impl Ids {
             machine,
             process,
             count,
+        }
+    }
+
+    /// The same for the loop of this number, whose ids are no other loop's.
+    #[must_use]
+    pub fn of_loop(self, number: u8) -> Ids {
+        let [m0, m1, m2] = self.machine;
+        let machine = u32::from_be_bytes([0, m0, m1, m2]).wrapping_add(number.into());
+        let [_, m0, m1, m2] = machine.to_be_bytes();
+        Ids {
+            machine: [m0, m1, m2],
+            ..self
         }
     }
 
@@ -103,6 +115,13 @@ mod tests {
         let mut ids = Ids::new([0; 3], 0, u32::MAX - 1);
         assert_eq!(ids.next(at(0)).0[9..], [0xff, 0xff, 0xff]);
         assert_eq!(ids.next(at(0)).0[9..], [0, 0, 0]);
+    }
+
+    #[test]
+    fn loops_have_machine_parts_of_their_own() {
+        let ids = Ids::new([0xff, 0xff, 0xff], 7, 0);
+        let [first, second] = [0, 1].map(|number| ids.clone().of_loop(number).next(at(0)).0);
+        assert_eq!((&first[4..7], &second[4..7]), (&[0xff; 3][..], &[0; 3][..]));
     }
 
     #[test]
