@@ -5,6 +5,7 @@
 //! behind us need not be remembered.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::net::ClientKey;
@@ -136,6 +137,24 @@ impl Rates {
             self.earlier = std::mem::take(&mut self.recent);
             self.recent_since = now;
         }
+    }
+}
+
+/// How often clients may give wrong credentials, whichever loop they are with.
+#[derive(Debug)]
+pub struct Guesses(Mutex<Rates>);
+
+impl Guesses {
+    /// None so far.
+    pub fn new(now: Instant) -> Guesses {
+        Guesses(Mutex::new(Rates::of_strangers(now)))
+    }
+
+    /// May this address be told once more that its credentials are wrong?
+    pub fn admits(&self, key: ClientKey, now: Instant) -> bool {
+        // Nothing panics under the lock.
+        let mut rates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rates.admits(key, 1, now)
     }
 }
 

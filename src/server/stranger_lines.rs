@@ -1,6 +1,7 @@
 //! Which lines about strangers are written: as many as a person can read, and now and then how many were not. What a line
 //! says is decided in `log`.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::net::ClientKey;
@@ -9,9 +10,16 @@ use crate::policy::rates::{Excess, Rates};
 /// So long after a line was left out it is said how many were.
 const SUMMARY_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Counts lines about strangers.
-#[derive(Debug)]
+/// Counts lines about strangers. Clones are the other loops', and count the same lines.
+#[derive(Clone, Debug)]
 pub struct StrangerLines {
+    counted: Arc<Mutex<Counted>>,
+    /// When this loop is to ask for the summary, because it left a line out. It may be another that says it.
+    summary_at: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Counted {
     rates: Rates,
     summary_at: Option<Instant>,
 }
@@ -19,17 +27,23 @@ pub struct StrangerLines {
 impl StrangerLines {
     /// None so far.
     pub fn new(now: Instant) -> StrangerLines {
-        StrangerLines {
+        let counted = Counted {
             rates: Rates::of_strangers(now),
+            summary_at: None,
+        };
+        StrangerLines {
+            counted: Arc::new(Mutex::new(counted)),
             summary_at: None,
         }
     }
 
     /// May so many lines about this client be written?
     pub fn admits(&mut self, client: ClientKey, lines: u32, now: Instant) -> bool {
-        let admitted = self.rates.admits(client, lines, now);
+        let mut counted = lock(&self.counted);
+        let admitted = counted.rates.admits(client, lines, now);
         if !admitted {
-            self.summary_at.get_or_insert(now + SUMMARY_INTERVAL);
+            let at = *counted.summary_at.get_or_insert(now + SUMMARY_INTERVAL);
+            self.summary_at = Some(at);
         }
         admitted
     }
@@ -42,14 +56,23 @@ impl StrangerLines {
     /// What is to be said by now, if anything.
     pub fn summary(&mut self, now: Instant) -> Option<Excess> {
         self.summary_at.take_if(|at| *at <= now)?;
-        Some(self.rates.take_excess())
+        let mut counted = lock(&self.counted);
+        counted.summary_at.take_if(|at| *at <= now)?;
+        Some(counted.rates.take_excess())
     }
 
     /// What would be said later.
     pub fn last_summary(&mut self) -> Option<Excess> {
         self.summary_at.take()?;
-        Some(self.rates.take_excess())
+        let mut counted = lock(&self.counted);
+        counted.summary_at.take()?;
+        Some(counted.rates.take_excess())
     }
+}
+
+/// Nothing panics under the lock.
+fn lock(counted: &Mutex<Counted>) -> MutexGuard<'_, Counted> {
+    counted.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -78,5 +101,23 @@ mod tests {
             addresses: 1,
         };
         assert_eq!((lines.last_summary(), lines.deadline()), (Some(excess), None));
+    }
+
+    #[test]
+    fn what_two_loops_leave_out_is_said_once() {
+        let start = Instant::now();
+        let mut first = StrangerLines::new(start);
+        let mut second = first.clone();
+        let client = ClientKey::of([10, 0, 0, 1].into());
+        assert!((0..500).all(|_| first.admits(client, 1, start) && second.admits(client, 1, start)));
+        assert!(!first.admits(client, 1, start) && !second.admits(client, 2, start));
+        let due = start + SUMMARY_INTERVAL;
+        assert_eq!((first.deadline(), second.deadline()), (Some(due), Some(due)));
+        let excess = Excess {
+            count: 3,
+            addresses: 1,
+        };
+        assert_eq!((second.summary(due), first.summary(due)), (Some(excess), None));
+        assert_eq!(first.deadline(), None);
     }
 }

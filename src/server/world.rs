@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use crate::policy::Policy;
-use crate::policy::rates::Rates;
+use crate::policy::rates::Guesses;
 use crate::session::id::Ids;
 use crate::session::spares::Spares;
 use crate::session::{Action, Admin, Cx, Settings};
@@ -31,7 +31,7 @@ pub struct World {
     /// Makes request ids.
     ids: Ids,
     /// How often clients may give wrong credentials.
-    guesses: Rates,
+    guesses: Arc<Guesses>,
     /// Is an address this machine's?
     is_local: Box<dyn Fn(IpAddr) -> bool>,
     /// What the session at work wants done, in order.
@@ -58,11 +58,17 @@ impl World {
             has_room_to_spare: true,
             spares: Spares::default(),
             ids,
-            guesses: Rates::of_strangers(now),
+            guesses: Arc::new(Guesses::new(now)),
             is_local,
             actions: Vec::new(),
             actions_done: Vec::new(),
         }
+    }
+
+    /// With guesses that other loops count too.
+    #[must_use]
+    pub fn with_guesses(self, guesses: Arc<Guesses>) -> World {
+        World { guesses, ..self }
     }
 
     /// The view that a session gets.
@@ -75,7 +81,7 @@ impl World {
             admin: &self.admin,
             has_room_to_spare: self.has_room_to_spare,
             ids: &mut self.ids,
-            guesses: &mut self.guesses,
+            guesses: &self.guesses,
             spares: &mut self.spares,
             is_local: &*self.is_local,
             actions: &mut self.actions,

@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 use crate::flow::Flows;
 use crate::policy::Policy;
 use crate::policy::quota::Moment;
-use crate::policy::rates::Rates;
+use crate::policy::rates::Guesses;
 
 use super::id::Ids;
 use super::outcome::Record;
@@ -32,7 +32,7 @@ pub struct Cx<'a> {
     /// Makes request ids.
     pub ids: &'a mut Ids,
     /// How often clients may give wrong credentials.
-    pub guesses: &'a mut Rates,
+    pub guesses: &'a Guesses,
     /// Memory to be used again.
     pub spares: &'a mut Spares,
     /// Is an address this machine's? Yes, where that can't be had.

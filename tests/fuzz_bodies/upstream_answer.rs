@@ -9,7 +9,7 @@ use smokescreen::flow::{End, Flow, Flows};
 use smokescreen::http::HeadLimits;
 use smokescreen::net::{NoProxy, ProxyUrl, Side, Writer};
 use smokescreen::policy::ranges::Ranges;
-use smokescreen::policy::rates::Rates;
+use smokescreen::policy::rates::Guesses;
 use smokescreen::policy::{Network, Policy, PolicyParts, Upstreams};
 use smokescreen::session::id::Ids;
 use smokescreen::session::refusal::DenyStyle;
@@ -125,7 +125,7 @@ struct Bench {
     policy: Policy,
     settings: Settings,
     ids: Ids,
-    guesses: Rates,
+    guesses: Guesses,
     spares: Spares,
     now: Instant,
     dials: Option<u32>,
@@ -150,7 +150,7 @@ impl Bench {
             policy: policy.with_upstreams(Upstreams::new(None, url, NoProxy::default())),
             settings: settings(),
             ids: Ids::new([0; 3], 0, 0),
-            guesses: Rates::of_strangers(now),
+            guesses: Guesses::new(now),
             spares: Spares::default(),
             now,
             dials: None,
@@ -168,7 +168,7 @@ impl Bench {
             policy: &self.policy,
             settings: &self.settings,
             ids: &mut self.ids,
-            guesses: &mut self.guesses,
+            guesses: &self.guesses,
             spares: &mut self.spares,
             has_room_to_spare: true,
             is_local: &|_| true,

@@ -44,7 +44,7 @@ impl<'h> Judge<'h> {
                 // Nothing that is said inside of a tunnel would make it another's.
                 self.manner.persists &= shared.inside().is_none();
                 if refused == policy::Refused::Wrong
-                    && !cx.guesses.admits(ClientKey::of(shared.client.ip()), 1, cx.now)
+                    && !cx.guesses.admits(ClientKey::of(shared.client.ip()), cx.now)
                 {
                     self.manner.persists = false;
                     return Err(Refusal::RateLimited.into());

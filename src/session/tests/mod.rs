@@ -24,7 +24,7 @@ use crate::http::HeadLimits;
 use crate::net::{IoFail, IoFailKind, Side};
 use crate::policy::auth::Password;
 use crate::policy::ranges::Ranges;
-use crate::policy::rates::Rates;
+use crate::policy::rates::Guesses;
 use crate::policy::{Policy, PolicyParts, VettedList};
 
 use super::spares::Spares;
@@ -48,7 +48,7 @@ struct Bench {
     policy: Policy,
     settings: Settings,
     ids: id::Ids,
-    guesses: Rates,
+    guesses: Guesses,
     spares: Spares,
     has_room_to_spare: bool,
     now: Instant,
@@ -81,7 +81,7 @@ impl Bench {
                 deny_message_extra: String::new(),
             },
             ids: id::Ids::new([0; 3], 0, 0),
-            guesses: Rates::of_strangers(now),
+            guesses: Guesses::new(now),
             spares: Spares::default(),
             has_room_to_spare: true,
             now,
@@ -98,7 +98,7 @@ impl Bench {
             policy: &self.policy,
             settings: &self.settings,
             ids: &mut self.ids,
-            guesses: &mut self.guesses,
+            guesses: &self.guesses,
             spares: &mut self.spares,
             has_room_to_spare: self.has_room_to_spare,
             is_local: &|_| true,
