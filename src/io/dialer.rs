@@ -11,7 +11,7 @@ use socket2::{SockRef, TcpKeepalive};
 use crate::net::{ClientKey, IoFail};
 use crate::policy::{Vetted, VettedList};
 
-use super::shares::Shares;
+use super::shares::CommonShares;
 use super::token::{ConnId, WireId};
 use super::wire::{Ready, Transport, Wire, io_fail};
 use super::wires::{Owner, Wires};
@@ -48,7 +48,7 @@ pub struct Dialer<'a> {
     pub wires: &'a mut Wires,
     /// The attempts that may run beside a dial's first one: each client's connection has a descriptor for one origin, and
     /// those for more are few.
-    pub second_attempts: &'a mut Shares,
+    pub second_attempts: &'a CommonShares,
     /// The loop's time.
     pub now: Instant,
 }

@@ -1,6 +1,7 @@
 //! Sockets, timers, threads: everything that touches the kernel. Knows no HTTP, and of policy only `Vetted`.
 
 pub mod arena;
+pub mod bells;
 pub mod budget;
 pub mod crowd;
 pub mod datagrams;

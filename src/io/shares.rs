@@ -2,6 +2,7 @@
 //! one. What they are, and who waits for one, is the caller's business.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::net::ClientKey;
 
@@ -70,6 +71,46 @@ impl Shares {
         if *held == 0 {
             self.held.remove(&client);
         }
+    }
+}
+
+/// Things that all loops of a process share. Clones share the same ones.
+#[derive(Clone, Debug)]
+pub struct CommonShares(Arc<Mutex<Shares>>);
+
+impl CommonShares {
+    /// So many things, none of them taken.
+    pub fn new(max: usize) -> CommonShares {
+        CommonShares(Arc::new(Mutex::new(Shares::new(max))))
+    }
+
+    /// Is none taken, and nobody remembered?
+    #[cfg(test)]
+    pub(crate) fn is_unused(&self) -> bool {
+        self.lock().is_unused()
+    }
+
+    /// See [`Shares::take`].
+    #[must_use]
+    pub fn take(&self, client: ClientKey) -> bool {
+        self.lock().take(client)
+    }
+
+    /// The same, as long as the client holds fewer than so many.
+    #[must_use]
+    pub fn take_below(&self, client: ClientKey, held_max: usize) -> bool {
+        let mut shares = self.lock();
+        shares.held(client) < held_max && shares.take(client)
+    }
+
+    /// See [`Shares::give_back`].
+    pub fn give_back(&self, client: ClientKey) {
+        self.lock().give_back(client);
+    }
+
+    /// Nothing panics under the lock.
+    fn lock(&self) -> MutexGuard<'_, Shares> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

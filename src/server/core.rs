@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 use crate::io::datagrams::Datagrams;
 use crate::io::dialer::{self, ATTEMPTS_MAX, Dialer, Race, Standing};
 use crate::io::resolver::{Asked, Resolver};
-use crate::io::shares::Shares;
+use crate::io::shares::CommonShares;
 use crate::io::token::{ConnId, Ticket};
 use crate::io::wires::Wires;
 use crate::log::Logger;
@@ -39,7 +39,7 @@ pub struct Core {
     /// So many of them at most, as long as idle ones can be closed for others.
     pub wires_max: usize,
     /// Attempts beside the first of a dial.
-    pub second_attempts: Shares,
+    pub second_attempts: CommonShares,
     /// Names to addresses.
     pub resolver: Resolver,
     /// Compares credentials that take long to compare.
@@ -82,7 +82,7 @@ impl Core {
     fn dialer(&mut self) -> Dialer<'_> {
         Dialer {
             wires: &mut self.wires,
-            second_attempts: &mut self.second_attempts,
+            second_attempts: &self.second_attempts,
             now: self.world.now,
         }
     }

@@ -65,6 +65,13 @@ impl Back {
         }
     }
 
+    /// The loop was woken.
+    pub(super) fn on_wake(&mut self, now: Instant) {
+        if let Back::Stub(stub) = self {
+            stub.on_wake(now);
+        }
+    }
+
     /// The deadline has passed.
     pub(super) fn on_deadline(&mut self, now: Instant) {
         if let Back::Stub(stub) = self {

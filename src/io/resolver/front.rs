@@ -10,15 +10,17 @@ use std::time::{Duration, Instant};
 
 use mio::Registry;
 
+use crate::io::bells::Bells;
 use crate::io::token::Ticket;
 use crate::net::{ClientKey, LookupFail, LookupFailKind, Name};
 
 use super::back::Back;
 use super::cache::Cache;
+use super::common::Common;
 use super::local::Local;
 use super::outcome::{Outcome, QuestionId};
 use super::stub::Stub;
-use super::system::{Deliver, LookedUp, Lookup, System, system_lookup};
+use super::system::{Deliver, LookedUp, System};
 use super::waiters::Waiters;
 use super::{Answer, Asked, News, Settings};
 
@@ -58,31 +60,45 @@ impl Resolver {
     /// # Errors
     /// When the registry can't be cloned.
     pub fn new(settings: Settings, registry: &Registry, deliver: Deliver) -> io::Result<Resolver> {
-        let lookup = system_lookup(settings.network);
+        Resolver::of_loop(&Common::new(settings, Bells::of_one()), 0, registry, deliver)
+    }
+
+    /// The same for the loop of this number, which shares with the others what it asks by.
+    ///
+    /// # Errors
+    /// When the registry can't be cloned.
+    pub fn of_loop(
+        common: &Common,
+        number: u8,
+        registry: &Registry,
+        deliver: Deliver,
+    ) -> io::Result<Resolver> {
         let local = Local::new(
-            settings.network,
+            common.settings.network,
             Path::new("/etc/hosts"),
             Path::new("/etc/nsswitch.conf"),
         );
-        Resolver::with_sources(settings, registry, deliver, lookup, local)
+        Resolver::with_local(common, number, registry, deliver, local)
     }
 
-    fn with_sources(
-        settings: Settings,
+    fn with_local(
+        common: &Common,
+        number: u8,
         registry: &Registry,
         deliver: Deliver,
-        lookup: Lookup,
         local: Local,
     ) -> io::Result<Resolver> {
+        let settings = common.settings.clone();
         let back = if settings.servers.is_empty() {
-            Back::System(Box::new(System::new(settings.places, lookup, deliver)))
+            let threads = Arc::clone(&common.threads);
+            Back::System(Box::new(System::new(threads, number, deliver)))
         } else {
             let registry = registry.try_clone()?;
             Back::Stub(Box::new(Stub::new(
                 settings.servers,
                 settings.network,
                 settings.timeout,
-                settings.places,
+                common.turns(number),
                 registry,
             )))
         };
@@ -92,7 +108,7 @@ impl Resolver {
             cache: Cache::new(CACHED_MAX),
             cache_ttl: settings.cache_ttl,
             timeout: settings.timeout,
-            waiters: Waiters::new(settings.queue_max),
+            waiters: Waiters::new(common.waiting.clone()),
             questions: HashMap::new(),
             names: HashMap::new(),
             next: 0,
@@ -122,7 +138,7 @@ impl Resolver {
         if by_system && self.local.is_completed(name, now) {
             return Asked::Answered(self.answer(name, Outcome::Absent).0);
         }
-        if !self.waiters.room_for(asker) {
+        if !self.waiters.take_place(asker) {
             return Asked::Full;
         }
         let asked = self.names.get(name).copied();
@@ -168,6 +184,12 @@ impl Resolver {
     /// One of the resolver's threads delivered this.
     pub fn on_looked_up(&mut self, looked_up: LookedUp, now: Instant) {
         self.back.on_looked_up(looked_up);
+        self.deliver(now);
+    }
+
+    /// The loop was woken: something that another one had may have come free.
+    pub fn on_wake(&mut self, now: Instant) {
+        self.back.on_wake(now);
         self.deliver(now);
     }
 

@@ -7,6 +7,7 @@
 mod answer;
 mod back;
 mod cache;
+mod common;
 mod ending;
 mod front;
 #[doc(hidden)]
@@ -33,6 +34,7 @@ use std::time::Duration;
 use crate::net::LookupFail;
 pub use crate::net::Network;
 
+pub use self::common::Common;
 pub use self::front::Resolver;
 pub use self::lookups::Lookups;
 use self::outcome::{Found, Outcome, QuestionId};

@@ -71,15 +71,20 @@ impl<T: Copy + Eq + Hash> Queue<T> {
         }
     }
 
-    /// The lookup whose turn it is, and on whose account it has its place; `None` while there is none to be had. The
+    /// The lookup whose turn it is, and on whose account it would have its place; `None` while there is none to be had. The
     /// earliest of those whose clients hold equally few.
-    pub(super) fn next(&mut self) -> Option<(T, ClientKey)> {
+    pub(super) fn first(&self) -> Option<(T, ClientKey)> {
         // Where who holds fewest may not take one, nobody may.
         let &(_, came, client) = self.order.first()?;
         if !self.shares.has_one_for(client) {
             return None;
         }
-        let lookup = *self.clients.get(&client)?.get(&came)?;
+        Some((*self.clients.get(&client)?.get(&came)?, client))
+    }
+
+    /// Gives that lookup its place.
+    pub(super) fn next(&mut self) -> Option<(T, ClientKey)> {
+        let (lookup, client) = self.first()?;
         self.remove(lookup);
         self.change(client, |shares, _| shares.take(client))
             .then_some((lookup, client))

@@ -11,9 +11,9 @@ use mio::Registry;
 use crate::io::token::Source;
 use crate::net::ClientKey;
 
+use super::common::Turns;
 use super::ending::{Combined, Ending, combine};
 use super::leg::{Leg, Net, Progress, ROUNDS};
-use super::queue::Queue;
 use super::reply::Kind;
 use super::wire::MESSAGE_MAX;
 use super::{Network, Outcome, QuestionId};
@@ -30,8 +30,8 @@ pub(super) struct Stub {
     net: Net,
     network: Network,
     timeout: Duration,
-    /// The slots of legs that wait for a socket.
-    queue: Queue<u32>,
+    /// The slots of legs that wait for a socket, and those of other loops.
+    queue: Turns,
     /// A socket came free outside of a turn.
     has_freed: bool,
     questions: HashMap<QuestionId, Question>,
@@ -71,12 +71,12 @@ impl Question {
 }
 
 impl Stub {
-    /// A stub for at least one server, with that many sockets at most.
+    /// A stub for at least one server, whose sockets have their turns from there.
     pub(super) fn new(
         servers: Vec<SocketAddr>,
         network: Network,
         timeout: Duration,
-        sockets_max: usize,
+        queue: Turns,
         registry: Registry,
     ) -> Stub {
         let tries = u32::try_from(servers.len() * ROUNDS).unwrap_or(u32::MAX).max(1);
@@ -89,7 +89,7 @@ impl Stub {
             },
             network,
             timeout,
-            queue: Queue::new(sockets_max),
+            queue,
             has_freed: false,
             questions: HashMap::new(),
             halves: BTreeSet::new(),
@@ -198,6 +198,13 @@ impl Stub {
             self.conclude(id);
         }
         self.start_waiting(now);
+    }
+
+    /// Something may have come free that another loop had.
+    pub(super) fn on_wake(&mut self, now: Instant) {
+        if !self.legs.is_empty() {
+            self.start_waiting(now);
+        }
     }
 
     /// When [`Stub::on_deadline`] wants to be called.
@@ -350,6 +357,16 @@ impl Stub {
             Combined::Absent => Outcome::Absent,
         };
         self.outcomes.push((id, outcome));
+    }
+}
+
+impl Drop for Stub {
+    /// The loop has ended: its sockets may be others'.
+    fn drop(&mut self) {
+        let slots = (0..).take(self.legs.len());
+        self.close(&slots.collect::<Vec<u32>>());
+        let next = self.queue.next();
+        debug_assert!(next.is_none(), "a closed leg has its turn");
     }
 }
 

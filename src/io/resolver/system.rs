@@ -1,15 +1,15 @@
 //! The system's own resolver: `getaddrinfo` on worker threads. What has not reached a thread waits here, where
 //! it can be taken back; what has can't be, and holds its thread for as long as the system likes, on the account of the
-//! client that it took it for.
+//! client that it took it for. The threads are the process's: the loops' questions wait for them in one queue.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, LookupErrorKind, SockType, getaddrinfo};
 
-use crate::io::work::{self, Workers};
+use crate::io::work::{self, Lost, Workers};
 use crate::net::ClientKey;
 use crate::net::label::is_number;
 use crate::text::errno;
@@ -40,24 +40,37 @@ const STACK_BYTES: usize = 512 * 1024;
 /// Where names are looked up, more will be.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Asks the system, one thread for each question.
-pub(super) struct System {
+/// A question of the loop with this number.
+type Asked = (u8, QuestionId);
+
+/// The threads, and whose turn it is to have one.
+pub(super) struct Threads {
     workers: Workers,
     lookup: Lookup,
-    deliver: Deliver,
-    queue: Queue<QuestionId>,
-    /// The names of those in the queue.
-    waiting: HashMap<QuestionId, Arc<str>>,
-    /// What the threads are at, and on whose account.
-    running: HashMap<QuestionId, ClientKey>,
-    outcomes: Vec<(QuestionId, Outcome)>,
+    state: Mutex<State>,
 }
 
-impl System {
+struct State {
+    queue: Queue<Asked>,
+    /// The names of those in the queue, and where what is found out goes to.
+    waiting: HashMap<Asked, (Arc<str>, Deliver)>,
+    /// Those that had their turn, and whose outcomes their loops have not taken yet.
+    running: HashSet<Asked>,
+}
+
+/// A question whose turn it is.
+struct Turn {
+    asked: Asked,
+    client: ClientKey,
+    name: Arc<str>,
+    deliver: Deliver,
+}
+
+impl Threads {
     /// At most `places` questions are asked at a time.
-    pub(super) fn new(places: usize, lookup: Lookup, deliver: Deliver) -> System {
+    pub(super) fn new(places: usize, lookup: Lookup) -> Threads {
         let places = places.max(1);
-        System {
+        Threads {
             workers: Workers::new(work::Settings {
                 name: "resolver",
                 threads_max: places,
@@ -67,64 +80,141 @@ impl System {
                 idle_timeout: IDLE_TIMEOUT,
             }),
             lookup,
+            state: Mutex::new(State {
+                queue: Queue::new(places),
+                waiting: HashMap::new(),
+                running: HashSet::new(),
+            }),
+        }
+    }
+
+    /// Gives threads to those whose turn it is.
+    fn dispatch(self: &Arc<Threads>) {
+        // Never under the lock: a job that can't be taken is answered at once.
+        while let Some(turn) = self.next() {
+            let Turn {
+                asked,
+                client,
+                name,
+                deliver,
+            } = turn;
+            let lookup = Arc::clone(&self.lookup);
+            // Jobs that wait must not keep the threads that they wait for.
+            let threads = Arc::downgrade(self);
+            self.workers.submit(
+                move || lookup(&name),
+                move |result| {
+                    let threads = threads.upgrade();
+                    if let Some(threads) = &threads {
+                        threads.lock().queue.give_back(client);
+                    }
+                    let was_taken = !matches!(result, Err(Lost::Full | Lost::NoThread));
+                    let outcome = result.unwrap_or_else(|_| Outcome::Failed(": resolver failed".into()));
+                    let (_, id) = asked;
+                    deliver(LookedUp { id, outcome });
+                    // Who submitted one that was not taken goes on with the next by itself.
+                    if let Some(threads) = threads.filter(|_| was_taken) {
+                        threads.dispatch();
+                    }
+                },
+            );
+        }
+    }
+
+    fn next(&self) -> Option<Turn> {
+        let mut state = self.lock();
+        let (asked, client) = state.queue.next()?;
+        let Some((name, deliver)) = state.waiting.remove(&asked) else {
+            debug_assert!(false, "{asked:?} waits without a name");
+            state.queue.give_back(client);
+            return None;
+        };
+        state.running.insert(asked);
+        Some(Turn {
+            asked,
+            client,
+            name,
             deliver,
-            queue: Queue::new(places),
-            waiting: HashMap::new(),
-            running: HashMap::new(),
+        })
+    }
+
+    /// Nothing panics under the lock.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Asks the system, one thread for each question of a loop.
+pub(super) struct System {
+    threads: Arc<Threads>,
+    /// The loop's.
+    number: u8,
+    deliver: Deliver,
+    outcomes: Vec<(QuestionId, Outcome)>,
+}
+
+impl System {
+    /// For the loop of this number, which gets by `deliver` what is found out.
+    pub(super) fn new(threads: Arc<Threads>, number: u8, deliver: Deliver) -> System {
+        System {
+            threads,
+            number,
+            deliver,
             outcomes: Vec::new(),
         }
     }
 
     /// Asks for `name` on this client's account, as soon as a thread is free and it is the client's turn.
     pub(super) fn ask(&mut self, id: QuestionId, name: Arc<str>, client: ClientKey) {
-        self.waiting.insert(id, name);
-        self.queue.push(id, client);
-        self.dispatch();
+        let asked = (self.number, id);
+        let mut state = self.threads.lock();
+        state.waiting.insert(asked, (name, Arc::clone(&self.deliver)));
+        state.queue.push(asked, client);
+        drop(state);
+        self.threads.dispatch();
     }
 
     /// Another client waits for this question too.
     pub(super) fn join(&mut self, id: QuestionId, client: ClientKey) {
-        self.queue.join(id, client);
-        self.dispatch();
+        self.threads.lock().queue.join((self.number, id), client);
+        self.threads.dispatch();
     }
 
     /// Nobody waits for this question any more. True if a thread is at it nevertheless: its outcome will come.
     pub(super) fn forget(&mut self, id: QuestionId) -> bool {
-        if self.waiting.remove(&id).is_some() {
-            self.queue.remove(id);
+        let asked = (self.number, id);
+        let mut state = self.threads.lock();
+        if state.waiting.remove(&asked).is_some() {
+            state.queue.remove(asked);
         }
-        self.running.contains_key(&id)
+        state.running.contains(&asked)
     }
 
     /// A thread is done.
     pub(super) fn on_looked_up(&mut self, looked_up: LookedUp) {
         let LookedUp { id, outcome } = looked_up;
-        if let Some(client) = self.running.remove(&id) {
-            self.queue.give_back(client);
-        }
+        self.threads.lock().running.remove(&(self.number, id));
         self.outcomes.push((id, outcome));
-        self.dispatch();
     }
 
     /// The outcomes since the last call.
     pub(super) fn outcomes(&mut self) -> Vec<(QuestionId, Outcome)> {
         std::mem::take(&mut self.outcomes)
     }
+}
 
-    fn dispatch(&mut self) {
-        while let Some((id, client)) = self.queue.next() {
-            self.running.insert(id, client);
-            let name = self.waiting.remove(&id).unwrap_or_default();
-            let lookup = Arc::clone(&self.lookup);
-            let deliver = Arc::clone(&self.deliver);
-            self.workers.submit(
-                move || lookup(&name),
-                move |result| {
-                    let outcome = result.unwrap_or_else(|_| Outcome::Failed(": resolver failed".into()));
-                    deliver(LookedUp { id, outcome });
-                },
-            );
+impl Drop for System {
+    /// The loop has ended: what it asked is nobody's any more. Threads that are at it give their places back when they are
+    /// done.
+    fn drop(&mut self) {
+        let mut state = self.threads.lock();
+        let is_its = |asked: &Asked| asked.0 == self.number;
+        let waiting: Vec<Asked> = state.waiting.keys().copied().filter(is_its).collect();
+        for asked in waiting {
+            state.waiting.remove(&asked);
+            state.queue.remove(asked);
         }
+        state.running.retain(|asked| !is_its(asked));
     }
 }
 

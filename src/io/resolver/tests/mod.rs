@@ -15,6 +15,7 @@ use mio::{Events, Poll, Waker};
 
 use crate::io::inbox::{Inbox, inbox};
 use crate::io::resolver::Network;
+use crate::io::resolver::system::Lookup;
 use crate::io::token::{ConnId, Source};
 
 use super::*;
@@ -85,7 +86,8 @@ impl Bench {
         let deliver: Deliver = Arc::new(move |looked_up| outbox.send(looked_up));
         let (hosts, switch) = (files.path().join("hosts"), files.path().join("nsswitch.conf"));
         let local = Local::new(settings.network, &hosts, &switch);
-        let resolver = Resolver::with_sources(settings, poll.registry(), deliver, lookup, local).unwrap();
+        let common = Common::with_lookup(settings, Bells::of_one(), lookup);
+        let resolver = Resolver::with_local(&common, 0, poll.registry(), deliver, local).unwrap();
         Bench {
             poll,
             events: Events::with_capacity(64),
