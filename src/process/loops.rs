@@ -16,7 +16,7 @@ use crate::io::local;
 use crate::io::pipe::{Pipes, Worth};
 use crate::io::resolver::{self, Resolver};
 use crate::io::scratch::Scratch;
-use crate::io::shares::Shares;
+use crate::io::shares::CommonShares;
 use crate::io::wires::Wires;
 use crate::server::allowance::Allowance;
 use crate::server::core::{Core, Tally};
@@ -107,7 +107,7 @@ fn core(config: &Config, shared: &Shared, poll: &Poll, outbox: Outbox<Message>) 
         },
         wires,
         wires_max: descriptors.wires(),
-        second_attempts: Shares::new(descriptors.second_attempts()),
+        second_attempts: CommonShares::new(descriptors.second_attempts()),
         resolver: Resolver::new(resolver_settings(config, descriptors), poll.registry(), deliver)?,
         verifiers,
         minter,

@@ -47,8 +47,7 @@ impl Loop {
                     self.core.resolver.on_looked_up(looked_up, self.core.world.now);
                 }
                 Message::Answered(answered) => {
-                    self.core.verifiers.note(&answered);
-                    let Answered { ticket, verified, .. } = answered;
+                    let Answered { ticket, verified } = answered;
                     if let Some(conn) = self.conns.get_mut(ticket.conn) {
                         conn.verified(ticket.seq, verified.as_ref(), &mut self.core);
                         self.enqueue(ticket.conn);

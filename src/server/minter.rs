@@ -1,4 +1,4 @@
-//! The loop's threads for the certificates of intercepted tunnels, which take a signature of the CA's each, and whose turn it
+//! The process's threads for the certificates of intercepted tunnels, which take a signature of the CA's each, and whose turn it
 //! is: of the clients that wait, the one that has fewest under way. Which certificates there are already, and who else waits
 //! for one, is known to `tls::Leaves`, which all loops share.
 
@@ -25,19 +25,23 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// That a host gets none is said anew when all did for so long.
 const QUIET_MIN: Duration = Duration::from_secs(10);
 
-/// Has certificates made, where there is a CA.
+/// What gets each of a loop's answers that is not given at once, on one of the threads or on the loop's; it must not block.
+pub type Deliver = Arc<dyn Fn(Ticket, Minted) + Send + Sync>;
+
+/// Has certificates made for a loop, where there is a CA.
 pub struct Minter {
     leaves: Option<Arc<Leaves>>,
-    workers: Workers,
+    workers: Arc<Workers>,
     /// Those that wait: the threads take from them.
     orders: Arc<Mutex<Orders<Order>>>,
-    deliver: Arc<dyn Fn(Ticket, Minted) + Send + Sync>,
-    told: Told,
+    deliver: Deliver,
+    /// What was said of hosts that get none, by whichever loop.
+    told: Arc<Mutex<Told>>,
 }
 
 impl Minter {
-    /// `deliver` gets each answer that is not given at once, on one of the threads or on this one, and must not block.
-    pub fn new(leaves: Option<Arc<Leaves>>, deliver: Arc<dyn Fn(Ticket, Minted) + Send + Sync>) -> Minter {
+    /// For the first loop of a process.
+    pub fn new(leaves: Option<Arc<Leaves>>, deliver: Deliver) -> Minter {
         let workers = Workers::new(Settings {
             name: "mint",
             threads_max: THREADS_MAX,
@@ -48,10 +52,22 @@ impl Minter {
         });
         Minter {
             leaves,
-            workers,
+            workers: Arc::new(workers),
             orders: Arc::default(),
             deliver,
-            told: Told::new(QUIET_MIN),
+            told: Arc::new(Mutex::new(Told::new(QUIET_MIN))),
+        }
+    }
+
+    /// The same threads and the same CA, for a loop that gets its answers so.
+    #[must_use]
+    pub fn for_loop(&self, deliver: Deliver) -> Minter {
+        Minter {
+            leaves: self.leaves.clone(),
+            workers: Arc::clone(&self.workers),
+            orders: Arc::clone(&self.orders),
+            deliver,
+            told: Arc::clone(&self.told),
         }
     }
 
@@ -62,7 +78,7 @@ impl Minter {
 
     /// The certificate for this host, if it is there; else it is delivered.
     pub(super) fn ask(
-        &mut self,
+        &self,
         ticket: Ticket,
         client: ClientKey,
         host: &Host,
@@ -108,10 +124,10 @@ impl Minter {
     }
 
     /// Says why there is none, unless that was said a moment ago.
-    pub(super) fn note(&mut self, minted: &Minted, now: Instant) {
+    pub(super) fn note(&self, minted: &Minted, now: Instant) {
         if let Err(why) = minted {
             let what = format!("A tunnel could not be intercepted: {why}");
-            if self.told.is_news(&what, now) {
+            if lock(&self.told).is_news(&what, now) {
                 log::error!("{what}");
             }
         }
@@ -119,8 +135,8 @@ impl Minter {
 }
 
 /// No order is carried out under the lock, so a poisoned lock still guards a whole state.
-fn lock(orders: &Mutex<Orders<Order>>) -> MutexGuard<'_, Orders<Order>> {
-    orders.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An order that is carried out, however that ends.

@@ -97,11 +97,13 @@ impl House {
         interest
     }
 
-    /// The next answer, taken note of.
+    /// The next answer; what begins for it has begun, or is about to.
     fn answer(&mut self) -> Answered {
-        let answered = self.answers.recv_timeout(LONG).unwrap();
-        self.verifiers.note(&answered);
-        answered
+        self.answers.recv_timeout(LONG).unwrap()
+    }
+
+    fn at_work(&self) -> usize {
+        self.verifiers.desk.lock().at_work
     }
 
     /// The work that has begun next.
@@ -118,8 +120,9 @@ impl House {
 
     #[track_caller]
     fn is_idle(&self) {
-        assert!(self.verifiers.shares.is_unused() && self.verifiers.clients.is_empty());
-        assert_eq!(self.verifiers.at_work, 0);
+        let state = self.verifiers.desk.lock();
+        assert!(state.shares.is_unused() && state.clients.is_empty());
+        assert_eq!(state.at_work, 0);
     }
 }
 
@@ -151,7 +154,7 @@ fn half_of_the_processors_and_a_quarter_of_those_for_a_client() {
     let mut begun = [house.begins(), house.begins()];
     begun.sort();
     assert_eq!(begun, ["a", "b"]);
-    assert_eq!(house.verifiers.at_work, 2);
+    assert_eq!(house.at_work(), 2);
     for _ in 0..3 {
         house.ends();
     }
@@ -181,7 +184,7 @@ fn who_asks_much_waits_for_his_own_questions() {
     let mut house = House::new(2);
     let mut waits: Vec<_> = (0..10).map(|n| house.ask(1, &format!("a{n}"))).collect();
     assert_eq!(house.begins(), "a0");
-    assert_eq!(house.verifiers.at_work, 1, "the other thread is for others");
+    assert_eq!(house.at_work(), 1, "the other thread is for others");
     waits.push(house.ask(2, "b0"));
     assert_eq!(house.begins(), "b0");
     waits.extend([house.ask(2, "b1"), house.ask(3, "c0"), house.ask(4, "d0")]);
@@ -231,4 +234,31 @@ fn who_went_away_costs_no_thread() {
     assert_eq!(house.begins(), "a3");
     house.ends();
     house.is_idle();
+}
+
+/// Two loops have the same threads, and each gets its own answers.
+#[test]
+fn the_questions_of_two_loops_wait_in_one_order() {
+    let mut house = House::new(2);
+    let _first = [house.ask(1, "a0"), house.ask(1, "a1")];
+    assert_eq!(house.begins(), "a0");
+    let (sender, answers) = mpsc::channel();
+    let other = house
+        .verifiers
+        .for_loop(Arc::new(move |answered| sender.send(answered).unwrap()));
+    let own = std::mem::replace(&mut house.verifiers, other);
+    let _second = [house.ask(2, "b0"), house.ask(1, "a2")];
+    assert_eq!(house.begins(), "b0");
+    assert_eq!(house.at_work(), 2, "the threads are the same");
+    for _ in 0..4 {
+        house.go_on.send(()).unwrap();
+    }
+    let of = |answers: &Receiver<Answered>| {
+        let mut seqs = [0; 2].map(|_| answers.recv_timeout(LONG).unwrap().ticket.seq);
+        seqs.sort_unstable();
+        seqs
+    };
+    assert_eq!((of(&house.answers), of(&answers)), ([0, 1], [2, 3]));
+    house.is_idle();
+    drop(own);
 }
