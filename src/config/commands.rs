@@ -83,7 +83,7 @@ impl CommandLine<'_> {
     pub fn config(&self) -> Result<Config, ConfigError> {
         checks::check(&self.settings)?;
         let (password, password_file) = password::read(self.environment)?;
-        build(&self.settings, self.environment, password, password_file)
+        build(&self.settings, self.environment, (password, password_file))
     }
 }
 

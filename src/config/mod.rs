@@ -72,7 +72,7 @@ use self::table::operation::{
     HEAD_BYTES_MAX, HEAD_FIELDS_MAX, HELP, LOG_FORMAT, LOG_LEVEL, LOG_PREFIX, MAX_CONCURRENT_CONNECT_TUNNELS,
     MAX_CONCURRENT_REQUESTS, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_CLIENT, MAX_REQUEST_BURST,
     MAX_REQUEST_RATE, PRINT_CONFIG, STATSD_ADDRESS, TIME_CONNECT, TRANSPORT_MAX_IDLE_CONNS,
-    TRANSPORT_MAX_IDLE_CONNS_PER_HOST, VERSION,
+    TRANSPORT_MAX_IDLE_CONNS_PER_HOST, VERSION, WORKERS,
 };
 pub use self::telemetry::{AdminConfig, StatsSocket};
 use self::telemetry::{admin, stats_socket};
@@ -185,6 +185,8 @@ pub struct Config {
     pub password: Option<Password>,
     /// Where the password was read, if from a file: to be read again.
     pub password_file: Option<PasswordFile>,
+    /// How many loops serve; at least 1.
+    pub workers: usize,
     /// How changes of the files come into force.
     pub live: Live,
     /// A sentence for each option that has no effect. Worth a warning.
@@ -234,7 +236,7 @@ pub fn from_process(arguments: &[OsString], environment: &Environment) -> Result
         return Ok(Start::Print(print::text(&settings, password.is_some())));
     }
     identification(&settings, password.as_ref())?;
-    let config = build(&settings, environment, password, password_file)?;
+    let config = build(&settings, environment, (password, password_file))?;
     Ok(Start::Run(Box::new(config)))
 }
 
@@ -278,8 +280,7 @@ impl Config {
 fn build(
     settings: &Settings,
     environment: &Environment,
-    password: Option<Password>,
-    password_file: Option<PasswordFile>,
+    (password, password_file): (Option<Password>, Option<PasswordFile>),
 ) -> Result<Config, ConfigError> {
     Ok(Config {
         listen_ip: settings.optional(LISTEN_IP)?,
@@ -331,6 +332,7 @@ fn build(
         roles_by_source: settings.list(ROLES_BY_SOURCE)?,
         password,
         password_file,
+        workers: settings.value(WORKERS)?,
         live: live(settings)?,
         idle_options: checks::idle(settings)?,
     })

@@ -1,8 +1,9 @@
 //! Who may hold how much, by hand; that nothing is lost, at random.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use mio::{Events, Poll, Token, Waker};
 use proptest::prelude::*;
 
 use super::*;
@@ -100,7 +101,7 @@ fn a_stranger_that_says_who_it_is_takes_its_bytes_along() {
         "the last quarter is the strangers'"
     );
     budget.release(known, charge(MAX / 4 + 1, false));
-    assert!(budget.admits(known) && budget.known.len() == 2);
+    assert!(budget.admits(known) && budget.common.lock().known.len() == 2);
 }
 
 #[test]
@@ -118,6 +119,40 @@ fn who_waits_is_asked_once_after_something_was_given_back() {
     budget.release(a, charge(MAX - 1, false));
     assert_eq!(budget.next_waiting(), Some(b.id));
     assert!(budget.waiting.is_empty());
+}
+
+#[test]
+fn loops_have_one_budget_and_wake_who_waits_in_another() {
+    let mut polls = [Poll::new().unwrap(), Poll::new().unwrap()];
+    let waker = |poll: &Poll| Arc::new(Waker::new(poll.registry(), Token(1)).unwrap());
+    let bells = Bells::new(polls.iter().map(waker));
+    let first = Budget::new(MAX as usize);
+    let [mut first, mut second] = [0, 1].map(|number| first.for_loop(bells.for_loop(number)));
+    let [a, b] = [holder(0, 1, false), holder(1, 2, false)];
+    hold(&mut first, a, MAX);
+    assert!(second.is_spent() && !second.admits(b));
+    second.wait(b.id);
+    assert!(!second.has_due());
+    first.release(a, charge(MAX, false));
+    let mut events = Events::with_capacity(4);
+    let timeout = Some(Duration::from_secs(60));
+    polls[1].poll(&mut events, timeout).unwrap();
+    assert!(second.has_due() && !events.is_empty());
+    assert_eq!(second.next_waiting(), Some(b.id));
+    assert!(!second.has_due() && second.is_unused());
+}
+
+#[test]
+fn the_loop_of_a_stranger_that_holds_too_much_is_told_once_until_it_holds_less() {
+    let mut budget = Budget::new(MAX as usize);
+    let [stranger, other] = [holder(0, 1, true), holder(1, 1, true)];
+    hold(&mut budget, stranger, MAX);
+    let id = budget.surplus().unwrap();
+    assert!(budget.is_to_be_told_of(id) && !budget.is_to_be_told_of(id));
+    hold(&mut budget, other, 10);
+    assert!(!budget.is_to_be_told_of(id));
+    budget.settle(stranger, charge(MAX, true), charge(MAX - 1, true));
+    assert!(budget.is_to_be_told_of(id));
 }
 
 #[test]
@@ -147,7 +182,7 @@ fn a_balancer_has_no_bound_of_its_own() {
     let named = holder(1, 2, true);
     budget.settle(named, charge(MAX / 12, true), charge(MAX / 12, true));
     assert_eq!(
-        (budget.surplus(), budget.strangers.held()),
+        (budget.surplus(), budget.common.lock().strangers.held()),
         (Some(named.id), u64::from(MAX / 12 + 10))
     );
     for (holder, bytes) in [
@@ -158,7 +193,9 @@ fn a_balancer_has_no_bound_of_its_own() {
     ] {
         budget.release(holder, charge(bytes, true));
     }
-    assert!(budget.strangers.is_empty() && budget.balanced.is_empty());
+    let held = budget.common.lock();
+    assert!(held.strangers.is_empty() && held.balanced.is_empty());
+    drop(held);
     assert_eq!(budget.used_bytes(), MAX as usize / 2 + 1);
 }
 
@@ -204,6 +241,6 @@ proptest! {
         for (holder, charge) in held.into_values() {
             budget.release(holder, charge);
         }
-        prop_assert!(budget.used_bytes() == 0 && budget.known_bytes == 0 && budget.known.is_empty() && budget.strangers.is_empty());
+        prop_assert!(budget.is_unused());
     }
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use mio::Waker;
 
@@ -34,6 +35,11 @@ impl<M> Inbox<M> {
     pub fn take(&self) -> Vec<M> {
         self.messages.try_iter().collect()
     }
+
+    /// The next one, waited for; none where none comes in this time. For who has nothing else to do.
+    pub fn wait(&self, longest: Duration) -> Option<M> {
+        self.messages.recv_timeout(longest).ok()
+    }
 }
 
 impl<M> Outbox<M> {
@@ -59,7 +65,6 @@ impl<M> Clone for Outbox<M> {
 #[cfg(test)]
 mod tests {
     use std::thread;
-    use std::time::Duration;
 
     use mio::{Events, Poll, Token};
 
@@ -78,6 +83,9 @@ mod tests {
         poll.poll(&mut events, Some(Duration::from_secs(60))).unwrap();
         assert!(events.iter().any(|event| event.token() == Token(7)));
         assert_eq!(inbox.take(), [1, 2, 3]);
+        assert_eq!(inbox.wait(Duration::ZERO), None);
+        outbox.send(4);
+        assert_eq!(inbox.wait(Duration::from_secs(60)), Some(4));
         drop(inbox);
         outbox.send(4);
     }

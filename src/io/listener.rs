@@ -43,6 +43,30 @@ pub fn bind_shared(ip: Option<&str>, port: u16) -> io::Result<TcpListener> {
     Place::find(ip, port)?.bind_as(Sharing::WithOthers)
 }
 
+/// So many sockets on the same port, among which the kernel shares the clients out: for the loops of one process. Others
+/// may listen there only if `with_others`: then as with [`bind_shared`], else the first bind finds out that nobody does.
+///
+/// # Errors
+/// As [`bind`].
+pub fn bind_group(
+    ip: Option<&str>,
+    port: u16,
+    count: usize,
+    with_others: bool,
+) -> io::Result<Vec<TcpListener>> {
+    let sharing = match with_others {
+        true => Sharing::WithOthers,
+        false => Sharing::InGroup,
+    };
+    let place = Place::find(ip, port)?;
+    let first = place.bind_as(sharing)?;
+    let address = first.local_addr()?;
+    let further = (1..count).map(|_| bind_to(address, Sharing::WithOthers));
+    let all = std::iter::once(Ok(first)).chain(further);
+    all.collect::<io::Result<_>>()
+        .map_err(|error| named(&place.asked, address.port(), &error))
+}
+
 /// Where to listen, found once, so that it can be tried again without waiting for the resolver.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -98,6 +122,8 @@ impl Place {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Sharing {
     Alone,
+    /// Nobody by now, and from then on the further sockets of a group.
+    InGroup,
     WithOthers,
 }
 
@@ -139,6 +165,9 @@ fn bind_to(address: SocketAddr, sharing: Sharing) -> io::Result<TcpListener> {
     }
     furnish(&SockRef::from(&socket))?;
     socket.bind(&address.into())?;
+    if sharing == Sharing::InGroup {
+        socket.set_reuse_port(true)?;
+    }
     socket.listen(BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))
 }

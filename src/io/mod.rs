@@ -8,6 +8,7 @@ pub mod datagrams;
 pub mod deadlines;
 pub mod descriptors;
 pub mod dialer;
+pub mod gauge;
 pub mod heap;
 pub mod inbox;
 pub mod inherited;

@@ -11,6 +11,7 @@ use crate::net::{Peer, Side};
 use crate::tls::{Client, Leaf, Server};
 
 use super::arena::Arena;
+use super::gauge::Gauge;
 use super::token::{ConnId, IdleId, Source, WireId};
 use super::wire::{Engine, Ready, Sealing, Transport, Wire as _};
 
@@ -51,6 +52,8 @@ pub struct Wires {
     registry: Registry,
     /// Makes engines.
     sealing: Sealing,
+    /// How many there are, in all loops.
+    gauge: Gauge,
 }
 
 impl Wires {
@@ -60,7 +63,14 @@ impl Wires {
             arena: Arena::default(),
             registry,
             sealing: Sealing::default(),
+            gauge: Gauge::new(1),
         }
+    }
+
+    /// An empty table whose wires count with those of other loops.
+    #[must_use]
+    pub fn counted_by(self, gauge: Gauge) -> Wires {
+        Wires { gauge, ..self }
     }
 
     /// From now on clients' wires can do handshakes, and do them with this.
@@ -134,6 +144,7 @@ impl Wires {
                 is_outdated: false,
             })
         });
+        self.gauge.set(self.arena.len());
         made.unwrap_or_else(|| Err(io::Error::from(io::ErrorKind::OutOfMemory)))
     }
 
@@ -172,21 +183,32 @@ impl Wires {
 
     /// Closes a wire; the kernel takes it out of the poll.
     pub fn close(&mut self, id: WireId) {
-        if let Some(mut entry) = self.arena.remove(id) {
+        if let Some(mut entry) = self.take(id) {
             entry.transport.close();
         }
     }
 
     /// Closes a wire without saying the end, where that takes more than closing it.
     pub fn cut(&mut self, id: WireId) {
-        drop(self.arena.remove(id));
+        drop(self.take(id));
     }
 
     /// Closes a wire by a reset.
     pub fn abort(&mut self, id: WireId) {
-        if let Some(mut entry) = self.arena.remove(id) {
+        if let Some(mut entry) = self.take(id) {
             entry.transport.abort();
         }
+    }
+
+    fn take(&mut self, id: WireId) -> Option<WireEntry> {
+        let entry = self.arena.remove(id);
+        self.gauge.set(self.arena.len());
+        entry
+    }
+
+    /// How many all loops have.
+    pub fn len_of_all(&self) -> usize {
+        self.gauge.sum()
     }
 
     /// How many there are.

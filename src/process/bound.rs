@@ -5,18 +5,53 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::config::{AdminConfig, Config, StatsSocket};
-use crate::io::listener::{Acceptor, Place};
+use crate::io::inherited;
+use crate::io::listener::{self, Acceptor, Place};
 use crate::io::local_socket::{self, SocketFile};
 use crate::session::Surface;
 
 use super::admin_port::Awaited;
 use super::loops::Acceptors;
+use super::start_error::StartError;
 
 /// The listening sockets.
 pub(super) struct Bound {
-    clients: Acceptor,
+    clients: Clients,
     admin: Option<Admin>,
     stats: Option<(Acceptor, SocketFile)>,
+}
+
+/// Where clients connect to: a socket for each loop, or one for all.
+pub(super) struct Clients {
+    first: Acceptor,
+    further: Vec<Acceptor>,
+}
+
+/// The listeners of clients: the supervisor's, or else those that are bound here, one for each loop.
+///
+/// # Errors
+/// An address that can't be bound, or what the supervisor handed over.
+pub(super) fn clients(config: &Config) -> Result<Clients, StartError> {
+    let ip = config.listen_ip.as_deref();
+    let listeners = match inherited::listener().map_err(StartError::config)? {
+        Some(listener) => Ok(vec![listener]),
+        None if config.workers > 1 => {
+            listener::bind_group(ip, config.listen_port, config.workers, config.reuse_port)
+        }
+        None if config.reuse_port => listener::bind_shared(ip, config.listen_port).map(|one| vec![one]),
+        None => listener::bind(ip, config.listen_port).map(|one| vec![one]),
+    };
+    let listeners =
+        listeners.map_err(|error| StartError::machine("The proxy's address can't be bound", &error))?;
+    let unusable = |error| StartError::machine("The listener is unusable", &error);
+    let mut acceptors = listeners.into_iter().map(Acceptor::new);
+    let first = acceptors
+        .next()
+        .unwrap_or_else(|| Err(io::ErrorKind::NotFound.into()));
+    Ok(Clients {
+        first: first.map_err(unusable)?,
+        further: acceptors.collect::<io::Result<_>>().map_err(unusable)?,
+    })
 }
 
 /// The port where it can be asked how the proxy is.
@@ -31,7 +66,7 @@ impl Bound {
     ///
     /// # Errors
     /// What can't be bound, and why.
-    pub(super) fn new(config: &Config, clients: Acceptor) -> Result<Bound, (&'static str, io::Error)> {
+    pub(super) fn new(config: &Config, clients: Clients) -> Result<Bound, (&'static str, io::Error)> {
         let admin = config
             .admin
             .as_ref()
@@ -49,7 +84,7 @@ impl Bound {
 
     /// Where clients connect to.
     pub(super) fn address(&self) -> SocketAddr {
-        self.clients.local_addr()
+        self.clients.first.local_addr()
     }
 
     /// Where it can be asked how the proxy is, unless another instance has that port.
@@ -72,8 +107,9 @@ impl Bound {
             .collect()
     }
 
-    /// The sockets, for a loop; the file that one of them has, if it has one; and the port that is waited for.
-    pub(super) fn acceptors(self) -> (Acceptors, Option<SocketFile>, Option<Awaited>) {
+    /// The sockets, for each of so many loops; the file that one of them has, if it has one; and the port that is waited
+    /// for.
+    pub(super) fn acceptors(self, loops: usize) -> (Vec<Acceptors>, Option<SocketFile>, Option<Awaited>) {
         let (stats, file) = self.stats.unzip();
         let (admin, awaited) = match self.admin {
             Some(Admin::Listening(acceptor)) => (Some((acceptor, Surface::Port)), None),
@@ -81,11 +117,19 @@ impl Bound {
             None => (None, None),
         };
         let stats = stats.map(|stats| (stats, Surface::Tunnels));
-        let acceptors = Acceptors {
-            clients: vec![self.clients],
+        let Clients { first, further } = self.clients;
+        let first = Acceptors {
+            clients: vec![first],
             admin: admin.into_iter().chain(stats).collect(),
+            hands_out: loops > 1 && further.is_empty(),
         };
-        (acceptors, file, awaited)
+        let mut further = further.into_iter();
+        let further = (1..loops).map(|_| Acceptors {
+            clients: further.next().into_iter().collect(),
+            admin: Vec::new(),
+            hands_out: false,
+        });
+        (std::iter::once(first).chain(further).collect(), file, awaited)
     }
 }
 

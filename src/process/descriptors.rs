@@ -5,6 +5,9 @@
 /// again, and some that were inherited.
 const OWN: u64 = 16;
 
+/// What each loop beside the first has: its poll, thrice, what wakes it, its listener, and that one's spare.
+const EACH_LOOP: u64 = 6;
+
 /// Pipes for bulk, two descriptors each. A direction holds one only while bytes wait in it for a slow receiver.
 const PIPES_MAX: u64 = 64;
 
@@ -33,12 +36,25 @@ pub(super) struct Descriptors {
     limit: u64,
     /// Who asks how the proxy is has so many, if there are so many.
     for_admin: u64,
+    /// Loops, at least one.
+    loops: u64,
 }
 
 impl Descriptors {
     /// Parts of this limit (`RLIMIT_NOFILE`).
     pub(super) fn of(limit: u64) -> Descriptors {
-        Descriptors { limit, for_admin: 0 }
+        Descriptors {
+            limit,
+            for_admin: 0,
+            loops: 1,
+        }
+    }
+
+    /// The same, shared by so many loops.
+    #[must_use]
+    pub(super) fn for_loops(self, loops: usize) -> Descriptors {
+        let loops = u64::try_from(loops).unwrap_or(u64::MAX).max(1);
+        Descriptors { loops, ..self }
     }
 
     /// The same, with so many, or an eighth of all if that is less, for who asks how the proxy is.
@@ -60,7 +76,7 @@ impl Descriptors {
         self.for_admin
     }
 
-    /// Pipes at most.
+    /// Pipes at most, in all loops together.
     pub(super) fn pipes(self) -> usize {
         whole((self.limit / 32).min(PIPES_MAX))
     }
@@ -87,8 +103,12 @@ impl Descriptors {
 
     /// Sockets that carry traffic: clients', origins', those of dials, idle ones.
     pub(super) fn wires(self) -> usize {
-        let others = OWN + self.for_admin + 2 * self.pipes() as u64 + self.lookups();
+        let others = self.own() + self.for_admin + 2 * self.pipes() as u64 + self.lookups();
         whole(self.limit.saturating_sub(others))
+    }
+
+    fn own(self) -> u64 {
+        OWN + (self.loops - 1).saturating_mul(EACH_LOOP)
     }
 
     /// Clients, with an origin each.
@@ -137,11 +157,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn all_parts_at_their_most_are_within_the_limit(limit in 32_u64..1 << 21, admin in 0_u64..80) {
-            let parts = Descriptors::of(limit).without(admin);
+        fn all_parts_at_their_most_are_within_the_limit(
+            limit in 32_u64..1 << 21, admin in 0_u64..80, loops in 1_usize..64
+        ) {
+            let loops = loops.min(whole(1 + limit / 256));
+            let parts = Descriptors::of(limit).without(admin).for_loops(loops);
             let pairs = 2 * parts.connections() as u64;
             let lookups = (SYSTEM_LOOKUP * parts.lookup_threads() as u64).max(parts.lookup_sockets() as u64);
-            let others = OWN + parts.for_admin + 2 * parts.pipes() as u64 + lookups + parts.second_attempts() as u64;
+            let others = parts.own() + parts.for_admin + 2 * parts.pipes() as u64 + lookups + parts.second_attempts() as u64;
             prop_assert!(pairs + others <= limit);
             prop_assert!(pairs + parts.second_attempts() as u64 <= parts.wires() as u64);
             prop_assert!(parts.connections() as u64 >= limit / 8 || limit < 256);

@@ -4,43 +4,33 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use mio::{Poll, Waker};
+use mio::Poll;
 
 use crate::config::Config;
 use crate::http::HeadLimits;
-use crate::io::budget::Budget;
-use crate::io::datagrams::Datagrams;
-use crate::io::inbox::{Outbox, inbox};
+use crate::io::inbox::Outbox;
 use crate::io::listener::Acceptor;
 use crate::io::local;
 use crate::io::pipe::{Pipes, Worth};
-use crate::io::resolver::{self, Resolver};
+use crate::io::resolver::Resolver;
 use crate::io::scratch::Scratch;
-use crate::io::shares::CommonShares;
 use crate::io::wires::Wires;
 use crate::server::allowance::Allowance;
-use crate::server::core::{Core, Tally};
-use crate::server::inbox::Message;
-use crate::server::minter::Minter;
+use crate::server::core::Core;
+use crate::server::message::Message;
 use crate::server::pool::Pool;
 use crate::server::stores::Stores;
-use crate::server::stranger_lines::StrangerLines;
-use crate::server::verifiers::Verifiers;
 use crate::server::world::World;
 use crate::server::{Loop, turn};
-use crate::session::id::Ids;
 use crate::session::refusal::DenyStyle;
 use crate::session::{Settings, SniSettings, Surface};
 
 use super::descriptors::Descriptors;
-use super::shared::{BUDGET_BYTES, Shared};
+use super::shared::{Seat, Shared};
 use super::telemetry;
 
 /// Lent to one direction at a time; also how much is read at once.
 const SCRATCH_BYTES: usize = 64 * 1024;
-
-/// Lookups waiting or under way at most.
-const LOOKUPS_MAX: usize = 1024;
 
 /// Where a loop takes who comes.
 pub(super) struct Acceptors {
@@ -48,81 +38,107 @@ pub(super) struct Acceptors {
     pub(super) clients: Vec<Acceptor>,
     /// To ask how it is.
     pub(super) admin: Vec<(Acceptor, Surface)>,
+    /// Clients are handed out to all loops: the others have no listener.
+    pub(super) hands_out: bool,
 }
 
-/// A loop over this poll, which `waker` wakes, that takes the clients of these listeners; and what sends to its inbox.
+/// A loop in this seat, that takes the clients of these listeners, or those that others hand it.
 ///
 /// # Errors
 /// The poll's.
-pub(super) fn make(
-    config: &Config,
-    shared: &Shared,
-    poll: Poll,
-    waker: Arc<Waker>,
-    acceptors: Acceptors,
-) -> io::Result<(Loop, Outbox<Message>)> {
-    let (outbox, inbox) = inbox(waker);
-    let core = core(config, shared, &poll, outbox.clone())?;
-    let Acceptors { clients, admin } = acceptors;
-    let serving = Loop::new(poll, inbox, (clients, admin), core, shared.connections_max)?;
-    Ok((serving, outbox))
+pub(super) fn make(config: &Config, shared: &Shared, seat: Seat, acceptors: Acceptors) -> io::Result<Loop> {
+    let Seat {
+        number,
+        poll,
+        inbox,
+        outbox,
+        ..
+    } = seat;
+    let core = core(config, shared, &poll, number, outbox)?;
+    let Acceptors {
+        clients,
+        admin,
+        hands_out,
+    } = acceptors;
+    let serving = Loop::new(poll, inbox, (clients, admin), core)?;
+    Ok(match hands_out {
+        true => serving.handing_out(),
+        false => serving,
+    })
 }
 
-fn core(config: &Config, shared: &Shared, poll: &Poll, outbox: Outbox<Message>) -> io::Result<Core> {
+fn core(
+    config: &Config,
+    shared: &Shared,
+    poll: &Poll,
+    number: u8,
+    outbox: Outbox<Message>,
+) -> io::Result<Core> {
     let descriptors = shared.descriptors;
     let now = Instant::now();
     let told = outbox.clone();
     let tell = Arc::new(move |answered| told.send(Message::Answered(answered)));
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let verifiers = Verifiers::new(processors, tell);
     let told = outbox.clone();
-    let deliver = Arc::new(move |ticket, minted| told.send(Message::Minted(ticket, minted)));
-    let minter = Minter::new(shared.in_force.mitm.clone(), deliver);
+    let minted = Arc::new(move |ticket, minted| told.send(Message::Minted(ticket, minted)));
     let deliver = Arc::new(move |looked_up| outbox.send(Message::LookedUp(looked_up)));
-    let mut wires = Wires::new(poll.registry().try_clone()?);
+    let registry = poll.registry().try_clone()?;
+    let mut wires = Wires::new(registry).counted_by(shared.wires.for_loop(number));
     let tls = shared.in_force.tls.iter();
     tls.for_each(|server| wires.present(Arc::clone(server)));
     wires.believe(Arc::clone(&shared.in_force.trust));
-    let wall = SystemTime::now();
-    let mut core = Core {
-        world: World::new(
-            (now, wall),
-            Arc::clone(&shared.in_force.policy),
-            settings(config),
-            ids(),
-            Box::new(local::is_local()),
-        ),
-        stores: Stores {
-            scratch: Scratch::new(SCRATCH_BYTES),
-            budget: Budget::new(BUDGET_BYTES).without_bound_for(config.proxy_protocol_from.clone()),
-            pipes: Pipes::new(descriptors.pipes(), Worth::default()),
-            pool: Pool::new(
-                idle_max(config, descriptors),
-                config.transport_max_idle_conns_per_host,
-                now,
-            ),
-            draining: false,
-            computes: false,
-            turn: Allowance::new(turn::TURN_BYTES, turn::TURN_TIME_MAX),
-        },
+    let mut world = World::new(
+        (now, SystemTime::now()),
+        Arc::clone(&shared.in_force.policy),
+        settings(config),
+        shared.ids(number),
+        Box::new(local::is_local()),
+    )
+    .with_guesses(Arc::clone(&shared.guesses));
+    world.admin = telemetry::admin(config);
+    Ok(Core {
+        world,
+        stores: stores(config, shared, number, now),
         wires,
         wires_max: descriptors.wires(),
-        second_attempts: CommonShares::new(descriptors.second_attempts()),
-        resolver: Resolver::new(resolver_settings(config, descriptors), poll.registry(), deliver)?,
-        verifiers,
-        minter,
-        stranger_lines: StrangerLines::new(now),
+        asked_for_room: false,
+        second_attempts: shared.second_attempts.clone(),
+        resolver: Resolver::of_loop(&shared.resolver, number, poll.registry(), deliver)?,
+        verifiers: shared.verifiers.for_loop(tell),
+        minter: shared.minter.for_loop(minted),
+        stranger_lines: shared.stranger_lines.clone(),
         is_spent: false,
         balancers: config.proxy_protocol_from.clone(),
         logger: shared.logger.clone(),
-        stats: telemetry::stats(config, shared, now, wall).map(Box::new),
-        datagrams: config.statsd_address.map(Datagrams::to).transpose()?,
-        tally: Tally::default(),
+        stats: shared.stats.clone(),
+        datagrams: match number {
+            0 => telemetry::datagrams(config, shared.stats.as_ref())?,
+            _ => None,
+        },
+        census: shared.census.for_loop(number),
+        peers: shared.peers.for_loop(number),
+        listening: shared.listening.for_loop(number),
+        tally: shared.tally.for_loop(number),
         wanted: Vec::new(),
         admin_places: telemetry::places(descriptors),
-    };
-    core.world.admin = telemetry::admin(config);
-    Ok(core)
+    })
+}
+
+/// What connections share out among them: of what can't go from loop to loop each has its part.
+fn stores(config: &Config, shared: &Shared, number: u8, now: Instant) -> Stores {
+    let part = |all| shared.part(all, number);
+    Stores {
+        scratch: Scratch::new(SCRATCH_BYTES),
+        budget: shared.budget(number),
+        pipes: Pipes::new(part(shared.descriptors.pipes()), Worth::default()),
+        pool: Pool::new(
+            part(idle_max(config, shared.descriptors)),
+            part(config.transport_max_idle_conns_per_host),
+            now,
+        ),
+        draining: false,
+        computes: false,
+        turn: Allowance::new(turn::TURN_BYTES, turn::TURN_TIME_MAX),
+    }
 }
 
 /// Idle upstream connections have what nobody else uses.
@@ -156,33 +172,4 @@ fn settings(config: &Config) -> Settings {
         rechecks_tunnels: config.live.recheck_tunnels,
         deny_message_extra: config.deny_message_extra.clone(),
     }
-}
-
-/// How names are resolved.
-pub(super) fn resolver_settings(config: &Config, descriptors: Descriptors) -> resolver::Settings {
-    let places = match config.resolver_addresses.is_empty() {
-        true => descriptors.lookup_threads(),
-        false => descriptors.lookup_sockets(),
-    };
-    resolver::Settings {
-        servers: config.resolver_addresses.clone(),
-        network: config.network,
-        cache_ttl: config.dns_cache_ttl,
-        timeout: config.dns_timeout,
-        places,
-        queue_max: LOOKUPS_MAX,
-    }
-}
-
-/// Ids need not be secret, only different from other processes': randomness stands in for xid's machine id.
-fn ids() -> Ids {
-    let mut seed = [0_u8; 8];
-    // Without randomness the process number and the time still tell ids apart.
-    let _ = rustix::rand::getrandom(&mut seed, rustix::rand::GetRandomFlags::NONBLOCK);
-    let [a, b, c, d, e, f, ..] = seed;
-    let [process_high, process_low] = (std::process::id() & 0xffff).to_be_bytes()[2..] else {
-        return Ids::new([a, b, c], 0, 0);
-    };
-    let process = u16::from_be_bytes([process_high, process_low]);
-    Ids::new([a, b, c], process, u32::from_be_bytes([0, d, e, f]))
 }

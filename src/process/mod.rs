@@ -2,8 +2,8 @@
 //! the time it may take to end, and the exit code. Knows no connection and moves no byte: that is a loop's business
 //! (`server`).
 //!
-//! There is one loop, and it runs on the process's own thread: the process lets it have its turns until it heard something
-//! that is not for it alone. It talks to the loop by its inbox all the same, as it would to several on threads of their own.
+//! The first loop runs on the process's own thread: the process lets it have its turns until it heard something that is not
+//! for it alone. The others have threads of their own (`others`). All are told things by their inboxes.
 
 mod admin_port;
 mod bound;
@@ -12,9 +12,13 @@ mod exit;
 mod files;
 mod loops;
 mod mitm_files;
+mod others;
+mod prepared;
 mod reload;
+mod replacing;
 mod shared;
 mod start;
+mod start_error;
 mod supervisor;
 mod telemetry;
 mod tls_files;
@@ -27,32 +31,39 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::io::inbox::Outbox;
 use crate::io::local_socket::SocketFile;
 use crate::io::signal::{Signal, Signals};
-use crate::server::inbox::Message;
+use crate::policy::Policy;
+use crate::server::message::Message;
+use crate::server::peers::Peers;
 use crate::server::{Loop, Open};
 use crate::session::Surface;
+use crate::stats;
 use crate::tls::Leaves;
 
 use self::admin_port::Awaited;
 use self::exit::{Exit, Step};
+use self::others::{Others, Told, What};
+pub use self::prepared::policy_of;
 use self::reload::Reload;
-use self::shared::Shared;
-pub use self::start::{StartError, check, lookups, policy_of, start};
+use self::replacing::Replacing;
+use self::shared::InForce;
+pub use self::start::{check, lookups, start};
+pub use self::start_error::StartError;
 use self::supervisor::Supervisor;
 use self::tls_files::Reminder;
 use self::watch::Watch;
 
 /// The program, once it has started.
 pub struct Process {
-    shared: Shared,
+    in_force: InForce,
     /// Registered with the loop's poll, which tells of them.
     signals: Signals,
     exit: Exit,
     /// Why it ends, where nobody told it to.
     failure: Option<io::Error>,
     reload: Reload,
+    replacing: Replacing,
     /// Tells when there is something to reload, if anything does beside SIGHUP.
     watch: Option<Watch>,
     reminder: Reminder,
@@ -62,9 +73,13 @@ pub struct Process {
     stats_file: Option<SocketFile>,
     /// The port where it can be asked how the proxy is, as long as another instance has it.
     admin_port: Option<Awaited>,
+    /// What is counted, if anything is.
+    stats: Option<stats::Common>,
+    /// The first loop.
     serving: Loop,
-    /// To the loop.
-    outbox: Outbox<Message>,
+    others: Others,
+    /// To all loops.
+    peers: Peers,
 }
 
 impl Process {
@@ -77,15 +92,17 @@ impl Process {
                 Ok(heard) => heard,
                 Err(error) => return failed(&error),
             };
-            if let Some(Open { tunnels, others }) = heard.ended {
-                log::info!("Shut down, cut: {tunnels} tunnels, {others} other connections");
-                return self.failure.as_ref().map_or(0, failed);
+            if let Some(open) = heard.ended {
+                return self.end(open);
             }
             if let Some(old) = heard.replaced {
-                self.reload.replaced(old, &self.shared.in_force);
+                self.note_replaced(0, Some(old));
             }
             let now = self.serving.now();
             if heard.messages {
+                if let Err(error) = self.hear_others(now) {
+                    return failed(&error);
+                }
                 self.take_reload();
                 if self.watch.as_ref().is_some_and(Watch::is_changed) {
                     self.ask_to_reload(now);
@@ -100,6 +117,44 @@ impl Process {
             self.go_on(now);
             self.take_admin_port(now);
             self.tell_supervisor(now);
+        }
+    }
+
+    /// The first loop has ended, and so many connections with it; the others have by now, or were told to.
+    fn end(self, open: Open) -> u8 {
+        let Open { tunnels, others } = self.others.wait(open);
+        log::info!("Shut down, cut: {tunnels} tunnels, {others} other connections");
+        self.failure.as_ref().map_or(0, failed)
+    }
+
+    /// Takes what the other loops told.
+    ///
+    /// # Errors
+    /// One of them can't go on: then the process can't.
+    fn hear_others(&mut self, now: Instant) -> io::Result<()> {
+        for Told { number, what } in self.others.told() {
+            let heard = match what {
+                What::Heard(heard) => *heard,
+                What::Failed(error) => return Err(error),
+                What::Panicked => return Err(io::Error::other(format!("loop {number} panicked"))),
+            };
+            if let Some(open) = heard.ended {
+                self.others.note_end(number, open);
+            }
+            if heard.ended.is_some() || heard.replaced.is_some() {
+                self.note_replaced(number, heard.replaced);
+            }
+            if let Some(error) = heard.broken {
+                self.fail(error, now);
+            }
+        }
+        Ok(())
+    }
+
+    /// A loop has another policy than before, or has ended.
+    fn note_replaced(&mut self, number: u8, old: Option<Arc<Policy>>) {
+        if let Some(old) = self.replacing.note(number, old) {
+            self.reload.replaced(old, &self.in_force);
         }
     }
 
@@ -118,7 +173,7 @@ impl Process {
     /// process starts it again.
     fn fail(&mut self, error: io::Error, now: Instant) {
         if self.exit.fail(now) {
-            let open = self.serving.open().all();
+            let open = self.serving.open_in_all().all();
             log::error!("Shutting down with {open} connections open, as only a restart can help: {error}");
             self.failure = Some(error);
         }
@@ -131,14 +186,14 @@ impl Process {
                 Signal::Reload => self.ask_to_reload(now),
                 Signal::Nothing => log::info!("SIGUSR1 does nothing"),
                 Signal::Drain => {
-                    let open = self.serving.open().all();
+                    let open = self.serving.open_in_all().all();
                     if self.exit.begin(now) {
-                        self.outbox.send(Message::Leaving);
+                        self.peers.tell_all(|| Message::Leaving);
                         log::info!("Shutting down: {open} connections are open");
                     } else {
                         log::info!("Shutting down at once: {open} connections are open");
                         self.exit.cut_short();
-                        self.outbox.send(Message::Terminate);
+                        self.peers.tell_all(|| Message::Terminate);
                     }
                 }
             }
@@ -148,44 +203,53 @@ impl Process {
     /// The files are to be read again.
     fn ask_to_reload(&mut self, now: Instant) {
         self.supervisor.reloading(now);
-        self.reload.ask(&self.shared.in_force);
+        self.reload.ask(&self.in_force);
     }
 
-    /// Puts in force what a reload has read.
+    /// Puts in force what a reload has read. Each loop takes all of it before it serves anybody else.
     fn take_reload(&mut self) {
-        if let Some(in_force) = self.reload.take(&self.shared.in_force) {
-            let before = std::mem::replace(&mut self.shared.in_force, in_force.clone());
-            if !in_force.trust.trusts_as(&before.trust) {
-                self.outbox.send(Message::Trust(in_force.trust));
-            }
-            // The loop takes all before it serves anybody else.
-            let is_new = |leaves: &Arc<Leaves>| !before.mitm.iter().any(|other| Arc::ptr_eq(other, leaves));
-            let leaves = in_force.mitm.filter(is_new);
-            leaves
-                .into_iter()
-                .for_each(|leaves| self.outbox.send(Message::Mitm(leaves)));
-            in_force
-                .tls
-                .into_iter()
-                .for_each(|tls| self.outbox.send(Message::Tls(tls)));
-            self.outbox.send(Message::Policy(in_force.policy));
+        let Some(in_force) = self.reload.take(&self.in_force) else {
+            return;
+        };
+        let before = std::mem::replace(&mut self.in_force, in_force.clone());
+        let InForce {
+            policy,
+            tls,
+            trust,
+            mitm,
+        } = in_force;
+        if let Some(stats) = &self.stats {
+            stats.lock().note_policy(policy.acl());
         }
+        if !trust.trusts_as(&before.trust) {
+            self.peers.tell_all(|| Message::Trust(Arc::clone(&trust)));
+        }
+        let is_new = |leaves: &Arc<Leaves>| !before.mitm.iter().any(|other| Arc::ptr_eq(other, leaves));
+        if let Some(leaves) = mitm.filter(is_new) {
+            self.peers.tell_all(|| Message::Mitm(Arc::clone(&leaves)));
+        }
+        if let Some(tls) = tls {
+            self.peers.tell_all(|| Message::Tls(Arc::clone(&tls)));
+        }
+        let others = self.others.running().iter().copied();
+        self.replacing.begin(std::iter::once(0).chain(others));
+        self.peers.tell_all(|| Message::Policy(Arc::clone(&policy)));
     }
 
     /// Does what is due by now on the way out.
     fn go_on(&mut self, now: Instant) {
-        let tls = self.shared.in_force.tls.as_deref();
-        let mitm = self.shared.in_force.mitm.as_deref();
+        let tls = self.in_force.tls.as_deref();
+        let mitm = self.in_force.mitm.as_deref();
         for warning in self.reminder.tell((tls, mitm), now, SystemTime::now()) {
             log::warn!("{warning}");
         }
         match self.exit.step(now) {
-            Some(Step::Drain) => self.outbox.send(Message::Drain),
-            Some(Step::Terminate) => self.outbox.send(Message::Terminate),
+            Some(Step::Drain) => self.peers.tell_all(|| Message::Drain),
+            Some(Step::Terminate) => self.peers.tell_all(|| Message::Terminate),
             None => {}
         }
         if let Some(left) = self.exit.tell(now) {
-            log::info!("{}", draining(self.serving.open(), left));
+            log::info!("{}", draining(self.serving.open_in_all(), left));
         }
     }
 
@@ -197,7 +261,8 @@ impl Process {
         }
         if let Some((acceptor, address)) = self.admin_port.as_mut().and_then(|awaited| awaited.take(now)) {
             self.admin_port = None;
-            self.outbox.send(Message::Admin(acceptor, Surface::Port));
+            // The first loop has all who ask.
+            self.peers.tell(0, Message::Admin(acceptor, Surface::Port));
             log::info!("Metrics and health are served on {address} now");
         }
     }
@@ -210,16 +275,19 @@ impl Process {
         } else if !self.reload.is_under_way() {
             self.supervisor.reloaded(now);
         }
-        let serving = &self.serving;
-        self.supervisor.tell(now, || match (left, serving.open()) {
-            (Some(left), open) => draining(open, left),
-            (None, Open { tunnels, others }) => {
-                format!(
-                    "serving: {} connections, {tunnels} of them tunnels",
-                    tunnels + others
-                )
-            }
-        });
+        let (serving, others) = (&self.serving, &self.others);
+        let interval = self.supervisor.alive_interval();
+        let are_alive = interval.is_none_or(|interval| others.are_alive(interval, now));
+        self.supervisor
+            .tell(now, are_alive, || match (left, serving.open_in_all()) {
+                (Some(left), open) => draining(open, left),
+                (None, Open { tunnels, others }) => {
+                    format!(
+                        "serving: {} connections, {tunnels} of them tunnels",
+                        tunnels + others
+                    )
+                }
+            });
     }
 }
 

@@ -137,14 +137,25 @@ impl Supervisor {
         }
     }
 
-    /// Says what is due by now: a sign of life, how it goes (where anybody wants to know), and what was kept.
-    pub(super) fn tell(&mut self, now: Instant, status: impl FnOnce() -> String) {
+    /// How often it wants to know that all loops are alive.
+    pub(super) fn alive_interval(&self) -> Option<Duration> {
+        let (interval, _) = self.0.as_ref()?.alive?;
+        Some(interval)
+    }
+
+    /// Says what is due by now: a sign of life, unless a loop showed none, how it goes (where anybody wants to know), and what
+    /// was kept.
+    pub(super) fn tell(&mut self, now: Instant, is_alive: bool, status: impl FnOnce() -> String) {
         let Some(present) = &mut self.0 else { return };
         if present.retry_at.take_if(|at| *at <= now).is_some() {
             let result = present.notifier.say_rest();
             present.note(result.map(|()| true), now);
         }
-        present.give_sign(now);
+        if is_alive {
+            present.give_sign(now);
+        } else {
+            present.withhold_sign(now);
+        }
         if present.status_at <= now {
             present.status_at = now + STATUS_INTERVAL;
             let status = status();
@@ -189,6 +200,15 @@ impl Present {
         };
         self.alive = Some((interval, now + next));
         self.note(result, now);
+    }
+
+    /// Gives no sign of life, but sees soon whether it is time to again.
+    fn withhold_sign(&mut self, now: Instant) {
+        if let Some((interval, at)) = &mut self.alive
+            && *at <= now
+        {
+            *at = now + RETRY_INTERVAL.min(*interval);
+        }
     }
 
     fn note(&mut self, result: io::Result<bool>, now: Instant) {

@@ -36,7 +36,7 @@ impl House {
 
     fn tell(&mut self, seconds: f64, status: &str) {
         let at = self.at(seconds);
-        self.supervisor.tell(at, || status.to_owned());
+        self.supervisor.tell(at, true, || status.to_owned());
     }
 
     fn heard(&self) -> Vec<String> {
@@ -69,6 +69,22 @@ fn signs_of_life_come_twice_in_the_time_also_on_the_way_out() {
     assert_eq!(house.heard(), ["STOPPING=1", "STATUS=stopping"]);
     house.tell(20.0, "stopping");
     assert_eq!(house.heard(), ["WATCHDOG=1"]);
+}
+
+#[test]
+fn while_a_loop_shows_none_no_sign_of_life_is_given_and_soon_after_it_is() {
+    let mut house = House::new("20000000");
+    house.tell(0.0, "fine");
+    house.heard();
+    for seconds in [10.0, 11.0] {
+        let at = house.at(seconds);
+        house.supervisor.tell(at, false, || "fine".to_owned());
+        assert!(house.heard().is_empty());
+        assert_eq!(house.supervisor.deadline(), Some(at + RETRY_INTERVAL));
+    }
+    house.tell(11.1, "fine");
+    assert_eq!(house.heard(), ["WATCHDOG=1"]);
+    assert_eq!(house.supervisor.alive_interval(), Some(Duration::from_secs(10)));
 }
 
 #[test]
@@ -133,7 +149,7 @@ fn nobody_is_told_where_nobody_is_there() {
         let now = Instant::now();
         let mut supervisor = Supervisor::by(&terms, now);
         supervisor.ready(now);
-        supervisor.tell(now, || panic!("nobody wants to know"));
+        supervisor.tell(now, true, || panic!("nobody wants to know"));
         assert_eq!(supervisor.deadline(), None);
     }
 }

@@ -1,17 +1,19 @@
 //! What of the configuration says how the proxy can be asked how it is: the port, what is counted, and what people are
 //! shown of limits.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::Config;
+use crate::io::datagrams::Datagrams;
+use crate::policy::acl::Acl;
 use crate::server::admin::CONNECTIONS_MAX;
 use crate::session::Admin;
-use crate::stats::{Settings, Stats};
+use crate::stats::{self, Settings, Stats};
 
 use super::admin_port::Awaited;
 use super::descriptors::Descriptors;
-use super::shared::{BUDGET_BYTES, Shared};
 
 /// Beside its connections: two listeners, their spares, and a socket for datagrams.
 const BESIDE: u64 = 5;
@@ -58,22 +60,39 @@ pub(super) fn admin(config: &Config) -> Admin {
 }
 
 /// What counts, if anybody can get to know it.
-pub(super) fn stats(config: &Config, shared: &Shared, now: Instant, wall: SystemTime) -> Option<Stats> {
+pub(super) fn stats(
+    config: &Config,
+    acl: Option<&Acl>,
+    budget_bytes: usize,
+    (now, wall): (Instant, SystemTime),
+) -> Option<stats::Common> {
     let (is_asked, sends) = (config.admin.is_some(), config.statsd_address.is_some());
     let settings = Settings {
         times_connects: config.time_connect,
         keeps_refusals: is_asked,
         sends,
-        facts: facts(config),
+        facts: facts(config, budget_bytes),
     };
-    let acl = shared.in_force.policy.acl();
-    (is_asked || sends).then(|| Stats::new(settings, acl, now, wall))
+    (is_asked || sends).then(|| stats::Common::new(Stats::new(settings, acl, now, wall)))
 }
 
-fn facts(config: &Config) -> Vec<(&'static str, String)> {
+/// Where numbers go that are sent without being asked for, and when the first do. One loop does that for all.
+///
+/// # Errors
+/// The socket's.
+pub(super) fn datagrams(
+    config: &Config,
+    stats: Option<&stats::Common>,
+) -> io::Result<Option<(Datagrams, Option<Instant>)>> {
+    let datagrams = config.statsd_address.map(Datagrams::to).transpose()?;
+    let due = stats.and_then(|stats| stats.lock().due());
+    Ok(datagrams.map(|datagrams| (datagrams, due)))
+}
+
+fn facts(config: &Config, budget_bytes: usize) -> Vec<(&'static str, String)> {
     let time = |limit: Option<Duration>| limit.map_or("none".to_owned(), |limit| format!("{limit:?}"));
     vec![
-        ("buffers at most", format!("{} MiB", BUDGET_BYTES >> 20)),
+        ("buffers at most", format!("{} MiB", budget_bytes >> 20)),
         ("head at most", format!("{} KiB", config.head_bytes_max >> 10)),
         ("connect timeout", time(config.connect_timeout)),
         ("DNS timeout", time(Some(config.dns_timeout))),

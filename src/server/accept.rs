@@ -18,26 +18,34 @@ use super::accepting::{ACCEPTS_PER_TURN, Accepting};
 use super::allowance::Allowance;
 use super::conn::{After, Conn};
 use super::core::Core;
+use super::message::Message;
 use super::{EVENT_BYTES, Loop, STEP_TIME_MAX};
 
+/// Where a new client goes.
+enum Place {
+    /// It is free, and is held.
+    Free,
+    /// This stranger's.
+    Of(ConnId),
+}
+
 impl Loop {
-    /// Client connections, those aside that only ask how the proxy is.
+    /// The loop's client connections, those aside that only ask how the proxy is.
     pub(super) fn clients(&self) -> usize {
         self.conns.len() - self.admin.len()
     }
 
     /// Is there a listener, and may there be one more connection, if need be in the place of a stranger's?
     pub(super) fn has_room(&self) -> bool {
-        !self.listeners.is_empty() && (!self.is_full() || !self.strangers.is_empty())
+        let census = &self.core.census;
+        let may_replace = || census.has_strangers() && !self.awaits_room;
+        !self.listeners.is_empty() && (!census.is_full() || may_replace())
     }
 
     /// Could it be full by the end of this turn?
     fn is_nearly_full(&self) -> bool {
-        self.clients() + ACCEPTS_PER_TURN >= self.connections_max
-    }
-
-    fn is_full(&self) -> bool {
-        self.clients() >= self.connections_max
+        let census = &self.core.census;
+        census.clients() + ACCEPTS_PER_TURN >= census.clients_max()
     }
 
     /// The poll told of a client that waits at this listener.
@@ -86,44 +94,27 @@ impl Loop {
             if allowance.is_spent() {
                 return nth > 0;
             }
-            if !self.has_room() {
-                return false;
-            }
             // Whose place it will be is known before: who is accepted must not be turned away.
-            let replaced = self.is_full().then(|| self.replaceable()).flatten();
-            if replaced.is_none() && self.is_full() {
-                return false;
-            }
-            self.core.make_room(1);
-            let Some(accepting) = self.listeners.get_mut(listener) else {
+            // The poll told of the first: that there are others shows when they are taken.
+            let Some(place) = self.place(nth == 0) else {
                 return false;
             };
-            match accepting.accept() {
-                Ok(Some((_, peer))) if !self.core.may_connect(peer) => {
-                    self.say_closed(peer);
-                }
-                Ok(Some((stream, peer))) => {
-                    replaced.into_iter().for_each(|stranger| self.replace(stranger));
-                    self.admit(stream, peer);
-                }
+            self.core.make_room(1);
+            let accepting = self.listeners.get_mut(listener);
+            let accepted = accepting.map_or(Ok(None), Accepting::accept);
+            let may_stay = matches!(&accepted, Ok(Some((_, peer))) if self.core.may_connect(*peer));
+            match place {
+                Place::Free if may_stay => self.core.census.take(),
+                Place::Free => self.core.census.release(),
+                Place::Of(stranger) if may_stay => self.take_place_of(stranger),
+                Place::Of(_) => {}
+            }
+            match accepted {
+                Ok(Some((_, peer))) if !may_stay => self.say_closed(peer),
+                Ok(Some((stream, peer))) => self.admit(stream, peer),
                 Ok(None) => return false,
-                Err(AcceptError::Broken(error)) => {
-                    accepting.give_up(self.poll.registry());
-                    self.heard.broken = Some(error);
-                    return false;
-                }
-                // Idle upstream connections are the first to go, strangers' the next.
-                Err(_) if self.core.close_idle() > 0 => return false,
-                Err(AcceptError::Exhausted(_)) if !self.strangers.is_empty() => {
-                    // More than one: who is let in for them must also find a descriptor to dial with.
-                    for _ in 0..=self.strangers.held() / 8 {
-                        let stranger = self.replaceable();
-                        stranger.into_iter().for_each(|stranger| self.replace(stranger));
-                    }
-                    return false;
-                }
                 Err(error) => {
-                    accepting.pause(&error, self.conns.len(), now, self.poll.registry());
+                    self.note_failure(listener, error);
                     return false;
                 }
             }
@@ -131,25 +122,110 @@ impl Loop {
         true
     }
 
+    /// Accepting failed at this listener.
+    fn note_failure(&mut self, listener: usize, error: AcceptError) {
+        // Idle upstream connections are the first to go, strangers' the next.
+        let is_broken = matches!(error, AcceptError::Broken(_));
+        if !is_broken && self.core.close_idle() > 0 {
+            return;
+        }
+        let now = self.core.world.now;
+        let (open, strangers) = (self.conns.len(), self.core.census.strangers());
+        match error {
+            AcceptError::Broken(error) => {
+                if let Some(accepting) = self.listeners.get_mut(listener) {
+                    accepting.give_up(self.poll.registry());
+                }
+                self.heard.broken = Some(error);
+            }
+            // More than one: who is let in for them must also find a descriptor to dial with.
+            AcceptError::Exhausted(_) if strangers > 0 && self.replace_some(strangers / 8 + 1) => {}
+            error @ AcceptError::Exhausted(_) => {
+                if let Some(accepting) = self.listeners.get_mut(listener) {
+                    accepting.pause(&error, open, now, self.poll.registry());
+                }
+            }
+        }
+    }
+
+    /// Ends so many strangers, or has their loops end them. Is there one less of this loop's?
+    fn replace_some(&mut self, count: usize) -> bool {
+        let before = self.conns.len();
+        for _ in 0..count {
+            let stranger = self.replaceable(true);
+            stranger.into_iter().for_each(|stranger| self.replace(stranger));
+        }
+        self.conns.len() < before
+    }
+
+    /// Where the next client would go, if there is a place; whether there is one at all may be known.
+    fn place(&mut self, is_there: bool) -> Option<Place> {
+        let census = &self.core.census;
+        if census.hold() {
+            return Some(Place::Free);
+        }
+        // The last places may be held by other loops, for clients that do not come: the poll tells again of those of ours.
+        if self.awaits_room || !census.is_full() {
+            return None;
+        }
+        if let Some(stranger) = self.replaceable(is_there) {
+            return Some(Place::Of(stranger));
+        }
+        // One may have been over as it was looked at.
+        self.core.census.hold().then_some(Place::Free)
+    }
+
     /// Whose place a new client gets: of the address that has most strangers the one that has waited longest, unless it
     /// came only now. Each is read once more before; one that says who it is at this moment stays.
-    /// `None` where there is none, or one was over.
-    fn replaceable(&mut self) -> Option<ConnId> {
-        while let Some((id, _)) = self.strangers.first_settled() {
-            if self.conns.get_mut(id)?.look_again(&mut self.core) == After::Over {
-                self.forget(id);
+    /// `None` where there is none, one was over, or it is another loop's: if it is to end for certain, that one is told to
+    /// end it.
+    fn replaceable(&mut self, is_certain: bool) -> Option<ConnId> {
+        while let Some(id) = self.core.census.replaceable() {
+            if id.loop_number() != self.core.peers.own() {
+                if is_certain && !self.awaits_room {
+                    self.ask_for_place_of(id);
+                }
                 return None;
             }
-            self.enqueue(id);
-            self.count(id);
-            if self.conns.get(id).is_some_and(|conn| conn.counted) {
-                return Some(id);
+            if !self.is_stranger_still(id) {
+                self.conns.get(id)?;
+                continue;
             }
+            return Some(id);
         }
         None
     }
 
-    /// Ends a stranger's connection.
+    /// Reads once more of a connection that counts as a stranger's. Does it still?
+    fn is_stranger_still(&mut self, id: ConnId) -> bool {
+        let Some(conn) = self.conns.get_mut(id) else {
+            return false;
+        };
+        if conn.look_again(&mut self.core) == After::Over {
+            self.forget(id);
+            return false;
+        }
+        self.enqueue(id);
+        self.count(id);
+        self.conns.get(id).is_some_and(|conn| conn.counted)
+    }
+
+    /// Has another loop end a stranger, whose place is anybody's then. Nobody else asks for the same one, and this loop for
+    /// no other before it was seen to.
+    fn ask_for_place_of(&mut self, id: ConnId) {
+        self.core.census.forget(id);
+        self.awaits_room = true;
+        self.core.peers.wish(id);
+    }
+
+    /// Another loop wants the place of this stranger.
+    pub(super) fn give_place(&mut self, id: ConnId) {
+        if self.is_stranger_still(id) {
+            self.replace(id);
+        }
+    }
+
+    /// Ends a connection, a stranger's for instance.
     pub(super) fn replace(&mut self, id: ConnId) {
         if let Some(conn) = self.conns.get_mut(id) {
             conn.feed(Input::Terminate, &mut self.core);
@@ -157,15 +233,43 @@ impl Loop {
         }
     }
 
+    /// The same, and its place is another's already.
+    fn take_place_of(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.get_mut(id) {
+            conn.feed(Input::Terminate, &mut self.core);
+            self.remove(id);
+        }
+    }
+
     /// Lets the poll tell of clients that wait as long as one may be taken, and only then.
     pub(super) fn listen(&mut self) {
-        let (has_room, open, now) = (self.has_room(), self.conns.len(), self.core.world.now);
+        let mut has_room = self.has_room();
+        if !has_room && !self.listeners.is_empty() {
+            self.core.census.wait();
+            has_room = self.has_room();
+        }
+        let (open, now) = (self.conns.len(), self.core.world.now);
         for accepting in &mut self.listeners {
             accepting.settle(has_room, open, now, self.poll.registry());
         }
     }
 
+    /// Takes in a client that has its place, or has another loop do so, where this one accepts for all.
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+        match self.taker() {
+            Some(taker) => self.core.peers.tell(taker, Message::Client(stream, peer)),
+            None => self.take_in(stream, peer),
+        }
+    }
+
+    /// The other loop whose turn it is to get a client.
+    fn taker(&mut self) -> Option<u8> {
+        let taker = self.hands_out?;
+        self.hands_out = Some(self.core.peers.next(taker).unwrap_or(0));
+        (taker != self.core.peers.own()).then_some(taker)
+    }
+
+    pub(super) fn take_in(&mut self, stream: TcpStream, peer: SocketAddr) {
         let now = self.core.world.now;
         let core = &mut self.core;
         let made = self.conns.try_insert_with(|id: ConnId| {
@@ -176,6 +280,9 @@ impl Loop {
             }
             Ok::<_, io::Error>(conn)
         });
+        if !matches!(made, Some(Ok(_))) {
+            self.core.census.give_back(1);
+        }
         if let Some(Ok(id)) = made
             && self.core.world.policy.counts_clients()
             && let Some(conn) = self.conns.get_mut(id)

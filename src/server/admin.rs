@@ -1,6 +1,6 @@
-//! Those who ask how the proxy is: their listeners, their few connections, and the pages that they get a part of at a time.
-//! They have places of their own, so that neither clients nor they can take the other's. What they are told is `stats`'
-//! business, and that they are told it in time the session's.
+//! Those who ask how the proxy is: their listeners and their few connections. They have places of their own, so that neither
+//! clients nor they can take the other's. What they are shown is `shown`'s business, and that they are told it in time the
+//! session's.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,33 +12,21 @@ use mio::net::TcpStream;
 use crate::io::listener::{AcceptError, Acceptor};
 use crate::io::token::ConnId;
 use crate::net::ClientKey;
-use crate::policy::Policy;
-use crate::session::{Input, Page, Surface};
-use crate::stats::{Part, Standing};
+use crate::session::Surface;
 
 use super::Loop;
 use super::accepting::Accepting;
 use super::conn::Conn;
-use super::core::Core;
 use super::places::{self, Place};
 
 /// Connections at a time, fewer where descriptors are few. Whose place a further one takes is `places`' business.
 pub const CONNECTIONS_MAX: usize = 64;
-
-/// Parts of pages made in one turn of the loop, all of which clients wait for.
-const PARTS_PER_TURN: usize = 16;
 
 /// Their listeners' numbers begin here, far beyond those of clients'.
 const FIRST_NUMBER: u32 = 1 << 16;
 
 /// Connections taken of a listener in one turn of the loop.
 const ACCEPTS_PER_TURN: usize = 8;
-
-/// So large is a part of a page, and a little more.
-const PART_BYTES: usize = 8 * 1024;
-
-/// So many of the loop's connections are looked at for a part of a page, whether they are tunnels or not.
-const CONNS_PER_PART: usize = 1024;
 
 /// Where it is asked how the proxy is, and who does.
 #[derive(Debug, Default)]
@@ -47,7 +35,7 @@ pub(super) struct Admin {
     /// Each with when it came, in that order.
     conns: Vec<(ConnId, Instant)>,
     /// Lent to whoever makes a part of a page.
-    part: Vec<u8>,
+    pub(super) part: Vec<u8>,
 }
 
 impl Admin {
@@ -78,11 +66,13 @@ impl Admin {
         self.conns.iter().any(|(other, _)| *other == id)
     }
 
-    /// A connection is gone.
-    pub(super) fn forget(&mut self, id: ConnId) {
-        if !self.conns.is_empty() {
+    /// A connection is gone. Was it one of theirs?
+    pub(super) fn forget(&mut self, id: ConnId) -> bool {
+        let before = self.conns.len();
+        if before > 0 {
             self.conns.retain(|(other, _)| *other != id);
         }
+        self.conns.len() < before
     }
 
     /// The poll told of a client that waits at the listener of this number.
@@ -114,6 +104,9 @@ impl Loop {
 
     /// Takes those who come to ask.
     pub(super) fn accept_admin(&mut self) {
+        if self.admin.len() > 0 {
+            self.core.world.admin.listeners = u32::try_from(self.core.listening.sum()).unwrap_or(u32::MAX);
+        }
         let now = self.core.world.now;
         for at in 0..self.admin.listeners.len() {
             let Some((accepting, surface)) = self.admin.listeners.get_mut(at) else {
@@ -186,97 +179,5 @@ impl Loop {
             .unzip();
         let at = places::yields(&places, newcomer, self.core.world.now)?;
         ids.get(at).copied()
-    }
-
-    /// Sends parts of pages that were asked for, as many as one turn may take. Each takes little.
-    pub(super) fn show(&mut self) {
-        if self.core.wanted.is_empty() {
-            return;
-        }
-        let mut part = std::mem::take(&mut self.admin.part);
-        let count = self.core.wanted.len().min(PARTS_PER_TURN);
-        let wanted: Vec<_> = self.core.wanted.drain(..count).collect();
-        for (id, page, start) in wanted {
-            part.clear();
-            let next = self.part(page, start, &mut part);
-            if let Some(conn) = self.conns.get_mut(id) {
-                conn.feed(Input::Shown(&part, next), &mut self.core);
-                self.enqueue(id);
-            }
-        }
-        self.admin.part = part;
-    }
-
-    /// Appends the part of a page that begins there; gives where the next begins, if there is one.
-    fn part(&mut self, page: Page, start: u64, out: &mut Vec<u8>) -> Option<u64> {
-        let standing = self.standing();
-        match (page, &mut self.core.stats) {
-            (Page::Tunnels | Page::Connections, _) => self.tunnels(page, start, out),
-            (_, None) => None,
-            (_, Some(stats)) => stats.page(page, start, &standing, Part::new(out, PART_BYTES)),
-        }
-    }
-
-    /// A part of a list of tunnels, which begins with this slot of the table.
-    fn tunnels(&self, page: Page, start: u64, out: &mut Vec<u8>) -> Option<u64> {
-        let now = self.core.world.now;
-        let (mut list, first) = Part::new(out, PART_BYTES).list(start);
-        let mut slot = usize::try_from(first).ok()?;
-        for conn in self.conns.slots_from(slot).take(CONNS_PER_PART) {
-            if let Some(tunnel) = conn.and_then(|conn| conn.tunnel()) {
-                tunnel.write(page, now, &mut list);
-            }
-            slot += 1;
-            if list.is_full() {
-                break;
-            }
-        }
-        match self.conns.slots_from(slot).next() {
-            Some(_) => Some(list.next(slot as u64)),
-            None => {
-                list.end();
-                None
-            }
-        }
-    }
-
-    fn standing(&self) -> Standing {
-        let core = &self.core;
-        Standing {
-            connections_open: self.clients() as u64,
-            connections_max: self.connections_max as u64,
-            tunnels_open: core.tally.tunnels,
-            requests_concurrent: core.tally.requests,
-            buffered_bytes: core.stores.budget.used_bytes() as u64,
-            log_lines_dropped: core.logger.dropped(),
-            is_leaving: core.world.admin.is_leaving,
-            wall: core.world.wall,
-        }
-    }
-
-    /// Sends what is counted to whom it is sent without being asked, if it is time to.
-    pub(super) fn send_numbers(&mut self) {
-        let now = self.core.world.now;
-        if self.core.telemetry_deadline().is_some_and(|due| due <= now) {
-            let standing = self.standing();
-            let Core { stats, datagrams, .. } = &mut self.core;
-            if let (Some(stats), Some(datagrams)) = (stats, datagrams) {
-                stats.send(now, &standing, &mut |packet| datagrams.send(packet));
-            }
-        }
-    }
-}
-
-impl Core {
-    /// When numbers are to be sent.
-    pub(super) fn telemetry_deadline(&self) -> Option<Instant> {
-        self.stats.as_ref().and_then(|stats| stats.due())
-    }
-
-    /// What is counted by roles is counted by those of this policy from now on.
-    pub(super) fn note_policy(&mut self, policy: &Policy) {
-        if let Some(stats) = &mut self.stats {
-            stats.note_policy(policy.acl());
-        }
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use crate::io::datagrams::Datagrams;
 use crate::io::dialer::{self, ATTEMPTS_MAX, Dialer, Race, Standing};
+use crate::io::gauge::Gauge;
 use crate::io::resolver::{Asked, Resolver};
 use crate::io::shares::CommonShares;
 use crate::io::token::{ConnId, Ticket};
@@ -17,14 +18,17 @@ use crate::policy::{Question, VettedList};
 use crate::session::id::Id;
 use crate::session::outcome::Record;
 use crate::session::{HandshakeFail, Page};
-use crate::stats::Stats;
+use crate::stats;
 use crate::tls::Minted;
 
+use super::census::Census;
+use super::message::{Message, Wanted};
 use super::minter::Minter;
+use super::peers::Peers;
 use super::ports::{Parts, Ports};
 use super::stores::Stores;
 use super::stranger_lines::StrangerLines;
-pub use super::tally::Tally;
+use super::tally::Tally;
 use super::verifiers::Verifiers;
 use super::world::World;
 
@@ -36,8 +40,10 @@ pub struct Core {
     pub stores: Stores,
     /// All sockets that carry traffic.
     pub wires: Wires,
-    /// So many of them at most, as long as idle ones can be closed for others.
+    /// So many of them at most, in all loops, as long as idle ones can be closed for others.
     pub wires_max: usize,
+    /// The others were asked in this turn to close idle ones.
+    pub asked_for_room: bool,
     /// Attempts beside the first of a dial.
     pub second_attempts: CommonShares,
     /// Names to addresses.
@@ -53,13 +59,19 @@ pub struct Core {
     /// A role's bytes may be used up, and its tunnels do not know.
     pub is_spent: bool,
     /// What is counted, if anything is.
-    pub stats: Option<Box<Stats>>,
-    /// Where numbers go that are sent without being asked for.
-    pub datagrams: Option<Datagrams>,
+    pub stats: Option<stats::Common>,
+    /// Where numbers go that are sent without being asked for, and when the next do.
+    pub datagrams: Option<(Datagrams, Option<Instant>)>,
+    /// How many clients there are, and which of them are strangers.
+    pub census: Census,
+    /// The other loops.
+    pub peers: Peers,
+    /// On how many sockets clients are taken.
+    pub listening: Gauge,
     /// How many connections are what.
     pub tally: Tally,
     /// The parts of pages that were asked for.
-    pub wanted: Vec<(ConnId, Page, u64)>,
+    pub wanted: Vec<Wanted>,
     /// So many may ask how the proxy is at a time.
     pub admin_places: usize,
     /// Who may connect and say whose connection it is; empty: any address.
@@ -71,6 +83,7 @@ impl Core {
     pub fn read_clocks(&mut self) {
         self.world.now = Instant::now();
         self.world.wall = SystemTime::now();
+        self.asked_for_room = false;
     }
 
     /// Is it one who may say whose connection it is, where that has to be said?
@@ -89,10 +102,32 @@ impl Core {
 
     /// Makes room for so many sockets: idle upstream connections have only what nobody else needs.
     pub fn make_room(&mut self, sockets: usize) {
-        while self.wires.len() + sockets > self.wires_max
-            && let Some(idle) = self.stores.pool.pop_oldest()
-        {
-            self.wires.close(idle);
+        while self.wires.len_of_all() + sockets > self.wires_max {
+            if !self.close_oldest_idle() {
+                return self.ask_for_room(sockets);
+            }
+        }
+    }
+
+    /// Closes the idle upstream connection that has been it for longest, if there is one.
+    fn close_oldest_idle(&mut self) -> bool {
+        let idle = self.stores.pool.pop_oldest();
+        idle.inspect(|idle| self.wires.close(*idle)).is_some()
+    }
+
+    /// The others may have idle ones: once in a turn they are asked. Who finds no descriptor meanwhile tries again.
+    fn ask_for_room(&mut self, sockets: usize) {
+        if !std::mem::replace(&mut self.asked_for_room, true) {
+            self.peers.tell_others(|| Message::MakeRoom(sockets));
+        }
+    }
+
+    /// Another loop finds no room, and this one may have some.
+    pub(super) fn give_room(&mut self, sockets: usize) {
+        for _ in 0..sockets {
+            if !self.close_oldest_idle() {
+                return;
+            }
         }
     }
 
@@ -167,12 +202,14 @@ impl Ports for Core {
     }
 
     fn note_spent(&mut self) {
-        self.is_spent = true;
+        if !std::mem::replace(&mut self.is_spent, true) {
+            self.peers.tell_others(|| Message::Spent);
+        }
     }
 
     fn warn(&mut self, client: SocketAddr, fail: HandshakeFail, words: &str) {
-        if let Some(stats) = &mut self.stats {
-            stats.note_handshake(fail);
+        if let Some(stats) = &self.stats {
+            stats.lock().note_handshake(fail);
         }
         if self
             .stranger_lines
@@ -187,7 +224,11 @@ impl Ports for Core {
     }
 
     fn show(&mut self, conn: ConnId, page: Page, start: u64) {
-        self.wanted.push((conn, page, start));
+        self.wanted.push(Wanted {
+            id: conn,
+            page,
+            start,
+        });
     }
 
     /// A record about a stranger is not written where there are too many such.
@@ -196,8 +237,8 @@ impl Ports for Core {
             let (client, lines) = (ClientKey::of(record.client.ip()), Logger::lines_of(&record));
             self.stranger_lines.admits(client, lines, self.world.now)
         };
-        if let Some(stats) = &mut self.stats {
-            stats.absorb(&record);
+        if let Some(stats) = &self.stats {
+            stats.lock().absorb(&record);
         }
         if may_be_written {
             self.logger.record(&record, self.world.wall);

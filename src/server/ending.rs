@@ -8,7 +8,6 @@ use crate::session::{Close, Input};
 
 use super::Loop;
 use super::allowance::Allowance;
-use super::tally::Tally;
 
 /// Connections taken from the kernel's queue when a listener is about to close.
 const ACCEPTS_ON_DRAIN: usize = 4096;
@@ -17,7 +16,7 @@ const ACCEPTS_ON_DRAIN: usize = 4096;
 const ACCEPT_TIME_ON_DRAIN: Duration = Duration::from_secs(1);
 
 /// How many client connections are open.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Open {
     /// Those that are tunnels, intercepted or not.
     pub tunnels: usize,
@@ -26,6 +25,22 @@ pub struct Open {
 }
 
 impl Open {
+    fn of(tunnels: usize, clients: usize) -> Open {
+        Open {
+            tunnels,
+            others: clients.saturating_sub(tunnels),
+        }
+    }
+
+    /// These and those.
+    #[must_use]
+    pub fn and(self, others: Open) -> Open {
+        Open {
+            tunnels: self.tunnels + others.tunnels,
+            others: self.others + others.others,
+        }
+    }
+
     /// All of them.
     pub fn all(self) -> usize {
         self.tunnels + self.others
@@ -35,14 +50,12 @@ impl Open {
 impl Loop {
     /// How many connections are open.
     pub fn open(&self) -> Open {
-        let Tally {
-            tunnels, intercepted, ..
-        } = self.core.tally;
-        let tunnels = usize::try_from(tunnels + intercepted).unwrap_or(usize::MAX);
-        Open {
-            tunnels,
-            others: self.clients().saturating_sub(tunnels),
-        }
+        Open::of(self.core.tally.own_tunnels(), self.clients())
+    }
+
+    /// How many connections all loops have open.
+    pub fn open_in_all(&self) -> Open {
+        Open::of(self.core.tally.all_tunnels(), self.core.census.clients())
     }
 
     /// Where a role's bytes of the day are used up, its tunnels end, those too in which nothing moves.
@@ -62,6 +75,8 @@ impl Loop {
 
     /// Takes what is queued, closes the listeners, and lets what is there come to its end.
     pub(super) fn drain(&mut self) {
+        // The others drain too, and may be gone by the time they are handed somebody.
+        self.hands_out = None;
         let mut allowance = Allowance::new(usize::MAX, ACCEPT_TIME_ON_DRAIN);
         for listener in 0..self.listeners.len() {
             self.take_clients(listener, ACCEPTS_ON_DRAIN, &mut allowance);
@@ -70,7 +85,7 @@ impl Loop {
         self.core.stores.draining = true;
         self.core.close_idle();
         self.core.world.admin.is_leaving = true;
-        self.core.world.admin.listeners = 0;
+        self.core.listening.set(0);
         // Who asks how the proxy is may do so to the end.
         let mut clients = self.conns.keys();
         clients.retain(|id| !self.admin.has(*id));
@@ -84,19 +99,26 @@ impl Loop {
 
     /// Ends what is left, if it is time to; tells what that was.
     pub(super) fn end(&mut self) -> Option<Open> {
-        let is_over = self.terminating || self.core.stores.draining && self.clients() == 0;
-        if !is_over {
+        // The first loop is there for those who ask how the proxy is until the others have ended.
+        let waits_for_others = self.core.peers.own() == 0 && !self.core.census.is_last();
+        let is_drained = self.core.stores.draining && self.clients() == 0 && !waits_for_others;
+        if !(self.terminating || is_drained) {
             return None;
         }
         let cut = self.open();
         for id in self.conns.keys() {
             if let Some(mut conn) = self.conns.remove::<ConnId>(id) {
+                if conn.counted {
+                    self.core.census.forget(id);
+                }
                 conn.feed(Input::Terminate, &mut self.core);
                 conn.close(Close::Orderly, &mut self.core);
             }
         }
         let left_out = self.core.stranger_lines.last_summary();
         self.core.log_left_out(left_out);
+        self.core.tally.forget_all();
+        self.core.census.leave(cut.all());
         Some(cut)
     }
 }

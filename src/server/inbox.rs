@@ -1,46 +1,17 @@
-//! What a loop is told by the process and by other threads.
+//! What a loop does as it is told things by the process, by other loops and by other threads. What there is to tell is
+//! `message`'s business.
 
-use std::sync::Arc;
-
-use crate::io::listener::Acceptor;
-use crate::io::resolver::LookedUp;
-use crate::io::token::{ConnId, Ticket};
-use crate::policy::Policy;
-use crate::session::Surface;
-use crate::tls::{Client, Leaves, Minted, Server};
+use crate::io::token::ConnId;
 
 use super::Loop;
+use super::message::Message;
 use super::verifiers::Answered;
-
-/// What a loop is told.
-pub enum Message {
-    /// A thread of the resolver's is done.
-    LookedUp(LookedUp),
-    /// It was found out whether credentials are right, or nobody was free to.
-    Answered(Answered),
-    /// A certificate was made that a connection waits for, or can't be.
-    Minted(Ticket, Minted),
-    /// This CA signs for intercepted tunnels from now on.
-    Mitm(Arc<Leaves>),
-    /// New clients are presented this from now on.
-    Tls(Arc<Server>),
-    /// Origins are believed as this does from now on; other CAs than before are trusted.
-    Trust(Arc<Client>),
-    /// This policy is in force from now on.
-    Policy(Arc<Policy>),
-    /// It can be asked here too how the proxy is.
-    Admin(Acceptor, Surface),
-    /// The process is to end: who asks whether it is ready is told so.
-    Leaving,
-    /// Take no further clients, and end with the last of those that are there.
-    Drain,
-    /// End.
-    Terminate,
-}
 
 impl Loop {
     /// Does as it was told.
     pub(super) fn take_messages(&mut self) {
+        // Whatever woke the loop may be that something came free.
+        self.core.resolver.on_wake(self.core.world.now);
         for message in self.inbox.take() {
             match message {
                 Message::LookedUp(looked_up) => {
@@ -62,7 +33,6 @@ impl Loop {
                 }
                 Message::Mitm(leaves) => self.core.minter.sign_with(leaves),
                 Message::Policy(policy) => {
-                    self.core.note_policy(&policy);
                     let old = std::mem::replace(&mut self.core.world.policy, policy);
                     self.heard.replaced = Some(old);
                     self.meter();
@@ -77,10 +47,19 @@ impl Loop {
                     // They were verified by the CAs before.
                     self.core.close_idle();
                 }
+                Message::Client(stream, peer) => self.take_in(stream, peer),
+                Message::Replace(wish) => self.give_place(wish.id()),
+                Message::SeenTo => self.awaits_room = false,
+                Message::Shed => self.shed(),
+                Message::MakeRoom(sockets) => self.core.give_room(sockets),
+                Message::Spent => self.core.is_spent = true,
+                Message::Asked(asked) => self.make_part(asked),
+                Message::Given(wanted, given) => self.take_part(wanted, given),
                 Message::Leaving => self.core.world.admin.is_leaving = true,
                 Message::Drain => self.drain(),
                 Message::Terminate => {
                     self.listeners.clear();
+                    self.core.listening.set(0);
                     self.terminating = true;
                 }
             }

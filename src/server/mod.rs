@@ -5,22 +5,26 @@ mod accept;
 mod accepting;
 pub mod admin;
 pub mod allowance;
+pub mod census;
 pub mod conn;
 pub mod core;
 mod ending;
 pub mod ends;
 pub mod handshakes;
 mod held;
-pub mod inbox;
+mod inbox;
+pub mod message;
 pub mod minter;
 mod orders;
+pub mod peers;
 mod places;
 pub mod pool;
 pub mod ports;
 mod recheck;
+pub mod shown;
 pub mod stores;
 pub mod stranger_lines;
-mod tally;
+pub mod tally;
 mod tide;
 pub mod turn;
 pub mod verifiers;
@@ -35,7 +39,6 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll};
 
 use crate::io::arena::Arena;
-use crate::io::crowd::Crowd;
 use crate::io::deadlines::Deadlines;
 use crate::io::heap;
 use crate::io::inbox::Inbox;
@@ -54,7 +57,7 @@ use self::core::Core;
 pub use self::ending::Open;
 use self::ends::WireTable as _;
 use self::handshakes::Handshakes;
-use self::inbox::Message;
+use self::message::Message;
 use self::recheck::Recheck;
 use self::tide::Tide;
 
@@ -67,7 +70,7 @@ const STEP_TIME_MAX: Duration = Duration::from_millis(2);
 /// An answer or a deadline costs about as much as so many bytes.
 const EVENT_BYTES: usize = 4096;
 
-/// So many connections are a crowd.
+/// So many connections are a crowd, in all loops together.
 const CROWD_MIN: usize = 1024;
 
 /// So many bytes of heads and the like are a flood.
@@ -84,8 +87,6 @@ pub struct Loop {
     first_listener: usize,
     inbox: Inbox<Message>,
     conns: Arena<Box<Conn<Core>>>,
-    /// Those of whom nobody knows who they are, and whose first turn is over.
-    strangers: Crowd,
     core: Core,
     deadlines: Deadlines<ConnId>,
     /// Those to whom something happened.
@@ -98,8 +99,10 @@ pub struct Loop {
     recheck: Recheck,
     /// Answers that were not told yet.
     answers: VecDeque<(Ticket, News)>,
-    /// Client connections at a time; further ones wait in the kernel's queue.
-    connections_max: usize,
+    /// Another loop was asked to end a stranger, whose place a new client may have.
+    awaits_room: bool,
+    /// Who comes is shared out among the loops, which have no listeners of their own: the next one to get one.
+    hands_out: Option<u8>,
     /// It is to end with this turn.
     terminating: bool,
     /// How many connections there were.
@@ -149,22 +152,21 @@ impl Loop {
         poll: Poll,
         inbox: Inbox<Message>,
         (acceptors, admin): (Vec<Acceptor>, Vec<(Acceptor, Surface)>),
-        mut core: Core,
-        connections_max: usize,
+        core: Core,
     ) -> io::Result<Loop> {
         let numbered = (0..).zip(acceptors);
         let listeners = numbered.map(|(number, acceptor)| Accepting::new(acceptor, number, poll.registry()));
         let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
-        core.world.admin.listeners = u32::try_from(listeners.len()).unwrap_or(u32::MAX);
+        core.listening.set(listeners.len());
         let admin = Admin::new(admin, poll.registry())?;
+        let crowd_min = CROWD_MIN / core.peers.count().max(1);
         Ok(Loop {
             poll,
             listeners,
             admin,
             first_listener: 0,
             inbox,
-            conns: Arena::default(),
-            strangers: Crowd::default(),
+            conns: Arena::of_loop(core.peers.own()),
             core,
             deadlines: Deadlines::new(Instant::now()),
             run_queue: VecDeque::new(),
@@ -172,13 +174,23 @@ impl Loop {
             handshakes: Handshakes::default(),
             recheck: Recheck::default(),
             answers: VecDeque::new(),
-            connections_max,
+            awaits_room: false,
+            hands_out: None,
             terminating: false,
-            crowd: Tide::new(CROWD_MIN),
+            crowd: Tide::new(crowd_min),
             flood: Tide::new(FLOOD_BYTES_MIN),
             heard: Heard::default(),
             events: Events::with_capacity(EVENTS_MAX),
         })
+    }
+
+    /// Its clients are handed out to all loops in turn: the others have no listeners.
+    #[must_use]
+    pub fn handing_out(self) -> Loop {
+        Loop {
+            hands_out: Some(0),
+            ..self
+        }
     }
 
     /// Takes turns until there is something to tell the process, or until then. Most turns have nothing for it.
@@ -327,19 +339,28 @@ impl Loop {
         self.send_numbers();
     }
 
+    /// A connection is over.
     fn forget(&mut self, id: ConnId) {
-        if let Some(conn) = self.conns.remove(id) {
-            self.deadlines.release(conn.filed);
-            self.core.tally.forget(conn.standing);
-            self.admin.forget(id);
-            if conn.counted {
-                self.strangers.remove(id);
-            }
-            let now = self.core.world.now;
-            self.listeners
-                .iter_mut()
-                .for_each(|accepting| accepting.end_pause(now));
+        if self.remove(id) {
+            self.core.census.give_back(1);
         }
+    }
+
+    /// The same, but its place is not given back. Was it a client's, so that it had one?
+    fn remove(&mut self, id: ConnId) -> bool {
+        let Some(conn) = self.conns.remove(id) else {
+            return false;
+        };
+        self.deadlines.release(conn.filed);
+        self.core.tally.forget(conn.standing);
+        if conn.counted {
+            self.core.census.forget(id);
+        }
+        let now = self.core.world.now;
+        self.listeners
+            .iter_mut()
+            .for_each(|accepting| accepting.end_pause(now));
+        !self.admin.forget(id)
     }
 
     fn enqueue(&mut self, id: ConnId) {

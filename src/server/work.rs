@@ -9,6 +9,7 @@ use crate::session::Input;
 
 use super::allowance::Allowance;
 use super::conn::After;
+use super::message::Message;
 use super::{Loop, STEP_TIME_MAX, turn};
 
 /// So many turns may be as long as a turn can be, and more of them take no longer together, where they can be that short.
@@ -92,9 +93,15 @@ impl Loop {
         }
     }
 
-    /// Strangers who hold more of the byte budget than is theirs are refused.
-    fn shed(&mut self) {
+    /// Strangers who hold more of the byte budget than is theirs are refused; those of other loops, by these.
+    pub(super) fn shed(&mut self) {
         while let Some(id) = self.core.stores.budget.surplus() {
+            if id.loop_number() != self.core.peers.own() {
+                if self.core.stores.budget.is_to_be_told_of(id) {
+                    self.core.peers.tell(id.loop_number(), Message::Shed);
+                }
+                return;
+            }
             let Some(conn) = self.conns.get_mut(id) else {
                 return;
             };
@@ -161,8 +168,7 @@ impl Loop {
     pub(super) fn count(&mut self, id: ConnId) {
         if let Some(conn) = self.conns.get_mut(id) {
             conn.counted = conn.is_stranger();
-            let slots = u32::from(conn.counted);
-            self.strangers.set(id, conn.client_key(), slots);
+            self.core.census.count(id, conn.client_key(), conn.counted);
         }
     }
 }

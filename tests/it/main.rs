@@ -34,6 +34,7 @@ mod harness;
 mod kept;
 mod limits;
 mod log;
+mod loops;
 mod mitm;
 mod mitm_faults;
 mod mitm_identity;
@@ -161,6 +162,7 @@ fn all_cases() -> Vec<Case> {
         origin_tls::cases(),
         origin_tls_faults::cases(),
         sni::cases(),
+        loops::cases(),
     ]
     .into_iter()
     .flatten()

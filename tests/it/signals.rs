@@ -292,10 +292,15 @@ fn draining_says_so_at_once_and_every_ten_seconds_and_what_was_cut() {
         Setup::open().option("--exit-timeout", "600s").start(),
         Origin::echo(),
     );
-    let tunnels = [
+    let mut tunnels = [
         proxy.tunnel(&origin.authority()),
         proxy.tunnel(&origin.authority()),
     ];
+    // What passes them passes in a turn behind the one in which they are counted.
+    for tunnel in &mut tunnels {
+        tunnel.send("a");
+        tunnel.expect(b"a");
+    }
     proxy.signal(Sig::TERM);
     await_said(&proxy, "draining: 2 tunnels left, 600s");
     await_closed(&proxy);

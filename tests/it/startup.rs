@@ -293,12 +293,8 @@ fn a_typo_in_an_acl_key_is_an_error() {
 
 /// The flags are known from the first version on; one whose feature is missing must never be silently accepted.
 fn features_that_are_not_built_are_refused_by_name() {
-    for (flag, value) in [("--workers", "2"), ("--user", "nobody")] {
-        let finished = Setup::open().option(flag, value).run();
-        refused(&finished, 2, &[flag.trim_start_matches('-')]);
-    }
-    let off = Setup::open().option("--workers", "1").start();
-    off.assert_serves();
+    let finished = Setup::open().option("--user", "nobody").run();
+    refused(&finished, 2, &["user"]);
 }
 
 fn print_config_shows_the_effective_configuration_without_secrets() {

@@ -32,6 +32,12 @@ cases![
 /// Puts what was standard input where sockets are handed over, as descriptor 3, for the process that this shell becomes.
 const HAND_OVER: &str = "exec 3<&0 </dev/null && export LISTEN_PID=$$";
 
+/// Starts a proxy that is handed this socket.
+pub(crate) fn handing_over(setup: Setup, listener: TcpListener) -> Proxy {
+    let setup = setup.input(listener).step(HAND_OVER).env("LISTEN_FDS", "1");
+    setup.start()
+}
+
 /// What supervises, and hears.
 struct Supervisor {
     socket: UnixDatagram,
@@ -183,11 +189,7 @@ fn descriptor_flags(proxy: &Proxy, number: u32) -> u32 {
 fn a_socket_that_is_handed_over_takes_the_place_of_the_listen_options() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");
-    let setup = Setup::open()
-        .input(listener)
-        .step(HAND_OVER)
-        .env("LISTEN_FDS", "1");
-    let mut proxy = setup.start();
+    let mut proxy = handing_over(Setup::open(), listener);
     assert_eq!(proxy.address(), address);
     proxy.assert_serves();
     let flags = descriptor_flags(&proxy, 3);

@@ -170,9 +170,8 @@ pub(super) const OBSERVATION: &[OptionRow] = &[
     STATS_SOCKET_FILE_MODE.row,
 ];
 
-pub(in crate::config) const WORKERS: Opt<usize> = count_from(1, 1024, "workers", "number of event loops")
-    .default_is("1")
-    .not_built(SwitchedOnBy::MoreThan(1));
+pub(in crate::config) const WORKERS: Opt<usize> =
+    count_from(1, 256, "workers", "number of event loops").default_is("1");
 
 pub(in crate::config) const WATCH: Opt<bool> =
     switch("watch", "reload files when they change").default_is("false");

@@ -1,5 +1,6 @@
 //! The program under test: how it is started, what it says on stderr, how it ends.
 
+use std::cell::Cell;
 use std::io::{BufRead as _, BufReader};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
@@ -18,6 +19,20 @@ use super::wire::Wire;
 /// Proxies take their ports from below those that the kernel hands out, which the namespace has for them alone: one
 /// denies its own port on every address of the machine, so no origin may come to have it too.
 static NEXT_PORT: AtomicU16 = AtomicU16::new(10_000);
+
+thread_local! {
+    /// How many loops the proxies of this thread's case have, where the case does not say.
+    static LOOPS: Cell<Option<u8>> = const { Cell::new(None) };
+}
+
+/// Does this with proxies that have so many loops.
+#[allow(dead_code, reason = "for tests/it")]
+pub(crate) fn with_loops<R>(loops: u8, run: impl FnOnce() -> R) -> R {
+    LOOPS.set(Some(loops));
+    let result = run();
+    LOOPS.set(None);
+    result
+}
 
 const BINARY: &str = env!("CARGO_BIN_EXE_smokescreen");
 /// A password with everything that a careless split would stumble over.
@@ -178,6 +193,9 @@ impl Setup {
             .args(&self.arguments)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        if let Some(loops) = LOOPS.get() {
+            command.env("SMOKESCREEN_WORKERS", loops.to_string());
+        }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let input = self.input.as_ref();
         let input = input.map(|input| input.try_clone().expect("a descriptor"));

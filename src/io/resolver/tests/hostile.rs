@@ -669,3 +669,42 @@ fn cancelling_closes_the_sockets() {
     bench.resolver.on_event(0, bench.now);
     bench.resolver.on_event(77, bench.now);
 }
+
+/// The sockets are the process's: one that another loop gives back is had by whose turn it is, which is woken for it.
+#[test]
+fn two_loops_share_the_sockets_and_wake_each_other() {
+    let silent = Server::silent();
+    let mut settings = settings(&[silent.address]);
+    (settings.places, settings.network) = (1, Network::V4);
+    let polls = [Poll::new().unwrap(), Poll::new().unwrap()];
+    let waker = |poll: &Poll| Arc::new(Waker::new(poll.registry(), Source::Waker.token()).unwrap());
+    let bells = Bells::new(polls.iter().map(waker));
+    let lookup: Lookup = Arc::new(|name| panic!("the system was asked for {name}"));
+    let common = Common::with_lookup(settings, bells, lookup);
+    let [mut first, mut second] = [0, 1].map(|number| Bench::of_loop(&common, number));
+    let open = |bench: &Bench| match &bench.resolver.back {
+        Back::Stub(stub) => stub.open(),
+        Back::System(_) => 0,
+    };
+    assert_eq!(first.ask(1, "a.test"), Asked::Pending);
+    assert_eq!(second.ask(1, "b.test"), Asked::Pending);
+    assert_eq!((open(&first), open(&second)), (1, 0));
+    first.resolver.cancel(ticket(1));
+    let now = first.now();
+    assert_eq!(
+        first.resolver.deadline(),
+        Some(now),
+        "whose turn it is now is told in a turn"
+    );
+    first.resolver.on_deadline(now);
+    let mut events = Events::with_capacity(4);
+    let [_, mut poll] = polls;
+    poll.poll(&mut events, Some(PATIENCE)).unwrap();
+    assert!(!events.is_empty());
+    second.resolver.on_wake(second.now);
+    assert_eq!((open(&first), open(&second)), (0, 1));
+    assert_eq!(first.ask(2, "c.test"), Asked::Pending);
+    drop(second);
+    first.resolver.on_wake(first.now);
+    assert_eq!(open(&first), 1, "a loop that ends leaves its socket");
+}

@@ -79,15 +79,19 @@ impl Bench {
     }
 
     fn with_lookup(settings: Settings, lookup: Lookup) -> Bench {
+        Bench::of_loop(&Common::with_lookup(settings, Bells::of_one(), lookup), 0)
+    }
+
+    /// The loop of this number, which shares with others.
+    fn of_loop(common: &Common, number: u8) -> Bench {
         let files = tempfile::tempdir().unwrap();
         let poll = Poll::new().unwrap();
         let waker = Arc::new(Waker::new(poll.registry(), Source::Waker.token()).unwrap());
         let (outbox, inbox) = inbox(waker);
         let deliver: Deliver = Arc::new(move |looked_up| outbox.send(looked_up));
         let (hosts, switch) = (files.path().join("hosts"), files.path().join("nsswitch.conf"));
-        let local = Local::new(settings.network, &hosts, &switch);
-        let common = Common::with_lookup(settings, Bells::of_one(), lookup);
-        let resolver = Resolver::with_local(&common, 0, poll.registry(), deliver, local).unwrap();
+        let local = Local::new(common.settings.network, &hosts, &switch);
+        let resolver = Resolver::with_local(common, number, poll.registry(), deliver, local).unwrap();
         Bench {
             poll,
             events: Events::with_capacity(64),

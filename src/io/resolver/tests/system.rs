@@ -205,3 +205,50 @@ fn the_real_one_starts_no_thread_before_it_is_asked() {
     let resolver = Resolver::new(settings(&[]), poll.registry(), deliver).unwrap();
     assert_eq!((resolver.in_flight(), resolver.deadline()), (0, None));
 }
+
+/// The threads are the process's: a client that holds them in one loop waits in another, and who has none does not.
+#[test]
+fn two_loops_share_the_threads_and_their_turns() {
+    let (lookup, starts, tell) = told();
+    let settings = Settings {
+        places: 4,
+        ..settings(&[])
+    };
+    let common = Common::with_lookup(settings, Bells::of_one(), lookup);
+    let (mut first, mut second) = (Bench::of_loop(&common, 0), Bench::of_loop(&common, 1));
+    for (seq, name) in [(1, "a.test"), (2, "b.test"), (3, "c.test")] {
+        assert_eq!(first.ask(seq, name), Asked::Pending);
+        start(&starts);
+    }
+    assert_eq!(second.ask(1, "d.test"), Asked::Pending);
+    assert!(starts.try_recv().is_err(), "the last quarter is for others");
+    let now = second.now();
+    let other = second.resolver.ask_for(ticket(2), "e.test", client(2), now);
+    assert_eq!((other, start(&starts)), (Asked::Pending, "e.test".into()));
+    // What ends in one loop lets the other's go on, and the outcome goes where it was asked for.
+    for _ in 0..5 {
+        tell.send(found(&["192.0.2.1"])).unwrap();
+    }
+    assert_eq!(start(&starts), "d.test");
+    assert_eq!((first.wait_all(3).len(), second.wait_all(2).len()), (3, 2));
+}
+
+#[test]
+fn a_loop_that_ends_leaves_its_turns_to_the_others() {
+    let (lookup, starts, tell) = told();
+    let settings = Settings {
+        places: 1,
+        ..settings(&[])
+    };
+    let common = Common::with_lookup(settings, Bells::of_one(), lookup);
+    let (mut first, mut second) = (Bench::of_loop(&common, 0), Bench::of_loop(&common, 1));
+    assert_eq!(first.ask(1, "a.test"), Asked::Pending);
+    assert_eq!(start(&starts), "a.test");
+    assert_eq!(first.ask(2, "b.test"), Asked::Pending);
+    assert_eq!(second.ask(1, "c.test"), Asked::Pending);
+    drop(first);
+    tell.send(found(&["192.0.2.1"])).unwrap();
+    tell.send(found(&["192.0.2.3"])).unwrap();
+    assert_eq!(start(&starts), "c.test");
+    assert_eq!(second.wait(1), Ok(addresses(&["192.0.2.3"])));
+}
