@@ -30,7 +30,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::origin::Origin;
-use crate::plan::{Body, Chained, Exchange, Fate, Fault, How, SITES, Taste};
+use crate::plan::{Body, Chained, Exchange, Fate, Fault, How, INTERCEPTED, SITES, Taste};
 use crate::random::Random;
 use crate::server::Server;
 use crate::setting::{Setting, Spoil, ordinary_settings};
@@ -47,6 +47,9 @@ const CHAINED_SEEDS: u64 = 1_500;
 
 /// Seeds over TLS.
 const TLS_SEEDS: u64 = 500;
+
+/// Seeds of intercepted tunnels.
+const INTERCEPTED_SEEDS: u64 = 400;
 
 /// A seed that takes longer is mentioned.
 const SLOW: Duration = Duration::from_secs(2);
@@ -100,6 +103,7 @@ fn setting(seed: u64) -> Setting {
         client_seals,
         origin_seals,
         https: false,
+        intercepts: false,
         chains: false,
         spoil: Spoil::Nothing,
         trace: false,
@@ -247,6 +251,29 @@ fn tls_origins_keep_their_promises() {
         {
             // Some at the same port in the clear, which must not be mixed up.
             ask.https = matches!(ask.how, How::Plain | How::Upgrade) && !random.one_in(4);
+        }
+        drawn
+    });
+}
+
+/// Inside of tunnels that are intercepted: a CONNECT of its own for each client, a certificate that comes at once, late or
+/// never, the client's TLS ended here, and requests as to an origin.
+#[test]
+fn intercepted_tunnels_keep_their_promises() {
+    keep_promises(INTERCEPTED_SEEDS, |seed| {
+        let mut drawn = setting(seed);
+        (drawn.https, drawn.intercepts) = (true, true);
+        (drawn.client_seals, drawn.origin_seals) = (0, 0);
+        drawn.settings.proxy_protocol = false;
+        let mut random = Random::new(seed ^ 0x31a7);
+        for client in &mut drawn.clients {
+            let site = &SITES[random.below(INTERCEPTED)];
+            for exchange in client {
+                while exchange.ask.how != How::Plain {
+                    *exchange = Exchange::draw(exchange.ask.number, false, drawn.taste, &mut random);
+                }
+                exchange.ask.put_inside(site);
+            }
         }
         drawn
     });

@@ -9,7 +9,7 @@ mod sites;
 
 pub(crate) use self::chained::{Chained, UPSTREAM};
 pub(crate) use self::header::Announced;
-pub(crate) use self::sites::{Fate, MALFORMED_ANSWERS, OWN_ADDRESS, OWN_PORT, SITES, Site};
+pub(crate) use self::sites::{Fate, INTERCEPTED, MALFORMED_ANSWERS, OWN_ADDRESS, OWN_PORT, SITES, Site};
 use crate::random::payload;
 
 /// How a request is asked.
@@ -57,6 +57,8 @@ pub(crate) struct Ask {
     pub(crate) number: u32,
     /// Its origin is spoken to over TLS.
     pub(crate) https: bool,
+    /// It is asked inside of an intercepted tunnel to its origin.
+    pub(crate) inside: bool,
     pub(crate) how: How,
     pub(crate) site: &'static Site,
     pub(crate) method: &'static str,
@@ -215,6 +217,12 @@ impl Ask {
     /// Has it content that may be on the way while it is answered?
     pub(crate) fn has_content(&self) -> bool {
         self.body.length() > 0 || self.is_chunked()
+    }
+
+    /// The same inside of an intercepted tunnel to that site.
+    pub(crate) fn put_inside(&mut self, site: &'static Site) {
+        (self.https, self.inside) = (true, true);
+        (self.site, self.credentials) = (site, Credentials::Good);
     }
 
     /// The origin's port.

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use smokescreen::session::outcome::{Line, Record};
+use smokescreen::session::outcome::{Line, ProxyType, Record};
 
 use crate::client::{Client, Reader};
 use crate::world::World;
@@ -11,10 +11,13 @@ use crate::world::World;
 /// One decision for each request, one close for each tunnel, with its bytes counted.
 pub(crate) fn judge_records(world: &World, nth: usize, client: &Client, wrong: &mut Vec<String>) {
     let conn = &world.conns[nth];
-    let (closes, decisions): (Vec<&Record>, Vec<&Record>) = conn
+    let (closes, mut decisions): (Vec<&Record>, Vec<&Record>) = conn
         .records
         .iter()
         .partition(|record| record.line() == Line::Close);
+    if world.setting.intercepts {
+        judge_intercepted(world, client, &closes, &mut decisions, wrong);
+    }
     let mut by_number: HashMap<u32, usize> = HashMap::new();
     for record in &decisions {
         if let Some(number) = number_of(record) {
@@ -51,7 +54,45 @@ pub(crate) fn judge_records(world: &World, nth: usize, client: &Client, wrong: &
     if ids.len() != decisions.len() {
         wrong.push("two decisions have one id".into());
     }
-    judge_tunnel(world, nth, client, &closes, wrong);
+    if !world.setting.intercepts {
+        judge_tunnel(world, nth, client, &closes, wrong);
+    }
+}
+
+/// One decision for the CONNECT around all others, which is taken out; one close, if it was let in.
+fn judge_intercepted(
+    world: &World,
+    client: &Client,
+    closes: &[&Record],
+    decisions: &mut Vec<&Record>,
+    wrong: &mut Vec<String>,
+) {
+    let (connects, inner): (Vec<&Record>, Vec<&Record>) = decisions
+        .iter()
+        .partition(|record| record.proxy_type == ProxyType::Connect);
+    let written = world.links.all[client.link].wire.written();
+    let was_told = written.starts_with(b"HTTP/1.1 200 ");
+    // Its wire may have broken before the 200 left. One that never came whole is no CONNECT yet.
+    let lets_in = |record: &&Record| record.allow && record.error.is_none() && record.status_code.is_none();
+    let is_in = connects.first().is_some_and(lets_in);
+    if connects.len() > 1 || was_told && !is_in {
+        wrong.push(format!(
+            "{} decisions of a CONNECT, told: {was_told}",
+            connects.len()
+        ));
+    }
+    if closes.len() != usize::from(is_in) {
+        wrong.push(format!("let in: {is_in}, and {} close records", closes.len()));
+    }
+    if !is_in && !inner.is_empty() && connects.len() == 1 {
+        wrong.push(format!("{inner:?} inside of no tunnel"));
+    }
+    if let (Some(connect), Some(close)) = (connects.first(), closes.first())
+        && connect.id != close.id
+    {
+        wrong.push("the close is another's than the CONNECT's".into());
+    }
+    *decisions = inner;
 }
 
 fn number_of(record: &Record) -> Option<u32> {

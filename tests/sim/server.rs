@@ -92,6 +92,7 @@ impl Server {
         let conn = &mut self.conns[nth];
         conn.queued = true;
         match what {
+            What::Minted(minted) => conn.minted(ticket.seq, &minted, &mut self.world),
             What::Verified(verified) => conn.verified(ticket.seq, verified.as_ref(), &mut self.world),
             What::Found(news) => {
                 if let News::Whole(_) = news {

@@ -55,6 +55,8 @@ pub(crate) struct Setting {
     pub(crate) origin_seals: usize,
     /// Whatever is forwarded goes over TLS.
     pub(crate) https: bool,
+    /// All that is asked is asked inside of intercepted tunnels, one a client.
+    pub(crate) intercepts: bool,
     /// Tunnels go through an upstream.
     pub(crate) chains: bool,
     pub(crate) spoil: Spoil,

@@ -36,7 +36,7 @@ use smokescreen::session::outcome::Record;
 
 use crate::client::Client;
 use crate::origin::{Book, Origin};
-use crate::plan::{Announced, Exchange, OWN_ADDRESS, OWN_PORT, Taste, UPSTREAM};
+use crate::plan::{Announced, Exchange, INTERCEPTED, OWN_ADDRESS, OWN_PORT, SITES, Taste, UPSTREAM};
 use crate::random::Random;
 use crate::setting::{Setting, Spoil};
 use crate::wires::{Manner, MemoryWire, Role, Sealed, Stack, Temper, Tls};
@@ -127,14 +127,37 @@ impl Verify for Verifier {
     }
 }
 
+/// What intercepts tunnels to the first sites.
+fn intercepted() -> String {
+    let hosts = SITES.iter().take(INTERCEPTED);
+    let hosts: Vec<String> = hosts
+        .map(|site| site.written.trim_end_matches('.').to_ascii_lowercase())
+        .collect();
+    let entries: Vec<String> = hosts
+        .iter()
+        .map(|host| format!("{{domain: {host}, add_headers: {{X-Added: '1'}}, detailed_http_logs: true}}"))
+        .collect();
+    format!(
+        "allowed_domains: [{}], mitm_domains: [{}], limits: {{}}",
+        hosts.join(", "),
+        entries.join(", ")
+    )
+}
+
 /// One that knows the password, or has to ask.
-fn policy(asks: bool, is_limited: bool) -> Policy {
-    let acl = match is_limited {
-        true => ACL.replace("limits: {}", LIMITS),
+fn policy(asks: bool, is_limited: bool, intercepts: bool) -> Policy {
+    let acl = match intercepts {
+        true => ACL.replace("limits: {}", &intercepted()),
         false => ACL.to_owned(),
     };
+    let acl = match is_limited {
+        true => acl.replace("limits: {}", LIMITS),
+        false => acl,
+    };
+    let acl = Acl::parse(&acl, &[]).expect("the test's ACL is valid");
+    let acl = acl.with_secrets(&|_| Err("nothing is read".into()));
     let policy = Policy::new(PolicyParts {
-        acl: Some(Acl::parse(&acl, &[]).expect("the test's ACL is valid")),
+        acl: Some(acl.expect("its values stand there")),
         ranges: Ranges::new(Vec::new(), Vec::new(), false, vec![OWN_PORT]),
         password: Password::new(if asks { "another" } else { "secret" }),
         allow_missing_role: false,
@@ -157,7 +180,7 @@ impl World {
         let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         let (settings, ids) = (setting.settings.clone(), Ids::new([1, 2, 3], 4, 5));
         let is_limited = Random::new(setting.seed ^ 0x1_1417).one_in(2);
-        let mut policy = policy(random.one_in(2), is_limited);
+        let mut policy = policy(random.one_in(2), is_limited, setting.intercepts);
         if setting.chains {
             let url = ProxyUrl::parse(&format!("http://up:stream@{UPSTREAM}"), Writer::Operator);
             policy = policy.with_upstreams(Upstreams::new(None, url, NoProxy::default()));
@@ -204,7 +227,10 @@ impl World {
         }
         let manner = self.setting.client_manner.unwrap_or_else(|| self.manner());
         let owner = Owner::Conn(conn_id(nth), Side::Client);
-        let link = self.open(manner, self.setting.client_seals, Role::Server, owner);
+        let link = match self.setting.intercepts {
+            true => self.open_inside(manner, &exchanges, owner),
+            false => self.open(manner, self.setting.client_seals, Role::Server, owner),
+        };
         let taste = self.setting.taste;
         self.clients
             .push(Client::new(link, exchanges, taste, &mut self.random));
@@ -287,6 +313,20 @@ impl World {
             wire = Stack::Sealed(Box::new(Sealed::new(wire, role, temper, self.random.fork())));
         }
         self.links.open(wire, ready, owner)
+    }
+
+    /// A client's wire that leads into a tunnel to where it asks for something.
+    fn open_inside(&mut self, mut manner: Manner, exchanges: &[Exchange], owner: Owner) -> usize {
+        let ready = Ready {
+            writable: true,
+            ..Ready::default()
+        };
+        manner.piece_max = manner.piece_max.max(SEALED_PIECE_MIN);
+        let site = exchanges.first().expect("a request").ask.site;
+        let authority = format!("{}:{}", site.written, site.port);
+        let memory = MemoryWire::new(manner, self.random.fork());
+        let tls = Tls::inside(memory, &authority, self.setting.taste.calm, self.random.fork());
+        self.links.open(Stack::Tls(Box::new(tls)), ready, owner)
     }
 
     pub(crate) fn say(&self, what: impl FnOnce() -> String) {

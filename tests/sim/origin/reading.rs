@@ -161,6 +161,9 @@ impl Origin {
         if head.count("expect") != usize::from(ask.expect && !ask.http10) {
             return Err(format!("Expect of request {number}"));
         }
+        if head.count("x-added") != usize::from(ask.inside) {
+            return Err(format!("what is added to request {number}: {:?}", head.fields));
+        }
         let framing = head.framing()?;
         let meant = match &ask.body {
             Body::Length(n) => Framing::Length(*n),

@@ -41,6 +41,7 @@ impl Exchange {
         let ask = Ask {
             number,
             https: false,
+            inside: false,
             how,
             site,
             method,

@@ -22,9 +22,13 @@ impl Ask {
             _ => {
                 let version = if self.http10 { "1.0" } else { "1.1" };
                 let scheme = if self.https { "https" } else { "http" };
-                format!(
-                    "{method} {scheme}://{authority}/r/{number} HTTP/{version}\r\nHost: elsewhere.test\r\n"
-                )
+                // As to an origin, or as to a proxy: inside of a tunnel both will do.
+                match self.inside && number % 3 > 0 {
+                    true => format!("{method} /r/{number} HTTP/{version}\r\nHost: {authority}\r\n"),
+                    false => format!(
+                        "{method} {scheme}://{authority}/r/{number} HTTP/{version}\r\nHost: elsewhere.test\r\n"
+                    ),
+                }
             }
         };
         match self.credentials {

@@ -80,6 +80,9 @@ pub(crate) const SITES: &[Site] = &[
     site("user@a.test", "", 80, &[], Fate::Malformed),
 ];
 
+/// So many of the first are intercepted where tunnels are.
+pub(crate) const INTERCEPTED: usize = 4;
+
 /// Heads that are refused whatever they ask, and by which status.
 pub(crate) const MALFORMED: &[(&[u8], u16)] = &[
     (b"GET http://a.test/ HTTP/1.1\nHost: a.test\n\n", 400),

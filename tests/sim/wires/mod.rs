@@ -19,7 +19,7 @@ use crate::random::Random;
 pub(crate) use self::engine::Role;
 pub(crate) use self::memory::{Manner, MemoryWire};
 pub(crate) use self::sealed::{Sealed, Sent, Temper};
-pub(crate) use self::tls::{Tls, sealing};
+pub(crate) use self::tls::{Tls, leaf, sealing};
 
 /// How a stream ended, as its receiver sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,6 +93,17 @@ impl Stack {
         match self {
             Stack::Plain(_) | Stack::Sealed(_) => Err(ErrorKind::Unsupported.into()),
             Stack::Tls(wire) => wire.secure(sealing, received),
+        }
+    }
+
+    /// The same inside of the tunnel that it is, by this engine.
+    pub(crate) fn secure_inside(&mut self, engine: Engine) -> io::Result<()> {
+        match self {
+            Stack::Plain(_) | Stack::Sealed(_) => Err(ErrorKind::Unsupported.into()),
+            Stack::Tls(wire) => {
+                wire.secure_inside(engine);
+                Ok(())
+            }
         }
     }
 

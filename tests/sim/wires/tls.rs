@@ -1,8 +1,10 @@
 //! A wire that speaks TLS: the proxy's own engine over a wire in memory, and rustls as the peer's, a client or an origin. The
 //! randomness of keys is not a seed's, but nothing depends on it: Ed25519 signatures, and so all records, are of one length.
+//! Only those of minted certificates differ by a byte or two, so that a seed inside of an intercepted tunnel may be cut elsewhere.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
@@ -13,7 +15,8 @@ use rustls::{
     ClientConfig, ClientConnection, Connection, RootCertStore, ServerConfig, ServerConnection, version,
 };
 use smokescreen::io::wire::{Aside, Engine, Ready, Sealing, Secured, Wire};
-use smokescreen::tls::{Client, ClientParts, File, RoleFrom, Server, ServerParts};
+use smokescreen::net::Host;
+use smokescreen::tls::{Asked, Client, ClientParts, File, Leaves, Minted, RoleFrom, Server, ServerParts};
 use zeroize::Zeroizing;
 
 use crate::pki::{Ca, Key, Leaf};
@@ -36,6 +39,9 @@ struct House {
     trust: Arc<Client>,
     /// All origins.
     origin: Arc<ServerConfig>,
+    /// The CA of intercepted tunnels, and a client that trusts that alone.
+    leaves: Arc<Leaves>,
+    inside: Arc<ClientConfig>,
 }
 
 static HOUSE: LazyLock<House> = LazyLock::new(|| {
@@ -83,13 +89,50 @@ static HOUSE: LazyLock<House> = LazyLock::new(|| {
     };
     let trust = Client::new(parts, None, SystemTime::now(), &mut Vec::new()).expect("a trust");
     let origin = origin_config(&ca, config.crypto_provider());
+    let own = Ca::with_key("Own", Key::Ed25519);
+    let leaves = Leaves::new(
+        file(own.pem()),
+        file(own.key_pem()),
+        SystemTime::now(),
+        &mut Vec::new(),
+    );
+    let inside = inside_config(&own, config.crypto_provider());
     House {
         server: Arc::new(server),
         client: Arc::new(config),
         trust: Arc::new(trust),
         origin: Arc::new(origin),
+        leaves: Arc::new(leaves.expect("a CA")),
+        inside: Arc::new(inside),
     }
 });
+
+fn inside_config(own: &Ca, provider: &Arc<rustls::crypto::CryptoProvider>) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    let root = CertificateDer::from_pem_slice(own.pem().as_bytes()).expect("a certificate");
+    roots.add(root).expect("a root");
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    config
+}
+
+/// The certificate for an intercepted tunnel to this host.
+pub(crate) fn leaf(host: &Host) -> Minted {
+    let (told, heard) = channel();
+    let now = SystemTime::now();
+    let waiter = move |minted| told.send(minted).expect("who asked");
+    match HOUSE.leaves.ask(host, now, Box::new(waiter)) {
+        Asked::Ready(leaf) => return Ok(leaf),
+        Asked::Mint(order) => order.carry_out(now),
+        // By another test's thread.
+        Asked::Waits => {}
+    }
+    heard.recv().expect("an answer")
+}
 
 /// An origin under every name that is asked for.
 fn origin_config(ca: &Ca, provider: &Arc<rustls::crypto::CryptoProvider>) -> ServerConfig {
@@ -140,6 +183,11 @@ pub(crate) struct Tls {
     random: Random,
     engine: Option<Engine>,
     peer: Connection,
+    /// What came of the answer to the peer's CONNECT, until that is whole.
+    entering: Option<Vec<u8>>,
+    /// It does not wait for that before it begins its handshake.
+    eager: bool,
+    calm: bool,
     /// Opened by the peer, and not taken.
     plain: VecDeque<u8>,
     /// All that it ever opened.
@@ -171,6 +219,23 @@ impl Tls {
         tls
     }
 
+    /// A client's that has a tunnel to this authority, which is intercepted.
+    pub(crate) fn inside(below: MemoryWire, authority: &str, calm: bool, random: Random) -> Tls {
+        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        let name = ServerName::try_from(host).expect("a name");
+        let mut peer = ClientConnection::new(Arc::clone(&HOUSE.inside), name).expect("a client");
+        peer.set_buffer_limit(None);
+        let mut tls = Tls::over(below, Connection::Client(peer), calm, random);
+        (tls.entering, tls.eager) = (Some(Vec::new()), tls.random.one_in(3));
+        let connect = format!(
+            "CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\nProxy-Authorization: Basic dTpzZWNyZXQ=\r\n\r\n"
+        );
+        tls.below.peer_send(connect.as_bytes());
+        tls.peer_push();
+        tls
+    }
+
     /// An origin's, by this engine of the proxy's.
     pub(crate) fn to_origin(below: MemoryWire, engine: Engine, calm: bool, random: Random) -> Tls {
         let mut peer = ServerConnection::new(Arc::clone(&HOUSE.origin)).expect("a server");
@@ -185,6 +250,9 @@ impl Tls {
             below,
             engine: None,
             peer,
+            entering: None,
+            eager: false,
+            calm,
             plain: VecDeque::new(),
             heard: Vec::new(),
             heard_end: false,
@@ -206,6 +274,16 @@ impl Tls {
         }
         self.engine = Some(sealing.engine(received)?);
         Ok(())
+    }
+
+    /// The same inside of the tunnel that it is.
+    pub(crate) fn secure_inside(&mut self, engine: Engine) {
+        if self.engine.is_some()
+            || self.entering.is_none() && !self.eager && self.lost.is_none() && !self.peer.is_handshaking()
+        {
+            self.complaints.push("secured twice, or no tunnel".into());
+        }
+        self.engine = Some(engine);
     }
 
     /// Everything that left has been opened by the peer, as far as it goes.
@@ -236,7 +314,8 @@ impl Tls {
             self.peer.send_close_notify();
         }
         let mut sealed = Vec::new();
-        while self.peer.wants_write() {
+        let waits = self.entering.is_some() && !self.eager;
+        while !waits && self.peer.wants_write() {
             self.peer.write_tls(&mut sealed).expect("memory");
         }
         let took = sealed.is_empty() || self.below.peer_send(&sealed);
@@ -254,6 +333,7 @@ impl Tls {
     fn peer_pull(&mut self) {
         match self.below.peer_take(self.random.between(1, TAKEN_BYTES_MAX)) {
             Ok(sealed) => {
+                let sealed = self.peer_enter(sealed);
                 if let Err(complaint) = self.peer_open(&sealed) {
                     self.complaints.push(format!("the peer takes {complaint}"));
                     self.lost = Some(Ended::Reset);
@@ -263,6 +343,29 @@ impl Tls {
             Err(Ended::Fin | Ended::Cut) => self.lost = Some(Ended::Cut),
         }
         self.peer_push();
+    }
+
+    /// Takes the answer to its CONNECT; gives what is behind it.
+    fn peer_enter(&mut self, came: Vec<u8>) -> Vec<u8> {
+        let Some(mut answer) = self.entering.take() else {
+            return came;
+        };
+        answer.extend(came);
+        let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else {
+            self.entering = Some(answer);
+            return Vec::new();
+        };
+        let behind = answer.split_off(end + 4);
+        if answer.starts_with(b"HTTP/1.1 200 ") {
+            self.heard.extend(answer);
+            return behind;
+        }
+        if self.calm {
+            let answer = String::from_utf8_lossy(&answer);
+            self.complaints.push(format!("no tunnel: {answer:?}"));
+        }
+        self.lost = Some(Ended::Cut);
+        Vec::new()
     }
 
     fn peer_open(&mut self, mut sealed: &[u8]) -> Result<(), rustls::Error> {

@@ -8,13 +8,14 @@ use smokescreen::io::dialer::Standing;
 use smokescreen::io::resolver::{Answer, Asked, News};
 use smokescreen::io::token::Ticket;
 use smokescreen::io::wires::Owner;
-use smokescreen::net::{IoFail, IoFailKind, LookupFail, LookupFailKind};
+use smokescreen::net::{Host, IoFail, IoFailKind, LookupFail, LookupFailKind};
 use smokescreen::policy::{Question, Verified};
 use smokescreen::session::{DialFail, Dialled};
+use smokescreen::tls::{Minted, Unmade};
 
 use crate::origin::Origin;
 use crate::plan::{Fate, SITES, Site, UPSTREAM};
-use crate::wires::Role;
+use crate::wires::{Role, leaf};
 
 use super::World;
 use super::links::wire_id;
@@ -32,6 +33,7 @@ pub(crate) enum What {
     Verified(Option<Verified>),
     Found(News),
     Dialled(Result<SocketAddr, DialFail>),
+    Minted(Minted),
 }
 
 impl World {
@@ -44,6 +46,25 @@ impl World {
             false => question.answer(),
         };
         self.answer(ticket, What::Verified(verified));
+    }
+
+    /// A certificate for a host whose tunnel is intercepted: it may be there, and there may be none.
+    pub(super) fn make_leaf(&mut self, ticket: Ticket, host: &Host) -> Option<Minted> {
+        if !self.setting.intercepts {
+            self.complain(format!("a certificate for {host}"));
+        }
+        let calm = self.setting.taste.calm;
+        let minted = match self.random.below(20) {
+            0 if !calm => return None,
+            1 if !calm => Err(Unmade::Busy("bad luck".into())),
+            2 if !calm => Err(Unmade::Impossible("bad luck".into())),
+            _ => leaf(host),
+        };
+        if self.random.one_in(3) {
+            return Some(minted);
+        }
+        self.answer(ticket, What::Minted(minted));
+        None
     }
 
     /// What the resolver says at once.

@@ -8,6 +8,7 @@ use smokescreen::io::wire::{Ready, Sealing, Wire};
 use smokescreen::io::wires::Owner;
 use smokescreen::net::Peer;
 use smokescreen::server::ends::WireTable;
+use smokescreen::tls::Leaf;
 
 use crate::random::Random;
 use crate::wires::{Stack, sealing as sealing_of_all};
@@ -65,6 +66,14 @@ impl WireTable for Links {
         link.ready.readable = true;
         let sealing = sealing.get_or_insert_with(sealing_of_all);
         link.wire.secure(sealing, received)
+    }
+
+    fn secure_inside(&mut self, id: WireId, leaf: &Leaf, received: &[u8]) -> io::Result<()> {
+        let Links { all, sealing, .. } = self;
+        let link = &mut all[link_of(id)];
+        link.ready.readable = true;
+        let sealing = sealing.get_or_insert_with(sealing_of_all);
+        link.wire.secure_inside(sealing.engine_inside(leaf, received)?)
     }
 
     fn secure_origin(&mut self, id: WireId, peer: &Peer, received: &[u8]) -> io::Result<()> {

@@ -39,7 +39,7 @@ impl Ports for World {
     }
 
     fn mint(&mut self, ticket: Ticket, _: ClientKey, host: &Host) -> Option<Minted> {
-        panic!("{ticket:?} wants a certificate for {host}");
+        self.make_leaf(ticket, host)
     }
 
     fn look_up(&mut self, ticket: Ticket, name: &Name, _: IpAddr) -> Asked {
