@@ -242,6 +242,24 @@ fn who_is_not_known_any_more_gets_no_further_inside() {
 }
 
 #[test]
+fn credentials_that_are_too_long_to_be_kept_hold_for_as_long_as_their_policy() {
+    use base64::Engine as _;
+    let long = format!("{}:one", "a".repeat(4000));
+    let encoded = base64::engine::general_purpose::STANDARD.encode(long);
+    let lines = format!("Proxy-Authorization: Basic {encoded}\r\n");
+    let mut bench = entered(connected_by(Password::new("one"), &lines));
+    bench.policy = bench.policy.renewed(None, None);
+    bench.arrive(Side::Client, GET);
+    assert!(!bench.dials());
+    assert!(bench.leave(Side::Client).starts_with("HTTP/1.1 407 "));
+    // Where nobody is asked for any it does not matter.
+    let mut open = entered(connected_by(None, &lines));
+    open.policy = open.policy.renewed(None, None);
+    open.arrive(Side::Client, GET);
+    assert!(open.dials());
+}
+
+#[test]
 fn what_a_connect_says_of_its_client_is_not_shown() {
     let bench = connected_by(Password::new("one"), &authorization("one"));
     let shown = format!("{:?}", bench.session);
