@@ -1,5 +1,5 @@
 //! Names and what is listed for each, searched by hash: one hash at most for a name, none where no listed name has as
-//! many labels. Knows no wildcards; that a set asks for a host's parents too is its own affair.
+//! many labels. Knows no wildcards: of a host's parents it says which are listed, and what that means is its set's affair.
 //!
 //! A large list lies beyond the processor's nearest caches, where each place that is looked at costs as much as hundreds
 //! of instructions. So there are two at most: a slot, which tells nearly every name apart, and an entry, which has all of a name
@@ -80,18 +80,24 @@ impl Names {
     pub(super) fn get_of(&self, labels: u32, name: &str) -> Option<&Listed> {
         match self.labels & bit(labels) {
             0 => None,
-            _ => Some(&self.entries.get(self.number(name)?)?.listed),
+            _ => self.listed(name),
         }
     }
 
-    /// Has one of them fewer labels than this?
-    pub(super) fn has_shorter(&self, labels: u32) -> bool {
-        self.labels & bit(labels).wrapping_sub(1) != 0
-    }
-
-    /// The most labels that one of them has; 0 where there is none.
-    pub(super) fn labels_max(&self) -> u32 {
-        self.labels.checked_ilog2().unwrap_or(0)
+    /// What is listed for the names above this one, which has so many labels; the shortest first.
+    pub(super) fn above(&self, name: &str, labels: u32) -> impl Iterator<Item = &Listed> {
+        // Of each number of labels there is one such name, and it stands behind a dot. Bit 0: some have as many as the one behind
+        // the next. What a stranger's long name has before the longest that is listed isn't even walked over.
+        let listed = (self.labels & bit(labels).wrapping_sub(1)) >> 1;
+        let dots = memchr::memrchr_iter(b'.', name.as_bytes());
+        let begins = dots.scan(listed, |listed, dot| {
+            let is_listed = *listed & 1 != 0;
+            *listed >>= 1;
+            (is_listed || *listed != 0).then_some(is_listed.then_some(dot + 1))
+        });
+        begins
+            .flatten()
+            .filter_map(|begin| self.listed(name.get(begin..)?))
     }
 
     /// All of them, in the order in which they were added.
@@ -104,6 +110,10 @@ impl Names {
     /// Is there none?
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    fn listed(&self, name: &str) -> Option<&Listed> {
+        Some(&self.entries.get(self.number(name)?)?.listed)
     }
 
     /// Which of the entries is this name's.
@@ -202,11 +212,10 @@ impl PartialEq for Names {
 
 impl Eq for Names {}
 
-/// How many labels a name has; a valid one has 127 at most. Counted in bytes, sixteen of which the processor adds at once: of a
-/// name of more than 255 labels, which is none, it would be too few.
+/// How many labels a name has; a valid one has 127 at most.
 pub(super) fn labels(name: &str) -> u32 {
-    let dots = name.bytes().map(|byte| u8::from(byte == b'.'));
-    u32::from(dots.fold(0, u8::wrapping_add)) + 1
+    let dots = memchr::memchr_iter(b'.', name.as_bytes()).count();
+    u32::try_from(dots + 1).unwrap_or(u32::MAX)
 }
 
 /// What can't be a name's number of labels has none.
@@ -225,13 +234,12 @@ mod tests {
         let longest = ["a"; 127].join(".");
         let listed = ["test", "a.test", "a.b.c.d.test", &longest];
         let mut names = Names::default();
-        assert!(names.is_empty() && names.get("test").is_none() && names.labels_max() == 0);
+        assert!(names.is_empty() && names.get("test").is_none());
         for name in listed {
             names.add(name, None, 1);
         }
         assert!(listed.iter().all(|name| names.get(name).is_some()));
-        assert_eq!((labels(&longest), names.labels_max()), (127, 127));
-        assert!(names.has_shorter(2) && !names.has_shorter(1));
+        assert_eq!(labels(&longest), 127);
         let longer = ["a"; 300].join(".");
         for other in [
             "tesu",

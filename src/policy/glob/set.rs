@@ -81,25 +81,10 @@ impl GlobSet {
             Host::Name(name) => {
                 let (name, labels) = (name.as_str(), names::labels(name.as_str()));
                 let exactly = self.names.get_of(labels, name);
-                exactly.is_some_and(&counts) || self.below_has(name, labels, &counts)
+                exactly.is_some_and(&counts) || self.below.above(name, labels).any(counts)
             }
             Host::Addr(address) => self.addresses.get(&address.to_canonical()).is_some_and(counts),
         }
-    }
-
-    fn below_has(&self, name: &str, labels: u32, counts: impl Fn(&Listed) -> bool) -> bool {
-        if !self.below.has_shorter(labels) {
-            return false;
-        }
-        // Every parent begins behind a dot, and behind the last one is the shortest, of one label. What a stranger's long name
-        // has before the longest that could be listed isn't even walked over.
-        let dots = memchr::memrchr_iter(b'.', name.as_bytes());
-        let mut parents = (1..=self.below.labels_max()).zip(dots);
-        parents.any(|(labels, dot)| {
-            let parent = name.get(dot + 1..);
-            let listed = parent.and_then(|parent| self.below.get_of(labels, parent));
-            listed.is_some_and(&counts)
-        })
     }
 
     /// The pattern that the host matches at this port, the closest one where there are several. Slower than
