@@ -2,6 +2,8 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -25,10 +27,51 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// Shows this page, in a window of this size.
-    pub(crate) fn open(url: &str, width: u32, height: u32) -> Result<Browser, String> {
-        let program = program::find("chromium")?;
+    /// Shows this page, in a window of this size; none where `.ci/run` says that there can be none.
+    pub(crate) fn open(url: &str, width: u32, height: u32) -> Result<Option<Browser>, String> {
+        Browser::start(url, (width, height), &[], |_| ())
+    }
+
+    /// Shows this page, fetched through a proxy. Like everybody who trusts an authority of their own, it has its certificate
+    /// among its user's.
+    pub(crate) fn through(proxy: SocketAddr, authority: &Path, url: &str) -> Result<Option<Browser>, String> {
+        let certutil = program::find("certutil")?;
+        let trust = |home: &Path| {
+            let store = home.join(".pki/nssdb");
+            std::fs::create_dir_all(&store).expect("a folder");
+            for arguments in [
+                &["-N", "--empty-password"][..],
+                &["-A", "-n", "own", "-t", "C,,", "-i"],
+            ] {
+                let mut command = Command::new(&certutil);
+                command.arg("-d").arg(format!("sql:{}", store.display()));
+                command.args(arguments);
+                if arguments.contains(&"-i") {
+                    command.arg(authority);
+                }
+                let finished = program::run(&mut command);
+                assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+            }
+        };
+        let by = format!("--proxy-server=http://{proxy}");
+        Browser::start(url, (800, 600), &[&by], trust)
+    }
+
+    fn start(
+        url: &str,
+        (width, height): (u32, u32),
+        arguments: &[&str],
+        prepare: impl FnOnce(&Path),
+    ) -> Result<Option<Browser>, String> {
+        let program = match program::find("chromium") {
+            Err(why) if std::env::var("WITHOUT_CHROMIUM").is_ok_and(|value| value == "true") => {
+                println!("passed over: {why}");
+                return Ok(None);
+            }
+            found => found?,
+        };
         let folder = tempfile::tempdir().expect("a folder");
+        prepare(folder.path());
         let pipes = program::run(
             Command::new("mkfifo")
                 .args(["in", "out"])
@@ -55,6 +98,7 @@ impl Browser {
             .arg("--remote-debugging-pipe")
             .arg(format!("--user-data-dir={}", folder.path().display()))
             .arg(format!("--window-size={width},{height}"))
+            .args(arguments)
             .arg("about:blank")
             .env("HOME", folder.path())
             .current_dir(folder.path())
@@ -89,7 +133,7 @@ impl Browser {
         browser.session = attached["sessionId"].as_str().expect("a session").to_owned();
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         browser.ask("Emulation.setDeviceMetricsOverride", size);
-        Ok(browser)
+        Ok(Some(browser))
     }
 
     /// Shows the page as people have it who like it `light` or `dark`.

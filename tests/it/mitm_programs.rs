@@ -4,6 +4,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
+use crate::browser::Browser;
 use crate::mitm::{GOOD, House, at};
 use crate::support::PUBLIC;
 use crate::support::case::cases;
@@ -17,6 +18,7 @@ cases![
     python_fetches_through_an_intercepted_tunnel,
     node_fetches_through_an_intercepted_tunnel,
     java_fetches_through_an_intercepted_tunnel,
+    chromium_fetches_through_an_intercepted_tunnel,
     origins_of_openssl_are_spoken_to_in_both_versions,
     an_origin_of_openssl_that_keeps_connections_is_asked_on_one,
     the_example_of_the_document_works,
@@ -154,6 +156,28 @@ fn java_fetches_through_an_intercepted_tunnel() -> Result<(), String> {
         .arg(&ca);
     let finished = program::run(&mut command);
     assert_eq!(finished.text().trim(), "200 java", "{}", finished.stderr);
+    assert_eq!(origin.last().fields.all("x-key"), ["s3cret"]);
+    Ok(())
+}
+
+/// It offers h2 beside HTTP/1.1, and permutes its hello.
+fn chromium_fetches_through_an_intercepted_tunnel() -> Result<(), String> {
+    let house = House::new();
+    let (proxy, origin, (_folder, ca)) = (house.proxy(GOOD), house.fixed("chromium"), authority(&house));
+    let url = format!("https://{}/", at("good.test", &origin));
+    let Some(mut browser) = Browser::through(proxy.address(), &ca, &url)? else {
+        return Ok(());
+    };
+    eventually("the page", || {
+        let shown = browser.evaluate("document.body?.innerText ?? ''");
+        (shown == "chromium").then_some(())
+    });
+    let posted = "fetch('/', {method: 'POST', body: 'posted'}).then(answer => answer.text()).then(text => document.title = text)";
+    browser.evaluate(&format!("{posted}, 0"));
+    eventually("the answer", || {
+        (browser.evaluate("document.title") == "chromium").then_some(())
+    });
+    assert_eq!(origin.last().body, b"posted");
     assert_eq!(origin.last().fields.all("x-key"), ["s3cret"]);
     Ok(())
 }
