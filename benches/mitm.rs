@@ -2,8 +2,8 @@
 //! likewise, but knows neither CONNECT nor policy, and has one certificate for all. Counted is the processor's time of the
 //! proxy, by the scheduler, so that the generator's does not matter; medians of some rounds.
 //!
-//! `cargo bench --bench mitm`; `MITM_SQUID` names a Squid with OpenSSL, and beside it its `security_file_certgen`. Measures no
-//! latency and no crowds: `compare` does, of what is below.
+//! `cargo bench --bench mitm`; `MITM_SQUID` names a Squid with OpenSSL, and beside it its `security_file_certgen`, `MITM_MITMDUMP` a
+//! mitmproxy's `mitmdump`. Measures no latency and no crowds: `compare` does, of what is below.
 #![allow(
     clippy::panic,
     clippy::expect_used,

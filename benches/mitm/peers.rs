@@ -1,6 +1,5 @@
 //! Who is measured, and how each is set up to do the same: end its clients' TLS, speak TLS to an origin that it verifies (Squid
-//! takes one that is known by its address all the same), log
-//! each request.
+//! takes one that is known by its address all the same), add a field to each request and log it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -57,6 +56,9 @@ pub(crate) fn all() -> Vec<(&'static str, Start)> {
     peers.push(("smokescreen", Box::new(|house, _| ours(house))));
     if let Some(path) = std::env::var_os("MITM_SQUID").map(PathBuf::from) {
         peers.push(("squid", Box::new(move |house, _| squid(&path, house))));
+    }
+    if let Some(path) = std::env::var_os("MITM_MITMDUMP").map(PathBuf::from) {
+        peers.push(("mitmproxy", Box::new(move |house, _| mitmproxy(&path, house))));
     }
     peers
 }
@@ -177,5 +179,24 @@ fn squid(path: &Path, house: &House) -> Result<Running, String> {
     // Of its own name is what it shares in memory: what one leaves behind that was killed keeps no other from starting.
     let name = format!("mitm{}", address.port());
     command.args(["-N", "-n", &name, "-f", &write(&folder, "squid.conf", &text)?]);
+    Ok(running(Process::start(command, address, folder)?, true, ""))
+}
+
+/// Without its interface.
+fn mitmproxy(path: &Path, house: &House) -> Result<Running, String> {
+    let (address, folder) = (free_address(), folder()?);
+    let authority = house.own.key_pem() + &house.own.pem();
+    write(&folder, "mitmproxy-ca.pem", &authority)?;
+    let origins = write(&folder, "origins.pem", &house.origins.pem())?;
+    let mut command = Command::new(path);
+    command
+        .args(["--mode", "regular", "--listen-host", "127.0.0.1"])
+        .args(["--listen-port", &address.port().to_string()])
+        .args(["--set", &format!("confdir={}", folder.path().display())])
+        .args(["--set", &format!("ssl_verify_upstream_trusted_ca={origins}")])
+        .args(["--set", "http2=false", "--set", "flow_detail=1"])
+        // Otherwise it keeps whole bodies.
+        .args(["--set", "stream_large_bodies=1m"])
+        .args(["--modify-headers", "/~q/Authorization/Bearer s3cret"]);
     Ok(running(Process::start(command, address, folder)?, true, ""))
 }
