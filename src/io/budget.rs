@@ -94,7 +94,7 @@ struct Held {
     /// Bytes of the others, by address, and in all.
     known: HashMap<ClientKey, usize>,
     known_bytes: usize,
-    /// The stranger of whom its loop was told last that it holds too much, until that changes.
+    /// The stranger of whom its loop was told last that it holds too much, until it hears that or that changes.
     told: Option<ConnId>,
 }
 
@@ -181,9 +181,14 @@ impl Budget {
         self.common.lock().surplus(self.common.max_bytes)
     }
 
-    /// Is its loop still to be told that this stranger is to give up what it holds? Once, until that changes.
+    /// Is its loop still to be told that this stranger is to give up what it holds? Once, until it has heard it or that changes.
     pub fn is_to_be_told_of(&self, id: ConnId) -> bool {
         self.common.lock().told.replace(id) != Some(id)
+    }
+
+    /// Its loop has heard it, and looks for itself whether somebody holds too much still. Whoever does later is told of again.
+    pub fn was_told(&self) {
+        self.common.lock().told = None;
     }
 
     /// What is charged for what a connection holds: its flows, and so many bytes beside them, which count as on the way up.

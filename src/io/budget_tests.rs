@@ -150,6 +150,11 @@ fn the_loop_of_a_stranger_that_holds_too_much_is_told_once_until_it_holds_less()
     let id = budget.surplus().unwrap();
     assert!(budget.is_to_be_told_of(id) && !budget.is_to_be_told_of(id));
     hold(&mut budget, other, 10);
+    budget.was_told();
+    assert!(
+        budget.is_to_be_told_of(id),
+        "it may have been too little to end it then"
+    );
     assert!(!budget.is_to_be_told_of(id));
     budget.settle(stranger, charge(MAX, true), charge(MAX - 1, true));
     assert!(budget.is_to_be_told_of(id));

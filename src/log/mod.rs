@@ -36,10 +36,10 @@ use self::writer::{Batching, QUIET_TIME, Queue};
 /// The target of lines that are already formatted.
 pub const CANONICAL: &str = "smokescreen::canonical";
 
-/// Said of lines about clients that had not said who they are.
 /// What is said of a response that does not get to its end, though its line was written.
 const CUT: &str = "The response was cut off";
 
+/// Said of lines about clients that had not said who they are.
 const LEFT_OUT: &str = "lines about strangers left out";
 
 /// How long the last log lines get to be written before the process ends.

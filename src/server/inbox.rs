@@ -50,7 +50,10 @@ impl Loop {
                 Message::Client(stream, peer) => self.take_in(stream, peer),
                 Message::Replace(wish) => self.give_place(wish.id()),
                 Message::SeenTo => self.awaits_room = false,
-                Message::Shed => self.shed(),
+                Message::Shed => {
+                    self.core.stores.budget.was_told();
+                    self.shed();
+                }
                 Message::MakeRoom(sockets) => self.core.give_room(sockets),
                 Message::Spent => self.core.is_spent = true,
                 Message::Asked(asked) => self.make_part(asked),

@@ -85,7 +85,7 @@ impl Peers {
     }
 
     fn each(&self, which: impl Fn(u8) -> bool, message: impl Fn() -> Message) {
-        for (number, outbox) in (0..).zip(self.outboxes.iter()) {
+        for (number, outbox) in (0..=u8::MAX).zip(self.outboxes.iter()) {
             if which(number) {
                 outbox.send(message());
             }
