@@ -15,6 +15,18 @@ struct Bell {
     waker: Arc<Waker>,
 }
 
+impl Bell {
+    /// Wakes its loop, if that waits.
+    fn ring(&self) {
+        if self.waits.load(Ordering::SeqCst)
+            && self.waits.swap(false, Ordering::SeqCst)
+            && let Err(error) = self.waker.wake()
+        {
+            log::error!("can't wake a loop: {error}");
+        }
+    }
+}
+
 /// The bells of all loops, for one kind of thing, as one of them has them.
 #[derive(Clone)]
 pub struct Bells {
@@ -59,15 +71,18 @@ impl Bells {
 
     /// Something was given back: wakes the other loops that wait.
     pub fn ring(&self) {
-        for (number, bell) in self.bells.iter().enumerate() {
-            if number != self.own
-                && bell.waits.load(Ordering::SeqCst)
-                && bell.waits.swap(false, Ordering::SeqCst)
-                && let Err(error) = bell.waker.wake()
-            {
-                log::error!("can't wake a loop: {error}");
-            }
-        }
+        let others = self.bells.iter().enumerate();
+        others
+            .filter(|(number, _)| *number != self.own)
+            .for_each(|(_, bell)| bell.ring());
+    }
+
+    /// Something was given back that is the turn of the loop of this number: wakes that one, if it waits.
+    pub fn ring_for(&self, number: u8) {
+        self.bells
+            .get(usize::from(number))
+            .into_iter()
+            .for_each(Bell::ring);
     }
 }
 
@@ -110,6 +125,13 @@ mod tests {
             [false; 3],
             "it did not wait again"
         );
+        let third = bells.for_loop(2);
+        second.wait();
+        third.wait();
+        first.ring_for(2);
+        assert_eq!(polls.each_mut().map(is_woken), [false, false, true]);
+        first.ring_for(2);
+        assert_eq!(polls.each_mut().map(is_woken), [false; 3]);
     }
 
     #[test]

@@ -96,8 +96,8 @@ impl Turns {
             first => {
                 // Under the lock: whoever gives one back from now on rings.
                 self.bells.wait();
-                if first.is_some() {
-                    self.bells.ring();
+                if let Some(((number, _), _)) = first {
+                    self.bells.ring_for(number);
                 }
                 None
             }
