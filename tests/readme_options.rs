@@ -46,8 +46,8 @@ fn line(row: &OptionRow) -> String {
         _ => String::new(),
     };
     let meaning = match row.not_built {
-        Some(_) => format!("*not available yet*: {}", row.meaning),
-        None => row.meaning.to_owned(),
+        true => format!("*not available yet*: {}", row.meaning),
+        false => row.meaning.to_owned(),
     };
     format!(
         "| `{}{placeholder}`{short} | {} | {meaning}{words}{key}{place} |\n",

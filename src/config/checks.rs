@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use crate::policy::ranges::Nat64Prefix;
 
 use super::error::{ConfigError, quoted};
-use super::options::{OptionRow, SwitchedOnBy, options};
+use super::options::{OptionRow, options};
 use super::settings::Settings;
 use super::source::{Given, Source};
 use super::table::clients::{
@@ -200,18 +200,8 @@ fn readable(given: &Given) -> Result<(), ConfigError> {
 
 /// Refuses a value that asks for something this version cannot do.
 fn built(row: &OptionRow, given: &Given) -> Result<(), ConfigError> {
-    let Some(switched_on_by) = row.not_built else {
-        return Ok(());
-    };
-    let switches_on = match (switched_on_by, &given.value) {
-        (SwitchedOnBy::True, Value::Switch(on)) => *on,
-        (SwitchedOnBy::MoreThan(limit), Value::Number(number)) => *number > u64::from(limit),
-        (SwitchedOnBy::MoreThan(limit), Value::Fraction(number)) => *number > f64::from(limit),
-        // A default never asks for anything; neither does a value of another kind than the row's.
-        (SwitchedOnBy::Presence, _) => !matches!(given.source, Source::Default(_)),
-        _ => true,
-    };
-    if switches_on {
+    // A default never asks for anything.
+    if row.not_built && !matches!(given.source, Source::Default(_)) {
         return Err(ConfigError::at(&given.source, "not available in this version"));
     }
     Ok(())

@@ -71,7 +71,7 @@ fn describe(text: &mut String, row: &OptionRow) {
         format!(" {}", row.placeholder)
     };
     let _ = writeln!(text, "  {}{short}{value}", row.label());
-    let not_built = if row.not_built.is_some() {
+    let not_built = if row.not_built {
         " (not available in this version)"
     } else {
         ""

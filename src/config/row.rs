@@ -36,17 +36,6 @@ pub enum Places {
     FileOnly,
 }
 
-/// Which value of an option would switch its feature on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum SwitchedOnBy {
-    /// Any value at all.
-    Presence,
-    /// `true`.
-    True,
-    /// A number above this one.
-    MoreThan(u32),
-}
-
 /// One option.
 #[derive(Clone, Copy, Debug)]
 pub struct OptionRow {
@@ -70,8 +59,8 @@ pub struct OptionRow {
     pub meaning: &'static str,
     /// Where it may be given.
     pub places: Places,
-    /// `Some` while the feature is not built: a value that would switch it on is refused, never ignored.
-    pub not_built: Option<SwitchedOnBy>,
+    /// The feature is not built: a value that is given is refused, never ignored.
+    pub not_built: bool,
 }
 
 impl OptionRow {
@@ -88,7 +77,7 @@ impl OptionRow {
             placeholder: kind.placeholder(),
             meaning,
             places: Places::Everywhere,
-            not_built: None,
+            not_built: false,
         }
     }
 

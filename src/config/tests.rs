@@ -2,7 +2,7 @@
 
 use crate::policy::Place;
 
-use super::options::{Kind, OptionRow, Places, SwitchedOnBy, options};
+use super::options::{Kind, OptionRow, Places, options};
 use super::settings::Settings;
 use super::*;
 

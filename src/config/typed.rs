@@ -13,7 +13,7 @@ use crate::net::ProxyUrl;
 use crate::policy::SourceRole;
 use crate::policy::ranges::{Nat64Prefix, PlacedRule};
 
-use super::row::{OptionRow, Places, SwitchedOnBy};
+use super::row::{OptionRow, Places};
 use super::source::Given;
 use super::values::{Kind, SizeRange, Value};
 use super::words::Word;
@@ -144,9 +144,9 @@ impl<T> Opt<T> {
         Opt::of(OptionRow { places, ..self.row })
     }
 
-    pub(super) const fn not_built(self, switched_on_by: SwitchedOnBy) -> Opt<T> {
+    pub(super) const fn not_built(self) -> Opt<T> {
         Opt::of(OptionRow {
-            not_built: Some(switched_on_by),
+            not_built: true,
             ..self.row
         })
     }

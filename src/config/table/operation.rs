@@ -7,7 +7,7 @@ use log::LevelFilter;
 
 use crate::log::Format;
 
-use super::super::row::{OptionRow, Places, SwitchedOnBy};
+use super::super::row::{OptionRow, Places};
 use super::super::typed::{
     Opt, bytes, choice, count, count_from, file_mode, fraction, listen_host, path, port, socket_address,
     switch, text, url_path,
@@ -185,7 +185,7 @@ pub(in crate::config) const RECHECK_TUNNELS: Opt<bool> = switch(
 pub(in crate::config) const USER: Opt<Option<String>> =
     text("user", "user to become once the ports are open")
         .placeholder_is("NAME")
-        .not_built(SwitchedOnBy::Presence);
+        .not_built();
 
 // Accepted although there is no sandbox yet: it switches nothing on.
 pub(in crate::config) const NO_SANDBOX: Opt<bool> =

@@ -161,10 +161,9 @@ fn refused_settings(flags: &[&str], variables: &[(&str, &str)], file: &str) -> S
 
 /// A value that would switch the row's feature on; files are given one that is there.
 fn switching_on(row: &OptionRow, file: &str) -> String {
-    match (row.kind, row.not_built) {
-        (Kind::File, _) => file.to_owned(),
-        (Kind::Count { .. }, Some(SwitchedOnBy::MoreThan(limit))) => (limit + 1).to_string(),
-        (kind, _) => samples(kind).0,
+    match row.kind {
+        Kind::File => file.to_owned(),
+        kind => samples(kind).0,
     }
 }
 
@@ -172,7 +171,7 @@ fn switching_on(row: &OptionRow, file: &str) -> String {
 fn what_is_not_built_is_refused_by_name_and_only_when_switched_on() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let file = file.path().to_str().unwrap();
-    for row in options().filter(|row| row.has_flag() && row.not_built.is_some()) {
+    for row in options().filter(|row| row.has_flag() && row.not_built) {
         let given = flag(row, &switching_on(row, file));
         let flags = [given.as_str()];
         let error = refused(&flags, &[], "");
@@ -188,7 +187,7 @@ fn what_is_not_built_is_refused_by_name_and_only_when_switched_on() {
 fn what_is_built_is_accepted() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let file = file.path().to_str().unwrap();
-    for row in options().filter(|row| row.places == Places::Everywhere && row.not_built.is_none()) {
+    for row in options().filter(|row| row.places == Places::Everywhere && !row.not_built) {
         let given = flag(row, &switching_on(row, file));
         let bundle = ["--tls-server-bundle-file", file];
         let needed: &[&[&str]] = match row.flag {
