@@ -267,34 +267,27 @@ impl Session {
 
     /// What of it there is to count.
     pub fn standing(&self) -> Standing {
-        let is_inside = self.shared.inside().is_some();
-        match self.state {
-            State::Asking(_)
-            | State::Lookup(_)
-            | State::Dial(_)
-            | State::Handshake(_)
-            | State::Chain(_)
-            | State::Exchange(_)
-                if is_inside =>
-            {
-                Standing::Inside { asks: true }
-            }
-            State::Tunnel(_) => Standing::Tunnel,
-            _ if is_inside => Standing::Inside { asks: false },
+        let asks = match self.state {
+            State::Tunnel(_) => return Standing::Tunnel,
             State::Asking(_)
             | State::Lookup(_)
             | State::Dial(_)
             | State::Handshake(_)
             | State::Chain(_)
             | State::Minting(_)
-            | State::Exchange(_) => Standing::Request,
+            | State::Exchange(_) => true,
             State::Arrival(_)
             | State::Securing(_)
             | State::Head(_)
             | State::Inviting(_)
             | State::Showing(_)
             | State::Closing(_)
-            | State::Done => Standing::Idle,
+            | State::Done => false,
+        };
+        match (self.shared.inside(), asks) {
+            (Some(_), asks) => Standing::Inside { asks },
+            (None, true) => Standing::Request,
+            (None, false) => Standing::Idle,
         }
     }
 
