@@ -162,18 +162,24 @@ fn what_was_read_before_is_the_peers_first_word() {
     assert!(error.to_string().contains("what it sent is no TLS"), "{error}");
 }
 
+/// A client and a server whose handshake is over, the server's tickets aside.
+fn shaken(house: &House) -> Two {
+    let mut two = Two::new(house, &trust(house, true), "localhost");
+    for _ in 0..2 {
+        let _ = two.client_reads();
+        two.carry();
+        let _ = two.server_reads();
+        two.carry();
+    }
+    two
+}
+
 /// A server sends its tickets when the client's last word is there: a connection that is kept then is as good as before.
 #[test]
 fn tickets_are_no_news_and_whatever_else_comes_is() {
     let house = House::new();
     for comes in [&b""[..], b"text", b"end"] {
-        let mut two = Two::new(&house, &trust(&house, true), "localhost");
-        for _ in 0..2 {
-            let _ = two.client_reads();
-            two.carry();
-            let _ = two.server_reads();
-            two.carry();
-        }
+        let mut two = shaken(&house);
         // Tickets are no word of their own: they go along with the next.
         two.server.core.is_due = true;
         two.server.flush(&mut two.far).unwrap();
@@ -199,13 +205,7 @@ fn tickets_are_no_news_and_whatever_else_comes_is() {
 fn tickets_that_came_with_the_handshake_are_no_news_either() {
     let house = House::new();
     for left_out in [0, 1] {
-        let mut two = Two::new(&house, &trust(&house, true), "localhost");
-        for _ in 0..2 {
-            let _ = two.client_reads();
-            two.carry();
-            let _ = two.server_reads();
-            two.carry();
-        }
+        let mut two = shaken(&house);
         two.server.core.is_due = true;
         two.server.flush(&mut two.far).unwrap();
         two.carry();
