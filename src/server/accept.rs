@@ -210,8 +210,8 @@ impl Loop {
         self.conns.get(id).is_some_and(|conn| conn.counted)
     }
 
-    /// Has another loop end a stranger, whose place is anybody's then. Nobody else asks for the same one, and this loop for
-    /// no other before it was seen to.
+    /// Has another loop end a stranger, whose place is anybody's then. This loop asks for no other before it was seen to, and
+    /// nobody else for the same one, unless its own loop has counted it anew by then.
     fn ask_for_place_of(&mut self, id: ConnId) {
         self.core.census.forget(id);
         self.awaits_room = true;

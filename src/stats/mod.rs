@@ -80,7 +80,8 @@ pub struct Stats {
 }
 
 /// The numbers of a process, which all its loops add to. One lock guards them: to count takes less than a microsecond of
-/// the 30 that a request takes, so loops hardly ever meet there, and whoever reads sees one moment. Clones are the same.
+/// the 30 that a request takes, so loops that count hardly ever meet there, and whoever reads sees one moment. They do wait
+/// while a reload lays out the roles of a long ACL, and while numbers are sent to StatsD. Clones are the same.
 #[derive(Clone, Debug)]
 pub struct Common(Arc<Mutex<Stats>>);
 
