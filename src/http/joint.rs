@@ -62,8 +62,13 @@ pub fn response_persists(head: &ResponseHead<'_>, body: Body) -> bool {
         _ if body == Body::UntilClose || head.status == 101 || says("close") => false,
         _ if head.status == 204 && announces_content(head) => false,
         Version::Http11 => true,
-        Version::Http10 => says("keep-alive"),
+        Version::Http10 => says_keep_alive(head),
     }
+}
+
+/// Does the origin say that it keeps the connection? HTTP/1.1 means it without a word, and so do some that close it.
+pub fn says_keep_alive(head: &ResponseHead<'_>) -> bool {
+    lists_token(head.fields, "connection", "keep-alive")
 }
 
 /// For how many more seconds the origin keeps the connection idle, as its Keep-Alive fields say (RFC 2068, 19.7.1.1):

@@ -48,6 +48,8 @@ struct OfKey {
     list: List,
     /// How many of them are bound to a client.
     bound: usize,
+    /// One of them showed that their origin keeps connections.
+    origin_persists: bool,
 }
 
 /// What a request gets.
@@ -173,7 +175,8 @@ impl Pool {
     /// a client that authenticated a connection, or is about to, must come to that one again (RFC 4559, section 6).
     ///
     /// A request that wants a fresh one gets that or none. Those that were used last stand first: where the first is
-    /// not fresh the others aren't either, as far as it matters.
+    /// not fresh the others aren't either, as far as it matters. That the origin keeps connections the oldest shows, or one
+    /// that stood here and was taken.
     pub fn take(
         &mut self,
         wanted: &Wanted,
@@ -188,8 +191,15 @@ impl Pool {
                     .iter()
                     .any(|address| address.address() == idle.taken.remote)
         };
-        let suits = |idle: &Idle| !fresh || idle.taken.lease.is_fresh(now);
-        let OfKey { list, mut bound } = *self.by_key.get(&self.hasher.hash_one(key))?;
+        let of_key = self.by_key.get_mut(&self.hasher.hash_one(key))?;
+        let oldest = of_key.list.oldest.and_then(|id| self.entries.get(id));
+        of_key.origin_persists |= oldest.is_some_and(|idle| idle.taken.lease.shows_persistence(now));
+        let OfKey {
+            list,
+            mut bound,
+            origin_persists,
+        } = *of_key;
+        let suits = |idle: &Idle| !fresh || (origin_persists && idle.taken.lease.is_fresh(now));
         let mut next = list.newest;
         let mut found = None;
         while let Some(id) = next
@@ -259,7 +269,7 @@ impl Pool {
         self.by_age
             .unlink(&mut self.entries, idle.by_age, |idle| &mut idle.by_age);
         if let Entry::Occupied(mut of_key) = self.by_key.entry(idle.key_hash) {
-            let OfKey { list, bound } = of_key.get_mut();
+            let OfKey { list, bound, .. } = of_key.get_mut();
             list.unlink(&mut self.entries, idle.by_key, |idle| &mut idle.by_key);
             *bound = bound.saturating_sub(usize::from(idle.taken.private_to.is_some()));
             if list.len == 0 {

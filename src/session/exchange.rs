@@ -76,6 +76,7 @@ impl Exchange {
             client_persists: manner.persists,
             origin_persists: false,
             keep_alive_seconds: None,
+            origin_says_keep_alive: false,
             since: at.cx.now,
         })
     }
@@ -272,7 +273,8 @@ impl Exchange {
         let flows = &mut *at.flows;
         // Bytes behind the response, or an end, make the connection useless: they belong to no request.
         let clean = !flows.up.has_unsent() && flows.down.rx.is_empty() && flows.down.end == End::Open;
-        let lease = Lease::new(self.since, self.keep_alive_seconds);
+        let persists = self.origin.reused || self.origin_says_keep_alive;
+        let lease = Lease::new(self.since, self.keep_alive_seconds, persists);
         let keeps = self.origin_persists && sent && clean && !flows.up.dead && at.cx.now < lease.end();
         flows.forget_origin();
         let key = keeps.then(|| self.request.pool_key()).flatten();

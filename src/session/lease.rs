@@ -12,21 +12,37 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// A request that can't be sent twice finds no fault with a connection that was idle for less than this.
 const FRESH_TIME: Duration = Duration::from_secs(1);
 
+/// Who is still there so long after a response keeps connections. Some close behind each response and don't announce it,
+/// as tinyproxy 1.11 does where an origin's response had no `close` to pass on: their close is on its way for the time
+/// that their thread needs to come to it.
+const PERSISTS_AFTER: Duration = Duration::from_millis(100);
+
 /// The time that an origin gives an idle connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Lease {
     since: Instant,
     seconds: u8,
+    persists: bool,
 }
 
 impl Lease {
     /// One that the origin counts from `since` on: when its response began, for what it wrote behind that may have
-    /// waited in buffers while its clock ran. `announced` are the seconds of `Keep-Alive: timeout=`.
-    pub fn new(since: Instant, announced: Option<u64>) -> Lease {
+    /// waited in buffers while its clock ran. `announced` are the seconds of `Keep-Alive: timeout=`: who names them keeps
+    /// connections, and so does who said `keep-alive`, or has answered before on this one (`persists`).
+    pub fn new(since: Instant, announced: Option<u64>, persists: bool) -> Lease {
         let seconds = announced.and_then(|seconds| u8::try_from(seconds).ok());
         Lease {
             since,
             seconds: seconds.map_or(SECONDS_MAX, |seconds| seconds.min(SECONDS_MAX)),
+            persists: persists || announced.is_some(),
+        }
+    }
+
+    /// That of a connection which carried nothing yet: no response is behind which its origin might close it.
+    pub fn unused(since: Instant) -> Lease {
+        Lease {
+            persists: true,
+            ..Lease::new(since, None, false)
         }
     }
 
@@ -39,7 +55,13 @@ impl Lease {
         self.since + self.time().saturating_sub(MARGIN)
     }
 
-    /// May a request use it that can't be sent twice? Where a close is on its way already, such a one would be lost.
+    /// Does this connection show by then that its origin keeps connections?
+    pub fn shows_persistence(&self, now: Instant) -> bool {
+        self.persists || now.saturating_duration_since(self.since) >= PERSISTS_AFTER
+    }
+
+    /// May a request use it that can't be sent twice, if its origin [keeps connections](Lease::shows_persistence)? Where a close is on its
+    /// way already, such a one would be lost.
     pub fn is_fresh(&self, now: Instant) -> bool {
         let idle = now.saturating_duration_since(self.since);
         idle < FRESH_TIME && idle < self.time() / 2 && now < self.end()
@@ -53,10 +75,24 @@ mod tests {
     /// When it ends and when it is fresh no more, in milliseconds.
     fn limits(announced: Option<u64>) -> (u128, u128) {
         let since = Instant::now();
-        let lease = Lease::new(since, announced);
+        let lease = Lease::new(since, announced, false);
         let ends = lease.end().duration_since(since).as_millis();
         let fresh = (0..2000).take_while(|ms| lease.is_fresh(since + Duration::from_millis(*ms)));
         (ends, fresh.count() as u128)
+    }
+
+    #[test]
+    fn who_announces_answers_again_or_is_still_there_keeps_connections() {
+        let since = Instant::now();
+        for (lease, persists_after_millis) in [
+            (Lease::new(since, None, false), 100),
+            (Lease::new(since, None, true), 0),
+            (Lease::new(since, Some(5), false), 0),
+            (Lease::unused(since), 0),
+        ] {
+            let first = (0..200).find(|ms| lease.shows_persistence(since + Duration::from_millis(*ms)));
+            assert_eq!(first, Some(persists_after_millis), "{lease:?}");
+        }
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl Minting {
         let clean = at.flows.down.rx.is_empty() && at.flows.down.end == End::Open;
         at.flows.forget_origin();
         at.act(match clean {
-            true => Action::Park(errand.request.key_inside(), origin, Lease::new(at.cx.now, None)),
+            true => Action::Park(errand.request.key_inside(), origin, Lease::unused(at.cx.now)),
             false => Action::DropOrigin,
         });
         let (seq, host) = (at.shared.next_seq(), errand.request.allowed.target().host.clone());

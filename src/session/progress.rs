@@ -41,6 +41,7 @@ pub struct Exchange {
     pub(super) since: Instant,
 }
 
+    pub(super) origin_says_keep_alive: bool,
 /// How far the request's body got.
 #[derive(Debug)]
 pub(super) enum Sending {

@@ -177,6 +177,7 @@ fn read_head(
         client_persists: exchange.client_persists,
         upgrade: switching,
     };
+    exchange.origin_says_keep_alive = joint::says_keep_alive(head);
     rewrite::response(head, &plan, out);
     Ok(if switching {
         Taken::Switching

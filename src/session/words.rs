@@ -147,7 +147,8 @@ pub struct DialFail {
 pub struct Wanted {
     /// One with this key.
     pub key: PoolKey,
-    /// Only a fresh one: the request can't be sent twice (see [`Lease::is_fresh`]).
+    /// Only a fresh one, of an origin that keeps connections: the request can't be sent twice (see [`Lease::is_fresh`]
+    /// and [`Lease::shows_persistence`]).
     pub fresh: bool,
 }
 

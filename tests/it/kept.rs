@@ -13,6 +13,7 @@ use crate::support::proxy::Setup;
 cases![
     what_can_not_be_sent_twice_meets_no_dying_connection,
     what_can_not_be_sent_twice_shares_fresh_connections,
+    a_close_that_nobody_announced_meets_no_post,
     a_large_head_goes_on_a_kept_connection_and_is_sent_again_where_that_has_ended,
     a_connection_is_closed_by_the_time_its_origin_announced,
     a_crowd_that_asks_one_origin_does_not_dial_again,
@@ -79,6 +80,11 @@ fn what_can_not_be_sent_twice_meets_no_dying_connection() {
 fn what_can_not_be_sent_twice_shares_fresh_connections() {
     let (proxy, origin) = (Setup::open().start(), Origin::fixed("ok"));
     let mut client = proxy.client();
+    // Twice on the same one: this origin keeps connections.
+    for _ in 0..2 {
+        client.send(get(&origin.url("/")));
+        assert_eq!(client.response().text(), "ok");
+    }
     for _ in 0..50 {
         client.send(post(&origin.url("/"), "x"));
         assert_eq!(client.response().text(), "ok");
@@ -87,6 +93,39 @@ fn what_can_not_be_sent_twice_shares_fresh_connections() {
         origin.accepted() < 25,
         "{} connections for 50 requests",
         origin.accepted()
+    );
+}
+
+/// As tinyproxy does, the origin closes behind each response and does not say so: here when the next request has come.
+fn a_close_that_nobody_announced_meets_no_post() {
+    let proxy = Setup::open().start();
+    let mut client = proxy.client();
+    let mut judged = 0;
+    for _ in 0..20 {
+        let origin = Origin::raw(|mut wire| {
+            if wire.take_request().is_ok() {
+                let _ = wire.try_send(answer("200 OK", "", b"ok"));
+                let _ = wire.take_head();
+            }
+        });
+        let since = Instant::now();
+        for ask in [
+            get(&origin.url("/")),
+            post(&origin.url("/"), "x"),
+            post(&origin.url("/"), "x"),
+        ] {
+            client.send(ask);
+            let status = client.response().status;
+            // Later it would count as one that keeps its connections.
+            if since.elapsed() < Duration::from_millis(100) {
+                assert_eq!(status, 200);
+                judged += 1;
+            }
+        }
+    }
+    assert!(
+        judged > 20,
+        "this machine was too busy to judge more than {judged}"
     );
 }
 

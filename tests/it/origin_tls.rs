@@ -175,7 +175,7 @@ fn bodies_of_every_framing_pass_both_ways() {
             "/trailer" => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n\
                 2\r\nab\r\n0\r\nX-Sum: 7\r\n\r\n"
                 .to_vec(),
-            _ => answer("200 OK", "", &body),
+            _ => answer("200 OK", "Connection: keep-alive\r\n", &body),
         };
         let _ = wire.try_send(bytes);
         Next::Keep
@@ -392,7 +392,7 @@ fn keys_are_renewed_in_between() {
             for _ in 0..3 {
                 let Ok(request) = wire.take_request() else { return };
                 wire.renew_keys();
-                let _ = wire.try_send(answer("200 OK", "", &request.body));
+                let _ = wire.try_send(answer("200 OK", "Connection: keep-alive\r\n", &request.body));
             }
             wire.drain();
         },

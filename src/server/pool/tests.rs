@@ -59,7 +59,7 @@ fn taken(index: u32, address: &str) -> Taken {
         remote: address.parse().unwrap(),
         local: None,
         private_to: None,
-        lease: Lease::new(Instant::now(), None),
+        lease: Lease::new(Instant::now(), None, true),
     }
 }
 
@@ -205,7 +205,7 @@ fn a_private_connection_is_for_its_client_alone() {
 /// One that was used last at `since`, and what its origin announces.
 fn leased(index: u32, since: Instant, announced: Option<u64>) -> Taken {
     Taken {
-        lease: Lease::new(since, announced),
+        lease: Lease::new(since, announced, true),
         ..taken(index, "44.1.1.1:80")
     }
 }
@@ -302,6 +302,53 @@ fn what_can_not_be_sent_twice_gets_a_fresh_connection_or_none() {
     let found = pool.take(&wanted(true), &addresses, CLIENT, now + SECOND);
     assert!(matches!(found, Some(Found::Fits(taken)) if taken.wire == wire(2)));
     assert_eq!(pool.take(&wanted(true), &addresses, CLIENT, now + SECOND), None);
+}
+
+#[test]
+fn what_can_not_be_sent_twice_waits_for_a_sign_that_the_origin_keeps_connections() {
+    let now = Instant::now();
+    let (key, addresses) = (key("a.test", "r"), vetted("44.1.1.1:80"));
+    let wanted = |fresh| Wanted {
+        key: key.clone(),
+        fresh,
+    };
+    let of = |index, lease| Taken {
+        lease,
+        ..taken(index, "44.1.1.1:80")
+    };
+    let parked = |all: &[(u32, Lease)]| {
+        let mut pool = Pool::new(10, 10, now);
+        for &(index, lease) in all {
+            pool.park(key.clone(), of(index, lease));
+        }
+        pool
+    };
+    let at = |millis| now + Duration::from_millis(millis);
+    let unknown = |millis| Lease::new(at(millis), None, false);
+    let found = |pool: &mut Pool, fresh, millis| {
+        let found = pool.take(&wanted(fresh), &addresses, CLIENT, at(millis));
+        found.map(|found| match found {
+            Found::Fits(taken) => taken.wire,
+            Found::Ended(wire) => panic!("{wire:?} ended"),
+        })
+    };
+    // Answered once, and its close may be on its way. Others may try.
+    let mut pool = parked(&[(1, unknown(0))]);
+    assert_eq!(found(&mut pool, true, 99), None);
+    assert_eq!(found(&mut pool, false, 99), Some(wire(1)));
+    // One that was there for a while speaks for a newer one, and so does one that answered again.
+    let mut pool = parked(&[(1, unknown(0)), (2, unknown(90))]);
+    assert_eq!(found(&mut pool, true, 99), None);
+    assert_eq!(found(&mut pool, true, 100), Some(wire(2)));
+    let mut pool = parked(&[(1, Lease::new(now, None, true)), (2, unknown(90))]);
+    assert_eq!(found(&mut pool, true, 91), Some(wire(2)));
+    // What is known of an origin is known while any of its connections is here.
+    let mut pool = parked(&[(1, Lease::new(now, None, true)), (2, unknown(0)), (3, unknown(0))]);
+    for want in [3, 2, 1] {
+        assert_eq!(found(&mut pool, true, 1), Some(wire(want)));
+    }
+    pool.park(key.clone(), of(4, unknown(1)));
+    assert_eq!(found(&mut pool, true, 2), None, "nothing was known any more");
 }
 
 #[test]
@@ -408,7 +455,7 @@ impl Model {
         let by_age: Vec<u32> = wires(pool.by_age.oldest, |idle| idle.by_age.newer).collect();
         assert!(self.0.iter().map(|entry| entry.wire).eq(by_age));
         let (mut of_keys, mut bound_of_keys) = (0, 0);
-        for OfKey { list, bound } in pool.by_key.values() {
+        for OfKey { list, bound, .. } in pool.by_key.values() {
             let newest_last: Vec<u32> = wires(list.oldest, |idle| idle.by_key.newer).collect();
             assert!(wires(list.newest, |idle| idle.by_key.older).eq(newest_last.iter().rev().copied()));
             assert_eq!(newest_last.len(), list.len);
