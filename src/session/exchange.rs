@@ -208,10 +208,11 @@ impl Exchange {
 
     /// The origin's connection failed for reading.
     fn origin_broken(&mut self, fail: &IoFail, flows: &Flows) -> Next {
-        if self.receiving.is_pending() {
-            return self.unanswered(&fail.text, flows);
+        match self.receiving {
+            Receiving::Head { .. } => self.unanswered(&fail.text, flows),
+            Receiving::Nothing => Next::Finished,
+            _ => Next::Truncated(fail.text.clone()),
         }
-        Next::Truncated(fail.text.clone())
     }
 
     fn leave(mut self: Box<Self>, next: Next, at: &mut At<'_, '_>) -> Then {

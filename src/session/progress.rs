@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::flow::Flows;
+use crate::flow::{End, Flows};
 use crate::http::head::Scan;
 
 use super::due::earliest;
@@ -18,6 +18,10 @@ use super::words::{Dialled, Settings};
 /// An exchange may stand still for this long, or for the idle timeout where that is longer: a short one is meant for
 /// forgotten tunnels, not for origins that think before they answer, or streams that are silent in between.
 const STANDSTILL_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// The rest of a request whose response has left may stand still for this long: who has its answer may have given up the
+/// rest without a word.
+const REST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A request and its response.
 #[derive(Debug)]
@@ -37,11 +41,11 @@ pub struct Exchange {
     pub(super) origin_persists: bool,
     /// For how long the origin keeps it idle, where it says so.
     pub(super) keep_alive_seconds: Option<u64>,
+    pub(super) origin_says_keep_alive: bool,
     /// When it began; from the response's head on, when that came.
     pub(super) since: Instant,
 }
 
-    pub(super) origin_says_keep_alive: bool,
 /// How far the request's body got.
 #[derive(Debug)]
 pub(super) enum Sending {
@@ -49,7 +53,7 @@ pub(super) enum Sending {
     Chunked(Relay),
     /// All of it passed the gate.
     Done,
-    /// The origin takes nothing any more.
+    /// The origin takes nothing any more, or the client may have kept its body.
     Failed,
 }
 
@@ -76,7 +80,7 @@ pub(super) enum Receiving {
     Chunked(Relay),
     /// Its end is the connection's.
     UntilClose,
-    /// There is no body.
+    /// Nothing more: there is no body, or all of it has left.
     Nothing,
 }
 
@@ -148,10 +152,24 @@ impl Exchange {
         let write = writing
             .then(|| after(flows.down.touched, settings.write_timeout))
             .flatten();
-        let still = settings
-            .idle_timeout
-            .map(|idle| flows.touched().max(self.since) + idle.max(STANDSTILL_TIMEOUT));
+        let still = match self.receiving {
+            Receiving::Nothing => Some(REST_TIMEOUT),
+            _ => settings.idle_timeout.map(|idle| idle.max(STANDSTILL_TIMEOUT)),
+        };
+        let still = after(flows.touched().max(self.since), still);
         earliest(earliest(read, write), still)
+    }
+
+    /// The response has left. Must the origin be there for the rest of the request? One that answers before it has read
+    /// all of it may read on (RFC 9112 section 9.3 asks no more of it than to keep the order), and the client, which
+    /// has its answer, counts on that. One that ends its connection has enough.
+    pub(super) fn is_owed(&self, flows: &Flows) -> bool {
+        flows.down.end < End::Reached
+            && match self.sending {
+                Sending::Length | Sending::Chunked(_) => true,
+                Sending::Done => flows.up.has_unsent() && !flows.up.dead,
+                Sending::Failed => false,
+            }
     }
 
     /// No response came, and none will. RFC 9112 section 9.3.1: a request that may be repeated is, once, when

@@ -58,18 +58,12 @@ pub(super) fn receive(exchange: &mut Exchange, at: &mut At<'_, '_>) -> Option<Ne
 
 fn body(exchange: &mut Exchange, flows: &mut Flows, cx: &Cx<'_>) -> Option<Next> {
     let down = &mut flows.down;
-    match &mut exchange.receiving {
+    let passed = match &mut exchange.receiving {
         Receiving::Head { .. } => return None,
-        Receiving::Nothing => return Some(Next::Finished),
-        // Until its end has left, the client has as much time as for what came before.
-        Receiving::Length if down.gate == Gate::Pass(0) => {
-            return (!down.has_unsent()).then_some(Next::Finished);
-        }
-        Receiving::Length => {}
+        Receiving::Nothing => true,
+        Receiving::Length => down.gate == Gate::Pass(0),
         Receiving::Chunked(relay) => match relay.advance(down, &cx.settings.head) {
-            // Likewise.
-            Ok(Relayed::Done) => return (!down.has_unsent()).then_some(Next::Finished),
-            Ok(Relayed::More) => {}
+            Ok(relayed) => relayed == Relayed::Done,
             Err(_) => {
                 return Some(Next::Truncated(
                     "the response's chunked framing is malformed".into(),
@@ -77,7 +71,15 @@ fn body(exchange: &mut Exchange, flows: &mut Flows, cx: &Cx<'_>) -> Option<Next>
             }
         },
         Receiving::UntilClose if down.end == End::Passed => return Some(Next::Ended),
-        Receiving::UntilClose => {}
+        Receiving::UntilClose => false,
+    };
+    if passed {
+        // Until its end has left, the client has as much time as for what came before.
+        if !matches!(exchange.receiving, Receiving::Nothing) && down.has_unsent() {
+            return None;
+        }
+        exchange.receiving = Receiving::Nothing;
+        return (!exchange.is_owed(flows)).then_some(Next::Finished);
     }
     let stuck = down.end >= End::Reached && !down.has_unsent() && !down.end_is_due();
     stuck.then(|| Next::Truncated("the origin closed the connection before its response ended".into()))
@@ -157,14 +159,25 @@ fn read_head(
     if take_interim(exchange, head, switching, out)? {
         return Ok(Taken::Interim);
     }
-    exchange.continuing = Continuing::Settled;
-    let client_persists = exchange.client_persists && sent && !shared.draining && !switching;
     let response_persists = joint::response_persists(head, body);
+    if !sent && matches!(exchange.continuing, Continuing::Awaited(_)) {
+        // Who waits for leave and is answered instead need not send the body (RFC 9110 section 10.1.1).
+        exchange.sending = Sending::Failed;
+    }
+    exchange.continuing = Continuing::Settled;
+    // An origin that stays takes the rest of a request that it answered early.
+    let goes_on = match exchange.sending {
+        Sending::Done => true,
+        Sending::Length | Sending::Chunked(_) => response_persists,
+        Sending::Failed => false,
+    };
+    let client_persists = exchange.client_persists && goes_on && !shared.draining && !switching;
     let persistence = Persistence::of(version, client_persists, response_persists, body);
     exchange.client_persists = persistence.client;
     // Behind a declined upgrade the origin may take what comes next for the other protocol all the same.
     exchange.origin_persists = persistence.origin && !asks_upgrade;
     exchange.keep_alive_seconds = joint::keep_alive_seconds(head);
+    exchange.origin_says_keep_alive = joint::says_keep_alive(head);
     exchange.origin.private |=
         head.status == 401 && fields::field(head.fields, "www-authenticate").any(fields::is_connection_based);
     if let (Body::Length(n), Some(record)) = (body, &mut exchange.record) {
@@ -177,7 +190,6 @@ fn read_head(
         client_persists: exchange.client_persists,
         upgrade: switching,
     };
-    exchange.origin_says_keep_alive = joint::says_keep_alive(head);
     rewrite::response(head, &plan, out);
     Ok(if switching {
         Taken::Switching

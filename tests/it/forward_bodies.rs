@@ -27,6 +27,7 @@ cases![
     expect_100_is_answered_by_us_when_the_origin_is_silent,
     cve_2024_24791_a_final_answer_instead_of_100,
     an_early_answer_reaches_a_client_that_still_sends,
+    an_origin_that_answers_early_gets_the_whole_body,
     a_request_body_cut_by_the_client_is_not_completed,
     a_response_body_cut_by_the_origin_is_not_completed,
     rustsec_2020_0008_a_get_may_have_a_body,
@@ -454,6 +455,44 @@ fn an_early_answer_reaches_a_client_that_still_sends() {
     let response = client.response();
     assert_eq!((response.status, response.text().as_str()), (413, "early"));
     proxy.assert_serves();
+}
+
+/// Some answer before they have read what they are sent, with a 202, or as they work on it. Of a body that is cut behind
+/// the whole answer its client would never hear.
+fn an_origin_that_answers_early_gets_the_whole_body() {
+    const BYTES: usize = 4 << 20;
+    let in_chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\ntaken\r\n0\r\n\r\n";
+    for (answered, persists) in [
+        (answer("202 Accepted", "", b"taken"), true),
+        (in_chunks.into(), true),
+        (answer("200 OK", "Connection: close\r\n", b"taken"), false),
+    ] {
+        let arrived = Signal::new();
+        let all = arrived.clone();
+        let origin = Origin::raw(move |mut wire| {
+            wire.take_head().expect("a head");
+            let _ = wire.try_send(answered.clone());
+            let body = wire.take(BYTES).expect("the whole body");
+            assert_same_bytes(&body, &pattern(BYTES, 5));
+            all.raise();
+            if wire.take_head().is_ok() {
+                let _ = wire.try_send(answer("200 OK", "", b"next"));
+            }
+        });
+        let proxy = Setup::open().start();
+        let mut client = proxy.client();
+        let lines = format!("Content-Length: {BYTES}\r\n");
+        client.send(request("POST", &origin.url("/"), &lines));
+        // Nothing of the body is sent before the whole answer is here.
+        assert_eq!(client.response().text(), "taken");
+        client.send(pattern(BYTES, 5));
+        assert!(arrived.wait(), "the rest of the body never arrived");
+        if persists {
+            client.send(get(&origin.url("/")));
+            assert_eq!(client.response().text(), "next");
+            assert_eq!(origin.accepted(), 1);
+        }
+    }
 }
 
 fn a_request_body_cut_by_the_client_is_not_completed() {

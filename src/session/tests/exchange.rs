@@ -170,3 +170,112 @@ fn without_room_to_spare_a_large_head_is_given_up() {
         assert_eq!(bench.session.held_bytes() > 0, kept);
     }
 }
+
+/// A request whose body has begun, by each framing: its first part, the rest, and what leaves for the rest.
+const UPLOADS: [(&str, &str, &str); 2] = [
+    ("Content-Length: 6\r\n\r\nabc", "def", "def"),
+    (
+        "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+        "3\r\ndef\r\n0\r\n\r\n",
+        "3\r\ndef\r\n0\r\n\r\n",
+    ),
+];
+
+/// Whole responses, and whether the connection is good for another.
+const ANSWERS: [(&str, bool); 4] = [
+    ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", true),
+    (
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        true,
+    ),
+    ("HTTP/1.1 204 No Content\r\n\r\n", true),
+    (
+        "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+        false,
+    ),
+];
+
+/// The request has begun and is answered, which the client reads.
+fn answered_early(begun: &str, answer: &str) -> Bench {
+    let mut bench = Bench::new();
+    bench.arrive(Side::Client, &format!("POST {URL} HTTP/1.1\r\n{begun}"));
+    bench.dialled(false);
+    bench.leave(Side::Origin);
+    bench.arrive(Side::Origin, answer);
+    assert!(bench.leave(Side::Client).starts_with("HTTP/1.1 20"));
+    bench
+}
+
+#[test]
+fn an_origin_that_answered_early_gets_the_rest() {
+    for (begun, rest, leaves) in UPLOADS {
+        for (answer, persists) in ANSWERS {
+            let mut bench = answered_early(begun, answer);
+            bench.arrive(Side::Client, &(rest.to_owned() + &get("2")));
+            assert_eq!(bench.leave(Side::Origin), leaves, "{answer}");
+            let is_end = |action: &Action| matches!(action, Action::Park(..) | Action::DropOrigin);
+            let end = bench.actions.iter().find(|action| is_end(action));
+            assert_eq!(matches!(end, Some(Action::Park(..))), persists, "{answer}");
+            if persists {
+                bench.dialled(false);
+                assert!(bench.leave(Side::Origin).starts_with("GET /2 "), "{answer}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_read_but_not_yet_written_belongs_to_the_request() {
+    let mut bench = Bench::new();
+    bench.arrive(
+        Side::Client,
+        &format!("POST {URL} HTTP/1.1\r\nContent-Length: 3\r\n\r\n"),
+    );
+    bench.dialled(false);
+    bench.leave(Side::Origin);
+    bench.arrive(Side::Client, "abc");
+    bench.arrive(Side::Origin, ANSWERS[0].0);
+    assert!(bench.leave(Side::Client).ends_with("ok"));
+    assert_eq!(bench.leave(Side::Origin), "abc");
+    let is_park = |action: &Action| matches!(action, Action::Park(..));
+    assert!(bench.actions.iter().any(is_park));
+}
+
+#[test]
+fn nobody_waits_for_the_rest_when_either_side_has_enough() {
+    for (begun, ..) in UPLOADS {
+        type End = fn(&mut Bench);
+        let ends: [(&str, End); 5] = [
+            ("the origin ended", |bench| bench.flows.down.note_end()),
+            ("the origin takes no more", |bench| bench.unwritable(Side::Origin)),
+            ("the origin is gone", |bench| {
+                bench.feed(Input::Broken(Side::Origin, &reset()));
+            }),
+            ("the client ended", |bench| bench.flows.up.note_end()),
+            ("nothing came for a minute", |bench| {
+                bench.now += Duration::from_secs(60);
+                bench.feed(Input::Expired);
+            }),
+        ];
+        for (what, end) in ends {
+            let mut bench = answered_early(begun, ANSWERS[0].0);
+            let is_over = |bench: &Bench| {
+                let is_end = |action: &Action| matches!(action, Action::DropOrigin | Action::Close(_));
+                bench.actions.iter().any(is_end)
+            };
+            assert!(!is_over(&bench), "{what}");
+            end(&mut bench);
+            bench.feed(Input::Moved);
+            assert!(is_over(&bench), "{what}");
+        }
+    }
+    // Who was told by the answer need not send what it offered.
+    let expecting = "Content-Length: 6\r\nExpect: 100-continue\r\n\r\n";
+    let bench = answered_early(expecting, ANSWERS[0].0);
+    assert!(
+        bench
+            .actions
+            .iter()
+            .any(|action| matches!(action, Action::DropOrigin))
+    );
+}
