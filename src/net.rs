@@ -14,6 +14,7 @@ mod client_key;
 mod fail;
 mod host;
 pub(crate) mod label;
+mod name;
 mod networks;
 mod no_proxy;
 mod peer;
@@ -25,6 +26,7 @@ mod tests;
 pub use self::certified::Certified;
 pub use self::client_key::ClientKey;
 pub use self::fail::{IoFail, IoFailKind, LookupFail, LookupFailKind, TlsFault};
+pub use self::name::Name;
 pub use self::networks::Networks;
 pub use self::no_proxy::NoProxy;
 pub use self::peer::{Peer, Trust};
@@ -88,23 +90,6 @@ pub fn unmapped(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
         IpAddr::V6(_) => address,
-    }
-}
-
-/// A DNS name in normalised form: UTS-46 mapped, punycode, lower case, without a trailing dot.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Name(Arc<str>);
-
-impl Name {
-    /// The normalised name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

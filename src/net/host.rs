@@ -96,7 +96,7 @@ fn name(host: &str) -> Result<Name, TargetError> {
     if name.rsplit('.').next().is_none_or(is_number) {
         return Err(NUMBER);
     }
-    Ok(Name(name.into()))
+    Ok(Name::new(name))
 }
 
 /// The ToASCII form of UTS-46 (non-transitional), punycode validated, one trailing dot possibly left.

@@ -305,13 +305,10 @@ impl Acl {
 
 impl Rule {
     /// How entries that allow are asked about a port.
-    fn allowing_at(&self, port: u16) -> AtPort {
+    fn allowing_at(&self, port: u16) -> AtPort<'_> {
         AtPort {
             port,
-            counts_unnamed: self
-                .default_ports
-                .as_ref()
-                .is_none_or(|ports| ports.contains(port)),
+            default_ports: self.default_ports.as_ref(),
         }
     }
 }
@@ -331,10 +328,10 @@ fn without_rule() -> Answer {
 }
 
 /// How entries that deny are.
-fn denying_at(port: u16) -> AtPort {
+fn denying_at(port: u16) -> AtPort<'static> {
     AtPort {
         port,
-        counts_unnamed: true,
+        default_ports: None,
     }
 }
 

@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use crate::policy::ports::Ports;
+
 use super::*;
 
 fn host(text: &str) -> Host {
@@ -232,10 +234,10 @@ fn a_glob_given_twice_counts_once() {
     assert_eq!(globs, set(&["*.a.test", "1.2.3.4", "a.test"]));
 }
 
-fn at(port: u16) -> AtPort {
+fn at(port: u16) -> AtPort<'static> {
     AtPort {
         port,
-        counts_unnamed: true,
+        default_ports: None,
     }
 }
 
@@ -280,9 +282,10 @@ fn a_pattern_with_ports_is_for_these_alone() {
 #[test]
 fn patterns_without_ports_may_count_for_some_ports_only() {
     let set = set(&["any.test", "any.test:22", "*.test"]);
+    let others = Ports::parse(["9"]).unwrap();
     let at = |port| AtPort {
         port,
-        counts_unnamed: false,
+        default_ports: Some(&others),
     };
     for (name, port, line) in [("any.test", 22, 2), ("any.test", 23, 0), ("x.test", 22, 0)] {
         let host = host(name);

@@ -74,7 +74,7 @@ impl Acl {
         }
     }
 
-    fn listed(&self, list: &GlobSet, target: &Target, at: AtPort) -> Grounds {
+    fn listed(&self, list: &GlobSet, target: &Target, at: AtPort<'_>) -> Grounds {
         let Some(entry) = list.find(&target.host, at) else {
             return Grounds::default();
         };
@@ -96,7 +96,7 @@ impl Acl {
             Some(_) => (format!("allowed_domains of {whose}"), listed),
             None => ("global_allow_list".to_owned(), globally()),
         }) else {
-            let port = match found.rule.allowing_at(*port).counts_unnamed {
+            let port = match found.rule.allowing_at(*port).is_default() {
                 true => String::new(),
                 false => format!(":{port}"),
             };

@@ -71,7 +71,8 @@ impl Intercepted {
 
     /// That entry's number, and what it has done.
     fn first_of(&self, host: &Host) -> Option<&(usize, Arc<Interception>)> {
-        if !self.contains(host) {
+        // Most rules have none.
+        if self.entries.is_empty() || !self.contains(host) {
             return None;
         }
         let of = |glob: Glob| self.first.get(&glob);

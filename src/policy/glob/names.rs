@@ -9,6 +9,7 @@ use std::hash::{BuildHasher as _, Hasher as _};
 
 use foldhash::fast::RandomState;
 
+use crate::net;
 use crate::policy::ports::Ports;
 use crate::yaml::Line;
 
@@ -73,31 +74,29 @@ impl Names {
 
     /// What is listed for this name.
     pub(super) fn get(&self, name: &str) -> Option<&Listed> {
-        self.get_of(labels(name), name)
-    }
-
-    /// The same, for whoever knows how many labels it has.
-    pub(super) fn get_of(&self, labels: u32, name: &str) -> Option<&Listed> {
-        match self.labels & bit(labels) {
+        match self.labels & bit(labels(name)) {
             0 => None,
             _ => self.listed(name),
         }
     }
 
-    /// What is listed for the names above this one, which has so many labels; the shortest first.
-    pub(super) fn above(&self, name: &str, labels: u32) -> impl Iterator<Item = &Listed> {
-        // Of each number of labels there is one such name, and it stands behind a dot. Bit 0: some have as many as the one behind
-        // the next. What a stranger's long name has before the longest that is listed isn't even walked over.
-        let listed = (self.labels & bit(labels).wrapping_sub(1)) >> 1;
-        let dots = memchr::memrchr_iter(b'.', name.as_bytes());
-        let begins = dots.scan(listed, |listed, dot| {
-            let is_listed = *listed & 1 != 0;
-            *listed >>= 1;
-            (is_listed || *listed != 0).then_some(is_listed.then_some(dot + 1))
+    /// The same, for a name that knows how many labels it has.
+    pub(super) fn get_parsed(&self, name: &net::Name) -> Option<&Listed> {
+        match self.labels & bit(name.labels()) {
+            0 => None,
+            _ => self.listed(name.as_str()),
+        }
+    }
+
+    /// What is listed for the names above this one, the shortest first. Of each number of labels there is one such name.
+    pub(super) fn above(&self, name: &net::Name) -> impl Iterator<Item = &Listed> {
+        let mut listed = self.labels & bit(name.labels()).wrapping_sub(1);
+        let lengths = std::iter::from_fn(move || {
+            let shortest = listed.trailing_zeros();
+            listed &= listed.wrapping_sub(1);
+            (shortest < u128::BITS).then_some(shortest)
         });
-        begins
-            .flatten()
-            .filter_map(|begin| self.listed(name.get(begin..)?))
+        lengths.filter_map(|labels| self.listed(name.last(labels)?))
     }
 
     /// All of them, in the order in which they were added.
@@ -213,7 +212,7 @@ impl PartialEq for Names {
 impl Eq for Names {}
 
 /// How many labels a name has; a valid one has 127 at most.
-pub(super) fn labels(name: &str) -> u32 {
+fn labels(name: &str) -> u32 {
     let dots = memchr::memchr_iter(b'.', name.as_bytes()).count();
     u32::try_from(dots + 1).unwrap_or(u32::MAX)
 }

@@ -6,10 +6,11 @@ use std::net::IpAddr;
 use foldhash::HashMap;
 
 use crate::net::Host;
+use crate::policy::ports::Ports;
 use crate::yaml::Line;
 
 use super::listed::{Listed, Single};
-use super::names::{self, Names};
+use super::names::Names;
 use super::{Glob, Pattern, parents};
 
 /// A list of patterns. An empty set matches nothing. Each pattern knows the line of its file that it stands on; sets of
@@ -23,20 +24,25 @@ pub struct GlobSet {
 
 /// The port that is asked about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct AtPort {
+pub struct AtPort<'a> {
     /// It.
     pub port: u16,
-    /// Patterns without ports are for it too.
-    pub counts_unnamed: bool,
+    /// The ports that patterns without ports are for; none: every port.
+    pub default_ports: Option<&'a Ports>,
 }
 
-impl AtPort {
+impl AtPort<'_> {
+    /// Do patterns without ports count?
+    pub fn is_default(self) -> bool {
+        self.default_ports.is_none_or(|ports| ports.contains(self.port))
+    }
+
     fn is_in(self, listed: &Listed) -> bool {
-        (self.counts_unnamed && listed.is_bare()) || listed.names(self.port)
+        (listed.is_bare() && self.is_default()) || listed.names(self.port)
     }
 
     fn of(self, listed: &Listed) -> Option<Single<'_>> {
-        match self.counts_unnamed && listed.is_bare() {
+        match listed.is_bare() && self.is_default() {
             true => listed.each().next(),
             false => listed.naming(self.port),
         }
@@ -70,18 +76,15 @@ impl GlobSet {
     }
 
     /// Does the host match any pattern, at this port?
-    pub fn contains_at(&self, host: &Host, at: AtPort) -> bool {
+    pub fn contains_at(&self, host: &Host, at: AtPort<'_>) -> bool {
         self.any(host, |listed| at.is_in(listed))
     }
 
     fn any(&self, host: &Host, counts: impl Fn(&Listed) -> bool) -> bool {
         match host {
-            // Most lists are empty: then not even its labels are counted.
-            Host::Name(_) if self.names.is_empty() && self.below.is_empty() => false,
             Host::Name(name) => {
-                let (name, labels) = (name.as_str(), names::labels(name.as_str()));
-                let exactly = self.names.get_of(labels, name);
-                exactly.is_some_and(&counts) || self.below.above(name, labels).any(counts)
+                let exactly = self.names.get_parsed(name);
+                exactly.is_some_and(&counts) || self.below.above(name).any(counts)
             }
             Host::Addr(address) => self.addresses.get(&address.to_canonical()).is_some_and(counts),
         }
@@ -89,7 +92,7 @@ impl GlobSet {
 
     /// The pattern that the host matches at this port, the closest one where there are several. Slower than
     /// [`GlobSet::contains_at`].
-    pub fn find(&self, host: &Host, at: AtPort) -> Option<Matched> {
+    pub fn find(&self, host: &Host, at: AtPort<'_>) -> Option<Matched> {
         self.closest(host, |listed| at.of(listed))
     }
 
