@@ -78,14 +78,18 @@ impl Wires {
         self.sealing.present(server);
     }
 
-    /// From now on the wires of origins can do handshakes, and believe whom this does; those that are there are outdated.
-    pub fn believe(&mut self, client: Arc<Client>) {
-        self.sealing.believe(client);
+    /// From now on the wires of origins can do handshakes, and believe whom this does. Where it is another one than before,
+    /// those that are there are outdated; tells whether it is.
+    pub fn believe(&mut self, client: Arc<Client>) -> bool {
+        if !self.sealing.believe(client) {
+            return false;
+        }
         for id in self.arena.keys::<WireId>() {
             if let Some(entry) = self.arena.get_mut(id) {
                 entry.is_outdated = true;
             }
         }
+        true
     }
 
     /// Was it there when others were believed than now? Whoever takes it next might not be who is believed.

@@ -15,10 +15,10 @@ use crate::io::{local, regular_file};
 use crate::policy::Policy;
 use crate::policy::acl::{self, Acl, Action};
 use crate::policy::auth::Password;
+use crate::server::in_force::InForce;
 use crate::text::listing;
 use crate::tls::{Client, Leaves};
 
-use super::shared::InForce;
 use super::watch::Watched;
 use super::{mitm_files, tls_files, trust_files, users_file};
 
@@ -167,7 +167,7 @@ impl Files {
             in_force: InForce {
                 policy: Arc::new(policy),
                 tls: tls.map(Arc::new),
-                trust: Arc::new(trust),
+                trust,
                 mitm,
             },
             lines,
@@ -225,8 +225,8 @@ fn mitm_line(present: Option<&Arc<Leaves>>, next: Option<&Arc<Leaves>>) -> Optio
     Some(Line::new(Level::Info, text))
 }
 
-fn trust_line(present: &Client, next: &Client) -> Line {
-    let word = match present.trusts_as(next) {
+fn trust_line(present: &Arc<Client>, next: &Arc<Client>) -> Line {
+    let word = match Arc::ptr_eq(present, next) {
         true => "the same ones",
         false => "other ones: kept connections are closed, and no session is resumed",
     };

@@ -46,7 +46,7 @@ impl House {
             in_force: InForce {
                 policy: Arc::new(policy),
                 tls: None,
-                trust: Arc::new(trust_files::read(&config.trust, None, &mut Vec::new()).unwrap()),
+                trust: trust_files::read(&config.trust, None, &mut Vec::new()).unwrap(),
                 mitm: None,
             },
             files: Files::of(&config),

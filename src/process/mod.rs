@@ -28,18 +28,16 @@ mod warnings;
 mod watch;
 
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::io::local_socket::SocketFile;
 use crate::io::signal::{Signal, Signals};
-use crate::policy::Policy;
+use crate::server::in_force::InForce;
 use crate::server::message::Message;
 use crate::server::peers::Peers;
 use crate::server::{Loop, Open};
 use crate::session::Surface;
 use crate::stats;
-use crate::tls::Leaves;
 
 use self::admin_port::Awaited;
 use self::exit::{Exit, Step};
@@ -47,7 +45,6 @@ use self::others::{Others, Told, What};
 pub use self::prepared::policy_of;
 use self::reload::Reload;
 use self::replacing::Replacing;
-use self::shared::InForce;
 pub use self::start::{check, lookups, start};
 pub use self::start_error::StartError;
 use self::supervisor::Supervisor;
@@ -95,8 +92,8 @@ impl Process {
             if let Some(open) = heard.ended {
                 return self.end(open);
             }
-            if let Some(old) = heard.replaced {
-                self.note_replaced(0, Some(old));
+            if heard.is_replaced {
+                self.note_replaced(0);
             }
             let now = self.serving.now();
             if heard.messages {
@@ -141,8 +138,8 @@ impl Process {
             if let Some(open) = heard.ended {
                 self.others.note_end(number, open);
             }
-            if heard.ended.is_some() || heard.replaced.is_some() {
-                self.note_replaced(number, heard.replaced);
+            if heard.ended.is_some() || heard.is_replaced {
+                self.note_replaced(number);
             }
             if let Some(error) = heard.broken {
                 self.fail(error, now);
@@ -151,9 +148,9 @@ impl Process {
         Ok(())
     }
 
-    /// A loop has another policy than before, or has ended.
-    fn note_replaced(&mut self, number: u8, old: Option<Arc<Policy>>) {
-        if let Some(old) = self.replacing.note(number, old) {
+    /// A loop has what is in force now, or has ended.
+    fn note_replaced(&mut self, number: u8) {
+        if let Some(old) = self.replacing.note(number) {
             self.reload.replaced(old, &self.in_force);
         }
     }
@@ -206,34 +203,18 @@ impl Process {
         self.reload.ask(&self.in_force);
     }
 
-    /// Puts in force what a reload has read. Each loop takes all of it before it serves anybody else.
+    /// Puts in force what a reload has read. Each loop takes all of it at once.
     fn take_reload(&mut self) {
         let Some(in_force) = self.reload.take(&self.in_force) else {
             return;
         };
         let before = std::mem::replace(&mut self.in_force, in_force.clone());
-        let InForce {
-            policy,
-            tls,
-            trust,
-            mitm,
-        } = in_force;
         if let Some(stats) = &self.stats {
-            stats.lock().note_policy(policy.acl());
-        }
-        if !trust.trusts_as(&before.trust) {
-            self.peers.tell_all(|| Message::Trust(Arc::clone(&trust)));
-        }
-        let is_new = |leaves: &Arc<Leaves>| !before.mitm.iter().any(|other| Arc::ptr_eq(other, leaves));
-        if let Some(leaves) = mitm.filter(is_new) {
-            self.peers.tell_all(|| Message::Mitm(Arc::clone(&leaves)));
-        }
-        if let Some(tls) = tls {
-            self.peers.tell_all(|| Message::Tls(Arc::clone(&tls)));
+            stats.lock().note_policy(in_force.policy.acl());
         }
         let others = self.others.running().iter().copied();
-        self.replacing.begin(std::iter::once(0).chain(others));
-        self.peers.tell_all(|| Message::Policy(Arc::clone(&policy)));
+        self.replacing.begin(before, std::iter::once(0).chain(others));
+        self.peers.tell_all(|| Message::InForce(in_force.clone()));
     }
 
     /// Does what is due by now on the way out.

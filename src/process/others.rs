@@ -209,7 +209,7 @@ impl Thread {
             };
             self.signs.give(self.number, serving.now());
             let has_ended = heard.ended.is_some();
-            if has_ended || heard.broken.is_some() || heard.replaced.is_some() {
+            if has_ended || heard.broken.is_some() || heard.is_replaced {
                 if has_ended {
                     // What it had is given back before anybody counts on it.
                     drop(serving);

@@ -8,9 +8,9 @@ use crate::policy::acl::{self, Acl};
 use crate::policy::ranges::Ranges;
 use crate::policy::users::Users;
 use crate::policy::{Policy, PolicyParts, Sources, Upstreams};
+use crate::server::in_force::InForce;
 use crate::tls::{Client, Leaves, Server};
 
-use super::shared::InForce;
 use super::start_error::StartError;
 use super::watch::Watched;
 use super::{files, mitm_files, tls_files, trust_files, users_file};
@@ -96,7 +96,7 @@ fn read_tls(config: &Config) -> Result<TlsParts, StartError> {
     let read = |files| tls_files::read(files, None, &mut warnings).map_err(StartError::config);
     let server = config.tls.as_ref().map(read).transpose()?;
     let client = trust_files::read(&config.trust, None, &mut warnings).map_err(StartError::config)?;
-    Ok((server.map(Arc::new), Arc::new(client), warnings))
+    Ok((server.map(Arc::new), client, warnings))
 }
 
 /// The CA of intercepted tunnels, and the ACL with what is added to requests inside of them.

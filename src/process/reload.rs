@@ -1,5 +1,5 @@
 //! A reload: the files are read and compared on a thread of their own, and so is memory given back; the loops only
-//! exchange one pointer. What is read is `files`' business.
+//! exchange some pointers. What is read is `files`' business.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +9,9 @@ use mio::Waker;
 use crate::io::heap;
 use crate::io::inbox::{Inbox, Outbox, inbox};
 use crate::io::work::{Settings, Workers};
-use crate::policy::Policy;
+use crate::server::in_force::InForce;
 
 use super::files::{Fresh, Line};
-use super::shared::InForce;
 
 /// Reads the files; the error says why what is in force stays.
 pub(super) type Read = Arc<dyn Fn(&InForce) -> Result<Fresh, String> + Send + Sync>;
@@ -33,7 +32,7 @@ pub(super) struct Reload {
     workers: Workers,
     outbox: Outbox<Answer>,
     inbox: Inbox<Answer>,
-    /// From the reading until the loop has exchanged its policy, so that there are never more than two of them.
+    /// From the reading until the loops have exchanged what they have, so that there are never more than two policies.
     is_under_way: bool,
     /// It was asked for meanwhile: what was read may be older than that.
     again: bool,
@@ -96,8 +95,8 @@ impl Reload {
         }
     }
 
-    /// What was taken is `present` now, in place of a policy `old`, which is freed: a long ACL takes its time.
-    pub(super) fn replaced(&mut self, old: Arc<Policy>, present: &InForce) {
+    /// What was taken is `present` now, in place of `old`, which is freed: a long ACL takes its time.
+    pub(super) fn replaced(&mut self, old: InForce, present: &InForce) {
         let job = move || {
             drop(old);
             heap::trim();

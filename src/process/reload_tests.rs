@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use mio::{Events, Poll, Token};
 
-use crate::policy::PolicyParts;
+use crate::policy::{Policy, PolicyParts};
 use crate::tls::{Client, ClientParts};
 
 use super::*;
@@ -15,7 +15,7 @@ const LONG: Duration = Duration::from_secs(60);
 
 /// Trusts no CA.
 fn nobody() -> Arc<Client> {
-    let client = Client::new(ClientParts::default(), None, SystemTime::now(), &mut Vec::new());
+    let client = Client::new(ClientParts::default(), SystemTime::now(), &mut Vec::new());
     Arc::new(client.unwrap())
 }
 
@@ -85,7 +85,7 @@ impl House {
         };
         assert!(self.begun.try_recv().is_err(), "a third policy is read");
         let old = std::mem::replace(&mut self.present, next);
-        self.reload.replaced(old.policy, &self.present);
+        self.reload.replaced(old, &self.present);
         true
     }
 }
@@ -125,8 +125,11 @@ fn what_fails_or_panics_leaves_the_policy_and_hinders_no_other_reading() {
 #[test]
 fn an_old_policy_is_freed_on_the_thread() {
     let mut house = House::new();
-    let old = Arc::new(house.present.policy.renewed(None, None));
-    let witness = Arc::downgrade(&old);
+    let old = InForce {
+        policy: Arc::new(house.present.policy.renewed(None, None)),
+        ..house.present.clone()
+    };
+    let witness = Arc::downgrade(&old.policy);
     house.reload.replaced(old, &house.present);
     let start = std::time::Instant::now();
     while witness.upgrade().is_some() {

@@ -1,50 +1,57 @@
-//! That a policy has been replaced in all loops: each exchanges its pointer when it comes to it, and the old policy is over
-//! with the last. Frees nothing.
+//! That another policy, and what was read with it, has come into force in all loops: each exchanges what it has when it comes
+//! to it, and what was in force before is over with the last. Frees nothing.
 
-use std::sync::Arc;
+use crate::server::in_force::InForce;
 
-use crate::policy::Policy;
-
-/// The loops that still have the policy before the one in force.
+/// The loops that still have what was in force before.
 #[derive(Default)]
 pub(super) struct Replacing {
     left: Vec<u8>,
-    old: Option<Arc<Policy>>,
+    /// Kept here meanwhile, so that no loop has the last pointer to it.
+    old: Option<InForce>,
 }
 
 impl Replacing {
-    /// These are told to replace theirs.
-    pub(super) fn begin(&mut self, loops: impl Iterator<Item = u8>) {
+    /// These are told to replace `old`.
+    pub(super) fn begin(&mut self, old: InForce, loops: impl Iterator<Item = u8>) {
         self.left = loops.collect();
+        self.old = Some(old);
     }
 
-    /// A loop has, and gives the old one, or has ended and dropped it. The old one, where none has it any more.
-    pub(super) fn note(&mut self, number: u8, old: Option<Arc<Policy>>) -> Option<Arc<Policy>> {
-        let before = self.left.len();
+    /// A loop has, or has ended. What was in force before, where none has it any more.
+    pub(super) fn note(&mut self, number: u8) -> Option<InForce> {
         self.left.retain(|left| *left != number);
-        self.old = old.or(self.old.take());
-        let is_last = before > 0 && self.left.is_empty();
-        self.old.take_if(|_| is_last)
+        self.old.take_if(|_| self.left.is_empty())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::policy::PolicyParts;
+    use std::sync::Arc;
+    use std::time::SystemTime;
+
+    use crate::policy::{Policy, PolicyParts};
+    use crate::tls::{Client, ClientParts};
 
     use super::*;
 
     #[test]
     fn the_old_one_is_over_when_the_last_loop_has_replaced_it_or_ended() {
-        let old = || Some(Arc::new(Policy::new(PolicyParts::without_rules())));
+        let trust = Client::new(ClientParts::default(), SystemTime::now(), &mut Vec::new());
+        let old = InForce {
+            policy: Arc::new(Policy::new(PolicyParts::without_rules())),
+            tls: None,
+            trust: Arc::new(trust.unwrap()),
+            mitm: None,
+        };
         let mut replacing = Replacing::default();
-        replacing.begin(0..3);
-        assert!(replacing.note(1, old()).is_none());
-        assert!(replacing.note(1, None).is_none(), "it ended since");
-        assert!(replacing.note(0, old()).is_none());
-        assert!(replacing.note(2, None).is_some());
-        assert!(replacing.note(2, None).is_none());
-        replacing.begin(0..1);
-        assert!(replacing.note(0, old()).is_some());
+        replacing.begin(old.clone(), 0..3);
+        assert!(replacing.note(1).is_none());
+        assert!(replacing.note(1).is_none(), "it ended since");
+        assert!(replacing.note(0).is_none());
+        assert!(replacing.note(2).is_some());
+        assert!(replacing.note(2).is_none());
+        replacing.begin(old, 0..1);
+        assert!(replacing.note(0).is_some());
     }
 }

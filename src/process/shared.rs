@@ -15,9 +15,9 @@ use crate::io::resolver;
 use crate::io::shares::CommonShares;
 use crate::io::token::Source;
 use crate::log::Logger;
-use crate::policy::Policy;
 use crate::policy::rates::Guesses;
 use crate::server::census::Census;
+use crate::server::in_force::InForce;
 use crate::server::message::Message;
 use crate::server::minter::Minter;
 use crate::server::peers::Peers;
@@ -26,7 +26,6 @@ use crate::server::tally::Tally;
 use crate::server::verifiers::Verifiers;
 use crate::session::id::Ids;
 use crate::stats;
-use crate::tls::{Client, Leaves, Server};
 
 use super::descriptors::Descriptors;
 use super::telemetry;
@@ -36,18 +35,6 @@ pub(super) const BUDGET_BYTES: usize = 32 * 1024 * 1024;
 
 /// Lookups waiting or under way at most.
 const LOOKUPS_MAX: usize = 1024;
-
-/// What was read from files and holds for whoever comes next; a reload replaces it as a whole.
-#[derive(Clone)]
-pub(super) struct InForce {
-    pub(super) policy: Arc<Policy>,
-    /// What the proxy presents to its clients, where those speak TLS.
-    pub(super) tls: Option<Arc<Server>>,
-    /// Whom it believes of the servers that it connects to.
-    pub(super) trust: Arc<Client>,
-    /// The CA that signs for intercepted tunnels, if there is one.
-    pub(super) mitm: Option<Arc<Leaves>>,
-}
 
 /// Where a loop waits, and where it is told things.
 pub(super) struct Seat {

@@ -15,6 +15,7 @@ use crate::io::resolver::Lookups;
 use crate::io::signal::Signals;
 use crate::log::{FLUSH_TIMEOUT, Form, Logger, Priorities};
 use crate::server::Loop;
+use crate::server::in_force::InForce;
 
 use super::bound::{self, Bound};
 use super::descriptors::Descriptors;
@@ -25,7 +26,7 @@ use super::others::Others;
 use super::prepared::{configured_ports, in_force, policy, prepare};
 use super::reload::Reload;
 use super::replacing::Replacing;
-use super::shared::{BUDGET_BYTES, InForce, Seat, Shared, resolver_settings, seats};
+use super::shared::{BUDGET_BYTES, Seat, Shared, resolver_settings, seats};
 use super::start_error::StartError;
 use super::supervisor::{Supervisor, Terms};
 use super::tls_files::Reminder;

@@ -1,8 +1,6 @@
 //! What a loop does as it is told things by the process, by other loops and by other threads. What there is to tell is
 //! `message`'s business.
 
-use crate::io::token::ConnId;
-
 use super::Loop;
 use super::message::Message;
 use super::verifiers::Answered;
@@ -31,22 +29,8 @@ impl Loop {
                         self.enqueue(ticket.conn);
                     }
                 }
-                Message::Mitm(leaves) => self.core.minter.sign_with(leaves),
-                Message::Policy(policy) => {
-                    let old = std::mem::replace(&mut self.core.world.policy, policy);
-                    self.heard.replaced = Some(old);
-                    self.meter();
-                    self.begin_recheck();
-                    // Its limits may be lower.
-                    self.core.is_spent = true;
-                }
-                Message::Tls(server) => self.core.wires.present(server),
+                Message::InForce(next) => self.put_in_force(next),
                 Message::Admin(acceptor, surface) => self.listen_for_admins(acceptor, surface),
-                Message::Trust(client) => {
-                    self.core.wires.believe(client);
-                    // They were verified by the CAs before.
-                    self.core.close_idle();
-                }
                 Message::Client(stream, peer) => self.take_in(stream, peer),
                 Message::Replace(wish) => self.give_place(wish.id()),
                 Message::SeenTo => self.awaits_room = false,
@@ -65,16 +49,6 @@ impl Loop {
                     self.core.listening.set(0);
                     self.terminating = true;
                 }
-            }
-        }
-    }
-
-    /// The policy may limit the bytes of roles whose tunnels and exchanges were admitted by another one.
-    fn meter(&mut self) {
-        let policy = &self.core.world.policy;
-        for id in self.conns.keys::<ConnId>() {
-            if let Some(conn) = self.conns.get_mut(id) {
-                conn.meter(policy);
             }
         }
     }

@@ -1,7 +1,6 @@
 //! What a loop is told by the process, by other loops and by other threads. What it does then is `inbox`'s business.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use mio::net::TcpStream;
 
@@ -9,10 +8,10 @@ use crate::io::inbox::Outbox;
 use crate::io::listener::Acceptor;
 use crate::io::resolver::LookedUp;
 use crate::io::token::{ConnId, Ticket};
-use crate::policy::Policy;
 use crate::session::{Page, Surface};
-use crate::tls::{Client, Leaves, Minted, Server};
+use crate::tls::Minted;
 
+use super::in_force::InForce;
 use super::verifiers::Answered;
 
 /// What a loop is told.
@@ -23,14 +22,8 @@ pub enum Message {
     Answered(Answered),
     /// A certificate was made that a connection waits for, or can't be.
     Minted(Ticket, Minted),
-    /// This CA signs for intercepted tunnels from now on.
-    Mitm(Arc<Leaves>),
-    /// New clients are presented this from now on.
-    Tls(Arc<Server>),
-    /// Origins are believed as this does from now on; other CAs than before are trusted.
-    Trust(Arc<Client>),
-    /// This policy is in force from now on.
-    Policy(Arc<Policy>),
+    /// This is in force from now on.
+    InForce(InForce),
     /// This client is to be taken in; it has its place already. Another loop accepted it.
     Client(TcpStream, SocketAddr),
     /// Another loop wants the place of a stranger.
@@ -142,6 +135,7 @@ impl Drop for Asked {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use mio::{Poll, Token, Waker};

@@ -12,6 +12,7 @@ mod ending;
 pub mod ends;
 pub mod handshakes;
 mod held;
+pub mod in_force;
 mod inbox;
 pub mod message;
 pub mod minter;
@@ -33,7 +34,6 @@ pub mod world;
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll};
@@ -46,7 +46,6 @@ use crate::io::listener::Acceptor;
 use crate::io::resolver::News;
 use crate::io::token::{ConnId, Source, Ticket};
 use crate::io::wires::Owner;
-use crate::policy::Policy;
 use crate::session::Surface;
 
 use self::accepting::Accepting;
@@ -123,8 +122,8 @@ pub struct Heard {
     pub messages: bool,
     /// A listener broke, and takes no further clients.
     pub broken: Option<io::Error>,
-    /// The policy that was in force before this turn, if there is another one now. Freeing it may take long.
-    pub replaced: Option<Arc<Policy>>,
+    /// Something else is in force than before this turn, and the loop has nothing of that any more but what connections keep.
+    pub is_replaced: bool,
     /// The loop has ended, and so many connections with it.
     pub ended: Option<Open>,
 }
@@ -136,10 +135,10 @@ impl Heard {
             signals,
             messages,
             broken,
-            replaced,
+            is_replaced,
             ended,
         } = self;
-        *signals || *messages || broken.is_some() || replaced.is_some() || ended.is_some()
+        *signals || *messages || broken.is_some() || *is_replaced || ended.is_some()
     }
 }
 

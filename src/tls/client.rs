@@ -42,17 +42,11 @@ pub struct Client {
 }
 
 impl Client {
-    /// Makes one. Where `before` trusted the same CAs, its sessions go on; else they are void: who resumes one is not judged
-    /// again. What an operator should know is added to `warnings`.
+    /// Makes one, without sessions. What an operator should know is added to `warnings`.
     ///
     /// # Errors
     /// The first that is wrong with a file, which it names.
-    pub fn new(
-        parts: ClientParts,
-        before: Option<&Client>,
-        now: SystemTime,
-        warnings: &mut Vec<String>,
-    ) -> Result<Client, String> {
+    pub fn new(parts: ClientParts, now: SystemTime, warnings: &mut Vec<String>) -> Result<Client, String> {
         let (store, roots) = roots(parts, now, warnings)?;
         if roots.is_empty() {
             warnings.push(
@@ -60,13 +54,6 @@ impl Client {
                  ca-certificates, or set --upstream-ca-file)"
                     .into(),
             );
-        }
-        if let Some(before) = before.filter(|before| before.roots == roots) {
-            return Ok(Client {
-                verified: Arc::clone(&before.verified),
-                unverified: Arc::clone(&before.unverified),
-                roots,
-            });
         }
         let provider = Arc::new(aws_lc_rs::default_provider());
         let verifier = Arc::new(Verifier::new(store, &provider)?);

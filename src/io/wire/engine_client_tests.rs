@@ -27,7 +27,7 @@ fn trust(house: &House, believes: bool) -> Arc<Client> {
         system: Vec::new(),
         files: if believes { vec![file] } else { Vec::new() },
     };
-    Arc::new(Client::new(parts, None, SystemTime::now(), &mut Vec::new()).unwrap())
+    Arc::new(Client::new(parts, SystemTime::now(), &mut Vec::new()).unwrap())
 }
 
 impl Two {

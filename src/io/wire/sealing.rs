@@ -32,9 +32,10 @@ impl Sealing {
         self.server = Some(server);
     }
 
-    /// Engines made from now on believe whom this does; likewise.
-    pub fn believe(&mut self, client: Arc<Client>) {
-        self.client = Some(client);
+    /// Engines made from now on believe whom this does; likewise. Is it another one than before?
+    pub fn believe(&mut self, client: Arc<Client>) -> bool {
+        let before = self.client.replace(Arc::clone(&client));
+        !before.is_some_and(|before| Arc::ptr_eq(&before, &client))
     }
 
     /// An engine for a client that has sent this much.

@@ -87,7 +87,7 @@ static HOUSE: LazyLock<House> = LazyLock::new(|| {
         system: Vec::new(),
         files: vec![file(ca.pem())],
     };
-    let trust = Client::new(parts, None, SystemTime::now(), &mut Vec::new()).expect("a trust");
+    let trust = Client::new(parts, SystemTime::now(), &mut Vec::new()).expect("a trust");
     let origin = origin_config(&ca, config.crypto_provider());
     let own = Ca::with_key("Own", Key::Ed25519);
     let leaves = Leaves::new(
