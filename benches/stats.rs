@@ -6,7 +6,7 @@ mod common;
 use std::hint::black_box;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use criterion::Criterion;
 use smokescreen::policy::acl::Acl;
@@ -58,7 +58,7 @@ fn main() {
                 sends,
                 facts: Vec::new(),
             };
-            let mut stats = Stats::new(settings, Some(&acl), Instant::now(), UNIX_EPOCH);
+            let mut stats = Stats::new(settings, Some(&acl), UNIX_EPOCH);
             group.bench_function(format!("{name}/{how}"), |bencher| {
                 bencher.iter(|| stats.absorb(black_box(&record)));
             });

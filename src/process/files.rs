@@ -16,6 +16,7 @@ use crate::policy::Policy;
 use crate::policy::acl::{self, Acl, Action};
 use crate::policy::auth::Password;
 use crate::server::in_force::InForce;
+use crate::stats;
 use crate::text::listing;
 use crate::tls::{Client, Leaves};
 
@@ -28,6 +29,8 @@ const SERVICES_NAMED_MAX: usize = 20;
 /// What was read, and what is to be said once it is in force.
 pub(super) struct Fresh {
     pub(super) in_force: InForce,
+    /// How roles are counted by it, if anything is.
+    pub(super) layout: Option<stats::Layout>,
     pub(super) lines: Vec<Line>,
 }
 
@@ -66,6 +69,8 @@ pub(super) struct Files {
     by_certificate: bool,
     /// Who watches them, if anybody does.
     watched: Option<Arc<Watched>>,
+    /// What counts, if anything does.
+    stats: Option<stats::Common>,
 }
 
 impl Files {
@@ -84,12 +89,18 @@ impl Files {
             users: config.users_file.clone(),
             by_certificate: config.has_client_certificates(),
             watched: None,
+            stats: None,
         }
     }
 
     /// The same, with who is told before they are read.
     pub(super) fn watched_by(self, watched: Option<Arc<Watched>>) -> Files {
         Files { watched, ..self }
+    }
+
+    /// The same, with what is to count by the ACL that is read.
+    pub(super) fn counted_by(self, stats: Option<stats::Common>) -> Files {
+        Files { stats, ..self }
     }
 
     fn acl_again(&self, path: &Path) -> Result<Acl, String> {
@@ -163,7 +174,9 @@ impl Files {
         }
         leads_elsewhere(&policy)?;
         lines.extend(self::warnings(&policy, self.by_certificate));
+        let stats = self.stats.as_ref();
         Ok(Fresh {
+            layout: stats.map(|stats| stats.lay_out(policy.acl())),
             in_force: InForce {
                 policy: Arc::new(policy),
                 tls: tls.map(Arc::new),

@@ -111,7 +111,7 @@ fn core(
         logger: shared.logger.clone(),
         stats: shared.stats.clone(),
         datagrams: match number {
-            0 => telemetry::datagrams(config, shared.stats.as_ref())?,
+            0 => telemetry::datagrams(config, now)?,
             _ => None,
         },
         census: shared.census.for_loop(number),

@@ -205,12 +205,12 @@ impl Process {
 
     /// Puts in force what a reload has read. Each loop takes all of it at once.
     fn take_reload(&mut self) {
-        let Some(in_force) = self.reload.take(&self.in_force) else {
+        let Some((in_force, layout)) = self.reload.take(&self.in_force) else {
             return;
         };
         let before = std::mem::replace(&mut self.in_force, in_force.clone());
-        if let Some(stats) = &self.stats {
-            stats.lock().note_policy(in_force.policy.acl());
+        if let (Some(stats), Some(layout)) = (&self.stats, layout) {
+            stats.note_policy(layout);
         }
         let others = self.others.running().iter().copied();
         self.replacing.begin(before, std::iter::once(0).chain(others));

@@ -10,6 +10,7 @@ use crate::io::heap;
 use crate::io::inbox::{Inbox, Outbox, inbox};
 use crate::io::work::{Settings, Workers};
 use crate::server::in_force::InForce;
+use crate::stats::Layout;
 
 use super::files::{Fresh, Line};
 
@@ -79,13 +80,17 @@ impl Reload {
         });
     }
 
-    /// What is to be in force from now on, if it was read; says what is different, or why there is nothing. `present` is
-    /// in force.
-    pub(super) fn take(&mut self, present: &InForce) -> Option<InForce> {
+    /// What is to be in force from now on, if it was read, and how it is counted, if it is; says what is different, or why
+    /// there is nothing. `present` is in force.
+    pub(super) fn take(&mut self, present: &InForce) -> Option<(InForce, Option<Layout>)> {
         match self.inbox.take().pop()? {
-            Ok(Fresh { in_force, lines }) => {
+            Ok(Fresh {
+                in_force,
+                layout,
+                lines,
+            }) => {
                 lines.into_iter().for_each(Line::log);
-                Some(in_force)
+                Some((in_force, layout))
             }
             Err(why) => {
                 log::error!("Nothing was reloaded, what was read before stays in force: {why}");

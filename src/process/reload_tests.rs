@@ -45,6 +45,7 @@ impl House {
                     trust: nobody(),
                     mitm: None,
                 },
+                layout: None,
                 lines: Vec::new(),
             })
         });
@@ -80,7 +81,7 @@ impl House {
         let mut events = Events::with_capacity(4);
         self.poll.poll(&mut events, Some(LONG)).unwrap();
         assert!(!events.is_empty(), "nothing was read");
-        let Some(next) = self.reload.take(&self.present) else {
+        let Some((next, _)) = self.reload.take(&self.present) else {
             return false;
         };
         assert!(self.begun.try_recv().is_err(), "a third policy is read");

@@ -108,7 +108,7 @@ impl Shared {
         descriptors: Descriptors,
         seats: &[Seat],
     ) -> Shared {
-        let (now, wall) = (Instant::now(), SystemTime::now());
+        let now = Instant::now();
         let loops = seats.len();
         let bells = || Bells::new(seats.iter().map(|seat| Arc::clone(&seat.waker)));
         let connections_max = match config.max_connections {
@@ -132,7 +132,7 @@ impl Shared {
             resolver: resolver::Common::new(settings, bells()),
             verifiers: Arc::new(Verifiers::new(processors, Arc::new(drop))),
             minter: Arc::new(Minter::new(in_force.mitm.clone(), Arc::new(|_, _| {}))),
-            stats: telemetry::stats(config, in_force.policy.acl(), BUDGET_BYTES, (now, wall)),
+            stats: telemetry::stats(config, in_force.policy.acl(), BUDGET_BYTES, SystemTime::now()),
             ids: ids(),
             in_force,
             logger,

@@ -100,8 +100,10 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
     say_start(config, address, &shared);
     telemetry::say_start(config, admin_address, admin_port.as_ref());
     warnings.of_files.iter().for_each(warn);
+    let watch = watch(watched.as_ref(), &waker)?;
+    let files = files.watched_by(watched).counted_by(shared.stats.clone());
     let process = Process {
-        watch: watch(watched.as_ref(), &waker)?,
+        watch,
         in_force: shared.in_force,
         stats: shared.stats,
         peers: shared.peers,
@@ -112,7 +114,7 @@ pub fn start(config: &Config) -> Result<(Process, Logger), StartError> {
         supervisor,
         stats_file,
         admin_port,
-        reload: reload(files.watched_by(watched), waker),
+        reload: reload(files, waker),
         replacing: Replacing::default(),
         serving,
         others,

@@ -10,7 +10,7 @@ use crate::io::datagrams::Datagrams;
 use crate::policy::acl::Acl;
 use crate::server::admin::CONNECTIONS_MAX;
 use crate::session::Admin;
-use crate::stats::{self, Settings, Stats};
+use crate::stats::{self, Settings, Stats, Statsd};
 
 use super::admin_port::Awaited;
 use super::descriptors::Descriptors;
@@ -64,7 +64,7 @@ pub(super) fn stats(
     config: &Config,
     acl: Option<&Acl>,
     budget_bytes: usize,
-    (now, wall): (Instant, SystemTime),
+    wall: SystemTime,
 ) -> Option<stats::Common> {
     let (is_asked, sends) = (config.admin.is_some(), config.statsd_address.is_some());
     let settings = Settings {
@@ -73,20 +73,16 @@ pub(super) fn stats(
         sends,
         facts: facts(config, budget_bytes),
     };
-    (is_asked || sends).then(|| stats::Common::new(Stats::new(settings, acl, now, wall)))
+    (is_asked || sends).then(|| stats::Common::new(Stats::new(settings, acl, wall)))
 }
 
-/// Where numbers go that are sent without being asked for, and when the first do. One loop does that for all.
+/// Where numbers go that are sent without being asked for, and what makes packets of them. One loop does that for all.
 ///
 /// # Errors
 /// The socket's.
-pub(super) fn datagrams(
-    config: &Config,
-    stats: Option<&stats::Common>,
-) -> io::Result<Option<(Datagrams, Option<Instant>)>> {
+pub(super) fn datagrams(config: &Config, now: Instant) -> io::Result<Option<(Datagrams, Statsd)>> {
     let datagrams = config.statsd_address.map(Datagrams::to).transpose()?;
-    let due = stats.and_then(|stats| stats.lock().due());
-    Ok(datagrams.map(|datagrams| (datagrams, due)))
+    Ok(datagrams.map(|datagrams| (datagrams, Statsd::new(now))))
 }
 
 fn facts(config: &Config, budget_bytes: usize) -> Vec<(&'static str, String)> {

@@ -18,7 +18,7 @@ use crate::policy::{Question, VettedList};
 use crate::session::id::Id;
 use crate::session::outcome::Record;
 use crate::session::{HandshakeFail, Page};
-use crate::stats;
+use crate::stats::{self, Statsd};
 use crate::tls::Minted;
 
 use super::census::Census;
@@ -60,8 +60,8 @@ pub struct Core {
     pub is_spent: bool,
     /// What is counted, if anything is.
     pub stats: Option<stats::Common>,
-    /// Where numbers go that are sent without being asked for, and when the next do.
-    pub datagrams: Option<(Datagrams, Option<Instant>)>,
+    /// Where numbers go that are sent without being asked for, and what makes packets of them.
+    pub datagrams: Option<(Datagrams, Statsd)>,
     /// How many clients there are, and which of them are strangers.
     pub census: Census,
     /// The other loops.

@@ -147,10 +147,8 @@ impl Loop {
         if self.core.telemetry_deadline().is_some_and(|due| due <= now) {
             let standing = self.standing();
             let Core { stats, datagrams, .. } = &mut self.core;
-            if let (Some(stats), Some((datagrams, due))) = (stats, datagrams) {
-                let mut stats = stats.lock();
-                stats.send(now, &standing, &mut |packet| datagrams.send(packet));
-                *due = stats.due();
+            if let (Some(stats), Some((datagrams, statsd))) = (stats, datagrams) {
+                statsd.send(now, stats, &standing, &mut |packet| datagrams.send(packet));
             }
         }
     }
@@ -159,8 +157,7 @@ impl Loop {
 impl Core {
     /// When numbers are to be sent.
     pub(super) fn telemetry_deadline(&self) -> Option<Instant> {
-        let (_, due) = self.datagrams.as_ref()?;
-        *due
+        self.datagrams.as_ref().map(|(_, statsd)| statsd.due())
     }
 }
 

@@ -1,8 +1,9 @@
 //! The numbers themselves, and which of them a record moves. How they are called stands in `families`.
 
+use std::sync::Arc;
+
 use crate::net::IoFailKind;
 use crate::policy::Code;
-use crate::policy::acl::Acl;
 use crate::session::HandshakeFail;
 use crate::session::outcome::{Micros, Record, TunnelEnd, Verdict};
 
@@ -77,11 +78,11 @@ impl Default for Row {
 }
 
 /// Everything that was counted.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Counts {
     pub(super) singles: [u64; SINGLES],
     pub(super) timings: [Histogram; TIMINGS],
-    pub(super) roles: Roles,
+    pub(super) roles: Arc<Roles>,
     /// As many as `roles` has.
     pub(super) rows: Vec<Row>,
 }
@@ -91,17 +92,24 @@ impl Default for Counts {
         Counts {
             singles: [0; SINGLES],
             timings: [const { MILLISECONDS }; TIMINGS].map(Histogram::new),
-            roles: Roles::default(),
+            roles: Arc::default(),
             rows: Vec::new(),
         }
     }
 }
 
 impl Counts {
-    /// Makes rows for the roles of this ACL.
-    pub(super) fn lay_out(&mut self, acl: Option<&Acl>) {
-        self.roles.lay_out(acl);
-        self.rows.resize_with(self.roles.rows().len(), Row::default);
+    /// From now on there are these rows, behind those that there were. Gives the roles that there were.
+    pub(super) fn lay_out(&mut self, roles: Arc<Roles>) -> Arc<Roles> {
+        self.rows.resize_with(roles.rows().len(), Row::default);
+        std::mem::replace(&mut self.roles, roles)
+    }
+
+    /// Makes these the same as the others, in memory that is there.
+    pub(super) fn copy(&mut self, others: &Counts) {
+        self.singles = others.singles;
+        self.rows.clone_from(&others.rows);
+        self.roles = Arc::clone(&others.roles);
     }
 
     pub(super) fn single(&self, single: Single) -> u64 {

@@ -16,7 +16,7 @@ mod statsd;
 mod tunnel;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use crate::policy::acl::Acl;
 use crate::session::outcome::{Extent, Record};
@@ -27,7 +27,8 @@ pub use self::families::{FAMILIES, Family};
 use self::observed::Samples;
 pub use self::part::{List, Part};
 use self::refusals::Refusals;
-use self::statsd::Statsd;
+use self::roles::Roles;
+pub use self::statsd::Statsd;
 pub use self::tunnel::Tunnel;
 
 /// How often StatsD is sent what was counted.
@@ -76,12 +77,12 @@ pub struct Stats {
     refusals: Refusals,
     policy: PolicyFacts,
     samples: Option<Samples>,
-    statsd: Option<Statsd>,
 }
 
 /// The numbers of a process, which all its loops add to. One lock guards them: to count takes less than a microsecond of
-/// the 30 that a request takes, so loops that count hardly ever meet there, and whoever reads sees one moment. They do wait
-/// while a reload lays out the roles of a long ACL, and while numbers are sent to StatsD. Clones are the same.
+/// the 30 that a request takes, so loops that count hardly ever meet there, and whoever reads sees one moment. What takes long
+/// is done beside it: roles are laid out before, and packets for StatsD are made of a copy. So it is held for as long as it takes
+/// to copy all rows, 512 of less than 1 KiB at most, or to write a part of a page, 8 KiB. Clones are the same.
 #[derive(Clone, Debug)]
 pub struct Common(Arc<Mutex<Stats>>);
 
@@ -94,6 +95,35 @@ impl Common {
     /// To count, or to read. Nothing panics under the lock.
     pub fn lock(&self) -> MutexGuard<'_, Stats> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How roles are to be counted by this ACL, once [`Common::note_policy`] is told of it: no other is laid out meanwhile.
+    pub fn lay_out(&self, acl: Option<&Acl>) -> Layout {
+        let before = Arc::clone(&self.lock().counts.roles);
+        Layout::behind(&before, acl)
+    }
+
+    /// From now on roles are counted so; what was counted stays.
+    pub fn note_policy(&self, layout: Layout) {
+        let old = self.lock().note_policy(layout);
+        // A long ACL's names are freed when nobody is kept waiting.
+        drop(old);
+    }
+}
+
+/// How roles are counted by an ACL.
+#[derive(Debug)]
+pub struct Layout {
+    roles: Arc<Roles>,
+    sha256: String,
+}
+
+impl Layout {
+    fn behind(before: &Roles, acl: Option<&Acl>) -> Layout {
+        Layout {
+            roles: Arc::new(before.behind(acl)),
+            sha256: acl.map_or_else(String::new, |acl| roles::hexadecimal(acl.sha256())),
+        }
     }
 }
 
@@ -108,25 +138,24 @@ struct PolicyFacts {
 
 impl Stats {
     /// Nothing is counted yet.
-    pub fn new(settings: Settings, acl: Option<&Acl>, now: Instant, wall: SystemTime) -> Stats {
+    pub fn new(settings: Settings, acl: Option<&Acl>, wall: SystemTime) -> Stats {
         let mut stats = Stats {
             samples: settings.sends.then(Samples::new),
-            statsd: settings.sends.then(|| Statsd::new(now)),
             settings,
             started: wall,
             counts: Counts::default(),
             refusals: Refusals::default(),
             policy: PolicyFacts::default(),
         };
-        stats.note_policy(acl);
+        stats.note_policy(Layout::behind(&Roles::default(), acl));
         stats
     }
 
-    /// From now on roles are those of this ACL; what was counted stays.
-    pub fn note_policy(&mut self, acl: Option<&Acl>) {
+    /// From now on roles are counted so. Gives what they were counted by.
+    fn note_policy(&mut self, layout: Layout) -> Arc<Roles> {
         self.policy.generation += 1;
-        self.policy.sha256 = acl.map_or_else(String::new, |acl| roles::hexadecimal(acl.sha256()));
-        self.counts.lay_out(acl);
+        self.policy.sha256 = layout.sha256;
+        self.counts.lay_out(layout.roles)
     }
 
     /// Counts what became of a request or tunnel.
@@ -146,18 +175,6 @@ impl Stats {
     /// Counts a handshake that failed.
     pub fn note_handshake(&mut self, fail: HandshakeFail) {
         self.counts.handshake(fail);
-    }
-
-    /// When [`Stats::send`] is to be called.
-    pub fn due(&self) -> Option<Instant> {
-        self.statsd.as_ref().map(Statsd::due)
-    }
-
-    /// Sends what was counted since the last time, in packets.
-    pub fn send(&mut self, now: Instant, standing: &Standing, send: &mut dyn FnMut(&[u8])) {
-        if let (Some(statsd), Some(samples)) = (&mut self.statsd, &mut self.samples) {
-            statsd.send(now, (&self.counts, samples), &self.policy, standing, send);
-        }
     }
 
     /// Writes the part of a page that begins there, and tells where the next does, if there is one. Lists of tunnels are not

@@ -27,7 +27,7 @@ pub(super) struct Labels {
 }
 
 /// Which row is whose.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Roles {
     rows: Vec<Labels>,
     /// Of the ACL in force, by the names that its services have.
@@ -37,16 +37,20 @@ pub(super) struct Roles {
 }
 
 impl Roles {
-    /// Makes a row for each role of the ACL, and one each for whoever has none and for all others. Rows stay.
-    pub(super) fn lay_out(&mut self, acl: Option<&Acl>) {
+    /// With a row for each role of the ACL, and one each for whoever has none and for all others, behind the rows of these.
+    pub(super) fn behind(&self, acl: Option<&Acl>) -> Roles {
         let by_default = acl.and_then(Acl::default_project).unwrap_or_default();
-        self.by_name.clear();
-        self.missing = self.row("", by_default, true).unwrap_or(self.missing);
-        self.other = self.row(OTHER, by_default, true).unwrap_or(self.other);
+        let mut next = Roles {
+            rows: self.rows.clone(),
+            ..Roles::default()
+        };
+        next.missing = next.row("", by_default, true).unwrap_or(self.missing);
+        next.other = next.row(OTHER, by_default, true).unwrap_or(self.other);
         for (role, project) in acl.into_iter().flat_map(Acl::projects) {
-            let row = self.row(role, project, false).unwrap_or(self.other);
-            self.by_name.insert(role.into(), row);
+            let row = next.row(role, project, false).unwrap_or(next.other);
+            next.by_name.insert(role.into(), row);
         }
+        next
     }
 
     /// The row that is told under these; none where there are too many.
@@ -122,8 +126,7 @@ mod tests {
 
     #[test]
     fn a_role_of_the_acl_has_a_row_and_all_others_share_one() {
-        let mut roles = Roles::default();
-        roles.lay_out(Some(&acl(&[("a", "p"), ("b|\n#", "q")])));
+        let roles = Roles::default().behind(Some(&acl(&[("a", "p"), ("b|\n#", "q")])));
         let labels = |roles: &Roles, role: Option<&str>| {
             let row = &roles.rows()[roles.of(role)];
             (row.role.to_string(), row.project.to_string(), row.by_default)
@@ -136,24 +139,23 @@ mod tests {
         );
         assert_eq!(labels(&roles, None), ("".into(), "d".into(), true));
         let row = roles.of(Some("a"));
-        roles.lay_out(Some(&acl(&[("a", "p2")])));
+        let roles = roles.behind(Some(&acl(&[("a", "p2")])));
         assert_eq!(labels(&roles, Some("a")), ("a".into(), "p2".into(), false));
         assert_eq!(roles.rows()[roles.of(Some("a"))].first, row);
         assert_eq!(labels(&roles, Some("b|\n#")), ("other".into(), "d".into(), true));
-        roles.lay_out(None);
+        let roles = roles.behind(None);
         assert_eq!(labels(&roles, Some("a")), ("other".into(), "".into(), true));
     }
 
     #[test]
     fn names_that_are_alike_in_a_label_share_a_row_and_rows_are_bounded() {
-        let mut roles = Roles::default();
-        roles.lay_out(Some(&acl(&[("x:", "p"), ("x|", "p"), ("other", "p")])));
+        let roles = Roles::default().behind(Some(&acl(&[("x:", "p"), ("x|", "p"), ("other", "p")])));
         assert_eq!(roles.of(Some("x:")), roles.of(Some("x|")));
         let own = &roles.rows()[roles.of(Some("other"))];
         assert_eq!(own.first, roles.of(Some("nobody")));
         let names: Vec<String> = (0..2 * ROWS_MAX).map(|n| format!("role-{n}")).collect();
         let services: Vec<_> = names.iter().map(|name| (name.as_str(), "p")).collect();
-        roles.lay_out(Some(&acl(&services)));
+        let roles = roles.behind(Some(&acl(&services)));
         assert_eq!(roles.rows().len(), ROWS_MAX);
         assert_eq!(label(&"é".repeat(200)).len(), LABEL_BYTES_MAX);
     }

@@ -2,15 +2,16 @@
 //! each observed value by itself. Sends nothing itself. Tags are DogStatsD's, as the reference's are.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::policy::Code;
 
-use super::counts::{Counts, Row, SINGLES};
+use super::counts::{Counts, Row};
 use super::families::{FAMILIES, Family, Source};
 use super::observed::{Observed, Samples, Timing};
 use super::roles::Labels;
-use super::{PolicyFacts, STATSD_INTERVAL, Standing};
+use super::{Common, PolicyFacts, STATSD_INTERVAL, Standing};
 
 /// A packet that no network cuts in two: 1,500 bytes of an Ethernet frame, without the headers of IPv6 and UDP.
 const PACKET_BYTES_MAX: usize = 1432;
@@ -20,55 +21,76 @@ const LINE_BYTES_MAX: usize = 512;
 
 /// What is sent, and what was.
 #[derive(Debug)]
-pub(super) struct Statsd {
+pub struct Statsd {
     due: Instant,
-    sent_singles: [u64; SINGLES],
-    sent_rows: Vec<Row>,
+    /// Copies of what is counted: as it is, and as it was the last time.
+    counts: Counts,
+    sent: Counts,
+    samples: Samples,
+    policy: PolicyFacts,
     sent_dropped: u64,
 }
 
 impl Statsd {
-    pub(super) fn new(now: Instant) -> Statsd {
+    /// Nothing was sent yet.
+    pub fn new(now: Instant) -> Statsd {
         Statsd {
             due: now + STATSD_INTERVAL,
-            sent_singles: [0; SINGLES],
-            sent_rows: Vec::new(),
+            counts: Counts::default(),
+            sent: Counts::default(),
+            samples: Samples::new(),
+            policy: PolicyFacts::default(),
             sent_dropped: 0,
         }
     }
 
-    pub(super) fn due(&self) -> Instant {
+    /// When [`Statsd::send`] is to be called.
+    pub fn due(&self) -> Instant {
         self.due
     }
 
-    /// Sends everything since the last time.
-    pub(super) fn send(
-        &mut self,
-        now: Instant,
-        (counts, samples): (&Counts, &mut Samples),
-        policy: &PolicyFacts,
-        standing: &Standing,
-        send: &mut dyn FnMut(&[u8]),
-    ) {
+    /// Copies what is counted by now: nobody counts meanwhile.
+    fn copy(&mut self, stats: &Common) {
+        std::mem::swap(&mut self.counts, &mut self.sent);
+        // Roles that nobody else has any more are freed before.
+        self.counts.roles = Arc::clone(&self.sent.roles);
+        let mut stats = stats.lock();
+        self.counts.copy(&stats.counts);
+        self.policy.clone_from(&stats.policy);
+        if let Some(samples) = &mut stats.samples {
+            std::mem::swap(samples, &mut self.samples);
+        }
+    }
+
+    /// Sends what was counted since the last time, in packets.
+    pub fn send(&mut self, now: Instant, stats: &Common, standing: &Standing, send: &mut dyn FnMut(&[u8])) {
         self.due = now + STATSD_INTERVAL;
+        self.copy(stats);
+        let Statsd {
+            counts,
+            sent,
+            samples,
+            policy,
+            sent_dropped,
+            ..
+        } = self;
+        sent.rows.resize_with(counts.rows.len(), Row::default);
         let mut packets = Packets::new(send);
-        self.sent_rows.resize_with(counts.rows.len(), Row::default);
         for family in FAMILIES {
             match family.source {
                 Source::Singles(singles) => {
                     for (value, single) in singles {
-                        let sent = self.sent_singles.get(*single as usize).copied();
-                        let more = counts.single(*single).saturating_sub(sent.unwrap_or_default());
+                        let more = counts.single(*single).saturating_sub(sent.single(*single));
                         let label = family.labels.first().map(|name| (*name, *value));
                         packets.counter(family, more, label.as_slice());
                     }
                 }
-                Source::Row(_) | Source::Refusals => self.rows(family, counts, &mut packets),
+                Source::Row(_) | Source::Refusals => rows(family, (counts, sent), &mut packets),
                 Source::Standing(read) => packets.gauge(family, read(standing), &[]),
                 Source::DroppedLines => {
-                    let more = standing.log_lines_dropped.saturating_sub(self.sent_dropped);
+                    let more = standing.log_lines_dropped.saturating_sub(*sent_dropped);
                     packets.counter(family, more, &[]);
-                    self.sent_dropped = standing.log_lines_dropped;
+                    *sent_dropped = standing.log_lines_dropped;
                 }
                 Source::Generation => packets.gauge(family, policy.generation, &[]),
                 Source::Policy => packets.gauge(family, 1, &[("sha256", &policy.sha256)]),
@@ -80,28 +102,26 @@ impl Statsd {
             packets.observed(of, value, counts);
         }
         packets.end();
-        self.sent_singles = counts.singles;
-        self.sent_rows.clone_from_slice(&counts.rows);
     }
+}
 
-    /// What came to the rows of roles.
-    fn rows(&self, family: &Family, counts: &Counts, packets: &mut Packets<'_>) {
-        let rows = counts.rows.iter().zip(&self.sent_rows);
-        for ((row, sent), labels) in rows.zip(counts.roles.rows()) {
-            match family.source {
-                Source::Row(read) => {
-                    let more = read(row).saturating_sub(read(sent));
-                    packets.counter(family, more, &tags(labels, family));
-                }
-                Source::Refusals => {
-                    let counts = row.refusals.iter().zip(&sent.refusals);
-                    for (code, (count, sent)) in Code::ALL.iter().zip(counts) {
-                        let tags = [("code", code.as_str()), ("role", &labels.role)];
-                        packets.counter(family, count.saturating_sub(*sent), &tags);
-                    }
-                }
-                _ => {}
+/// What came to the rows of roles.
+fn rows(family: &Family, (counts, sent): (&Counts, &Counts), packets: &mut Packets<'_>) {
+    let rows = counts.rows.iter().zip(&sent.rows);
+    for ((row, sent), labels) in rows.zip(counts.roles.rows()) {
+        match family.source {
+            Source::Row(read) => {
+                let more = read(row).saturating_sub(read(sent));
+                packets.counter(family, more, &tags(labels, family));
             }
+            Source::Refusals => {
+                let counts = row.refusals.iter().zip(&sent.refusals);
+                for (code, (count, sent)) in Code::ALL.iter().zip(counts) {
+                    let tags = [("code", code.as_str()), ("role", &labels.role)];
+                    packets.counter(family, count.saturating_sub(*sent), &tags);
+                }
+            }
+            _ => {}
         }
     }
 }

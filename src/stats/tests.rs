@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{Instant, UNIX_EPOCH};
 
 use crate::net::IoFailKind;
 use crate::policy::{Code, Decision, Denied, Grounds, Refused};
@@ -28,7 +28,7 @@ fn stats(sends: bool) -> Stats {
         sends,
         facts: vec![("head at most", "128 KiB".into())],
     };
-    Stats::new(settings, Some(&acl()), Instant::now(), UNIX_EPOCH)
+    Stats::new(settings, Some(&acl()), UNIX_EPOCH)
 }
 
 fn standing() -> Standing {
@@ -278,12 +278,15 @@ fn a_known_sequence_comes_to_known_numbers() {
 
 #[test]
 fn counters_only_rise_whatever_the_policy_and_parts_are_the_whole() {
-    let mut stats = stats(false);
+    let common = Common::new(stats(false));
     let mut before: BTreeMap<String, f64> = BTreeMap::new();
     for round in 0..3 {
+        let layout = common.lay_out((round == 0).then(acl).as_ref());
+        let mut stats = common.lock();
         absorb_all(&mut stats);
         let whole = page(&stats, Page::Metrics, 1 << 30);
         assert_eq!(page(&stats, Page::Metrics, 1), whole, "{round}");
+        drop(stats);
         let now = parse(&whole);
         for (key, value) in &before {
             assert!(
@@ -292,7 +295,7 @@ fn counters_only_rise_whatever_the_policy_and_parts_are_the_whole() {
             );
         }
         before = now;
-        stats.note_policy((round == 0).then(acl).as_ref());
+        common.note_policy(layout);
     }
     assert_eq!(before.get("acl_generation"), Some(&3.0));
     assert_eq!(before.get(r#"policy_info{sha256=""}"#), Some(&1.0));
@@ -362,13 +365,16 @@ fn a_list_of_tunnels_is_one_list_in_whatever_parts() {
 
 #[test]
 fn statsd_is_sent_what_came_since_the_last_time() {
-    let mut stats = stats(true);
+    let (common, mut statsd) = (Common::new(stats(true)), Statsd::new(Instant::now()));
     let mut sent = || {
         let mut packets = Vec::new();
-        let due = stats.due().unwrap();
-        stats.send(due, &standing(), &mut |packet| packets.push(packet.to_vec()));
-        assert_eq!(stats.due().unwrap(), due + STATSD_INTERVAL);
-        absorb_all(&mut stats);
+        let due = statsd.due();
+        statsd.send(due, &common, &standing(), &mut |packet| {
+            assert!(common.0.try_lock().is_ok(), "who counts waits for the network");
+            packets.push(packet.to_vec());
+        });
+        assert_eq!(statsd.due(), due + STATSD_INTERVAL);
+        absorb_all(&mut common.lock());
         packets
     };
     let lines = |packets: Vec<Vec<u8>>| -> Vec<String> {
