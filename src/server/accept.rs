@@ -18,7 +18,6 @@ use super::accepting::{ACCEPTS_PER_TURN, Accepting};
 use super::allowance::Allowance;
 use super::conn::{After, Conn};
 use super::core::Core;
-use super::message::Message;
 use super::{EVENT_BYTES, Loop, STEP_TIME_MAX};
 
 /// Where a new client goes.
@@ -257,7 +256,7 @@ impl Loop {
     /// Takes in a client that has its place, or has another loop do so, where this one accepts for all.
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
         match self.taker() {
-            Some(taker) => self.core.peers.tell(taker, Message::Client(stream, peer)),
+            Some(taker) => self.core.peers.deal(taker, (stream, peer)),
             None => self.take_in(stream, peer),
         }
     }
@@ -293,6 +292,8 @@ impl Loop {
         match made {
             // Who comes may be replaced, or replace others, by what is known of all of them.
             Some(Ok(id)) if self.is_nearly_full() => self.run_one(id),
+            // It was accepted before the others were told to come to their end.
+            Some(Ok(id)) if self.core.stores.draining => self.drain_one(id),
             Some(Ok(id)) => self.enqueue(id),
             Some(Err(error)) => self.say_lost(peer, &error),
             None => self.say_lost(peer, &"there are too many"),

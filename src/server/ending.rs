@@ -90,11 +90,16 @@ impl Loop {
         let mut clients = self.conns.keys();
         clients.retain(|id| !self.admin.has(*id));
         for id in clients {
-            if let Some(conn) = self.conns.get_mut(id) {
-                conn.drain(&mut self.core);
-            }
-            self.enqueue(id);
+            self.drain_one(id);
         }
+    }
+
+    /// Lets a connection come to its end.
+    pub(super) fn drain_one(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.get_mut(id) {
+            conn.drain(&mut self.core);
+        }
+        self.enqueue(id);
     }
 
     /// Ends what is left, if it is time to; tells what that was.
@@ -102,9 +107,15 @@ impl Loop {
         // The first loop is there for those who ask how the proxy is until the others have ended.
         let waits_for_others = self.core.peers.own() == 0 && !self.core.census.is_last();
         let is_drained = self.core.stores.draining && self.clients() == 0 && !waits_for_others;
-        if !(self.terminating || is_drained) {
+        if is_drained && !self.terminating {
+            // Whom a loop that has ended by now did not take in any more has come back.
+            self.take_messages();
+        }
+        if !(self.terminating || is_drained && self.clients() == 0) {
             return None;
         }
+        // Likewise those who were dealt to this one: before the others know that it has ended.
+        drop(self.inbox.take());
         let cut = self.open();
         for id in self.conns.keys() {
             if let Some(mut conn) = self.conns.remove::<ConnId>(id) {

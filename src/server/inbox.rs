@@ -31,7 +31,12 @@ impl Loop {
                 }
                 Message::InForce(next) => self.put_in_force(next),
                 Message::Admin(acceptor, surface) => self.listen_for_admins(acceptor, surface),
-                Message::Client(stream, peer) => self.take_in(stream, peer),
+                Message::Client(dealt) => {
+                    if let Some((stream, peer)) = dealt.take() {
+                        self.take_in(stream, peer);
+                    }
+                }
+                Message::Returned(stream, peer) => self.take_in(stream, peer),
                 Message::Replace(wish) => self.give_place(wish.id()),
                 Message::SeenTo => self.awaits_room = false,
                 Message::Shed => {

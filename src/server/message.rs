@@ -24,8 +24,10 @@ pub enum Message {
     Minted(Ticket, Minted),
     /// This is in force from now on.
     InForce(InForce),
-    /// This client is to be taken in; it has its place already. Another loop accepted it.
-    Client(TcpStream, SocketAddr),
+    /// This client is to be taken in. Another loop accepted it.
+    Client(Dealt),
+    /// This one too, which the loop itself accepted: the loop that was to take it in has ended.
+    Returned(TcpStream, SocketAddr),
     /// Another loop wants the place of a stranger.
     Replace(Wish),
     /// What this loop wished was seen to.
@@ -87,6 +89,35 @@ impl Drop for Wish {
     }
 }
 
+/// A client that one loop accepted for another. It has its place already, and comes back where nobody takes it in, since the
+/// other loop has ended: by the drop.
+pub struct Dealt {
+    client: Option<(TcpStream, SocketAddr)>,
+    /// To the loop that accepted it.
+    outbox: Outbox<Message>,
+}
+
+impl Dealt {
+    /// By the loop that hears by `outbox`.
+    pub(super) fn new(client: (TcpStream, SocketAddr), outbox: Outbox<Message>) -> Dealt {
+        let client = Some(client);
+        Dealt { client, outbox }
+    }
+
+    /// Whoever calls this takes it in.
+    pub(super) fn take(mut self) -> Option<(TcpStream, SocketAddr)> {
+        self.client.take()
+    }
+}
+
+impl Drop for Dealt {
+    fn drop(&mut self) {
+        if let Some((stream, peer)) = self.client.take() {
+            self.outbox.send(Message::Returned(stream, peer));
+        }
+    }
+}
+
 /// A part of a list that another loop made, and where the next begins; none where that loop has ended.
 pub type Given = Option<(Vec<u8>, Option<u64>)>;
 
@@ -143,6 +174,37 @@ mod tests {
     use crate::io::inbox::inbox;
 
     use super::*;
+
+    #[test]
+    fn a_client_that_nobody_takes_in_comes_back() {
+        let poll = Poll::new().unwrap();
+        let waker = Arc::new(Waker::new(poll.registry(), Token(1)).unwrap());
+        let ((own, returned), (other, dealt)) = (inbox(Arc::clone(&waker)), inbox(waker));
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let deal = || {
+            let stream = TcpStream::connect(address).unwrap();
+            let peer = stream.local_addr().unwrap();
+            other.send(Message::Client(Dealt::new((stream, peer), own.clone())));
+            peer
+        };
+        deal();
+        match dealt.wait(Duration::from_secs(60)) {
+            Some(Message::Client(dealt)) => assert!(dealt.take().is_some()),
+            _ => panic!("a client was dealt"),
+        }
+        let left_lying = deal();
+        drop(dealt);
+        let too_late = deal();
+        let peers = returned.take().into_iter().map(|message| match message {
+            Message::Returned(_, peer) => peer,
+            _ => panic!("a client"),
+        });
+        assert_eq!(peers.collect::<Vec<_>>(), [left_lying, too_late]);
+        // Nobody is left at either end.
+        drop(returned);
+        deal();
+    }
 
     #[test]
     fn what_nobody_takes_is_answered_too_and_nothing_twice() {

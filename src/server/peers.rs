@@ -1,11 +1,14 @@
 //! The loops of the process, as one of them knows the others: by what each can be told. What there is to tell is `message`'s business.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+
+use mio::net::TcpStream;
 
 use crate::io::inbox::Outbox;
 use crate::io::token::ConnId;
 
-use super::message::{Asked, Message, Wanted, Wish};
+use super::message::{Asked, Dealt, Message, Wanted, Wish};
 
 /// All loops, and which of them one is.
 #[derive(Clone)]
@@ -67,6 +70,13 @@ impl Peers {
     pub(super) fn wish(&self, id: ConnId) {
         if let Some(own) = self.outbox() {
             self.tell(id.loop_number(), Message::Replace(Wish::new(id, own)));
+        }
+    }
+
+    /// Has one of them take in a client. This loop gets it back where that one has ended.
+    pub(super) fn deal(&self, number: u8, client: (TcpStream, SocketAddr)) {
+        if let Some(own) = self.outbox() {
+            self.tell(number, Message::Client(Dealt::new(client, own)));
         }
     }
 

@@ -23,7 +23,7 @@ use crate::support::wire::{End, Wire};
 /// The cases that are run with so many loops.
 type Run = fn(u8);
 
-const OWN: [(&str, Run); 11] = [
+const OWN: [(&str, Run); 12] = [
     (
         "clients_are_spread_over_all_loops",
         clients_are_spread_over_all_loops,
@@ -31,6 +31,10 @@ const OWN: [(&str, Run); 11] = [
     (
         "clients_of_a_socket_that_was_handed_over_are_dealt_out",
         clients_of_a_socket_that_was_handed_over_are_dealt_out,
+    ),
+    (
+        "no_client_is_lost_between_loops_that_drain",
+        no_client_is_lost_between_loops_that_drain,
     ),
     (
         "a_second_process_gets_the_port_only_by_reuse_port",
@@ -208,6 +212,30 @@ fn clients_of_a_socket_that_was_handed_over_are_dealt_out(loops: u8) {
         client.send(get(&origin.url("/")));
         assert_eq!(client.response().status, 200);
     }
+}
+
+/// Who was accepted is answered, and who was not waits for whoever gets the socket next.
+fn no_client_is_lost_between_loops_that_drain(_: u8) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let next = listener.try_clone().expect("the socket again");
+    let (mut proxy, origin) = (handing_over(Setup::open(), listener), Origin::fixed("ok"));
+    let mut crowd: Vec<Wire> = (0..200)
+        .map(|nth| {
+            let mut client = Wire::connect(address);
+            client.send(get(&origin.url("/")));
+            if nth == 100 {
+                proxy.signal(Signal::TERM);
+            }
+            client
+        })
+        .collect();
+    assert_eq!(proxy.wait().code(), Some(0));
+    next.set_nonblocking(true).expect("a socket");
+    let left = std::iter::from_fn(|| next.accept().ok()).count();
+    let is_answered = |client: &mut Wire| client.try_response("GET").is_ok_and(|answer| answer.status == 200);
+    let answered = crowd.iter_mut().map(is_answered).filter(|is| *is).count();
+    assert_eq!(answered + left, 200, "{left} were left in the queue");
 }
 
 fn a_second_process_gets_the_port_only_by_reuse_port(_: u8) {
