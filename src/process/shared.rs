@@ -85,6 +85,8 @@ pub(super) struct Shared {
     pub(super) wires: Gauge,
     /// On how many sockets clients are taken.
     pub(super) listening: Gauge,
+    /// How many idle upstream connections there are.
+    pub(super) idle: Gauge,
     /// Of the byte budget each loop has a view of its own: see [`Shared::budget`].
     budget: Arc<Budget>,
     /// Those who wait for room in it.
@@ -124,6 +126,7 @@ impl Shared {
             tally: Tally::new(loops),
             wires: Gauge::new(loops),
             listening: Gauge::new(loops),
+            idle: Gauge::new(loops),
             budget: Arc::new(Budget::new(BUDGET_BYTES).without_bound_for(balancers)),
             budget_bells: bells(),
             guesses: Arc::new(Guesses::new(now)),

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use mio::net::TcpStream;
 
+use crate::io::dialer::ATTEMPTS_MAX;
 use crate::io::listener::AcceptError;
 use crate::io::token::{ConnId, WireId};
 use crate::io::wire::{Ready, Transport};
@@ -123,9 +124,10 @@ impl Loop {
 
     /// Accepting failed at this listener.
     fn note_failure(&mut self, listener: usize, error: AcceptError) {
-        // Idle upstream connections are the first to go, strangers' the next.
+        // Idle upstream connections are the first to go, other loops' too, which have closed some of theirs when the poll has
+        // told of this client again for a few times; strangers' are the next.
         let is_broken = matches!(error, AcceptError::Broken(_));
-        if !is_broken && self.core.close_idle() > 0 {
+        if !is_broken && (self.core.close_idle() > 0 || self.core.ask_for_idle(1 + ATTEMPTS_MAX)) {
             return;
         }
         let now = self.core.world.now;

@@ -44,6 +44,8 @@ pub struct Core {
     pub wires_max: usize,
     /// The others were asked in this turn to close idle ones.
     pub asked_for_room: bool,
+    /// They had some when there was no descriptor the last time.
+    pub awaits_idle: bool,
     /// Attempts beside the first of a dial.
     pub second_attempts: CommonShares,
     /// Names to addresses.
@@ -68,6 +70,8 @@ pub struct Core {
     pub peers: Peers,
     /// On how many sockets clients are taken.
     pub listening: Gauge,
+    /// How many idle upstream connections all loops have, as of the ends of their last turns.
+    pub idle: Gauge,
     /// How many connections are what.
     pub tally: Tally,
     /// The parts of pages that were asked for.
@@ -120,6 +124,17 @@ impl Core {
         if !std::mem::replace(&mut self.asked_for_room, true) {
             self.peers.tell_others(|| Message::MakeRoom(sockets));
         }
+    }
+
+    /// No descriptor is left: has the others close some of their idle upstream connections, if they have any. Is it worth
+    /// trying again?
+    pub(super) fn ask_for_idle(&mut self, sockets: usize) -> bool {
+        let others_have_some = self.idle.sum() > self.idle.own();
+        if others_have_some {
+            self.ask_for_room(sockets);
+        }
+        // The last of them may have been closed since there was no descriptor.
+        std::mem::replace(&mut self.awaits_idle, others_have_some) || others_have_some
     }
 
     /// Another loop finds no room, and this one may have some.

@@ -129,6 +129,7 @@ impl Loop {
         let left_out = self.core.stranger_lines.last_summary();
         self.core.log_left_out(left_out);
         self.core.tally.forget_all();
+        self.core.idle.set(0);
         self.core.census.leave(cut.all());
         Some(cut)
     }

@@ -228,6 +228,7 @@ impl Loop {
         self.go_on_with_recheck();
         self.listen();
         self.show();
+        self.core.idle.set(self.core.stores.pool.len());
         self.give_back();
         self.heard.ended = self.end();
         self.core.logger.call(self.core.world.now);

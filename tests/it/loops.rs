@@ -7,7 +7,9 @@ use std::time::Duration;
 use rustix::fd::OwnedFd;
 use rustix::net::sockopt::socket_acceptconn;
 use rustix::net::{Shutdown, shutdown};
-use rustix::process::{PidfdFlags, PidfdGetfdFlags, Signal, pidfd_getfd, pidfd_open};
+use rustix::process::{
+    PidfdFlags, PidfdGetfdFlags, Resource, Rlimit, Signal, pidfd_getfd, pidfd_open, prlimit,
+};
 
 use crate::admin::{fetch, with_admin};
 use crate::auth::basic;
@@ -23,7 +25,7 @@ use crate::support::wire::{End, Wire};
 /// The cases that are run with so many loops.
 type Run = fn(u8);
 
-const OWN: [(&str, Run); 12] = [
+const OWN: [(&str, Run); 13] = [
     (
         "clients_are_spread_over_all_loops",
         clients_are_spread_over_all_loops,
@@ -47,6 +49,10 @@ const OWN: [(&str, Run); 12] = [
     (
         "a_client_gets_the_place_of_any_loops_stranger",
         a_client_gets_the_place_of_any_loops_stranger,
+    ),
+    (
+        "any_loops_idle_connections_go_before_strangers_do",
+        any_loops_idle_connections_go_before_strangers_do,
     ),
     (
         "tunnels_of_all_loops_are_listed_and_counted",
@@ -333,6 +339,54 @@ fn a_client_gets_the_place_of_any_loops_stranger(_: u8) {
         client.send(known(&origin.url("/")));
         assert_eq!(client.response().status, 200, "who is known stays");
     }
+}
+
+/// The loop that accepts has none: it is the first, which hands clients out in turn.
+fn any_loops_idle_connections_go_before_strangers_do(loops: u8) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let (proxy, origin) = (handing_over(Setup::locked(), listener), Origin::fixed("ok"));
+    let clients: Vec<Wire> = (0..8 * loops)
+        .map(|nth| {
+            let mut client = Wire::connect(address);
+            let (url, status) = match nth % loops {
+                0 => ("http://10.0.0.1/".to_owned(), 407),
+                _ => (origin.url("/"), 200),
+            };
+            client.send(known(&url));
+            assert_eq!(client.response().status, status);
+            client
+        })
+        .collect();
+    let mut strangers: Vec<Wire> = (0..2 * loops).map(|_| Wire::connect(address)).collect();
+    let numbers = || -> BTreeSet<u64> {
+        let folder = format!("/proc/{}/fd", proxy.pid().as_raw_nonzero());
+        let entries = std::fs::read_dir(folder).expect("its descriptors");
+        let number = |entry: std::io::Result<std::fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
+        entries.filter_map(number).collect()
+    };
+    let before = 8 * u64::from(loops);
+    eventually("strangers to be taken in", || {
+        (numbers().len() as u64 > 2 * before).then_some(())
+    });
+    for _ in 0..2 {
+        // Not one further descriptor is to be had.
+        let open = numbers();
+        let limit = (0..).find(|number| !open.contains(number)).expect("a number");
+        let limits = Rlimit {
+            current: Some(limit),
+            maximum: None,
+        };
+        prlimit(Some(proxy.pid()), Resource::Nofile, limits).expect("a limit");
+        let mut client = Wire::connect(address);
+        client.send(known("http://10.0.0.1/"));
+        assert_eq!(client.response().status, 407, "{:#?}", proxy.log());
+    }
+    for stranger in &mut strangers {
+        stranger.send(known("http://10.0.0.1/"));
+        assert_eq!(stranger.response().status, 407, "it was ended");
+    }
+    drop(clients);
 }
 
 /// What passes them passes in a turn behind the one in which they are counted.
