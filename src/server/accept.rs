@@ -29,6 +29,17 @@ enum Place {
     Of(ConnId),
 }
 
+/// What taking clients of a listener came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Taken {
+    /// As many as were wanted; further ones may wait.
+    All,
+    /// All who waited.
+    Fewer,
+    /// There is no place, no descriptor or no time for who may wait.
+    NotYet,
+}
+
 impl Loop {
     /// The loop's client connections, those aside that only ask how the proxy is.
     pub(super) fn clients(&self) -> usize {
@@ -72,32 +83,31 @@ impl Loop {
             let burst = self.listeners.get_mut(listener).and_then(Accepting::take_burst);
             let Some(burst) = burst else { continue };
             let allowance = allowance.get_or_insert_with(|| Allowance::new(usize::MAX, STEP_TIME_MAX));
-            let were_more = self.take_clients(listener, burst, allowance);
+            let taken = self.take_clients(listener, burst, allowance);
             if let Some(accepting) = self.listeners.get_mut(listener) {
-                accepting.burst_is_over(were_more);
+                accepting.burst_is_over(taken == Taken::All);
             }
         }
     }
 
-    /// Takes as many clients of one listener; tells whether there were.
-    pub(super) fn take_clients(&mut self, listener: usize, count: usize, allowance: &mut Allowance) -> bool {
+    /// Takes as many clients of one listener, if there are.
+    pub(super) fn take_clients(&mut self, listener: usize, count: usize, allowance: &mut Allowance) -> Taken {
         let now = self.core.world.now;
-        if self
-            .listeners
-            .get(listener)
-            .is_none_or(|accepting| accepting.is_paused(now))
-        {
-            return false;
+        match self.listeners.get(listener) {
+            None => return Taken::Fewer,
+            Some(accepting) if accepting.is_broken() => return Taken::Fewer,
+            Some(accepting) if accepting.is_paused(now) => return Taken::NotYet,
+            Some(_) => {}
         }
         for nth in 0..count {
             allowance.spend(EVENT_BYTES);
             if allowance.is_spent() {
-                return nth > 0;
+                return if nth > 0 { Taken::All } else { Taken::NotYet };
             }
             // Whose place it will be is known before: who is accepted must not be turned away.
             // The poll told of the first: that there are others shows when they are taken.
             let Some(place) = self.place(nth == 0) else {
-                return false;
+                return Taken::NotYet;
             };
             self.core.make_room(1);
             let accepting = self.listeners.get_mut(listener);
@@ -112,14 +122,14 @@ impl Loop {
             match accepted {
                 Ok(Some((_, peer))) if !may_stay => self.say_closed(peer),
                 Ok(Some((stream, peer))) => self.admit(stream, peer),
-                Ok(None) => return false,
+                Ok(None) => return Taken::Fewer,
                 Err(error) => {
                     self.note_failure(listener, error);
-                    return false;
+                    return Taken::NotYet;
                 }
             }
         }
-        true
+        Taken::All
     }
 
     /// Accepting failed at this listener.
@@ -292,10 +302,10 @@ impl Loop {
             conn.feed(Input::Moved, &mut self.core);
         }
         match made {
+            // It waited as the others were told to come to their end.
+            Some(Ok(id)) if self.core.stores.draining => self.drain_one(id),
             // Who comes may be replaced, or replace others, by what is known of all of them.
             Some(Ok(id)) if self.is_nearly_full() => self.run_one(id),
-            // It was accepted before the others were told to come to their end.
-            Some(Ok(id)) if self.core.stores.draining => self.drain_one(id),
             Some(Ok(id)) => self.enqueue(id),
             Some(Err(error)) => self.say_lost(peer, &error),
             None => self.say_lost(peer, &"there are too many"),

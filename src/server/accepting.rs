@@ -106,13 +106,14 @@ impl Accepting {
         self.acceptor.accept()
     }
 
-    /// Is accepting not to be tried, or not yet?
+    /// Is accepting not to be tried yet?
     pub(super) fn is_paused(&self, now: Instant) -> bool {
-        match self.state {
-            State::Listening | State::Waiting | State::Full => false,
-            State::Paused(until) => until > now,
-            State::Broken => true,
-        }
+        matches!(self.state, State::Paused(until) if until > now)
+    }
+
+    /// Is it not to be tried any more?
+    pub(super) fn is_broken(&self) -> bool {
+        self.state == State::Broken
     }
 
     /// Accepting failed. The `open` connections that are there go on, and a descriptor will come free.
@@ -280,7 +281,7 @@ mod tests {
         house.accepting.give_up(house.poll.registry());
         for has_room in [true, false, true] {
             house.settle(has_room);
-            assert!(!house.is_told() && house.accepting.is_paused(house.now));
+            assert!(!house.is_told() && house.accepting.is_broken());
         }
         assert_eq!(house.accepting.deadline(), None);
     }

@@ -7,6 +7,7 @@ use crate::io::token::ConnId;
 use crate::session::{Close, Input};
 
 use super::Loop;
+use super::accept::Taken;
 use super::allowance::Allowance;
 
 /// Connections taken from the kernel's queue when a listener is about to close.
@@ -14,6 +15,9 @@ const ACCEPTS_ON_DRAIN: usize = 4096;
 
 /// How long that may take.
 const ACCEPT_TIME_ON_DRAIN: Duration = Duration::from_secs(1);
+
+/// How long those wait for whom there is no place yet: all loops end those that are idle meanwhile.
+const PLACE_TIME_ON_DRAIN: Duration = Duration::from_millis(200);
 
 /// How many client connections are open.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -77,20 +81,32 @@ impl Loop {
     pub(super) fn drain(&mut self) {
         // The others drain too, and may be gone by the time they are handed somebody.
         self.hands_out = None;
-        let mut allowance = Allowance::new(usize::MAX, ACCEPT_TIME_ON_DRAIN);
-        for listener in 0..self.listeners.len() {
-            self.take_clients(listener, ACCEPTS_ON_DRAIN, &mut allowance);
-        }
-        self.listeners.clear();
+        self.closing = Some(self.core.world.now + PLACE_TIME_ON_DRAIN);
+        self.close_listeners();
         self.core.stores.draining = true;
         self.core.close_idle();
         self.core.world.admin.is_leaving = true;
-        self.core.listening.set(0);
         // Who asks how the proxy is may do so to the end.
         let mut clients = self.conns.keys();
         clients.retain(|id| !self.admin.has(*id));
         for id in clients {
             self.drain_one(id);
+        }
+    }
+
+    /// Closes the listeners that are to be closed, once all who wait there were taken, or have waited long enough for a place.
+    pub(super) fn close_listeners(&mut self) {
+        let Some(until) = self.closing else { return };
+        let mut allowance = Allowance::new(usize::MAX, ACCEPT_TIME_ON_DRAIN);
+        let mut is_over = true;
+        for listener in 0..self.listeners.len() {
+            let taken = self.take_clients(listener, ACCEPTS_ON_DRAIN, &mut allowance);
+            is_over &= taken != Taken::NotYet;
+        }
+        if is_over || self.core.world.now >= until {
+            self.listeners.clear();
+            self.core.listening.set(0);
+            self.closing = None;
         }
     }
 
@@ -106,7 +122,8 @@ impl Loop {
     pub(super) fn end(&mut self) -> Option<Open> {
         // The first loop is there for those who ask how the proxy is until the others have ended.
         let waits_for_others = self.core.peers.own() == 0 && !self.core.census.is_last();
-        let is_drained = self.core.stores.draining && self.clients() == 0 && !waits_for_others;
+        let takes_none = self.core.stores.draining && self.closing.is_none();
+        let is_drained = takes_none && self.clients() == 0 && !waits_for_others;
         if is_drained && !self.terminating {
             // Whom a loop that has ended by now did not take in any more has come back.
             self.take_messages();

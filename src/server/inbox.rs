@@ -51,6 +51,7 @@ impl Loop {
                 Message::Drain => self.drain(),
                 Message::Terminate => {
                     self.listeners.clear();
+                    self.closing = None;
                     self.core.listening.set(0);
                     self.terminating = true;
                 }

@@ -102,6 +102,8 @@ pub struct Loop {
     awaits_room: bool,
     /// Who comes is shared out among the loops, which have no listeners of their own: the next one to get one.
     hands_out: Option<u8>,
+    /// Until when those are taken who wait at a listener that is to be closed.
+    closing: Option<Instant>,
     /// It is to end with this turn.
     terminating: bool,
     /// How many connections there were.
@@ -175,6 +177,7 @@ impl Loop {
             answers: VecDeque::new(),
             awaits_room: false,
             hands_out: None,
+            closing: None,
             terminating: false,
             crowd: Tide::new(crowd_min),
             flood: Tide::new(FLOOD_BYTES_MIN),
@@ -222,6 +225,7 @@ impl Loop {
         self.deliver_answers();
         self.expire();
         self.accept();
+        self.close_listeners();
         self.accept_admin();
         self.run_queued();
         self.end_spent();
@@ -260,6 +264,7 @@ impl Loop {
             paused.filter(|_| self.has_room()),
             self.admin.deadline(),
             self.core.telemetry_deadline(),
+            self.closing,
             until,
         ];
         let next = others.into_iter().flatten().chain(self.deadlines.next()).min()?;

@@ -8,7 +8,7 @@ use rustix::fd::OwnedFd;
 use rustix::net::sockopt::socket_acceptconn;
 use rustix::net::{Shutdown, shutdown};
 use rustix::process::{
-    PidfdFlags, PidfdGetfdFlags, Resource, Rlimit, Signal, pidfd_getfd, pidfd_open, prlimit,
+    PidfdFlags, PidfdGetfdFlags, Resource, Rlimit, Signal, getrlimit, pidfd_getfd, pidfd_open, prlimit,
 };
 
 use crate::admin::{fetch, with_admin};
@@ -25,7 +25,7 @@ use crate::support::wire::{End, Wire};
 /// The cases that are run with so many loops.
 type Run = fn(u8);
 
-const OWN: [(&str, Run); 13] = [
+const OWN: [(&str, Run); 14] = [
     (
         "clients_are_spread_over_all_loops",
         clients_are_spread_over_all_loops,
@@ -37,6 +37,10 @@ const OWN: [(&str, Run); 13] = [
     (
         "no_client_is_lost_between_loops_that_drain",
         no_client_is_lost_between_loops_that_drain,
+    ),
+    (
+        "who_waits_as_a_drain_begins_gets_another_loops_strangers_place",
+        who_waits_as_a_drain_begins_gets_another_loops_strangers_place,
     ),
     (
         "a_second_process_gets_the_port_only_by_reuse_port",
@@ -244,6 +248,30 @@ fn no_client_is_lost_between_loops_that_drain(_: u8) {
     assert_eq!(answered + left, 200, "{left} were left in the queue");
 }
 
+/// The first loop takes all clients; it has the known one, and the second the stranger. It hears of both at once, that a third
+/// waits and that it is to drain.
+fn who_waits_as_a_drain_begins_gets_another_loops_strangers_place(_: u8) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let (setup, admin) = with_admin(Setup::locked().option("--max-connections", "2"));
+    let (mut proxy, origin) = (handing_over(setup, listener), Origin::fixed("ok"));
+    let mut first = Wire::connect(address);
+    first.send(known(&origin.url("/")));
+    assert_eq!(first.response().status, 200);
+    let stranger = Wire::connect(address);
+    eventually("both to be taken in", || {
+        (figure(admin, "connections_open") == 2).then_some(())
+    });
+    proxy.signal(Signal::STOP);
+    let mut last = Wire::connect(address);
+    last.send(known(&origin.url("/")));
+    proxy.signal(Signal::TERM);
+    proxy.signal(Signal::CONT);
+    assert_eq!(last.response().status, 200, "{:#?}", proxy.log());
+    assert_eq!(proxy.wait().code(), Some(0));
+    drop((first, stranger));
+}
+
 fn a_second_process_gets_the_port_only_by_reuse_port(_: u8) {
     let proxy = Setup::open().start();
     let port = proxy.address().port();
@@ -346,11 +374,14 @@ fn any_loops_idle_connections_go_before_strangers_do(loops: u8) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");
     let (proxy, origin) = (handing_over(Setup::locked(), listener), Origin::fixed("ok"));
-    let clients: Vec<Wire> = (0..8 * loops)
+    let denied = "http://10.0.0.1/";
+    let sockets = || polled(&proxy).iter().sum::<usize>();
+    let before = sockets();
+    let _clients: Vec<Wire> = (0..loops)
         .map(|nth| {
             let mut client = Wire::connect(address);
-            let (url, status) = match nth % loops {
-                0 => ("http://10.0.0.1/".to_owned(), 407),
+            let (url, status) = match nth {
+                0 => (denied.to_owned(), 407),
                 _ => (origin.url("/"), 200),
             };
             client.send(known(&url));
@@ -359,34 +390,26 @@ fn any_loops_idle_connections_go_before_strangers_do(loops: u8) {
         })
         .collect();
     let mut strangers: Vec<Wire> = (0..2 * loops).map(|_| Wire::connect(address)).collect();
-    let numbers = || -> BTreeSet<u64> {
-        let folder = format!("/proc/{}/fd", proxy.pid().as_raw_nonzero());
-        let entries = std::fs::read_dir(folder).expect("its descriptors");
-        let number = |entry: std::io::Result<std::fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
-        entries.filter_map(number).collect()
+    // Beside all clients: an idle connection of each loop but the first.
+    let open = before + 4 * usize::from(loops) - 1;
+    eventually("strangers to be taken in", || (sockets() == open).then_some(()));
+    // Not one further descriptor is to be had.
+    let folder = format!("/proc/{}/fd", proxy.pid().as_raw_nonzero());
+    let open = std::fs::read_dir(folder).expect("its descriptors");
+    let number = |entry: std::io::Result<std::fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
+    let numbers: BTreeSet<u64> = open.filter_map(number).collect();
+    let limits = Rlimit {
+        current: (0..).find(|number| !numbers.contains(number)),
+        ..getrlimit(Resource::Nofile)
     };
-    let before = 8 * u64::from(loops);
-    eventually("strangers to be taken in", || {
-        (numbers().len() as u64 > 2 * before).then_some(())
-    });
-    for _ in 0..2 {
-        // Not one further descriptor is to be had.
-        let open = numbers();
-        let limit = (0..).find(|number| !open.contains(number)).expect("a number");
-        let limits = Rlimit {
-            current: Some(limit),
-            maximum: None,
-        };
-        prlimit(Some(proxy.pid()), Resource::Nofile, limits).expect("a limit");
-        let mut client = Wire::connect(address);
-        client.send(known("http://10.0.0.1/"));
-        assert_eq!(client.response().status, 407, "{:#?}", proxy.log());
-    }
+    prlimit(Some(proxy.pid()), Resource::Nofile, limits).expect("a limit");
+    let mut client = Wire::connect(address);
+    client.send(known(denied));
+    assert_eq!(client.response().status, 407, "{:#?}", proxy.log());
     for stranger in &mut strangers {
-        stranger.send(known("http://10.0.0.1/"));
-        assert_eq!(stranger.response().status, 407, "it was ended");
+        stranger.send(known(denied));
+        assert_eq!(stranger.response().status, 407);
     }
-    drop(clients);
 }
 
 /// What passes them passes in a turn behind the one in which they are counted.
