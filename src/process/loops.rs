@@ -116,6 +116,7 @@ fn core(
             _ => None,
         },
         census: shared.census.for_loop(number),
+        ebbs: shared.ebbs.clone(),
         peers: shared.peers.for_loop(number),
         listening: shared.listening.for_loop(number),
         idle: shared.idle.for_loop(number),

@@ -23,6 +23,7 @@ use crate::server::minter::Minter;
 use crate::server::peers::Peers;
 use crate::server::stranger_lines::StrangerLines;
 use crate::server::tally::Tally;
+use crate::server::tide::Ebbs;
 use crate::server::verifiers::Verifiers;
 use crate::session::id::Ids;
 use crate::stats;
@@ -80,6 +81,7 @@ pub(super) struct Shared {
     pub(super) loops: usize,
     pub(super) peers: Peers,
     pub(super) census: Census,
+    pub(super) ebbs: Ebbs,
     pub(super) tally: Tally,
     /// How many sockets carry traffic.
     pub(super) wires: Gauge,
@@ -123,6 +125,7 @@ impl Shared {
         Shared {
             peers: Peers::new(seats.iter().map(|seat| seat.outbox.clone())),
             census: Census::new(connections_max, loops, bells()),
+            ebbs: Ebbs::default(),
             tally: Tally::new(loops),
             wires: Gauge::new(loops),
             listening: Gauge::new(loops),

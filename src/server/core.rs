@@ -29,6 +29,7 @@ use super::ports::{Parts, Ports};
 use super::stores::Stores;
 use super::stranger_lines::StrangerLines;
 use super::tally::Tally;
+use super::tide::Ebbs;
 use super::verifiers::Verifiers;
 use super::world::World;
 
@@ -66,6 +67,8 @@ pub struct Core {
     pub datagrams: Option<(Datagrams, Statsd)>,
     /// How many clients there are, and which of them are strangers.
     pub census: Census,
+    /// Which loop gives memory back.
+    pub ebbs: Ebbs,
     /// The other loops.
     pub peers: Peers,
     /// On how many sockets clients are taken.

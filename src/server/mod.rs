@@ -26,7 +26,7 @@ pub mod shown;
 pub mod stores;
 pub mod stranger_lines;
 pub mod tally;
-mod tide;
+pub mod tide;
 pub mod turn;
 pub mod verifiers;
 mod work;
@@ -69,7 +69,7 @@ const STEP_TIME_MAX: Duration = Duration::from_millis(2);
 /// An answer or a deadline costs about as much as so many bytes.
 const EVENT_BYTES: usize = 4096;
 
-/// So many connections are a crowd, in all loops together.
+/// So many clients are a crowd, in all loops together.
 const CROWD_MIN: usize = 1024;
 
 /// So many bytes of heads and the like are a flood.
@@ -106,9 +106,9 @@ pub struct Loop {
     closing: Option<Instant>,
     /// It is to end with this turn.
     terminating: bool,
-    /// How many connections there were.
+    /// How many clients all loops had,
     crowd: Tide,
-    /// How many bytes they held.
+    /// and how many bytes they held.
     flood: Tide,
     /// What was heard and not told yet.
     heard: Heard,
@@ -160,7 +160,6 @@ impl Loop {
         let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
         core.listening.set(listeners.len());
         let admin = Admin::new(admin, poll.registry())?;
-        let crowd_min = CROWD_MIN / core.peers.count().max(1);
         Ok(Loop {
             poll,
             listeners,
@@ -179,7 +178,7 @@ impl Loop {
             hands_out: None,
             closing: None,
             terminating: false,
-            crowd: Tide::new(crowd_min),
+            crowd: Tide::new(CROWD_MIN),
             flood: Tide::new(FLOOD_BYTES_MIN),
             heard: Heard::default(),
             events: Events::with_capacity(EVENTS_MAX),
@@ -377,18 +376,23 @@ impl Loop {
         }
     }
 
-    /// In the first quiet moment after most of a crowd or a flood has gone, its memory goes back to the system.
+    /// In the first quiet moment after most of a crowd or a flood has gone, its memory goes back to the system. Each loop sees
+    /// it go, and one gives back.
     fn give_back(&mut self) {
-        self.crowd.note(self.conns.len());
+        self.crowd.note(self.core.census.clients());
         self.flood.note(self.core.stores.budget.used_bytes());
-        if (self.crowd.has_ebbed() || self.flood.has_ebbed()) && self.run_queue.is_empty() {
+        if !(self.crowd.has_ebbed() || self.flood.has_ebbed()) {
+            self.core.ebbs.look();
+        } else if self.run_queue.is_empty() {
             self.crowd.restart();
             self.flood.restart();
             self.run_queue.shrink_to_fit();
             self.backlog.shrink_to_fit();
             self.handshakes.shrink_to_fit();
             self.answers.shrink_to_fit();
-            heap::trim();
+            if self.core.ebbs.is_first() {
+                heap::trim();
+            }
         }
     }
 }

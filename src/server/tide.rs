@@ -1,4 +1,8 @@
-//! A level that rises and falls: when what its height took in memory is worth giving back. Gives nothing back itself.
+//! A level that rises and falls: when what its height took in memory is worth giving back, and by which of the loops that see
+//! it fall. Gives nothing back itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How high it stood.
 #[derive(Debug)]
@@ -41,9 +45,46 @@ impl Tide {
     }
 }
 
+/// How often memory was given back, as one of the loops knows it: what one gives back is the process's, and takes as long for
+/// each that does.
+#[derive(Clone, Default, Debug)]
+pub struct Ebbs {
+    common: Arc<AtomicU64>,
+    seen: u64,
+}
+
+impl Ebbs {
+    /// Nothing has ebbed, as far as this loop sees.
+    pub(super) fn look(&mut self) {
+        self.seen = self.common.load(Ordering::Relaxed);
+    }
+
+    /// This loop sees an ebb. Did no other give back what it left since [`Ebbs::look`]? Then this one is to.
+    pub(super) fn is_first(&mut self) -> bool {
+        let (seen, next) = (self.seen, self.seen.wrapping_add(1));
+        let count = &self.common;
+        count
+            .compare_exchange(seen, next, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_the_loops_that_see_an_ebb_the_first_gives_back() {
+        let mut first = Ebbs::default();
+        let mut second = first.clone();
+        first.look();
+        second.look();
+        assert!(second.is_first() && !first.is_first());
+        assert!(!second.is_first(), "it sees the same one still");
+        first.look();
+        assert!(first.is_first());
+        assert!(!second.is_first(), "it slept through a flood");
+    }
 
     #[test]
     fn it_has_ebbed_when_three_quarters_are_gone_and_again_with_those_of_the_rest() {

@@ -243,7 +243,11 @@ fn no_client_is_lost_between_loops_that_drain(_: u8) {
     assert_eq!(proxy.wait().code(), Some(0));
     next.set_nonblocking(true).expect("a socket");
     let left = std::iter::from_fn(|| next.accept().ok()).count();
-    let is_answered = |client: &mut Wire| client.try_response("GET").is_ok_and(|answer| answer.status == 200);
+    let is_answered = |client: &mut Wire| {
+        client
+            .try_response("GET")
+            .is_ok_and(|answer| answer.status == 200)
+    };
     let answered = crowd.iter_mut().map(is_answered).filter(|is| *is).count();
     assert_eq!(answered + left, 200, "{left} were left in the queue");
 }
