@@ -41,6 +41,7 @@ use crate::stats;
 
 use self::admin_port::Awaited;
 use self::exit::{Exit, Step};
+use self::files::{Fresh, Line};
 use self::others::{Others, Told, What};
 pub use self::prepared::policy_of;
 use self::reload::Reload;
@@ -150,7 +151,8 @@ impl Process {
 
     /// A loop has what is in force now, or has ended.
     fn note_replaced(&mut self, number: u8) {
-        if let Some(old) = self.replacing.note(number) {
+        if let Some((old, lines)) = self.replacing.note(number) {
+            lines.into_iter().for_each(Line::log);
             self.reload.replaced(old, &self.in_force);
         }
     }
@@ -205,7 +207,12 @@ impl Process {
 
     /// Puts in force what a reload has read. Each loop takes all of it at once.
     fn take_reload(&mut self) {
-        let Some((in_force, layout)) = self.reload.take(&self.in_force) else {
+        let Some(Fresh {
+            in_force,
+            layout,
+            lines,
+        }) = self.reload.take(&self.in_force)
+        else {
             return;
         };
         let before = std::mem::replace(&mut self.in_force, in_force.clone());
@@ -213,7 +220,8 @@ impl Process {
             stats.note_policy(layout);
         }
         let others = self.others.running().iter().copied();
-        self.replacing.begin(before, std::iter::once(0).chain(others));
+        self.replacing
+            .begin(before, lines, std::iter::once(0).chain(others));
         self.peers.tell_all(|| Message::InForce(in_force.clone()));
     }
 

@@ -10,9 +10,8 @@ use crate::io::heap;
 use crate::io::inbox::{Inbox, Outbox, inbox};
 use crate::io::work::{Settings, Workers};
 use crate::server::in_force::InForce;
-use crate::stats::Layout;
 
-use super::files::{Fresh, Line};
+use super::files::Fresh;
 
 /// Reads the files; the error says why what is in force stays.
 pub(super) type Read = Arc<dyn Fn(&InForce) -> Result<Fresh, String> + Send + Sync>;
@@ -80,18 +79,10 @@ impl Reload {
         });
     }
 
-    /// What is to be in force from now on, if it was read, and how it is counted, if it is; says what is different, or why
-    /// there is nothing. `present` is in force.
-    pub(super) fn take(&mut self, present: &InForce) -> Option<(InForce, Option<Layout>)> {
+    /// What is to be in force from now on, if it was read; says why where it was not. `present` is in force.
+    pub(super) fn take(&mut self, present: &InForce) -> Option<Fresh> {
         match self.inbox.take().pop()? {
-            Ok(Fresh {
-                in_force,
-                layout,
-                lines,
-            }) => {
-                lines.into_iter().for_each(Line::log);
-                Some((in_force, layout))
-            }
+            Ok(fresh) => Some(fresh),
             Err(why) => {
                 log::error!("Nothing was reloaded, what was read before stays in force: {why}");
                 self.is_over(present);

@@ -81,11 +81,11 @@ impl House {
         let mut events = Events::with_capacity(4);
         self.poll.poll(&mut events, Some(LONG)).unwrap();
         assert!(!events.is_empty(), "nothing was read");
-        let Some((next, _)) = self.reload.take(&self.present) else {
+        let Some(next) = self.reload.take(&self.present) else {
             return false;
         };
         assert!(self.begun.try_recv().is_err(), "a third policy is read");
-        let old = std::mem::replace(&mut self.present, next);
+        let old = std::mem::replace(&mut self.present, next.in_force);
         self.reload.replaced(old, &self.present);
         true
     }

@@ -3,25 +3,27 @@
 
 use crate::server::in_force::InForce;
 
+use super::files::Line;
+
 /// The loops that still have what was in force before.
 #[derive(Default)]
 pub(super) struct Replacing {
     left: Vec<u8>,
-    /// Kept here meanwhile, so that no loop has the last pointer to it.
-    old: Option<InForce>,
+    /// Kept here meanwhile, so that no loop has the last pointer to it; and what is to be said then.
+    replaced: Option<(InForce, Vec<Line>)>,
 }
 
 impl Replacing {
-    /// These are told to replace `old`.
-    pub(super) fn begin(&mut self, old: InForce, loops: impl Iterator<Item = u8>) {
+    /// These are told to replace `old`. The lines are to be said when all have.
+    pub(super) fn begin(&mut self, old: InForce, lines: Vec<Line>, loops: impl Iterator<Item = u8>) {
         self.left = loops.collect();
-        self.old = Some(old);
+        self.replaced = Some((old, lines));
     }
 
-    /// A loop has, or has ended. What was in force before, where none has it any more.
-    pub(super) fn note(&mut self, number: u8) -> Option<InForce> {
+    /// A loop has, or has ended. What was in force before, where none has it any more, and what is to be said.
+    pub(super) fn note(&mut self, number: u8) -> Option<(InForce, Vec<Line>)> {
         self.left.retain(|left| *left != number);
-        self.old.take_if(|_| self.left.is_empty())
+        self.replaced.take_if(|_| self.left.is_empty())
     }
 }
 
@@ -45,13 +47,13 @@ mod tests {
             mitm: None,
         };
         let mut replacing = Replacing::default();
-        replacing.begin(old.clone(), 0..3);
+        replacing.begin(old.clone(), Vec::new(), 0..3);
         assert!(replacing.note(1).is_none());
         assert!(replacing.note(1).is_none(), "it ended since");
         assert!(replacing.note(0).is_none());
         assert!(replacing.note(2).is_some());
         assert!(replacing.note(2).is_none());
-        replacing.begin(old, 0..1);
+        replacing.begin(old, Vec::new(), 0..1);
         assert!(replacing.note(0).is_some());
     }
 }
