@@ -30,7 +30,31 @@ pub(super) fn of_limits(config: &Config, descriptors: Descriptors) -> Vec<String
             "{room} idle upstream connections are kept at most, not {configured}: the limit is {limit} descriptors"
         ));
     }
+    let options = [
+        ("--transport-max-idle-conns", config.transport_max_idle_conns),
+        (
+            "--transport-max-idle-conns-per-host",
+            config.transport_max_idle_conns_per_host,
+        ),
+    ];
+    texts.extend(
+        options
+            .map(|(name, kept)| without_a_share(name, kept, config.workers))
+            .into_iter()
+            .flatten(),
+    );
     texts
+}
+
+/// Of what loops share out, so that some of them have nothing of it. Whoever sets none at all means it.
+fn without_a_share(option: &str, kept: usize, loops: usize) -> Option<String> {
+    let without = loops.saturating_sub(kept);
+    (kept > 0 && without > 0).then(|| {
+        format!(
+            "{option} is {kept}, which the {loops} loops of --workers share out: {without} of them keep no idle upstream \
+             connection"
+        )
+    })
 }
 
 /// Of what the configuration leaves open, or says in vain.

@@ -110,6 +110,9 @@ fn check_config_warns_of_all_that_serving_would_warn_of() {
         "--exit-timeout=1ms",
         "--max-connections=100000000",
         "--transport-max-idle-conns=100000000",
+        // Or too few for all to have a part.
+        "--workers=3",
+        "--transport-max-idle-conns-per-host=2",
     ];
     for with_acl in [true, false] {
         let set_up = |setup: Setup| {
