@@ -105,11 +105,15 @@ fn authority(host: &str, port: Option<u16>, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends the head of a CONNECT of our own (RFC 9110, 9.3.6) for a tunnel to `HOST:PORT`, through a proxy that is given
-/// these credentials.
-pub fn tunnel_request(authority: &str, authorization: Option<&str>, out: &mut Vec<u8>) {
-    for part in ["CONNECT ", authority, " HTTP/1.1\r\nHost: ", authority, "\r\n"] {
-        out.extend_from_slice(part.as_bytes());
+/// Appends the head of a CONNECT of our own (RFC 9110, 9.3.6) for a tunnel to a host, an IPv6 address in its brackets, through
+/// a proxy that is given these credentials.
+pub fn tunnel_request(host: &str, port: u16, authorization: Option<&str>, out: &mut Vec<u8>) {
+    for (before, behind) in [("CONNECT ", " HTTP/1.1\r\n"), ("Host: ", "\r\n")] {
+        out.extend_from_slice(before.as_bytes());
+        out.extend_from_slice(host.as_bytes());
+        out.push(b':');
+        digits::decimal(out, port.into());
+        out.extend_from_slice(behind.as_bytes());
     }
     if let Some(value) = authorization {
         authorize(value, out);

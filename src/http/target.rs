@@ -1,6 +1,8 @@
 //! The request-target: which of its four forms it has (RFC 9112, 3.2), and where an absolute URI splits.
 //! Hosts and ports are not judged here (that is `crate::net`), nothing is decoded or normalised.
 
+use memchr::memchr3;
+
 use crate::net::Scheme;
 use crate::text::slices::until;
 
@@ -39,7 +41,9 @@ pub enum Form<'b> {
 pub fn form<'b>(head: &RequestHead<'b>) -> Result<Form<'b>, Fault> {
     let target = head.target;
     // The parser let none of these in; what is forwarded is too important to leave it at that.
-    if target.iter().any(|&byte| byte <= b' ' || byte == 0x7f) {
+    let is_bad = |&byte: &u8| byte <= b' ' || byte == 0x7f;
+    // A fold without an early exit: the compiler turns it into vector instructions.
+    if target.iter().fold(false, |found, byte| found | is_bad(byte)) {
         return Err(Fault::Malformed("a malformed request target"));
     }
     if head.method == "CONNECT" {
@@ -74,10 +78,7 @@ fn absolute(target: &[u8]) -> Result<Form<'_>, Fault> {
             Some(_) => Err(NOT_ABSOLUTE),
         };
     };
-    let end = rest
-        .iter()
-        .position(|byte| b"/?#".contains(byte))
-        .unwrap_or(rest.len());
+    let end = memchr3(b'/', b'?', b'#', rest).unwrap_or(rest.len());
     let (authority, rest) = rest.split_at_checked(end).ok_or(NOT_ABSOLUTE)?;
     if authority.is_empty() && scheme.is_some() {
         return Err(Fault::Malformed("the request target has no host"));

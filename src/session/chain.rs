@@ -111,7 +111,11 @@ impl Chain {
             };
             let bytes = within(rx, ..head_bytes);
             let answer = head::with_response(bytes, &at.cx.settings.head, |parsed| {
-                parsed.map(|head| (head.status, status_line(&head)))
+                // Only what refuses is told of.
+                parsed.map(|head| match head.status {
+                    100..=299 => (head.status, String::new()),
+                    status => (status, status_line(&head)),
+                })
             });
             at.flows.down.rx.consume(head_bytes);
             let (status, line) = match answer {

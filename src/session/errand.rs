@@ -1,12 +1,13 @@
 //! A request that was let out, on its way: the request and what is to be said of it. Holds the only place where addresses
 //! are vetted or trusted.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Instant;
 
 use crate::flow::Buf;
 use crate::http::rewrite;
-use crate::net::Writer;
+use crate::net::{Host, Writer};
 use crate::policy::{Passed, Route, Untrusted, Upstream, VettedList};
 
 use super::at::Cx;
@@ -96,13 +97,16 @@ impl Errand {
     /// Writes the CONNECT for its target, with the credentials that its upstream is to be given.
     pub(super) fn ask_for_tunnel(&self, tx: &mut Buf) {
         let allowed = &self.request.allowed;
-        let (authority, authorization) = match allowed.route() {
+        let (target, authorization) = match allowed.route() {
             Route::Direct => return,
             Route::Through(upstream) => (allowed.target(), upstream.authorization()),
         };
         // In normal form: whoever reads it must see what was judged.
-        let authority = format!("{}:{}", authority.host, authority.port);
-        rewrite::tunnel_request(&authority, authorization, tx.writer());
+        let host = match &target.host {
+            Host::Name(name) => Cow::Borrowed(name.as_str()),
+            host @ Host::Addr(_) => Cow::Owned(host.to_string()),
+        };
+        rewrite::tunnel_request(&host, target.port, authorization, tx.writer());
     }
 
     /// When its client has waited for long enough behind its FIN.

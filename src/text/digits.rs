@@ -28,20 +28,19 @@ pub(crate) fn is_plain(text: &str) -> bool {
 
 /// Appends a number in decimal, without leading zeros.
 pub(crate) fn decimal(out: &mut Vec<u8>, number: u64) {
-    // u64::MAX has twenty digits.
-    let mut digits = [0; 20];
-    let mut start = digits.len();
-    let mut rest = number;
-    for pair in digits.as_chunks_mut().0.iter_mut().rev() {
-        *pair = last_pair(rest);
-        rest /= 100;
-        start -= 2;
-        if rest == 0 {
-            start += usize::from(pair[0] == b'0');
-            break;
+    // Each by its own length: what has a fixed one is appended without a call.
+    match u32::try_from(number) {
+        Ok(small @ 0..10) => out.extend_from_slice(&padded::<1>(small)),
+        Ok(small @ 10..100) => out.extend_from_slice(&padded::<2>(small)),
+        Ok(small @ 100..1_000) => out.extend_from_slice(&padded::<3>(small)),
+        Ok(small @ 1_000..10_000) => out.extend_from_slice(&padded::<4>(small)),
+        Ok(small @ 10_000..100_000) => out.extend_from_slice(&padded::<5>(small)),
+        _ => {
+            decimal(out, number / 100_000);
+            let last = u32::try_from(number % 100_000).unwrap_or_default();
+            out.extend_from_slice(&padded::<5>(last));
         }
     }
-    out.extend_from_slice(within(&digits, start..));
 }
 
 /// Appends a number in lower-case hexadecimal, without leading zeros.
@@ -63,7 +62,7 @@ pub(crate) fn hexadecimal(out: &mut Vec<u8>, number: u64) {
 /// The last `N` decimal digits of a number, with leading zeros.
 pub(crate) fn padded<const N: usize>(number: u32) -> [u8; N] {
     let mut digits = [b'0'; N];
-    let mut rest = u64::from(number);
+    let mut rest = number;
     let (first, pairs) = digits.as_rchunks_mut();
     for pair in pairs.iter_mut().rev() {
         *pair = last_pair(rest);
@@ -76,7 +75,7 @@ pub(crate) fn padded<const N: usize>(number: u32) -> [u8; N] {
 }
 
 /// The last two decimal digits.
-fn last_pair(number: u64) -> [u8; 2] {
+fn last_pair(number: u32) -> [u8; 2] {
     PAIRS[usize::from((number % 100).to_le_bytes()[0])]
 }
 

@@ -1,8 +1,8 @@
 //! A list of the operator's rules, made for lookups that stay fast with thousands of them.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
+use foldhash::HashMap;
 use ipnet::IpNet;
 
 use super::rule::{PlacedRule, Rule};
