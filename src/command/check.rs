@@ -24,7 +24,8 @@ pub(super) const COMMAND: Command = Command {
     text: "\
 A URL is http://HOST[:PORT]/..., which is forwarded, or https://HOST[:PORT]/... or HOST:PORT, for which clients send CONNECT.
 Names are looked up as serving would; nothing is connected to. Said are the verdict, its code, the line and the entry that
-decide, each address with its class and the operator's rule that names it, and what would let a denied request out.
+decide, each address with its class and the operator's rule that names it, and what would let a denied request out; and
+of a tunnel that mitm_domains has intercepted that it is, by which entry, and the names of the headers that requests inside get.
 The ACL, the address rules and the resolver are those that the same options, environment and file give to serving.
 
 With --tests URLs and what is expected of them stand in a YAML file, a list of {url, role, expect: allow|deny, code}; role
@@ -42,7 +43,7 @@ resolved, 2 for a malformed URL or wrong use.
         OwnFlag {
             name: "json",
             placeholder: "",
-            meaning: "print a list of {url, role, verdict, code, rule, matched, addresses, hint}",
+            meaning: "print a list of {url, role, verdict, code, rule, matched, addresses, hint}, and intercepted where it is",
         },
         OwnFlag {
             name: "no-resolve",

@@ -77,11 +77,14 @@ impl Allowed {
     /// The fields that it gets on its way: of a request inside of a tunnel alone, and only where its origin is known to be
     /// who it should be.
     pub fn adding(&self) -> Option<&Interception> {
-        // Not where only `report`, `open` or another list lets it out: what is added is for what the rule lists.
-        let may_be_told =
-            self.scheme == Some(Scheme::Https) && self.terms.trust == Trust::Verified && self.terms.is_listed;
+        let may_be_told = self.scheme == Some(Scheme::Https) && self.is_trusted();
         self.interception()
             .filter(|interception| may_be_told && interception.adds())
+    }
+
+    /// May it be told what is added? Not where only `report`, `open` or another list lets it out: that is for what the rule lists.
+    pub(super) fn is_trusted(&self) -> bool {
+        self.terms.trust == Trust::Verified && self.terms.is_listed
     }
 
     /// Is the target looked up and its answer vetted? Not where a name is the upstream's to look up alone

@@ -26,6 +26,19 @@ pub struct Explanation {
     pub is_looked_up: bool,
     /// Is it dialled itself, and no upstream?
     pub is_direct: bool,
+    /// That its tunnel would be intercepted; none where it would not.
+    pub intercepted: Option<InterceptedExplained>,
+}
+
+/// What is said of a tunnel that is intercepted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InterceptedExplained {
+    /// Where the entry stands that has it intercepted.
+    pub rule: Box<str>,
+    /// That entry.
+    pub matched: Box<str>,
+    /// The names of the fields that requests inside get.
+    pub adds: Vec<Box<str>>,
 }
 
 /// What is said of one address.
@@ -90,6 +103,9 @@ impl Policy {
                 addresses: Vec::new(),
                 is_looked_up: true,
                 is_direct: true,
+                intercepted: allowed
+                    .intercepts()
+                    .then(|| self.explain_intercepted(role, &allowed)),
             },
         };
         let port = allowed.target().port;
@@ -116,6 +132,17 @@ impl Policy {
             hint: hint.into(),
             ..acl.map_or_else(Grounds::default, |acl| acl.interception_grounds(role, host))
         })
+    }
+
+    fn explain_intercepted(&self, role: &Role, allowed: &Allowed) -> InterceptedExplained {
+        let (acl, host) = (self.acl.as_ref(), &allowed.target().host);
+        let Grounds { rule, matched, .. } = *self.interception_grounds(role, host, "");
+        let adds = acl.filter(|_| allowed.is_trusted());
+        InterceptedExplained {
+            rule,
+            matched,
+            adds: adds.map(|acl| acl.added_inside(role, host)).unwrap_or_default(),
+        }
     }
 
     fn explain_address(
@@ -156,6 +183,7 @@ impl Explanation {
             addresses: Vec::new(),
             is_looked_up: false,
             is_direct: true,
+            intercepted: None,
         }
     }
 }

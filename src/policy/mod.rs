@@ -42,7 +42,7 @@ use self::admission::Overall;
 pub use self::allowed::Allowed;
 use self::auth::Password;
 pub use self::code::Code;
-pub use self::explain::{AddressExplained, Explanation};
+pub use self::explain::{AddressExplained, Explanation, InterceptedExplained};
 pub use self::place::Place;
 pub use self::question::{AtOnce, Interest, Question, Unable, Verified, Verify};
 use self::ranges::{Ranges, Verdict};

@@ -13,6 +13,7 @@ use crate::support::{PRIVATE, PUBLIC};
 cases![
     a_verdict_is_the_proxys,
     check_tells_what_a_verdict_comes_from,
+    check_says_of_a_tunnel_that_it_is_intercepted,
     check_exits_by_the_worst_verdict,
     wrong_uses_of_check_exit_2,
     names_are_not_looked_up_where_nobody_wants_it,
@@ -132,6 +133,47 @@ fn check_tells_what_a_verdict_comes_from() {
         .arg("https://apex.test/")
         .run();
     assert!(ended(&watched, 0).contains("with action enforce it would be denied"));
+}
+
+fn check_says_of_a_tunnel_that_it_is_intercepted() {
+    let acl = "version: v1
+services:
+- name: authed
+  project: p
+  action: enforce
+  allowed_domains: ['*.good.test', open.test]
+  mitm_domains:
+  - domain: '*.good.test'
+    add_headers: {Authorization: 'Bearer ${env:CHECK_SECRET}', X-Tenant: hush}
+";
+    let run = |arguments: &[&str]| {
+        let command = command("check").acl(acl).arg("--no-resolve");
+        let command = arguments
+            .iter()
+            .fold(command, |command, argument| command.arg(*argument));
+        let text = ended(&command.run(), 0);
+        assert!(!text.contains("hush") && !text.contains("Bearer"), "{text}");
+        text
+    };
+    let text = run(&["https://a.good.test/x"]);
+    assert!(text.contains("    intercepted: by *.good.test ("), "{text}");
+    assert!(text.contains("acl.yaml:8): TLS ends here"), "{text}");
+    assert!(
+        text.contains("    added inside: Authorization, X-Tenant\n"),
+        "{text}"
+    );
+    let verdicts: Value = serde_json::from_str(&run(&[
+        "--json",
+        "a.good.test:443",
+        "http://a.good.test/",
+        "open.test:443",
+    ]))
+    .expect("a list");
+    assert_eq!(verdicts[0]["intercepted"]["matched"], "*.good.test");
+    assert_eq!(verdicts[0]["intercepted"]["adds"][1], "X-Tenant");
+    for other in 1..3 {
+        assert_eq!(verdicts[other]["intercepted"], Value::Null, "{verdicts}");
+    }
 }
 
 fn check_exits_by_the_worst_verdict() {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::io::local;
 use crate::io::resolver::Lookups;
 use crate::net::{Host, LookupFail, LookupFailKind};
-use crate::policy::{Code, Explanation, Policy, Role};
+use crate::policy::{Code, Explanation, InterceptedExplained, Policy, Role};
 
 use super::question::Question;
 
@@ -52,6 +52,16 @@ struct Told<'v> {
     matched: &'v str,
     addresses: Vec<AddressTold<'v>>,
     hint: &'v str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    intercepted: Option<InterceptedTold<'v>>,
+}
+
+#[derive(Serialize)]
+struct InterceptedTold<'v> {
+    rule: &'v str,
+    matched: &'v str,
+    /// Names alone.
+    adds: &'v [Box<str>],
 }
 
 #[derive(Serialize)]
@@ -175,6 +185,13 @@ impl Verdict {
                 &format!("{}  {}{rule}", address.address.ip(), address.class),
             );
         }
+        if let Some(InterceptedExplained { rule, matched, adds }) = &self.explanation.intercepted {
+            let what = format!(
+                "by {matched} ({rule}): TLS ends here, and each request inside is decided again by its own host"
+            );
+            line("intercepted", &what);
+            line("added inside", &adds.join(", "));
+        }
         line("hint", self.hint());
         text
     }
@@ -200,6 +217,15 @@ impl Verdict {
                 })
                 .collect(),
             hint: self.hint(),
+            intercepted: self
+                .explanation
+                .intercepted
+                .as_ref()
+                .map(|intercepted| InterceptedTold {
+                    rule: &intercepted.rule,
+                    matched: &intercepted.matched,
+                    adds: &intercepted.adds,
+                }),
         }
     }
 }

@@ -160,6 +160,14 @@ impl Acl {
         })
     }
 
+    /// The names of the fields that requests of this role get inside of such a tunnel to a host.
+    pub(in crate::policy) fn added_inside(&self, role: &Role, host: &Host) -> Vec<Box<str>> {
+        let found = self.find(role);
+        let entry = found.and_then(|found| found.rule.intercepted.entry(host));
+        let added = entry.map(|entry| entry.added.iter()).into_iter().flatten();
+        added.map(|written| written.name().into()).collect()
+    }
+
     /// The first host whose tunnels are to be intercepted, with its place; none: there is none.
     pub fn first_intercepted(&self) -> Option<(String, Position)> {
         let rules = self.rules.values().chain(&self.default);
