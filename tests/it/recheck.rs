@@ -4,17 +4,21 @@
 //! notice; it takes 19,000 descriptors here.
 
 use std::io::{ErrorKind, Read};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use crate::origin_tls::House;
 use crate::support::case::cases;
 use crate::support::dns::Dns;
+use crate::support::log_line::LogLine;
 use crate::support::message::{connect, request};
 use crate::support::origin::{Next, Origin};
+use crate::support::pki::Leaf;
 use crate::support::proxy::{Proxy, Setup};
 use crate::support::wire::Wire;
 use crate::support::{DEADLINE, PUBLIC, eventually};
@@ -25,6 +29,8 @@ cases![
     a_server_name_that_is_listed_no_longer_ends_its_tunnel,
     without_the_option_and_after_an_invalid_reload_tunnels_go_on,
     a_drain_that_is_under_way_ends_with_the_last_of_them,
+    what_is_on_its_way_through_an_upstream_is_judged_by_the_next_policy,
+    a_second_reload_while_tunnels_are_judged_has_all_judged_by_the_last,
     many_end_within_a_second_and_the_others_hardly_notice,
 ];
 
@@ -183,6 +189,115 @@ fn a_drain_that_is_under_way_ends_with_the_last_of_them() {
     reload(&proxy, &path, &acl("two.test"));
     tunnels.iter_mut().for_each(Wire::expect_gone);
     assert_eq!(proxy.wait().code(), Some(0));
+}
+
+/// Passes a connection on, there and back, once it is told to. Tells when something came in.
+fn held(to: SocketAddr) -> (SocketAddr, Receiver<()>, Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let address = listener.local_addr().expect("its address");
+    let ((came, comes), (release, released)) = (mpsc::channel(), mpsc::channel());
+    thread::spawn(move || {
+        let (near, _) = listener.accept().expect("a connection");
+        near.peek(&mut [0]).expect("a byte");
+        came.send(()).expect("heard");
+        released.recv().expect("told");
+        let far = TcpStream::connect(to).expect("a connection");
+        let twin = |stream: &TcpStream| stream.try_clone().expect("a twin");
+        let (mut from_far, mut to_near) = (twin(&far), twin(&near));
+        thread::spawn(move || std::io::copy(&mut from_far, &mut to_near));
+        let _ = std::io::copy(&mut { near }, &mut { far });
+    });
+    (address, comes, release)
+}
+
+/// An upstream that has not answered yet, and one with which there is a handshake still.
+fn what_is_on_its_way_through_an_upstream_is_judged_by_the_next_policy() {
+    let (house, origin) = (House::new(), Origin::echo());
+    let authority = format!("good.test:{}", origin.address().port());
+    for scheme in ["http", "https"] {
+        let outer = match scheme {
+            "http" => house.setup(),
+            _ => {
+                let setup = house.setup();
+                let leaf = Leaf {
+                    dns: &["127.0.0.1"],
+                    ..Leaf::server()
+                };
+                let bundle = setup.file("server.pem", &house.ca.issue(&leaf).bundle());
+                setup.option("--tls-server-bundle-file", bundle)
+            }
+        };
+        let outer = outer.start();
+        let (address, comes, release) = held(outer.address());
+        let setup = house.setup().arg("--recheck-tunnels");
+        let path = setup.file("acl.yaml", &acl("good.test"));
+        let proxy = setup
+            .option("--upstream-https-proxy-addr", format!("{scheme}://{address}"))
+            .option("--egress-acl-file", path.as_str())
+            .start();
+        let mut client = proxy.client();
+        client.send(connect(&authority));
+        comes.recv_timeout(DEADLINE).expect("it is asked");
+        reload(&proxy, &path, &acl("other.test"));
+        await_reloads(&proxy, 1);
+        release.send(()).expect("told");
+        let response = client.response_to("CONNECT");
+        assert_eq!(
+            (response.status, response.code().as_str()),
+            (407, "default-rule"),
+            "{scheme}"
+        );
+    }
+}
+
+/// Waits until so many reloads are in force.
+fn await_reloads(proxy: &Proxy, count: usize) {
+    eventually("a reload", || {
+        let lines = proxy.log();
+        let reloaded = lines.iter().filter(|line| line.contains("was reloaded from"));
+        (reloaded.count() == count).then_some(())
+    });
+}
+
+/// Those that the first took out and had not come to are in again.
+fn a_second_reload_while_tunnels_are_judged_has_all_judged_by_the_last() {
+    smokescreen::io::descriptors::raise_nofile();
+    let port = keeper();
+    let setup = rechecking().etc("hosts", &format!("{PUBLIC} one.test two.test\n"));
+    let path = setup.file("acl.yaml", &acl("one.test, two.test"));
+    let proxy = setup.option("--egress-acl-file", path.as_str()).start();
+    let open = |host: &str| -> Vec<TcpStream> {
+        let authority = format!("{host}:{port}");
+        (0..300).map(|_| bare(&proxy, &authority)).collect()
+    };
+    let (mut one, mut two) = (open("one.test"), open("two.test"));
+    reload(&proxy, &path, &acl("two.test"));
+    proxy.await_lines("CANONICAL-PROXY-CN-CLOSE", 1);
+    reload(&proxy, &path, &acl("one.test"));
+    eventually("those of the other to end", || {
+        two.retain_mut(|stream| !is_gone(stream));
+        two.is_empty().then_some(())
+    });
+    await_reloads(&proxy, 2);
+    let ended = eventually("a line for each that ended", || {
+        one.retain_mut(|stream| !is_gone(stream));
+        let lines = proxy.log_lines();
+        let closed = lines
+            .into_iter()
+            .filter(|line| line.get("msg") == "CANONICAL-PROXY-CN-CLOSE");
+        let closed: Vec<LogLine> = closed.collect();
+        (closed.len() == 600 - one.len()).then_some(closed)
+    });
+    for line in &ended {
+        let by = match line.get("requested_host").starts_with("one.test") {
+            true => "2",
+            false => "3",
+        };
+        assert_eq!(
+            (line.get("code"), line.get("policy_generation")),
+            ("default-rule", by)
+        );
+    }
 }
 
 /// How long single messages of a tunnel took until they were back.
