@@ -1,6 +1,7 @@
 //! Names of one client whose name server never answers, against the lookups of the others.
 
 use std::net::Ipv4Addr;
+use std::sync::Once;
 use std::time::Duration;
 
 use crate::crowd::{Again, Crowd, Plan};
@@ -20,7 +21,11 @@ cases![
 
 /// Names that are waited for, then names that are given up after 100 ms: a cancelled lookup may keep its thread.
 fn silent_names_by_the_system_resolver() {
-    double::start(53, answers);
+    // The port is there once, for all runs of the case.
+    static START: Once = Once::new();
+    START.call_once(|| {
+        double::start(53, answers);
+    });
     // As patient as a machine is that says nothing of it.
     let patient = "nameserver 127.0.0.1\noptions timeout:5 attempts:2\n";
     let system = || setup().etc("resolv.conf", patient);

@@ -2,7 +2,8 @@
 //! each. What is attacked is the real binary, from outside, in the namespace of `tests/it`.
 //!
 //! `cargo test --test attacks` is the short form: a second each, and nothing is asserted that a slow machine could
-//! break (no honest request refused, bounded lines, memory and descriptors back). `ATTACKS=full cargo test --release
+//! break (no honest request refused, bounded lines, memory and descriptors back); each case runs with one loop and with
+//! two. `ATTACKS=full cargo test --release
 //! --test attacks` takes minutes, wants a quiet machine, gives the proxy one core and everybody else another, asserts
 //! latencies too, and prints the table of SECURITY.md.
 //!
@@ -46,17 +47,10 @@ use std::process::ExitCode;
 use libtest_mimic::Arguments;
 
 use form::Form;
-use support::case;
+use support::case::{self, Case};
+use support::proxy::with_loops;
 
-fn main() -> ExitCode {
-    let mut arguments = Arguments::from_args();
-    form::prepare();
-    if Form::get().is_full() {
-        // One at a time: they are measured.
-        arguments.test_threads = Some(1);
-    } else if arguments.test_threads.is_none() {
-        arguments.test_threads = Some(4);
-    }
+fn cases() -> impl Iterator<Item = Case> {
     let cases = [
         slots::cases(),
         lookups::cases(),
@@ -67,7 +61,28 @@ fn main() -> ExitCode {
         races::cases(),
         reloads::cases(),
     ];
-    let trials = case::trials(&arguments, cases.into_iter().flatten());
+    cases.into_iter().flatten()
+}
+
+/// The same with a proxy that has two loops.
+fn with_two_loops(case: Case) -> Case {
+    Case {
+        name: format!("loops_2::{}", case.name),
+        run: Box::new(move || with_loops(2, || (case.run)())),
+    }
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    form::prepare();
+    if Form::get().is_full() {
+        // One at a time: they are measured.
+        arguments.test_threads = Some(1);
+    } else if arguments.test_threads.is_none() {
+        arguments.test_threads = Some(4);
+    }
+    let again = cases().filter(|_| !Form::get().is_full()).map(with_two_loops);
+    let trials = case::trials(&arguments, cases().chain(again));
     let conclusion = libtest_mimic::run(&arguments, trials);
     report::print();
     conclusion.exit_code()
