@@ -105,7 +105,7 @@ fn core(
         second_attempts: shared.second_attempts.clone(),
         resolver: Resolver::of_loop(&shared.resolver, number, poll.registry(), deliver)?,
         verifiers: shared.verifiers.for_loop(tell),
-        minter: shared.minter.for_loop(minted),
+        minter: shared.minters.for_loop(shared.in_force.mitm.clone(), minted),
         stranger_lines: shared.stranger_lines.clone(),
         is_spent: false,
         balancers: config.proxy_protocol_from.clone(),

@@ -19,12 +19,12 @@ use crate::policy::rates::Guesses;
 use crate::server::census::Census;
 use crate::server::in_force::InForce;
 use crate::server::message::Message;
-use crate::server::minter::Minter;
+use crate::server::minter::MintThreads;
 use crate::server::peers::Peers;
 use crate::server::stranger_lines::StrangerLines;
 use crate::server::tally::Tally;
 use crate::server::tide::Ebbs;
-use crate::server::verifiers::Verifiers;
+use crate::server::verifiers::VerifierThreads;
 use crate::session::id::Ids;
 use crate::stats;
 
@@ -97,8 +97,8 @@ pub(super) struct Shared {
     pub(super) stranger_lines: StrangerLines,
     pub(super) second_attempts: CommonShares,
     pub(super) resolver: resolver::Common,
-    pub(super) verifiers: Arc<Verifiers>,
-    pub(super) minter: Arc<Minter>,
+    pub(super) verifiers: VerifierThreads,
+    pub(super) minters: MintThreads,
     pub(super) stats: Option<stats::Common>,
     ids: Ids,
 }
@@ -136,8 +136,8 @@ impl Shared {
             stranger_lines: StrangerLines::new(now),
             second_attempts: CommonShares::new(descriptors.second_attempts()),
             resolver: resolver::Common::new(settings, bells()),
-            verifiers: Arc::new(Verifiers::new(processors, Arc::new(drop))),
-            minter: Arc::new(Minter::new(in_force.mitm.clone(), Arc::new(|_, _| {}))),
+            verifiers: VerifierThreads::new(processors),
+            minters: MintThreads::default(),
             stats: telemetry::stats(config, in_force.policy.acl(), BUDGET_BYTES, SystemTime::now()),
             ids: ids(),
             in_force,

@@ -31,17 +31,23 @@ pub type Deliver = Arc<dyn Fn(Ticket, Minted) + Send + Sync>;
 /// Has certificates made for a loop, where there is a CA.
 pub struct Minter {
     leaves: Option<Arc<Leaves>>,
+    threads: MintThreads,
+    deliver: Deliver,
+}
+
+/// The threads, and who waits for them, at whichever loop.
+#[derive(Clone)]
+pub struct MintThreads {
     workers: Arc<Workers>,
     /// Those that wait: the threads take from them.
     orders: Arc<Mutex<Orders<Order>>>,
-    deliver: Deliver,
-    /// What was said of hosts that get none, by whichever loop.
+    /// What was said of hosts that get none.
     told: Arc<Mutex<Told>>,
 }
 
-impl Minter {
-    /// For the first loop of a process.
-    pub fn new(leaves: Option<Arc<Leaves>>, deliver: Deliver) -> Minter {
+impl Default for MintThreads {
+    /// None runs before something is to be made.
+    fn default() -> MintThreads {
         let workers = Workers::new(Settings {
             name: "mint",
             threads_max: THREADS_MAX,
@@ -50,27 +56,26 @@ impl Minter {
             stack_bytes: STACK_BYTES,
             idle_timeout: IDLE_TIMEOUT,
         });
-        Minter {
-            leaves,
+        MintThreads {
             workers: Arc::new(workers),
             orders: Arc::default(),
-            deliver,
             told: Arc::new(Mutex::new(Told::new(QUIET_MIN))),
         }
     }
+}
 
-    /// The same threads and the same CA, for a loop that gets its answers so.
-    #[must_use]
-    pub fn for_loop(&self, deliver: Deliver) -> Minter {
+impl MintThreads {
+    /// What has certificates made of this CA for a loop that gets its answers so.
+    pub fn for_loop(&self, leaves: Option<Arc<Leaves>>, deliver: Deliver) -> Minter {
         Minter {
-            leaves: self.leaves.clone(),
-            workers: Arc::clone(&self.workers),
-            orders: Arc::clone(&self.orders),
+            leaves,
+            threads: self.clone(),
             deliver,
-            told: Arc::clone(&self.told),
         }
     }
+}
 
+impl Minter {
     /// From now on this CA signs.
     pub(super) fn sign_with(&mut self, leaves: Arc<Leaves>) {
         self.leaves = Some(leaves);
@@ -92,18 +97,18 @@ impl Minter {
         match leaves.ask(host, wall, Box::new(move |minted| deliver(ticket, minted))) {
             Asked::Ready(leaf) => return Some(Ok(leaf)),
             // Its turn comes as soon as it is either's.
-            Asked::Waits => lock(&self.orders).join(client, |order| order.host() == host),
+            Asked::Waits => lock(&self.threads.orders).join(client, |order| order.host() == host),
             Asked::Mint(order) => self.order(client, order, wall),
         }
         None
     }
 
     fn order(&self, client: ClientKey, order: Order, wall: SystemTime) {
-        let refused = lock(&self.orders).push(client, order);
+        let refused = lock(&self.threads.orders).push(client, order);
         if let Err(order) = refused {
             return order.give_up("too many others wait for one");
         }
-        let (orders, left) = (Arc::clone(&self.orders), Arc::clone(&self.orders));
+        let (orders, left) = (Arc::clone(&self.threads.orders), Arc::clone(&self.threads.orders));
         let job = move || {
             let next = lock(&orders).next();
             if let Some((turn, order)) = next {
@@ -112,7 +117,7 @@ impl Minter {
             }
         };
         // Where there is no thread for it, there is one too few for those that wait.
-        self.workers.submit(job, move |done| {
+        self.threads.workers.submit(job, move |done| {
             if let Err(why @ (Lost::Full | Lost::NoThread)) = done {
                 let next = lock(&left).next();
                 if let Some((turn, order)) = next {
@@ -127,7 +132,7 @@ impl Minter {
     pub(super) fn note(&self, minted: &Minted, now: Instant) {
         if let Err(why) = minted {
             let what = format!("A tunnel could not be intercepted: {why}");
-            if lock(&self.told).is_news(&what, now) {
+            if lock(&self.threads.told).is_news(&what, now) {
                 log::error!("{what}");
             }
         }

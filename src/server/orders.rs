@@ -46,6 +46,13 @@ pub(super) struct Turn {
     holder: ClientKey,
 }
 
+impl Turn {
+    /// Who has it.
+    pub(super) fn client(self) -> ClientKey {
+        self.client
+    }
+}
+
 impl<T> Default for Orders<T> {
     fn default() -> Self {
         Orders {
@@ -87,13 +94,20 @@ impl<T> Orders<T> {
 
     /// What is to be done next, with whose turn it is.
     pub(super) fn next(&mut self) -> Option<(Turn, T)> {
+        self.next_of(|_, _, _| true)
+    }
+
+    /// What is to be done next of that which may be for a client that has so many under way.
+    pub(super) fn next_of(&mut self, may_be: impl Fn(ClientKey, usize, &T) -> bool) -> Option<(Turn, T)> {
         let rank = |client: &ClientKey| {
             let known = self.clients.get(client);
             known.map_or((0, 0), |known| (known.under_way, known.turn))
         };
         let each = self.waiting.iter().enumerate();
         let ranked = each.filter_map(|(at, waiting)| {
-            let client = waiting.clients.iter().min_by_key(|client| rank(client))?;
+            let clients = waiting.clients.iter();
+            let may = clients.filter(|client| may_be(**client, rank(client).0, &waiting.what));
+            let client = may.min_by_key(|client| rank(client))?;
             Some((rank(client), at, *client))
         });
         let (_, at, client) = ranked.min_by_key(|(rank, at, _)| (*rank, *at))?;
@@ -110,12 +124,40 @@ impl<T> Orders<T> {
         Some((Turn { client, holder }, what))
     }
 
+    /// What is wanted no more leaves.
+    pub(super) fn retain(&mut self, is_wanted: impl Fn(&T) -> bool) {
+        let mut left = Vec::new();
+        self.waiting.retain(|waiting| {
+            let stays = is_wanted(&waiting.what);
+            if !stays {
+                left.push(waiting.clients.clone());
+            }
+            stays
+        });
+        for clients in left {
+            for waits in &clients {
+                self.client(*waits).waiting -= 1;
+                self.forget_idle(*waits);
+            }
+            clients
+                .first()
+                .into_iter()
+                .for_each(|holder| self.shares.give_back(*holder));
+        }
+    }
+
     /// It is done.
     pub(super) fn note_done(&mut self, Turn { client, holder }: Turn) {
         let known = self.client(client);
         known.under_way = known.under_way.saturating_sub(1);
         self.forget_idle(client);
         self.shares.give_back(holder);
+    }
+
+    /// Is nothing there, and nobody remembered?
+    #[cfg(test)]
+    pub(super) fn is_unused(&self) -> bool {
+        self.shares.is_unused() && self.clients.is_empty() && self.waiting.is_empty()
     }
 
     fn client(&mut self, client: ClientKey) -> &mut Client {
@@ -191,7 +233,7 @@ mod tests {
         assert_eq!(others, ORDERS_MAX / 4);
         assert_eq!(orders.push(client(1), 7), Err(7));
         while next(&mut orders).is_some() {}
-        assert!(orders.shares.is_unused() && orders.clients.is_empty() && orders.waiting.is_empty());
+        assert!(orders.is_unused());
     }
 
     #[test]

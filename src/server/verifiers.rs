@@ -2,24 +2,20 @@
 //! clients that wait, at whichever loop, the one that has fewest under way. Who asks, and what is compared, is the
 //! session's and the policy's business.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::io::shares::Shares;
 use crate::io::token::Ticket;
 use crate::io::work::{Lost, Settings, Workers};
 use crate::net::ClientKey;
 use crate::policy::{Question, Verified};
 
+use super::orders::{Orders, Turn};
+
 /// Hashes keep a processor busy: more threads would only take it from the loop. Half of the processors, within bounds;
 /// each may need 64 MiB.
 const THREADS_MIN: usize = 2;
 const THREADS_MAX: usize = 8;
-
-/// Comparisons that wait or are under way: the last quarter of them for clients of whom there are none. Who comes then is
-/// told to come again.
-const QUESTIONS_MAX: usize = 256;
 
 /// What hashes need lies on the heap.
 const STACK_BYTES: usize = 256 * 1024;
@@ -36,7 +32,10 @@ pub struct Verifiers {
     deliver: Deliver,
 }
 
-/// The threads, and who waits for them.
+/// The threads, and who waits for them, at whichever loop.
+#[derive(Clone)]
+pub struct VerifierThreads(Arc<Desk>);
+
 struct Desk {
     workers: Workers,
     threads: usize,
@@ -45,14 +44,10 @@ struct Desk {
     state: Mutex<State>,
 }
 
+#[derive(Default)]
 struct State {
-    /// The questions that wait or are worked on: each has a place.
-    shares: Shares,
-    /// Whoever has one of them.
-    clients: HashMap<ClientKey, Client>,
-    at_work: usize,
-    /// Grows by one with each turn, and each client that comes.
-    turns: u64,
+    orders: Orders<Waiting>,
+    at_work: Vec<AtWork>,
 }
 
 /// A question, and where its answer goes to.
@@ -62,37 +57,11 @@ struct Waiting {
     deliver: Deliver,
 }
 
-/// A question whose turn it is, and whose that was.
-struct Turn {
-    waiting: Waiting,
-    client: ClientKey,
+/// Whose question a thread works on, and about whom it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct AtWork {
+    turn: Turn,
     subject: u64,
-}
-
-/// What there is of a client.
-struct Client {
-    /// In the order in which they came.
-    waiting: VecDeque<Waiting>,
-    /// The subjects of those that are worked on.
-    at_work: Vec<u64>,
-    /// When it had its latest turn, or came.
-    turn: u64,
-}
-
-impl Client {
-    fn new(turn: u64) -> Client {
-        Client {
-            waiting: VecDeque::new(),
-            at_work: Vec::new(),
-            turn,
-        }
-    }
-
-    /// The first question that may be worked on: never two about the same name at a time.
-    fn ready(&self) -> Option<usize> {
-        let is_ready = |waiting: &Waiting| !self.at_work.contains(&waiting.question.subject());
-        self.waiting.iter().position(is_ready)
-    }
 }
 
 /// How many threads for so many processors.
@@ -100,9 +69,9 @@ fn threads(processors: usize) -> usize {
     (processors / 2).clamp(THREADS_MIN, THREADS_MAX)
 }
 
-impl Verifiers {
-    /// For a machine with so many processors, and the first of its loops.
-    pub fn new(processors: usize, deliver: Deliver) -> Verifiers {
+impl VerifierThreads {
+    /// For a machine with so many processors.
+    pub fn new(processors: usize) -> VerifierThreads {
         let threads = threads(processors);
         let workers = Workers::new(Settings {
             name: "verify",
@@ -112,32 +81,24 @@ impl Verifiers {
             stack_bytes: STACK_BYTES,
             idle_timeout: IDLE_TIMEOUT,
         });
-        let desk = Desk {
+        VerifierThreads(Arc::new(Desk {
             workers,
             threads,
             threads_each: (threads / 4).max(1),
-            state: Mutex::new(State {
-                shares: Shares::new(QUESTIONS_MAX),
-                clients: HashMap::new(),
-                at_work: 0,
-                turns: 0,
-            }),
-        };
-        Verifiers {
-            desk: Arc::new(desk),
-            deliver,
-        }
+            state: Mutex::default(),
+        }))
     }
 
-    /// The same threads, for a loop that gets its answers so.
-    #[must_use]
+    /// The way to them of a loop that gets its answers so.
     pub fn for_loop(&self, deliver: Deliver) -> Verifiers {
         Verifiers {
-            desk: Arc::clone(&self.desk),
+            desk: Arc::clone(&self.0),
             deliver,
         }
     }
+}
 
+impl Verifiers {
     /// Has a client's question answered.
     pub(super) fn ask(&self, ticket: Ticket, client: ClientKey, question: Question) {
         let waiting = Waiting {
@@ -159,12 +120,7 @@ impl Desk {
     /// Has threads work on what may be worked on.
     fn go_on(self: &Arc<Desk>) {
         // Never under the lock: a job that can't be taken is answered at once.
-        while let Some(turn) = self.next() {
-            let Turn {
-                waiting,
-                client,
-                subject,
-            } = turn;
+        while let Some((at_work, waiting)) = self.next() {
             let Waiting {
                 ticket,
                 question,
@@ -175,7 +131,7 @@ impl Desk {
             let job = move || question.answer();
             self.workers.submit(job, move |result| {
                 if let Some(desk) = desk.upgrade() {
-                    desk.lock().note(client, subject);
+                    desk.lock().note(at_work);
                     // Who submitted one that was not taken goes on with the next by itself.
                     if !matches!(result, Err(Lost::Full | Lost::NoThread)) {
                         desk.go_on();
@@ -187,8 +143,8 @@ impl Desk {
         }
     }
 
-    fn next(&self) -> Option<Turn> {
-        self.lock().turn(self.threads, self.threads_each)
+    fn next(&self) -> Option<(AtWork, Waiting)> {
+        self.lock().next(self.threads, self.threads_each)
     }
 
     /// Nothing panics under the lock.
@@ -198,82 +154,49 @@ impl Desk {
 }
 
 impl State {
-    /// Lets a client's question wait, if there is a place.
+    /// Lets a client's question wait, if there is a place; who finds none is told to come again.
     fn wait(&mut self, client: ClientKey, waiting: Waiting) -> bool {
-        if !self.shares.has_one_for(client) {
-            self.forget_unwanted();
+        match self.orders.push(client, waiting) {
+            Ok(()) => true,
+            Err(waiting) => {
+                self.forget_unwanted();
+                self.orders.push(client, waiting).is_ok()
+            }
         }
-        let has_place = self.shares.take(client);
-        if has_place {
-            self.turns += 1;
-            let came = self.turns;
-            let entry = self.clients.entry(client).or_insert_with(|| Client::new(came));
-            entry.waiting.push_back(waiting);
-        }
-        has_place
     }
 
     /// A question was answered.
-    fn note(&mut self, client: ClientKey, subject: u64) {
-        self.at_work -= 1;
-        if let Some(entry) = self.clients.get_mut(&client)
-            && let Some(at) = entry.at_work.iter().position(|&at_work| at_work == subject)
-        {
-            entry.at_work.swap_remove(at);
+    fn note(&mut self, done: AtWork) {
+        if let Some(at) = self.at_work.iter().position(|at_work| *at_work == done) {
+            self.at_work.swap_remove(at);
         }
-        self.give_back(client);
+        self.orders.note_done(done.turn);
     }
 
-    /// The question that a thread is to work on, if one of so many is free; `each` of them may have one client.
-    fn turn(&mut self, threads: usize, each: usize) -> Option<Turn> {
-        while self.at_work < threads {
-            let client = self.next(each)?;
-            let entry = self.clients.get_mut(&client)?;
-            let ready = entry.ready();
-            let waiting = ready.and_then(|at| entry.waiting.remove(at))?;
-            if !waiting.question.is_wanted() {
-                self.give_back(client);
-                continue;
-            }
-            self.turns += 1;
-            entry.turn = self.turns;
-            let subject = waiting.question.subject();
-            entry.at_work.push(subject);
-            self.at_work += 1;
-            return Some(Turn {
-                waiting,
-                client,
-                subject,
-            });
+    /// The question that a thread is to work on, if one of so many is free; `each` of them may have one client, and never two
+    /// for the same name at a time.
+    fn next(&mut self, threads: usize, each: usize) -> Option<(AtWork, Waiting)> {
+        if self.at_work.len() >= threads {
+            return None;
         }
-        None
-    }
-
-    /// The client whose turn it is: of those that may have another thread and have something for it, the one that has
-    /// fewest, and of these the one that has waited longest since its last turn.
-    fn next(&self, each: usize) -> Option<ClientKey> {
-        let may_go_on = |entry: &Client| entry.at_work.len() < each && entry.ready().is_some();
-        let ready = self.clients.iter().filter(|(_, entry)| may_go_on(entry));
-        let next = ready.min_by_key(|(_, entry)| (entry.at_work.len(), entry.turn));
-        next.map(|(client, _)| *client)
+        self.forget_unwanted();
+        let is_at_work = |client, subject| {
+            let is_it = |at_work: &AtWork| at_work.turn.client() == client && at_work.subject == subject;
+            self.at_work.iter().any(is_it)
+        };
+        let may_be = |client, under_way: usize, waiting: &Waiting| {
+            under_way < each && !is_at_work(client, waiting.question.subject())
+        };
+        let (turn, waiting) = self.orders.next_of(may_be)?;
+        let subject = waiting.question.subject();
+        let at_work = AtWork { turn, subject };
+        self.at_work.push(at_work);
+        Some((at_work, waiting))
     }
 
     /// Clients that went away need no answers.
     fn forget_unwanted(&mut self) {
-        let mut freed = Vec::new();
-        for (client, entry) in &mut self.clients {
-            let before = entry.waiting.len();
-            entry.waiting.retain(|waiting| waiting.question.is_wanted());
-            freed.extend(std::iter::repeat_n(*client, before - entry.waiting.len()));
-        }
-        freed.into_iter().for_each(|client| self.give_back(client));
-    }
-
-    fn give_back(&mut self, client: ClientKey) {
-        self.shares.give_back(client);
-        if self.shares.held(client) == 0 {
-            self.clients.remove(&client);
-        }
+        self.orders.retain(|waiting| waiting.question.is_wanted());
     }
 }
 

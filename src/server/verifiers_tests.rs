@@ -9,6 +9,7 @@ use crate::policy::{
     Asker, AtOnce, Credentials, Interest, Policy, PolicyParts, Unable, Unidentified, Verify,
 };
 
+use super::super::orders::ORDERS_MAX;
 use super::*;
 
 const LONG: Duration = Duration::from_secs(60);
@@ -64,7 +65,7 @@ impl House {
         };
         House {
             answers,
-            verifiers: Verifiers::new(processors, Arc::new(deliver)),
+            verifiers: VerifierThreads::new(processors).for_loop(Arc::new(deliver)),
             policy: Policy::new(PolicyParts::without_rules()).verified_by(Arc::new(told)),
             begun,
             go_on,
@@ -103,7 +104,7 @@ impl House {
     }
 
     fn at_work(&self) -> usize {
-        self.verifiers.desk.lock().at_work
+        self.verifiers.desk.lock().at_work.len()
     }
 
     /// The work that has begun next.
@@ -121,8 +122,7 @@ impl House {
     #[track_caller]
     fn is_idle(&self) {
         let state = self.verifiers.desk.lock();
-        assert!(state.shares.is_unused() && state.clients.is_empty());
-        assert_eq!(state.at_work, 0);
+        assert!(state.orders.is_unused() && state.at_work.is_empty());
     }
 }
 
@@ -203,7 +203,7 @@ fn who_asks_much_waits_for_his_own_questions() {
 #[test]
 fn whoever_asks_without_end_leaves_a_quarter_to_the_others_and_is_told_to_come_again() {
     let mut house = House::new(2);
-    let holds = u32::try_from(QUESTIONS_MAX - QUESTIONS_MAX / 4).unwrap();
+    let holds = u32::try_from(ORDERS_MAX - ORDERS_MAX / 4).unwrap();
     let mut waits: Vec<_> = (0..holds + 9).map(|_| house.ask(1, "a")).collect();
     let refused: Vec<Answered> = (0..9).map(|_| house.answer()).collect();
     for (nth, answered) in (0..).zip(&refused) {
@@ -243,9 +243,8 @@ fn the_questions_of_two_loops_wait_in_one_order() {
     let _first = [house.ask(1, "a0"), house.ask(1, "a1")];
     assert_eq!(house.begins(), "a0");
     let (sender, answers) = mpsc::channel();
-    let other = house
-        .verifiers
-        .for_loop(Arc::new(move |answered| sender.send(answered).unwrap()));
+    let threads = VerifierThreads(Arc::clone(&house.verifiers.desk));
+    let other = threads.for_loop(Arc::new(move |answered| sender.send(answered).unwrap()));
     let own = std::mem::replace(&mut house.verifiers, other);
     let _second = [house.ask(2, "b0"), house.ask(1, "a2")];
     assert_eq!(house.begins(), "b0");
