@@ -20,7 +20,7 @@ use scan::Source;
 
 /// The rooms that decide: they are given time, addresses and bytes, and touch nothing themselves.
 const PURE: &[&str] = &[
-    "net", "text", "yaml", "hello", "flow", "policy", "http", "session",
+    "net", "text", "lock", "yaml", "hello", "flow", "policy", "http", "session",
 ];
 
 /// Path beginnings that a pure room may not contain.

@@ -12,9 +12,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::flow::{Flow, Flows, GRANTED_BYTES};
+use crate::lock::unpoisoned;
 use crate::net::{ClientKey, Networks};
 
 use super::bells::Bells;
@@ -294,7 +295,7 @@ impl Common {
 
     /// Nothing panics under the lock.
     fn lock(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(self.held.lock())
     }
 }
 

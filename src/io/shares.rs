@@ -2,8 +2,9 @@
 //! one. What they are, and who waits for one, is the caller's business.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use crate::lock::unpoisoned;
 use crate::net::ClientKey;
 
 /// How many there are, how many are taken, and by whom.
@@ -110,7 +111,7 @@ impl CommonShares {
 
     /// Nothing panics under the lock.
     fn lock(&self) -> MutexGuard<'_, Shares> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(self.0.lock())
     }
 }
 

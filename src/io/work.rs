@@ -4,9 +4,11 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::lock::unpoisoned;
 
 use super::told::Told;
 
@@ -111,7 +113,7 @@ struct State {
 impl Shared {
     /// No job runs under the lock, so a poisoned lock still guards a whole state.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(self.state.lock())
     }
 }
 
@@ -243,7 +245,7 @@ fn next_task(shared: &Shared, idle_timeout: Duration) -> Option<Box<dyn Run>> {
         }
         state.idle += 1;
         let waited = shared.work.wait_timeout(state, idle_timeout);
-        let (locked, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        let (locked, timeout) = unpoisoned(waited);
         // A job may have come at the last moment: nobody else was woken for it.
         (state, is_over) = (locked, timeout.timed_out());
         state.idle -= 1;

@@ -5,9 +5,11 @@
 use std::collections::TryReserveError;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
+
+use crate::lock::unpoisoned;
 
 use super::sink::Sink;
 
@@ -184,7 +186,7 @@ impl Queue {
             .0
             .emptied
             .wait_timeout_while(waiting, timeout, |waiting| !waiting.is_empty());
-        let (mut waiting, result) = waited.unwrap_or_else(PoisonError::into_inner);
+        let (mut waiting, result) = unpoisoned(waited);
         waiting.flushers -= 1;
         !result.timed_out()
     }
@@ -192,7 +194,7 @@ impl Queue {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(self.waiting.lock())
     }
 
     /// The thread's life.
@@ -252,14 +254,14 @@ impl Shared {
         if hand.capacity().max(waiting.bytes.capacity()) > CAPACITY_KEPT {
             let waited = self.wanted.wait_timeout_while(waiting, quiet_time, sleeps);
             let result;
-            (waiting, result) = waited.unwrap_or_else(PoisonError::into_inner);
+            (waiting, result) = unpoisoned(waited);
             if result.timed_out() {
                 hand.shrink_to(CAPACITY_KEPT);
                 waiting.bytes.shrink_to(CAPACITY_KEPT);
             }
         }
         let waited = self.wanted.wait_while(waiting, sleeps);
-        waited.unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(waited)
     }
 }
 

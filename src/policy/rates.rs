@@ -5,9 +5,10 @@
 //! behind us need not be remembered.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use crate::lock::unpoisoned;
 use crate::net::ClientKey;
 
 /// So many addresses are remembered, those that came last; where there are more, a few that came before may begin anew,
@@ -153,7 +154,7 @@ impl Guesses {
     /// May this address be told once more that its credentials are wrong?
     pub fn admits(&self, key: ClientKey, now: Instant) -> bool {
         // Nothing panics under the lock.
-        let mut rates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rates = unpoisoned(self.0.lock());
         rates.admits(key, 1, now)
     }
 }

@@ -12,13 +12,14 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
 use mio::Waker;
 
 use crate::io::inbox::{Inbox, Outbox, inbox};
+use crate::lock::unpoisoned;
 
 /// Between two looks. What is to be read must be the same in two of them, lest half a file is: so that it is read after two
 /// at the latest, and in force within 2 s.
@@ -113,7 +114,7 @@ impl Watched {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(self.state.lock())
     }
 
     /// What has become of them; `before` is what they were at the last look, and becomes what they are.

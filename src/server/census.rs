@@ -2,11 +2,12 @@
 //! nobody in, and ends nobody.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::io::bells::Bells;
 use crate::io::crowd::Crowd;
 use crate::io::token::ConnId;
+use crate::lock::unpoisoned;
 use crate::net::ClientKey;
 
 /// The clients of all loops, as one of them sees them.
@@ -166,10 +167,7 @@ impl Census {
 
     /// Nothing panics under the lock.
     fn lock(&self) -> MutexGuard<'_, Crowd> {
-        self.common
-            .strangers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(self.common.strangers.lock())
     }
 }
 

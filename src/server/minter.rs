@@ -2,12 +2,13 @@
 //! is: of the clients that wait, the one that has fewest under way. Which certificates there are already, and who else waits
 //! for one, is known to `tls::Leaves`, which all loops share.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::io::token::Ticket;
 use crate::io::told::Told;
 use crate::io::work::{Lost, Settings, Workers};
+use crate::lock::unpoisoned;
 use crate::net::{ClientKey, Host};
 use crate::tls::{Asked, Leaves, Minted, Order, Unmade};
 
@@ -141,7 +142,7 @@ impl Minter {
 
 /// No order is carried out under the lock, so a poisoned lock still guards a whole state.
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
+    unpoisoned(shared.lock())
 }
 
 /// An order that is carried out, however that ends.

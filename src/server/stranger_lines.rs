@@ -1,9 +1,10 @@
 //! Which lines about strangers are written: as many as a person can read, and now and then how many were not. What a line
 //! says is decided in `log`.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use crate::lock::unpoisoned;
 use crate::net::ClientKey;
 use crate::policy::rates::{Excess, Rates};
 
@@ -72,7 +73,7 @@ impl StrangerLines {
 
 /// Nothing panics under the lock.
 fn lock(counted: &Mutex<Counted>) -> MutexGuard<'_, Counted> {
-    counted.lock().unwrap_or_else(PoisonError::into_inner)
+    unpoisoned(counted.lock())
 }
 
 #[cfg(test)]

@@ -2,11 +2,12 @@
 //! clients that wait, at whichever loop, the one that has fewest under way. Who asks, and what is compared, is the
 //! session's and the policy's business.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::io::token::Ticket;
 use crate::io::work::{Lost, Settings, Workers};
+use crate::lock::unpoisoned;
 use crate::net::ClientKey;
 use crate::policy::{Question, Verified};
 
@@ -149,7 +150,7 @@ impl Desk {
 
     /// Nothing panics under the lock.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(self.state.lock())
     }
 }
 

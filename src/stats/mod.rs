@@ -15,9 +15,10 @@ mod roles;
 mod statsd;
 mod tunnel;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
+use crate::lock::unpoisoned;
 use crate::policy::acl::Acl;
 use crate::session::outcome::{Extent, Record};
 use crate::session::{HandshakeFail, Page};
@@ -94,7 +95,7 @@ impl Common {
 
     /// To count, or to read. Nothing panics under the lock.
     pub fn lock(&self) -> MutexGuard<'_, Stats> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(self.0.lock())
     }
 
     /// How roles are to be counted by this ACL, once [`Common::note_policy`] is told of it: no other is laid out meanwhile.

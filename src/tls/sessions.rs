@@ -3,11 +3,13 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use rustls::NamedGroup;
 use rustls::client::{ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue};
 use rustls::pki_types::ServerName;
+
+use crate::lock::unpoisoned;
 
 /// Servers that are remembered; beyond that the one that came first is forgotten.
 const SERVERS_MAX: usize = 64;
@@ -51,7 +53,7 @@ pub(super) struct Sessions(Mutex<Servers>);
 
 impl Sessions {
     fn servers(&self) -> MutexGuard<'_, Servers> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(self.0.lock())
     }
 
     fn edit<T>(&self, name: &ServerName<'_>, edit: impl FnOnce(&mut Remembered) -> Option<T>) -> Option<T> {

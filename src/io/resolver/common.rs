@@ -1,9 +1,10 @@
 //! What the resolvers of all loops share: threads or sockets, who may have one, and how many may wait. Questions and answers
 //! are each loop's own.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::io::bells::Bells;
+use crate::lock::unpoisoned;
 use crate::net::ClientKey;
 
 use super::Settings;
@@ -106,6 +107,6 @@ impl Turns {
 
     /// Nothing panics under the lock.
     fn lock(&self) -> MutexGuard<'_, Queue<Leg>> {
-        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(self.sockets.lock())
     }
 }

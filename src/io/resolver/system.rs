@@ -4,12 +4,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use dns_lookup::{AddrFamily, AddrInfoHints, LookupError, LookupErrorKind, SockType, getaddrinfo};
 
 use crate::io::work::{self, Lost, Workers};
+use crate::lock::unpoisoned;
 use crate::net::ClientKey;
 use crate::net::label::is_number;
 use crate::text::errno;
@@ -140,7 +141,7 @@ impl Threads {
 
     /// Nothing panics under the lock.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(self.state.lock())
     }
 }
 

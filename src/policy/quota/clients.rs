@@ -3,8 +3,9 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use crate::lock::unpoisoned;
 use crate::net::ClientKey;
 
 /// The connections of all clients, by whose they are.
@@ -54,7 +55,7 @@ impl Clients {
 
     /// What others panicked at is whole all the same.
     fn counts(&self) -> MutexGuard<'_, HashMap<ClientKey, u32>> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(self.counts.lock())
     }
 }
 
