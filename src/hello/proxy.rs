@@ -159,26 +159,33 @@ fn v2_source(
     length: usize,
     addresses: &[u8],
 ) -> Result<Option<SocketAddr>, &'static str> {
-    match family_and_transport {
-        0x11 if length >= 12 => {
-            Ok(addresses
-                .first_chunk()
-                .map(|[a, b, c, d, _, _, _, _, high, low, _, _]| {
-                    unmapped(Ipv4Addr::new(*a, *b, *c, *d), u16::from_be_bytes([*high, *low]))
-                }))
-        }
-        0x21 if length >= 36 => {
+    // What an address of the family takes, twice.
+    let least = match family_and_transport {
+        0x00 => 0,
+        0x11 | 0x12 => 12,
+        0x21 | 0x22 => 36,
+        0x31 | 0x32 => 216,
+        _ => return Err("a family and transport that do not exist"),
+    };
+    if length < least {
+        return Err("too few bytes for its addresses");
+    }
+    Ok(match family_and_transport {
+        0x11 => addresses
+            .first_chunk()
+            .map(|[a, b, c, d, _, _, _, _, high, low, _, _]| {
+                unmapped(Ipv4Addr::new(*a, *b, *c, *d), u16::from_be_bytes([*high, *low]))
+            }),
+        0x21 => {
             let source = addresses.first_chunk::<16>();
             let port = addresses.get(32..).and_then(<[u8]>::first_chunk);
-            Ok(source
+            source
                 .zip(port)
-                .map(|(source, port)| unmapped(Ipv6Addr::from(*source), u16::from_be_bytes(*port))))
+                .map(|(source, port)| unmapped(Ipv6Addr::from(*source), u16::from_be_bytes(*port)))
         }
-        0x11 | 0x21 => Err("too few bytes for its addresses"),
         // UNSPEC; and UDP and UNIX, which are to be taken as that by who has no use for them (2.2).
-        0x00 | 0x12 | 0x22 | 0x31 | 0x32 => Ok(None),
-        _ => Err("a family and transport that do not exist"),
-    }
+        _ => None,
+    })
 }
 
 fn unmapped(address: impl Into<IpAddr>, port: u16) -> SocketAddr {
