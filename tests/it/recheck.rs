@@ -1,10 +1,11 @@
 //! `--recheck-tunnels`: after a reload tunnels end that the new policy would not let out.
 //!
-//! `RECHECK_TUNNELS=9000 cargo test --release --test it -- recheck::many` prints what that takes of so many, and what the others
-//! notice; it takes 19,000 descriptors here.
+//! `RECHECK_TUNNELS=9000 cargo test --release --test it -- recheck::many --nocapture --test-threads 1` prints what that takes of so
+//! many, with one loop, two and four, and what the others notice; it takes 19,000 descriptors here.
 
 use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
@@ -262,12 +263,12 @@ fn await_reloads(proxy: &Proxy, count: usize) {
 /// Those that the first took out and had not come to are in again.
 fn a_second_reload_while_tunnels_are_judged_has_all_judged_by_the_last() {
     smokescreen::io::descriptors::raise_nofile();
-    let port = keeper();
+    let keeper = Keeper::new();
     let setup = rechecking().etc("hosts", &format!("{PUBLIC} one.test two.test\n"));
     let path = setup.file("acl.yaml", &acl("one.test, two.test"));
     let proxy = setup.option("--egress-acl-file", path.as_str()).start();
     let open = |host: &str| -> Vec<TcpStream> {
-        let authority = format!("{host}:{port}");
+        let authority = format!("{host}:{}", keeper.address.port());
         (0..300).map(|_| bare(&proxy, &authority)).collect()
     };
     let (mut one, mut two) = (open("one.test"), open("two.test"));
@@ -312,15 +313,34 @@ fn echo(mut wire: Wire, is_over: &AtomicBool) -> Vec<Duration> {
     times
 }
 
-/// Accepts and keeps whoever comes.
-fn keeper() -> u16 {
-    let listener = TcpListener::bind((PUBLIC, 0)).expect("a listener");
-    let port = listener.local_addr().expect("its address").port();
-    thread::spawn(move || {
-        let kept: Vec<TcpStream> = listener.incoming().map_while(Result::ok).collect();
-        drop(kept);
-    });
-    port
+/// Accepts and keeps whoever comes, until it is dropped.
+struct Keeper {
+    address: SocketAddr,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Keeper {
+    fn new() -> Keeper {
+        let listener = TcpListener::bind((PUBLIC, 0)).expect("a listener");
+        let address = listener.local_addr().expect("its address");
+        let is_over = Arc::new(AtomicBool::new(false));
+        let is_over_there = Arc::clone(&is_over);
+        thread::spawn(move || {
+            let goes_on = |_: &TcpStream| !is_over_there.load(Ordering::SeqCst);
+            let coming = listener.incoming().map_while(Result::ok);
+            let kept: Vec<TcpStream> = coming.take_while(goes_on).collect();
+            drop(kept);
+        });
+        Keeper { address, is_over }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        // Wakes it.
+        let _ = TcpStream::connect(self.address);
+    }
 }
 
 /// A tunnel as a bare socket that never blocks.
@@ -351,7 +371,7 @@ fn is_gone(stream: &mut TcpStream) -> bool {
 /// So many tunnels, half of them to a host that is taken out: when the last of those was gone, and how long the messages of
 /// another tunnel took meanwhile.
 fn run(count: usize, rechecks: bool) -> (Duration, Vec<Duration>) {
-    let (origin, port) = (Origin::echo(), keeper());
+    let (origin, keeper) = (Origin::echo(), Keeper::new());
     let setup = match rechecks {
         true => rechecking(),
         false => Setup::open(),
@@ -360,7 +380,7 @@ fn run(count: usize, rechecks: bool) -> (Duration, Vec<Duration>) {
     let path = setup.file("acl.yaml", &acl("one.test, two.test"));
     let proxy = setup.option("--egress-acl-file", path.as_str()).start();
     let open = |host: &str| -> Vec<TcpStream> {
-        let authority = format!("{host}:{port}");
+        let authority = format!("{host}:{}", keeper.address.port());
         (0..count / 2).map(|_| bare(&proxy, &authority)).collect()
     };
     let (mut leaving, mut staying) = (open("one.test"), open("two.test"));
