@@ -2,6 +2,7 @@
 //! order, at which level, cut how; not their syntax (that is `line`) and not where they go (that is `writer`).
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::SystemTime;
 
 use ::log::Level;
@@ -104,7 +105,7 @@ fn decision(record: &Record, mut line: Line<'_>) {
         line.field(key!("hint"), hint);
     }
     line.field(key!("id"), Value::Id(record.id));
-    line.field(key!("inbound_remote_addr"), Value::Address(record.client));
+    let client = line.field_at(key!("inbound_remote_addr"), Value::Address(record.client));
     certificate(record, &mut line);
     if let Some((_, matched, _)) = grounds {
         line.field(key!("matched"), matched);
@@ -123,7 +124,7 @@ fn decision(record: &Record, mut line: Line<'_>) {
     if let Some((rule, _, _)) = grounds {
         line.field(key!("rule"), rule);
     }
-    source(record, &mut line);
+    source(record, client, &mut line);
     let [common_name, organizational_unit] = subject(record).map(|name| match name {
         Some(name) => text(name),
         // As the reference says it where no certificate was given.
@@ -165,7 +166,7 @@ fn close(record: &Record, end: &TunnelEnd, mut line: Line<'_>) {
         line.field(key!("hint"), hint);
     }
     line.field(key!("id"), Value::Id(record.id));
-    line.field(key!("inbound_remote_addr"), Value::Address(record.client));
+    let client = line.field_at(key!("inbound_remote_addr"), Value::Address(record.client));
     certificate(record, &mut line);
     line.field(key!("last_activity"), Value::Time(end.last_activity));
     if let Some((_, matched, _)) = grounds {
@@ -185,7 +186,7 @@ fn close(record: &Record, end: &TunnelEnd, mut line: Line<'_>) {
         line.field(key!("sni"), text(&sni.name));
         line.field(key!("sni_verdict"), Value::Word(sni.verdict.as_str()));
     }
-    source(record, &mut line);
+    source(record, client, &mut line);
     begun(record, &mut line);
     line.field(key!("trace_id"), trace_id(record));
     line.end();
@@ -252,9 +253,9 @@ fn asked(record: &Record, line: &mut Line<'_>) {
     line.field(key!("role"), text(record.role.as_deref().unwrap_or_default()));
 }
 
-/// Where from: `source_addr` and `src_host`.
-fn source(record: &Record, line: &mut Line<'_>) {
-    line.field(key!("source_addr"), Value::Address(record.client));
+/// Where from: `source_addr`, which is `client` as it stands in the line, and `src_host`.
+fn source(record: &Record, client: Range<usize>, line: &mut Line<'_>) {
+    line.repeat(key!("source_addr"), client);
     line.field(key!("src_host"), Value::Ip(record.client.ip()));
 }
 

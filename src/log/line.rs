@@ -2,6 +2,7 @@
 //! Knows nothing of what the fields mean and writes nowhere but into the caller's buffer, and that only UTF-8.
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
 use ::log::Level;
@@ -53,6 +54,16 @@ pub enum Value<'a> {
 pub(super) struct Key {
     pub(super) text: &'static str,
     pub(super) json: &'static str,
+}
+
+impl Key {
+    #[inline]
+    fn of(self, format: Format) -> &'static str {
+        match format {
+            Format::Text => self.text,
+            Format::Json => self.json,
+        }
+    }
 }
 
 /// The [`Key`] of a name known beforehand: put in a line in one piece.
@@ -117,11 +128,22 @@ impl<'o> Line<'o> {
     /// Adds a field. Each key only once in a line.
     #[inline]
     pub(super) fn field(&mut self, key: Key, value: Value<'_>) {
-        self.push(match self.format {
-            Format::Text => key.text,
-            Format::Json => key.json,
-        });
+        self.push(key.of(self.format));
         self.value(value);
+    }
+
+    /// Adds a field, and says where its value stands, for [`Line::repeat`].
+    pub(super) fn field_at(&mut self, key: Key, value: Value<'_>) -> Range<usize> {
+        self.push(key.of(self.format));
+        let start = self.out.len();
+        self.value(value);
+        start..self.out.len()
+    }
+
+    /// Adds a field with the same value as one before it in this line.
+    pub(super) fn repeat(&mut self, key: Key, value: Range<usize>) {
+        self.push(key.of(self.format));
+        self.out.extend_from_within(value);
     }
 
     /// Adds a field whose name is ours and plain ASCII, but not known beforehand.

@@ -46,7 +46,7 @@ use crate::io::listener::Acceptor;
 use crate::io::resolver::News;
 use crate::io::token::{ConnId, Source, Ticket};
 use crate::io::wires::Owner;
-use crate::session::Surface;
+use crate::session::{Surface, earliest};
 
 use self::accepting::Accepting;
 use self::admin::Admin;
@@ -266,7 +266,7 @@ impl Loop {
             self.closing,
             until,
         ];
-        let next = others.into_iter().flatten().chain(self.deadlines.next()).min()?;
+        let next = others.into_iter().fold(self.deadlines.next(), earliest)?;
         // From when the turn began: the clock is not read again, so a deadline may be missed by as long as a turn takes.
         Some(next.saturating_duration_since(self.core.world.now))
     }

@@ -54,6 +54,7 @@ mod waiting;
 mod words;
 
 pub use self::at::Cx;
+pub use self::due::earliest;
 pub use self::front::Surface;
 pub use self::machine::Session;
 pub use self::shared::HALF_CLOSED_RESPONSE_TIMEOUT;
