@@ -36,8 +36,23 @@ use self::writer::{Batching, QUIET_TIME, Queue};
 /// The target of lines that are already formatted.
 pub const CANONICAL: &str = "smokescreen::canonical";
 
-/// What is said of a response that does not get to its end, though its line was written.
-const CUT: &str = "The response was cut off";
+/// What does not get to its end, of a request whose line was written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cut {
+    /// The response.
+    Response,
+    /// What was left of the request behind its response.
+    Request,
+}
+
+impl Cut {
+    fn message(self) -> &'static str {
+        match self {
+            Cut::Response => "The response was cut off",
+            Cut::Request => "The rest of an answered request was cut off",
+        }
+    }
+}
 
 /// Said of lines about clients that had not said who they are.
 const LEFT_OUT: &str = "lines about strangers left out";
@@ -148,10 +163,10 @@ impl Logger {
         1 + u32::from(role_failed) + u32::from(failed)
     }
 
-    /// Says that a response whose own line was written is cut off, and why. [`Logger::call`] must follow.
-    pub fn cut(&mut self, id: Id, why: &str, now: SystemTime) {
+    /// Says that a request's response or rest is cut off, and why. [`Logger::call`] must follow.
+    pub fn cut(&mut self, id: Id, what: Cut, why: &str, now: SystemTime) {
         let mut fields = [("error", Value::Text(why)), ("id", Value::Id(id))];
-        self.line(Level::Warn, CUT, &mut fields, now);
+        self.line(Level::Warn, what.message(), &mut fields, now);
     }
 
     /// Says how many lines about strangers were left out since that was said last, and of how many addresses.

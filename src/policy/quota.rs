@@ -24,7 +24,7 @@ pub use self::permits::Permits;
 pub enum Limit {
     /// Connections of one client at a time.
     Connections,
-    /// Requests at a time: each from its judgement to its answer's end, a CONNECT until its tunnel is there.
+    /// Requests at a time: each from its judgement to its answer's end, or to its own where that comes later, a CONNECT until its tunnel is there.
     Requests,
     /// Requests in a time, CONNECT too.
     Rate,

@@ -353,7 +353,7 @@ impl<P: Ports> Conn<P> {
             Action::Spent => ports.note_spent(),
             Action::Warn(fail, words) => ports.warn(self.session.client(), fail, &words),
             Action::Show(page, start) => ports.show(self.id, page, start),
-            Action::Cut(id, why) => ports.note_cut(id, &why),
+            Action::Cut(id, whose, why) => ports.note_cut(id, whose, &why),
             Action::Log(record) => ports.log(record),
             Action::Close(how) => self.close(how, ports),
         }

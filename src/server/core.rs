@@ -11,8 +11,8 @@ use crate::io::resolver::{Asked, Resolver};
 use crate::io::shares::CommonShares;
 use crate::io::token::{ConnId, Ticket};
 use crate::io::wires::Wires;
-use crate::log::Logger;
-use crate::net::{ClientKey, Host, Name, Networks};
+use crate::log::{Cut, Logger};
+use crate::net::{ClientKey, Host, Name, Networks, Side};
 use crate::policy::rates::Excess;
 use crate::policy::{Question, VettedList};
 use crate::session::id::Id;
@@ -237,8 +237,12 @@ impl Ports for Core {
         }
     }
 
-    fn note_cut(&mut self, id: Id, why: &str) {
-        self.logger.cut(id, why, self.world.wall);
+    fn note_cut(&mut self, id: Id, whose: Side, why: &str) {
+        let what = match whose {
+            Side::Client => Cut::Request,
+            Side::Origin => Cut::Response,
+        };
+        self.logger.cut(id, what, why, self.world.wall);
     }
 
     fn show(&mut self, conn: ConnId, page: Page, start: u64) {

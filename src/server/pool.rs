@@ -48,8 +48,8 @@ struct OfKey {
     list: List,
     /// How many of them are bound to a client.
     bound: usize,
-    /// One of them showed that their origin keeps connections.
-    origin_persists: bool,
+    /// One of those that were here since there was none showed that their origin keeps connections.
+    keeps: bool,
 }
 
 /// What a request gets.
@@ -156,6 +156,7 @@ impl Pool {
             .list
             .push(&mut self.entries, id, |idle: &mut Idle| &mut idle.by_key);
         of_key.bound += usize::from(taken.private_to.is_some());
+        of_key.keeps |= taken.lease.shows_persistence_at_once();
         let excess = if of_key.list.len > self.idle_per_host_max {
             of_key.list.oldest
         } else if self.entries.len() > self.idle_max {
@@ -175,8 +176,8 @@ impl Pool {
     /// a client that authenticated a connection, or is about to, must come to that one again (RFC 4559, section 6).
     ///
     /// A request that wants a fresh one gets that or none. Those that were used last stand first: where the first is
-    /// not fresh the others aren't either, as far as it matters. That the origin keeps connections the oldest shows, or one
-    /// that stood here and was taken.
+    /// not fresh the others aren't either, as far as it matters. That the origin keeps connections each may show as
+    /// it comes, and the oldest as it stays.
     pub fn take(
         &mut self,
         wanted: &Wanted,
@@ -193,13 +194,13 @@ impl Pool {
         };
         let of_key = self.by_key.get_mut(&self.hasher.hash_one(key))?;
         let oldest = of_key.list.oldest.and_then(|id| self.entries.get(id));
-        of_key.origin_persists |= oldest.is_some_and(|idle| idle.taken.lease.shows_persistence(now));
+        of_key.keeps |= oldest.is_some_and(|idle| idle.taken.lease.shows_persistence(now));
         let OfKey {
             list,
             mut bound,
-            origin_persists,
+            keeps,
         } = *of_key;
-        let suits = |idle: &Idle| !fresh || (origin_persists && idle.taken.lease.is_fresh(now));
+        let suits = |idle: &Idle| !fresh || idle.taken.lease.is_fresh(now, keeps);
         let mut next = list.newest;
         let mut found = None;
         while let Some(id) = next

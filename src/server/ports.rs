@@ -8,7 +8,7 @@ use crate::flow::Flows;
 use crate::io::dialer::Standing;
 use crate::io::resolver::Asked;
 use crate::io::token::{ConnId, Ticket};
-use crate::net::{ClientKey, Host, Name};
+use crate::net::{ClientKey, Host, Name, Side};
 use crate::policy::{Question, VettedList};
 use crate::session::id::Id;
 use crate::session::outcome::Record;
@@ -64,9 +64,9 @@ pub trait Ports {
 
     /// Writes a record's lines.
     fn log(&mut self, record: Box<Record>);
-    /// Says that a response whose line was written is cut off.
-    fn note_cut(&mut self, id: Id, why: &str) {
-        let _ = (id, why);
+    /// Says that what that side sends is cut off, of a request whose line was written.
+    fn note_cut(&mut self, id: Id, whose: Side, why: &str) {
+        let _ = (id, whose, why);
     }
     /// Warns of this client, which got no further than a handshake that failed so.
     fn warn(&mut self, client: SocketAddr, fail: HandshakeFail, words: &str);

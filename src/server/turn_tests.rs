@@ -124,6 +124,7 @@ fn a_direction_that_never_rests_does_not_starve_the_other() {
         remote: ([8, 8, 8, 8], 443).into(),
         local: None,
         reused: false,
+        answered: false,
         private: false,
     };
     session.advance(Input::Dialled(seq, Ok(dialled)), &mut flows, cx);

@@ -77,6 +77,7 @@ impl Exchange {
             origin_persists: false,
             keep_alive_seconds: None,
             origin_says_keep_alive: false,
+            moved_before: flows.up.moved_bytes,
             since: at.cx.now,
         })
     }
@@ -179,6 +180,11 @@ impl Exchange {
 
     /// Lets the request's body pass.
     fn send(&mut self, flows: &mut Flows, cx: &Cx<'_>) -> Option<Next> {
+        let waits = matches!(self.continuing, Continuing::Awaited(_) | Continuing::Declined);
+        if waits && self.has_begun(flows) {
+            // It needs no leave.
+            self.continuing = Continuing::Settled;
+        }
         let done = match &mut self.sending {
             Sending::Done | Sending::Failed => return None,
             Sending::Length => flows.up.gate == Gate::Pass(0),
@@ -191,9 +197,10 @@ impl Exchange {
         if done {
             self.sending = Sending::Done;
         } else if flows.up.end >= End::Reached && !flows.up.has_unsent() {
-            return Some(Next::ClientLost(
-                "the client closed its connection before its request ended".into(),
-            ));
+            return Some(match self.receiving {
+                Receiving::Nothing | Receiving::Passed => Next::Finished,
+                _ => Next::ClientLost("the client closed its connection before its request ended".into()),
+            });
         }
         None
     }
@@ -210,7 +217,7 @@ impl Exchange {
     fn origin_broken(&mut self, fail: &IoFail, flows: &Flows) -> Next {
         match self.receiving {
             Receiving::Head { .. } => self.unanswered(&fail.text, flows),
-            Receiving::Nothing => Next::Finished,
+            Receiving::Nothing | Receiving::Passed => Next::Finished,
             _ => Next::Truncated(fail.text.clone()),
         }
     }
@@ -247,9 +254,13 @@ impl Exchange {
             // Where the framing does not show that the end is missing, a reset does.
             (Next::Truncated(why), record) => {
                 let shows = self.receiving.shows_truncation();
+                let whose = match self.receiving {
+                    Receiving::Nothing | Receiving::Passed => Side::Client,
+                    _ => Side::Origin,
+                };
                 match record {
                     Some(record) => log_error(record, &why, at),
-                    None => at.act(Action::Cut(self.id, why)),
+                    None => at.act(Action::Cut(self.id, whose, why)),
                 }
                 if !shows {
                     return Then::Close(Close::Abort);
@@ -274,8 +285,8 @@ impl Exchange {
         let flows = &mut *at.flows;
         // Bytes behind the response, or an end, make the connection useless: they belong to no request.
         let clean = !flows.up.has_unsent() && flows.down.rx.is_empty() && flows.down.end == End::Open;
-        let persists = self.origin.reused || self.origin_says_keep_alive;
-        let lease = Lease::new(self.since, self.keep_alive_seconds, persists);
+        let shows = self.origin.answered || self.origin_says_keep_alive;
+        let lease = Lease::new(self.since, at.cx.now, self.keep_alive_seconds, shows);
         let keeps = self.origin_persists && sent && clean && !flows.up.dead && at.cx.now < lease.end();
         flows.forget_origin();
         let key = keeps.then(|| self.request.pool_key()).flatten();

@@ -21,7 +21,7 @@ const STANDSTILL_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// The rest of a request whose response has left may stand still for this long: who has its answer may have given up the
 /// rest without a word.
-const REST_TIMEOUT: Duration = Duration::from_secs(60);
+const REST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A request and its response.
 #[derive(Debug)]
@@ -41,7 +41,10 @@ pub struct Exchange {
     pub(super) origin_persists: bool,
     /// For how long the origin keeps it idle, where it says so.
     pub(super) keep_alive_seconds: Option<u64>,
+    /// It said `keep-alive`.
     pub(super) origin_says_keep_alive: bool,
+    /// What had moved of what the client sent before the body.
+    pub(super) moved_before: u64,
     /// When it began; from the response's head on, when that came.
     pub(super) since: Instant,
 }
@@ -53,7 +56,7 @@ pub(super) enum Sending {
     Chunked(Relay),
     /// All of it passed the gate.
     Done,
-    /// The origin takes nothing any more, or the client may have kept its body.
+    /// The origin takes nothing any more.
     Failed,
 }
 
@@ -66,6 +69,8 @@ pub(super) enum Continuing {
     Awaited(Instant),
     /// We did: one of the origin's is swallowed.
     ByUs,
+    /// The client was answered instead, and has sent nothing yet: it may keep its body (RFC 9110 section 10.1.1).
+    Declined,
 }
 
 /// How far the response got.
@@ -80,8 +85,10 @@ pub(super) enum Receiving {
     Chunked(Relay),
     /// Its end is the connection's.
     UntilClose,
-    /// Nothing more: there is no body, or all of it has left.
+    /// There is no body.
     Nothing,
+    /// All of it has left.
+    Passed,
 }
 
 /// Ways out of an exchange.
@@ -153,23 +160,28 @@ impl Exchange {
             .then(|| after(flows.down.touched, settings.write_timeout))
             .flatten();
         let still = match self.receiving {
-            Receiving::Nothing => Some(REST_TIMEOUT),
+            Receiving::Nothing | Receiving::Passed => Some(REST_TIMEOUT),
             _ => settings.idle_timeout.map(|idle| idle.max(STANDSTILL_TIMEOUT)),
         };
         let still = after(flows.touched().max(self.since), still);
         earliest(earliest(read, write), still)
     }
 
-    /// The response has left. Must the origin be there for the rest of the request? One that answers before it has read
-    /// all of it may read on (RFC 9112 section 9.3 asks no more of it than to keep the order), and the client, which
-    /// has its answer, counts on that. One that ends its connection has enough.
+    /// The response is there. Must its connections be, for the rest of the request? An origin that answers before it has
+    /// read all of that may read on, and the client, which has its answer, counts on it. One that ends its connection has
+    /// enough.
     pub(super) fn is_owed(&self, flows: &Flows) -> bool {
-        flows.down.end < End::Reached
+        flows.down.end == End::Open
             && match self.sending {
-                Sending::Length | Sending::Chunked(_) => true,
+                Sending::Length | Sending::Chunked(_) => self.continuing != Continuing::Declined,
                 Sending::Done => flows.up.has_unsent() && !flows.up.dead,
                 Sending::Failed => false,
             }
+    }
+
+    /// Has the client sent anything of its body?
+    pub(super) fn has_begun(&self, flows: &Flows) -> bool {
+        !flows.up.rx.is_empty() || flows.up.moved_bytes != self.moved_before
     }
 
     /// No response came, and none will. RFC 9112 section 9.3.1: a request that may be repeated is, once, when

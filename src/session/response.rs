@@ -8,6 +8,7 @@ use crate::http::head::{self, ResponseHead, Scan, Scanned};
 use crate::http::joint::{self, Persistence};
 use crate::http::rewrite::{self, ResponsePlan};
 use crate::http::{Fault, Version, upgrade};
+use crate::net::Side;
 use crate::text::one_line;
 use crate::text::slices::within;
 
@@ -56,11 +57,14 @@ pub(super) fn receive(exchange: &mut Exchange, at: &mut At<'_, '_>) -> Option<Ne
     body(exchange, at.flows, at.cx)
 }
 
-fn body(exchange: &mut Exchange, flows: &mut Flows, cx: &Cx<'_>) -> Option<Next> {
+fn body(exchange: &mut Exchange, flows: &mut Flows, cx: &mut Cx<'_>) -> Option<Next> {
+    let is_owed = exchange.is_owed(flows);
     let down = &mut flows.down;
     let passed = match &mut exchange.receiving {
         Receiving::Head { .. } => return None,
+        Receiving::Nothing | Receiving::Passed if !is_owed => return Some(Next::Finished),
         Receiving::Nothing => true,
+        Receiving::Passed => return None,
         Receiving::Length => down.gate == Gate::Pass(0),
         Receiving::Chunked(relay) => match relay.advance(down, &cx.settings.head) {
             Ok(relayed) => relayed == Relayed::Done,
@@ -75,11 +79,18 @@ fn body(exchange: &mut Exchange, flows: &mut Flows, cx: &Cx<'_>) -> Option<Next>
     };
     if passed {
         // Until its end has left, the client has as much time as for what came before.
-        if !matches!(exchange.receiving, Receiving::Nothing) && down.has_unsent() {
+        if down.has_unsent() {
             return None;
         }
-        exchange.receiving = Receiving::Nothing;
-        return (!exchange.is_owed(flows)).then_some(Next::Finished);
+        exchange.receiving = Receiving::Passed;
+        if !is_owed {
+            return Some(Next::Finished);
+        }
+        // Who reads to the end need not wait for what it sends itself.
+        if !exchange.client_persists {
+            cx.actions.push(Action::Hangup(Side::Client));
+        }
+        return None;
     }
     let stuck = down.end >= End::Reached && !down.has_unsent() && !down.end_is_due();
     stuck.then(|| Next::Truncated("the origin closed the connection before its response ended".into()))
@@ -160,22 +171,18 @@ fn read_head(
         return Ok(Taken::Interim);
     }
     let response_persists = joint::response_persists(head, body);
-    if !sent && matches!(exchange.continuing, Continuing::Awaited(_)) {
-        // Who waits for leave and is answered instead need not send the body (RFC 9110 section 10.1.1).
-        exchange.sending = Sending::Failed;
-    }
-    exchange.continuing = Continuing::Settled;
-    // An origin that stays takes the rest of a request that it answered early.
-    let goes_on = match exchange.sending {
-        Sending::Done => true,
-        Sending::Length | Sending::Chunked(_) => response_persists,
-        Sending::Failed => false,
+    exchange.continuing = match exchange.continuing {
+        Continuing::Awaited(_) if !sent => Continuing::Declined,
+        _ => Continuing::Settled,
     };
+    // An origin that stays takes the rest of a request that it answered early. Whether it will read that as the request's
+    // shows when it is too late: its connection is nobody's afterwards.
+    let goes_on = sent || (response_persists && exchange.continuing != Continuing::Declined);
     let client_persists = exchange.client_persists && goes_on && !shared.draining && !switching;
     let persistence = Persistence::of(version, client_persists, response_persists, body);
     exchange.client_persists = persistence.client;
     // Behind a declined upgrade the origin may take what comes next for the other protocol all the same.
-    exchange.origin_persists = persistence.origin && !asks_upgrade;
+    exchange.origin_persists = persistence.origin && sent && !asks_upgrade;
     exchange.keep_alive_seconds = joint::keep_alive_seconds(head);
     exchange.origin_says_keep_alive = joint::says_keep_alive(head);
     exchange.origin.private |=

@@ -129,6 +129,8 @@ pub struct Dialled {
     pub local: Option<SocketAddr>,
     /// It was idle in the pool: it may turn out to be closed.
     pub reused: bool,
+    /// A request was answered on it before.
+    pub answered: bool,
     /// Connection-based authentication bound it to this client before.
     pub private: bool,
 }
@@ -230,8 +232,9 @@ pub enum Action {
     Warn(HandshakeFail, Box<str>),
     /// Give this page's part that begins there, by [`Input::Shown`]. 0 is its beginning.
     Show(Page, u64),
-    /// Say that a response whose line was written is cut off, and why.
-    Cut(Id, Box<str>),
+    /// Say that what that side sends is cut off, a response whose line was written or the rest of a request behind it, and
+    /// why.
+    Cut(Id, Side, Box<str>),
     /// Write the record's line.
     Log(Box<Record>),
     /// The session is over: close what is left.

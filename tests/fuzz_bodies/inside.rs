@@ -195,6 +195,7 @@ impl Tunnel {
                     remote: SocketAddr::from(REMOTE),
                     local: None,
                     reused: wanted.is_some(),
+                    answered: wanted.is_some(),
                     private: false,
                 };
                 self.tell(Input::Dialled(seq, Ok(dialled)));

@@ -310,6 +310,7 @@ fn stray(proxy: &mut Proxy, script: &mut Script<'_>) {
         remote: SocketAddr::from(([127, 0, 0, 1], 80)),
         local: None,
         reused: false,
+        answered: false,
         private: false,
     };
     proxy.feed(Input::Dialled(seq, Ok(dialled)));

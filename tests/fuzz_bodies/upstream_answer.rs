@@ -188,6 +188,7 @@ impl Bench {
             remote: SocketAddr::from(([127, 0, 0, 1], 3128)),
             local: None,
             reused: false,
+            answered: false,
             private: false,
         };
         let seq = self.dials.take().expect("a dial");

@@ -28,6 +28,7 @@ cases![
     cve_2024_24791_a_final_answer_instead_of_100,
     an_early_answer_reaches_a_client_that_still_sends,
     an_origin_that_answers_early_gets_the_whole_body,
+    an_origin_that_ends_behind_an_early_answer_has_enough,
     a_request_body_cut_by_the_client_is_not_completed,
     a_response_body_cut_by_the_origin_is_not_completed,
     rustsec_2020_0008_a_get_may_have_a_body,
@@ -462,36 +463,64 @@ fn an_early_answer_reaches_a_client_that_still_sends() {
 fn an_origin_that_answers_early_gets_the_whole_body() {
     const BYTES: usize = 4 << 20;
     let in_chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\ntaken\r\n0\r\n\r\n";
-    for (answered, persists) in [
-        (answer("202 Accepted", "", b"taken"), true),
-        (in_chunks.into(), true),
-        (answer("200 OK", "Connection: close\r\n", b"taken"), false),
+    for (version, answered, persists) in [
+        ("1.1", answer("202 Accepted", "", b"taken"), true),
+        ("1.1", in_chunks.into(), true),
+        ("1.1", answer("200 OK", "Connection: close\r\n", b"taken"), false),
+        // There the end is all that shows how long it is.
+        ("1.0", in_chunks.into(), false),
     ] {
         let arrived = Signal::new();
         let all = arrived.clone();
         let origin = Origin::raw(move |mut wire| {
-            wire.take_head().expect("a head");
+            let head = wire.take_head().expect("a head");
+            if head.start.starts_with("GET") {
+                let _ = wire.try_send(answer("200 OK", "", b"next"));
+                return;
+            }
             let _ = wire.try_send(answered.clone());
             let body = wire.take(BYTES).expect("the whole body");
             assert_same_bytes(&body, &pattern(BYTES, 5));
             all.raise();
-            if wire.take_head().is_ok() {
-                let _ = wire.try_send(answer("200 OK", "", b"next"));
-            }
         });
         let proxy = Setup::open().start();
         let mut client = proxy.client();
         let lines = format!("Content-Length: {BYTES}\r\n");
-        client.send(request("POST", &origin.url("/"), &lines));
-        // Nothing of the body is sent before the whole answer is here.
+        let head = request("POST", &origin.url("/"), &lines);
+        client.send(head.replace("HTTP/1.1", &format!("HTTP/{version}")));
+        // Nothing of the body is sent before the whole answer is here, and its end where that is told.
         assert_eq!(client.response().text(), "taken");
+        if !persists {
+            client.expect_eof();
+        }
         client.send(pattern(BYTES, 5));
         assert!(arrived.wait(), "the rest of the body never arrived");
         if persists {
             client.send(get(&origin.url("/")));
             assert_eq!(client.response().text(), "next");
-            assert_eq!(origin.accepted(), 1);
+            assert_eq!(origin.accepted(), 2, "what it took the rest for is not known");
         }
+    }
+}
+
+/// As nginx answers what is too large: it ends its half, and throws away what still comes.
+fn an_origin_that_ends_behind_an_early_answer_has_enough() {
+    for close in ["", "Connection: close\r\n"] {
+        let origin = Origin::raw(move |mut wire| {
+            let _ = wire.take_head();
+            let _ = wire.try_send(answer("413 Too Large", close, b"early"));
+            wire.half_close();
+            wire.drain();
+        });
+        let proxy = Setup::open().start();
+        let mut client = proxy.client();
+        client.send(request("POST", &origin.url("/"), "Content-Length: 100000\r\n") + &"x".repeat(1000));
+        assert_eq!(client.response().text(), "early");
+        let since = Instant::now();
+        client.expect_eof();
+        origin.await_ended(1);
+        // Where nobody ends, it is half a minute.
+        assert!(since.elapsed() < Duration::from_secs(20));
     }
 }
 

@@ -64,6 +64,7 @@ impl<P: Ports> Conn<P> {
                 remote: taken.remote,
                 local: taken.local,
                 reused: true,
+                answered: !taken.lease.is_unused(),
                 private: taken.private_to.is_some(),
             };
             return self.tell(Input::Dialled(seq, Ok(dialled)), ports);
@@ -81,7 +82,7 @@ impl<P: Ports> Conn<P> {
         loop {
             match stores.pool.take(wanted, addresses, self.id, world.now)? {
                 Found::Fits(taken) if wires.is_quiet(taken.wire) => {
-                    debug_assert!(!wanted.fresh || taken.lease.is_fresh(world.now));
+                    debug_assert!(!wanted.fresh || taken.lease.is_fresh(world.now, true));
                     return Some(taken);
                 }
                 Found::Fits(Taken { wire, .. }) | Found::Ended(wire) => wires.close(wire),
@@ -119,6 +120,7 @@ impl<P: Ports> Conn<P> {
                     remote,
                     local,
                     reused: false,
+                    answered: false,
                     private: false,
                 })
             }

@@ -59,7 +59,7 @@ fn taken(index: u32, address: &str) -> Taken {
         remote: address.parse().unwrap(),
         local: None,
         private_to: None,
-        lease: Lease::new(Instant::now(), None, true),
+        lease: Lease::new(Instant::now(), Instant::now(), None, true),
     }
 }
 
@@ -205,7 +205,7 @@ fn a_private_connection_is_for_its_client_alone() {
 /// One that was used last at `since`, and what its origin announces.
 fn leased(index: u32, since: Instant, announced: Option<u64>) -> Taken {
     Taken {
-        lease: Lease::new(since, announced, true),
+        lease: Lease::new(since, since, announced, true),
         ..taken(index, "44.1.1.1:80")
     }
 }
@@ -324,7 +324,8 @@ fn what_can_not_be_sent_twice_waits_for_a_sign_that_the_origin_keeps_connections
         pool
     };
     let at = |millis| now + Duration::from_millis(millis);
-    let unknown = |millis| Lease::new(at(millis), None, false);
+    let unknown = |millis| Lease::new(at(millis), at(millis), None, false);
+    let known = Lease::new(now, now, None, true);
     let found = |pool: &mut Pool, fresh, millis| {
         let found = pool.take(&wanted(fresh), &addresses, CLIENT, at(millis));
         found.map(|found| match found {
@@ -340,10 +341,15 @@ fn what_can_not_be_sent_twice_waits_for_a_sign_that_the_origin_keeps_connections
     let mut pool = parked(&[(1, unknown(0)), (2, unknown(90))]);
     assert_eq!(found(&mut pool, true, 99), None);
     assert_eq!(found(&mut pool, true, 100), Some(wire(2)));
-    let mut pool = parked(&[(1, Lease::new(now, None, true)), (2, unknown(90))]);
+    let mut pool = parked(&[(1, known), (2, unknown(90))]);
     assert_eq!(found(&mut pool, true, 91), Some(wire(2)));
+    // One that carried nothing is good for one, and says nothing of others, however long it stays.
+    let mut pool = parked(&[(1, Lease::unused(now)), (2, unknown(150))]);
+    assert_eq!(found(&mut pool, true, 200), None);
+    assert_eq!(found(&mut pool, false, 200), Some(wire(2)));
+    assert_eq!(found(&mut pool, true, 200), Some(wire(1)));
     // What is known of an origin is known while any of its connections is here.
-    let mut pool = parked(&[(1, Lease::new(now, None, true)), (2, unknown(0)), (3, unknown(0))]);
+    let mut pool = parked(&[(1, known), (2, unknown(0)), (3, unknown(0))]);
     for want in [3, 2, 1] {
         assert_eq!(found(&mut pool, true, 1), Some(wire(want)));
     }

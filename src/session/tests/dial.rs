@@ -181,6 +181,7 @@ fn a_won_dial_ends_the_lookup_of_the_other_family() {
         remote: SocketAddr::new(FIRST[0].parse().unwrap(), 80),
         local: None,
         reused: false,
+        answered: false,
         private: false,
     };
     bench.feed(Input::Dialled(1, Ok(dialled)));

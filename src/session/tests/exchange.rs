@@ -181,7 +181,7 @@ const UPLOADS: [(&str, &str, &str); 2] = [
     ),
 ];
 
-/// Whole responses, and whether the connection is good for another.
+/// Whole responses, and whether the client's connection goes on behind them.
 const ANSWERS: [(&str, bool); 4] = [
     ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", true),
     (
@@ -206,16 +206,24 @@ fn answered_early(begun: &str, answer: &str) -> Bench {
     bench
 }
 
+fn has(bench: &Bench, is: impl Fn(&Action) -> bool) -> bool {
+    bench.actions.iter().any(is)
+}
+
 #[test]
 fn an_origin_that_answered_early_gets_the_rest() {
     for (begun, rest, leaves) in UPLOADS {
         for (answer, persists) in ANSWERS {
             let mut bench = answered_early(begun, answer);
+            assert!(!has(&bench, |action| matches!(action, Action::DropOrigin)));
+            // Who is told that the connection ends, and reads to its end, does not wait for it.
+            let hangs_up = has(&bench, |action| matches!(action, Action::Hangup(Side::Client)));
+            assert_eq!(hangs_up, !persists, "{answer}");
             bench.arrive(Side::Client, &(rest.to_owned() + &get("2")));
             assert_eq!(bench.leave(Side::Origin), leaves, "{answer}");
-            let is_end = |action: &Action| matches!(action, Action::Park(..) | Action::DropOrigin);
-            let end = bench.actions.iter().find(|action| is_end(action));
-            assert_eq!(matches!(end, Some(Action::Park(..))), persists, "{answer}");
+            // Nobody knows what it took the rest for.
+            assert!(has(&bench, |action| matches!(action, Action::DropOrigin)));
+            assert!(!has(&bench, |action| matches!(action, Action::Park(..))));
             if persists {
                 bench.dialled(false);
                 assert!(bench.leave(Side::Origin).starts_with("GET /2 "), "{answer}");
@@ -236,46 +244,90 @@ fn what_is_read_but_not_yet_written_belongs_to_the_request() {
     bench.arrive(Side::Client, "abc");
     bench.arrive(Side::Origin, ANSWERS[0].0);
     assert!(bench.leave(Side::Client).ends_with("ok"));
+    assert!(!has(&bench, |action| matches!(action, Action::DropOrigin)));
     assert_eq!(bench.leave(Side::Origin), "abc");
-    let is_park = |action: &Action| matches!(action, Action::Park(..));
-    assert!(bench.actions.iter().any(is_park));
+    assert!(has(&bench, |action| matches!(action, Action::DropOrigin)));
 }
 
 #[test]
 fn nobody_waits_for_the_rest_when_either_side_has_enough() {
-    for (begun, ..) in UPLOADS {
-        type End = fn(&mut Bench);
-        let ends: [(&str, End); 5] = [
-            ("the origin ended", |bench| bench.flows.down.note_end()),
-            ("the origin takes no more", |bench| bench.unwritable(Side::Origin)),
-            ("the origin is gone", |bench| {
-                bench.feed(Input::Broken(Side::Origin, &reset()));
-            }),
-            ("the client ended", |bench| bench.flows.up.note_end()),
-            ("nothing came for a minute", |bench| {
-                bench.now += Duration::from_secs(60);
+    type Ending = fn(&mut Bench);
+    // And whether it is the proxy that cut the request, which is said.
+    let ends: [(&str, Ending, bool); 6] = [
+        (
+            "the origin ended",
+            |bench| bench.flows.down.end = End::Announced,
+            false,
+        ),
+        (
+            "the origin takes no more",
+            |bench| bench.unwritable(Side::Origin),
+            false,
+        ),
+        (
+            "the origin is gone",
+            |bench| bench.feed(Input::Broken(Side::Origin, &reset())),
+            false,
+        ),
+        ("the client ended", |bench| bench.flows.up.note_end(), false),
+        (
+            "nothing came for half a minute",
+            |bench| {
+                bench.now += Duration::from_secs(30);
                 bench.feed(Input::Expired);
-            }),
-        ];
-        for (what, end) in ends {
+            },
+            true,
+        ),
+        (
+            "the rest is none",
+            |bench| bench.arrive(Side::Client, "\x01"),
+            true,
+        ),
+    ];
+    for (begun, ..) in UPLOADS {
+        for (what, end, is_cut) in ends {
+            if is_cut && what == "the rest is none" && begun.starts_with("Content-Length") {
+                continue;
+            }
             let mut bench = answered_early(begun, ANSWERS[0].0);
             let is_over = |bench: &Bench| {
-                let is_end = |action: &Action| matches!(action, Action::DropOrigin | Action::Close(_));
-                bench.actions.iter().any(is_end)
+                has(bench, |action| {
+                    matches!(action, Action::DropOrigin | Action::Close(_))
+                })
             };
             assert!(!is_over(&bench), "{what}");
             end(&mut bench);
             bench.feed(Input::Moved);
             assert!(is_over(&bench), "{what}");
+            let says = has(&bench, |action| matches!(action, Action::Cut(_, Side::Client, _)));
+            assert_eq!(says, is_cut, "{what}");
         }
     }
-    // Who was told by the answer need not send what it offered.
-    let expecting = "Content-Length: 6\r\nExpect: 100-continue\r\n\r\n";
-    let bench = answered_early(expecting, ANSWERS[0].0);
-    assert!(
-        bench
-            .actions
-            .iter()
-            .any(|action| matches!(action, Action::DropOrigin))
-    );
+}
+
+#[test]
+fn who_waited_for_leave_and_was_answered_may_keep_its_body() {
+    let chunked = "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n";
+    for (expecting, part) in [
+        ("Content-Length: 6\r\nExpect: 100-continue\r\n\r\n", "abc"),
+        (chunked, "3\r\nabc\r\n"),
+    ] {
+        let bench = answered_early(expecting, ANSWERS[0].0);
+        assert!(has(&bench, |action| matches!(action, Action::DropOrigin)));
+        // Who didn't wait is served like others.
+        let bench = answered_early(&(expecting.to_owned() + part), ANSWERS[0].0);
+        assert!(!has(&bench, |action| matches!(action, Action::DropOrigin)));
+        // So is who goes on while the answer does.
+        let mut bench = Bench::new();
+        bench.arrive(Side::Client, &format!("POST {URL} HTTP/1.1\r\n{expecting}"));
+        bench.dialled(false);
+        bench.leave(Side::Origin);
+        bench.arrive(Side::Origin, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no");
+        bench.leave(Side::Client);
+        bench.arrive(Side::Client, part);
+        assert_eq!(bench.leave(Side::Origin), part);
+        bench.arrive(Side::Origin, "k");
+        assert_eq!(bench.leave(Side::Client), "k");
+        assert!(!has(&bench, |action| matches!(action, Action::DropOrigin)));
+    }
 }

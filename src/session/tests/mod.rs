@@ -158,6 +158,7 @@ impl Bench {
             remote,
             local: None,
             reused,
+            answered: reused,
             private: false,
         };
         self.feed(Input::Dialled(seq, Ok(dialled)));

@@ -230,6 +230,7 @@ pub(crate) fn dialled(remote: SocketAddr, reused: bool) -> Dialled {
         remote,
         local: None,
         reused,
+        answered: reused,
         private: false,
     }
 }
