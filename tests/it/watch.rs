@@ -29,6 +29,13 @@ fn await_status(proxy: &Proxy, origin: &Origin, status: u16) {
     });
 }
 
+/// So many were said: each once all loops have what was read.
+fn await_reloads(proxy: &Proxy, count: usize) {
+    eventually("the reloads to be said", || {
+        (said(proxy, "The egress ACL was reloaded") == count).then_some(())
+    });
+}
+
 fn said(proxy: &Proxy, text: &str) -> usize {
     let lines = proxy.log_lines();
     lines.iter().filter(|line| line.get("msg").contains(text)).count()
@@ -49,7 +56,7 @@ fn an_acl_that_is_written_in_place_or_renamed_is_reloaded() {
     fs::write(&next, acl("enforce")).expect("a file");
     fs::rename(&next, &path).expect("a file");
     await_status(&proxy, &origin, 407);
-    assert_eq!(said(&proxy, "The egress ACL was reloaded"), 2);
+    await_reloads(&proxy, 2);
 }
 
 /// As Kubernetes does it: the files are links into `..data`, which is a link that is exchanged.
@@ -87,7 +94,7 @@ fn a_volume_whose_link_is_exchanged_is_reloaded_as_a_whole() {
     fs::rename(folder.join("..next"), folder.join("..data")).expect("a link");
     eventually("the new password and ACL", || (ask("new") == 200).then_some(()));
     assert_eq!(ask("old"), 407);
-    assert_eq!(said(&proxy, "The egress ACL was reloaded"), 1);
+    await_reloads(&proxy, 1);
 }
 
 fn a_file_that_is_missing_changes_nothing() {
