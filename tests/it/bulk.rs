@@ -73,7 +73,11 @@ fn a_long_body_is_exact_and_its_connections_go_on() {
 }
 
 fn a_long_upload_is_exact_and_its_connections_go_on() {
-    let (proxy, origin) = (Setup::open().start(), Origin::fixed("ok"));
+    let proxy = Setup::open().start();
+    let origin = Origin::http(|_, wire| {
+        let _ = wire.try_send(answer("200 OK", "Connection: keep-alive\r\n", b"ok"));
+        Next::Keep
+    });
     let mut client = proxy.client();
     for length in [8 << 20, 3, 8 << 20] {
         let body = pattern(length, 37);

@@ -40,7 +40,7 @@ fn bodies_of_every_framing_pass_both_ways() {
                 let body = body.strip_suffix(b"\r\n").expect("an end");
                 [head, body, b"X-Sum: 7\r\n\r\n"].concat()
             }
-            _ => crate::support::message::answer("200 OK", "", &body),
+            _ => crate::support::message::answer("200 OK", "Connection: keep-alive\r\n", &body),
         };
         let _ = wire.try_send(bytes);
         Next::Keep
