@@ -76,6 +76,13 @@ fn run(arguments: &[OsString], environment: &Environment) -> u8 {
         return fail(text, 1);
     }
     print(&document::text(&used, min));
+    if let Some(role) = line.own("role")
+        && used.roles.is_empty()
+    {
+        // It may be misspelled.
+        let role = role.escape_debug();
+        return fail(&format!("the role '{role}' was let out nowhere in this log"), 0);
+    }
     match used.overflowed {
         0 => 0,
         count => fail(

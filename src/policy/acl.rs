@@ -285,6 +285,11 @@ impl Acl {
         }
     }
 
+    /// The private exceptions of the role's rule.
+    pub(super) fn exceptions_of(&self, role: &Role) -> Option<&Exceptions> {
+        self.find(role)?.rule.exceptions.as_deref()
+    }
+
     fn find(&self, role: &Role) -> Option<Found<'_>> {
         let named = match role {
             Role::Named(name) => self.rules.get(&**name),

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::exceptions::{Exception, Exceptions};
 use super::ranges::Verdict;
-use super::{Allowed, Grounds, Policy};
+use super::{Allowed, Grounds, Policy, Role};
 
 impl Policy {
     /// The range of the private exception that lets this request to this address, if one does and has to: what log and
@@ -31,6 +31,15 @@ impl Policy {
             true => self.holding(exceptions, address),
             false => None,
         }
+    }
+
+    /// Would one of the role's lift this verdict if the rule's `allowed_domains` had the host?
+    pub(super) fn may_lift(&self, role: &Role, address: SocketAddr, verdict: Verdict) -> bool {
+        let exceptions = self.acl.as_ref().and_then(|acl| acl.exceptions_of(role));
+        exceptions.is_some_and(|exceptions| {
+            self.fixed.ranges.yields_to_exceptions(address, verdict)
+                && self.holding(exceptions, address).is_some()
+        })
     }
 
     /// The one that holds an address, or what stands behind it.

@@ -57,11 +57,37 @@ pub struct AddressExplained {
 impl Policy {
     /// What a denial comes from, and what would lift it. `role` and `ask` are those that it was decided for.
     pub fn explained(&self, denial: Denial, role: &Role, ask: Ask<'_>) -> Denied {
+        let mut grounds = self.grounds(role, &denial.target, ask);
+        if let Some(code) = self.denies_address(role, &denial.target) {
+            // Who follows the hint is to know before what comes next, and whether it is wise.
+            let first = match &*grounds.hint {
+                "" => denial.code.hint(),
+                hint => hint,
+            };
+            grounds.hint = format!(
+                "{first}; its address would be denied all the same ({code}): {}",
+                code.hint()
+            )
+            .into();
+        }
         Denied {
-            grounds: Box::new(self.grounds(role, &denial.target, ask)),
+            grounds: Box::new(grounds),
             decision: denial.decision,
             code: denial.code,
         }
+    }
+
+    /// What would deny the address that this target is, were it listed for the role; none of a name.
+    fn denies_address(&self, role: &Role, target: &Target) -> Option<Code> {
+        let Host::Addr(address) = target.host else {
+            return None;
+        };
+        let address = SocketAddr::new(address, target.port);
+        // Which addresses are this machine's makes no difference to what is wise.
+        let (address, verdict) = self.fixed.ranges.judge(address, &|_| false);
+        verdict
+            .denial()
+            .filter(|_| !self.may_lift(role, address, verdict))
     }
 
     fn grounds(&self, role: &Role, target: &Target, ask: Ask<'_>) -> Grounds {

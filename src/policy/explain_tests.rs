@@ -196,3 +196,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn who_would_list_an_address_is_told_whether_that_is_enough_and_wise() {
+    const EXCEPTED: &str = "version: v1
+services:
+- {name: ci, action: enforce, allowed_domains: [], allow_private: [{cidr: 10.2.0.0/16}]}
+";
+    let hint = |to| explain(&policy(Some(EXCEPTED)), "ci", to, None).grounds.hint;
+    for (to, code, words) in [
+        ("169.254.169.254:80", "not-global-unicast", "metadata"),
+        ("10.9.9.9:80", "private-range", "unwise"),
+        ("44.1.1.1:80", "user-configured", "--allow-address"),
+    ] {
+        let hint = hint(to);
+        let (first, second) = hint
+            .split_once("; its address would be denied all the same")
+            .unwrap();
+        assert!(first.ends_with("in allowed_domains of service 'ci'"), "{hint}");
+        assert!(second.contains(code) && second.contains(words), "{hint}");
+    }
+    // These an entry lets out: of the rule's exceptions, of the options, and what is public.
+    for to in ["10.2.0.1:80", "10.1.0.1:80", "44.9.9.9:80", "a.test:80"] {
+        assert!(!hint(to).contains("all the same"), "{to}");
+    }
+}

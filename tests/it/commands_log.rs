@@ -134,6 +134,7 @@ fn logs_of_others_are_read_behind_prefixes() {
     );
     let other = fed("suggest", OTHERS).option("--role", "authed").run();
     assert!(ended(&other, 0).ends_with("services: []\n"), "{other:?}");
+    assert!(other.stderr.contains("'authed' was let out nowhere"), "{other:?}");
     let narrow = fed("suggest", OTHERS).option("--min", "2").run();
     assert!(
         ended(&narrow, 0).contains("\"*.example.com\"  # 2 requests for 2 names"),

@@ -42,6 +42,8 @@ pub(super) struct Change {
     pub(super) after: Word,
     /// What decides now.
     pub(super) rule: String,
+    /// That is an address, which is judged by options and not by the ACL.
+    pub(super) by_address: bool,
 }
 
 /// All that were found.
@@ -94,9 +96,17 @@ impl Changes {
         let unknown = of(|change| change.after == Word::Unknown);
         let more = self.counts.get(CHANGES_MAX).copied().unwrap_or_default();
         let mut text = format!("{denied} would be denied, {allowed} allowed, {unknown} unknown");
+        // Writing to a `String` cannot fail.
         if more > 0 {
-            // Writing to a `String` cannot fail.
             let _ = write!(text, ", {more} more changes not told apart");
+        }
+        let by_address = of(|change| change.by_address);
+        if by_address > 0 {
+            let _ = write!(
+                text,
+                "; {by_address} of those denied are by their addresses, whatever the ACL: replay takes --allow-range and the \
+                 other options that serving has"
+            );
         }
         text
     }
@@ -165,6 +175,7 @@ mod tests {
             before: Word::Allow,
             after: Word::Deny,
             rule: "acl.yaml:7".to_owned(),
+            by_address: false,
         }
     }
 
@@ -194,6 +205,18 @@ mod tests {
         assert_eq!(words[1], ["1", "ci", "a.test:443", "allow", "deny", "acl.yaml:7"]);
         assert_eq!(changes.summary(), "4 would be denied, 0 allowed, 0 unknown");
         assert!(!changes.is_empty() && Changes::default().is_empty());
+        let number = changes.number(Change {
+            by_address: true,
+            ..change("ci", "b.test:443")
+        });
+        changes.count(number);
+        let summary = changes.summary();
+        assert!(
+            summary.starts_with(
+                "5 would be denied, 0 allowed, 0 unknown; 1 of those denied are by their addresses"
+            ),
+            "{summary}"
+        );
     }
 
     #[test]

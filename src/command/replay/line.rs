@@ -31,6 +31,7 @@ pub(super) fn unreadable() -> Change {
         before: Word::Unknown,
         after: Word::Unknown,
         rule: "a line that can't be understood".to_owned(),
+        by_address: false,
     }
 }
 
@@ -55,6 +56,7 @@ impl Judge {
                     before: told.allow.map_or(Word::Unknown, Word::of),
                     after: Word::Unknown,
                     rule: "the line lacks role, host or verdict".to_owned(),
+                    by_address: false,
                 }),
             };
         };
@@ -67,17 +69,18 @@ impl Judge {
             Before::Allowed => Word::Allow,
             Before::Denied | Before::Otherwise => Word::Deny,
         };
-        let (after, rule) = self.after(told, &who, target);
+        let (after, rule, code) = self.after(told, &who, target);
         (before != after).then(|| Change {
             role: Some(role.to_owned()),
             host,
             before,
             after,
             rule,
+            by_address: code.is_some_and(is_of_addresses),
         })
     }
 
-    fn after(&self, told: &Told<'_>, role: &Role, target: Target) -> (Word, String) {
+    fn after(&self, told: &Told<'_>, role: &Role, target: Target) -> (Word, String, Option<Code>) {
         let ask = Ask {
             scheme: (told.proxy_type.as_deref() == Some("http")).then_some(Scheme::Http),
             external_proxy: None,
@@ -99,18 +102,33 @@ impl Judge {
             (rule, _) => rule.to_owned(),
         };
         let by_external_proxy = told.code.as_deref() == Some(Code::ExternalProxyDenied.as_str());
-        match explanation.code {
-            Some(_) => (Word::Deny, rule),
+        let code = explanation.code;
+        let word = match code {
+            Some(_) => Word::Deny,
             // Which proxy it asked for is not in the line.
-            None if by_external_proxy => (Word::Unknown, rule),
-            None if address.is_some() || !is_looked_up => (Word::Allow, rule),
+            None if by_external_proxy => Word::Unknown,
+            None if address.is_some() || !is_looked_up => Word::Allow,
             // Its address passed before it went to the upstream, and no line has it.
-            None if told.allow == Some(true) && !is_direct => (Word::Allow, rule),
+            None if told.allow == Some(true) && !is_direct => Word::Allow,
             // It failed before it had an address, and would have failed again.
-            None if told.allow == Some(true) && has_failed(told) => (Word::Allow, rule),
-            None => (Word::Unknown, format!("{rule} (no address in the line)")),
-        }
+            None if told.allow == Some(true) && has_failed(told) => Word::Allow,
+            None => return (Word::Unknown, format!("{rule} (no address in the line)"), code),
+        };
+        (word, rule, code)
     }
+}
+
+/// Does an address's class, or a rule of the options, decide so?
+fn is_of_addresses(code: Code) -> bool {
+    matches!(
+        code,
+        Code::NotGlobalUnicast
+            | Code::PrivateRange
+            | Code::CgnatRange
+            | Code::Ipv6Embedding
+            | Code::SpecialPurposeRange
+            | Code::UserConfigured
+    )
 }
 
 fn has_failed(told: &Told<'_>) -> bool {
