@@ -101,7 +101,7 @@ fn core(
         wires,
         wires_max: descriptors.wires(),
         asked_for_room: false,
-        awaits_idle: false,
+        asked_for_idle_at: None,
         second_attempts: shared.second_attempts.clone(),
         resolver: Resolver::of_loop(&shared.resolver, number, poll.registry(), deliver)?,
         verifiers: shared.verifiers.for_loop(tell),

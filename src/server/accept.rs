@@ -83,15 +83,22 @@ impl Loop {
             let burst = self.listeners.get_mut(listener).and_then(Accepting::take_burst);
             let Some(burst) = burst else { continue };
             let allowance = allowance.get_or_insert_with(|| Allowance::new(usize::MAX, STEP_TIME_MAX));
-            let taken = self.take_clients(listener, burst, allowance);
+            let taken = self.take_clients(listener, burst, true, allowance);
             if let Some(accepting) = self.listeners.get_mut(listener) {
                 accepting.burst_is_over(taken == Taken::All);
             }
         }
     }
 
-    /// Takes as many clients of one listener, if there are.
-    pub(super) fn take_clients(&mut self, listener: usize, count: usize, allowance: &mut Allowance) -> Taken {
+    /// Takes as many clients of one listener, if there are. Of the first the poll may have told; that there are others shows
+    /// when they are taken.
+    pub(super) fn take_clients(
+        &mut self,
+        listener: usize,
+        count: usize,
+        is_told: bool,
+        allowance: &mut Allowance,
+    ) -> Taken {
         let now = self.core.world.now;
         match self.listeners.get(listener) {
             None => return Taken::Fewer,
@@ -105,8 +112,7 @@ impl Loop {
                 return if nth > 0 { Taken::All } else { Taken::NotYet };
             }
             // Whose place it will be is known before: who is accepted must not be turned away.
-            // The poll told of the first: that there are others shows when they are taken.
-            let Some(place) = self.place(nth == 0) else {
+            let Some(place) = self.place(is_told && nth == 0) else {
                 return Taken::NotYet;
             };
             self.core.make_room(1);
@@ -121,7 +127,10 @@ impl Loop {
             }
             match accepted {
                 Ok(Some((_, peer))) if !may_stay => self.say_closed(peer),
-                Ok(Some((stream, peer))) => self.admit(stream, peer),
+                Ok(Some((stream, peer))) => {
+                    self.core.asked_for_idle_at = None;
+                    self.admit(stream, peer);
+                }
                 Ok(None) => return Taken::Fewer,
                 Err(error) => {
                     self.note_failure(listener, error);
@@ -134,8 +143,8 @@ impl Loop {
 
     /// Accepting failed at this listener.
     fn note_failure(&mut self, listener: usize, error: AcceptError) {
-        // Idle upstream connections are the first to go, other loops' too, which have closed some of theirs when the poll has
-        // told of this client again for a few times; strangers' are the next.
+        // Idle upstream connections are the first to go, other loops' too, which close some of theirs while the poll tells of
+        // this client again and again; strangers' are the next.
         let is_broken = matches!(error, AcceptError::Broken(_));
         if !is_broken && (self.core.close_idle() > 0 || self.core.ask_for_idle(1 + ATTEMPTS_MAX)) {
             return;

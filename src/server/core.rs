@@ -2,7 +2,7 @@
 //! with it is `conn`.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::io::datagrams::Datagrams;
 use crate::io::dialer::{self, ATTEMPTS_MAX, Dialer, Race, Standing};
@@ -33,6 +33,9 @@ use super::tide::Ebbs;
 use super::verifiers::Verifiers;
 use super::world::World;
 
+/// Within this time another loop closes the idle upstream connections that it is asked to close: some of its turns.
+const IDLE_CLOSED_WITHIN: Duration = Duration::from_millis(50);
+
 /// What all connections of a loop share.
 pub struct Core {
     /// As sessions see it.
@@ -45,8 +48,8 @@ pub struct Core {
     pub wires_max: usize,
     /// The others were asked in this turn to close idle ones.
     pub asked_for_room: bool,
-    /// They had some when there was no descriptor the last time.
-    pub awaits_idle: bool,
+    /// When they were asked last since a client was accepted, for want of a descriptor.
+    pub asked_for_idle_at: Option<Instant>,
     /// Attempts beside the first of a dial.
     pub second_attempts: CommonShares,
     /// Names to addresses.
@@ -130,14 +133,21 @@ impl Core {
     }
 
     /// No descriptor is left: has the others close some of their idle upstream connections, if they have any. Is it worth
-    /// trying again?
+    /// trying again at once? For as long as they may need for it; where it did not help, it is asked for again by the next
+    /// try, and no more is hoped for.
     pub(super) fn ask_for_idle(&mut self, sockets: usize) -> bool {
-        let others_have_some = self.idle.sum() > self.idle.own();
-        if others_have_some {
-            self.ask_for_room(sockets);
+        if self.idle.sum() <= self.idle.own() {
+            // The last of them may have been closed since there was no descriptor.
+            return self.asked_for_idle_at.take().is_some();
         }
-        // The last of them may have been closed since there was no descriptor.
-        std::mem::replace(&mut self.awaits_idle, others_have_some) || others_have_some
+        let now = self.world.now;
+        let is_hopeful = match self.asked_for_idle_at {
+            Some(at) if now < at + IDLE_CLOSED_WITHIN => return true,
+            asked => asked.is_none(),
+        };
+        self.asked_for_idle_at = Some(now);
+        self.ask_for_room(sockets);
+        is_hopeful
     }
 
     /// Another loop finds no room, and this one may have some.

@@ -100,7 +100,7 @@ impl Loop {
         let mut allowance = Allowance::new(usize::MAX, ACCEPT_TIME_ON_DRAIN);
         let mut is_over = true;
         for listener in 0..self.listeners.len() {
-            let taken = self.take_clients(listener, ACCEPTS_ON_DRAIN, &mut allowance);
+            let taken = self.take_clients(listener, ACCEPTS_ON_DRAIN, false, &mut allowance);
             is_over &= taken != Taken::NotYet;
         }
         if is_over || self.core.world.now >= until {
