@@ -146,6 +146,8 @@ impl Exchange {
         Some(match (self.receiving.is_pending(), &self.sending) {
             (true, Sending::Length | Sending::Chunked(_)) => Next::Refuse(Refusal::BodyTooSlow),
             (true, _) => Next::Refuse(Refusal::AnswerTimedOut),
+            // The client has said all, and may have more to ask for; the origin will not hear it.
+            (false, Sending::Done) if self.receiving.is_over() => Next::Finished,
             (false, _) => Next::Truncated("nothing moved for too long".into()),
         })
     }
@@ -197,9 +199,9 @@ impl Exchange {
         if done {
             self.sending = Sending::Done;
         } else if flows.up.end >= End::Reached && !flows.up.has_unsent() {
-            return Some(match self.receiving {
-                Receiving::Nothing | Receiving::Passed => Next::Finished,
-                _ => Next::ClientLost("the client closed its connection before its request ended".into()),
+            return Some(match self.receiving.is_over() {
+                true => Next::Finished,
+                false => Next::ClientLost("the client closed its connection before its request ended".into()),
             });
         }
         None
@@ -217,7 +219,7 @@ impl Exchange {
     fn origin_broken(&mut self, fail: &IoFail, flows: &Flows) -> Next {
         match self.receiving {
             Receiving::Head { .. } => self.unanswered(&fail.text, flows),
-            Receiving::Nothing | Receiving::Passed => Next::Finished,
+            _ if self.receiving.is_over() => Next::Finished,
             _ => Next::Truncated(fail.text.clone()),
         }
     }
@@ -254,9 +256,9 @@ impl Exchange {
             // Where the framing does not show that the end is missing, a reset does.
             (Next::Truncated(why), record) => {
                 let shows = self.receiving.shows_truncation();
-                let whose = match self.receiving {
-                    Receiving::Nothing | Receiving::Passed => Side::Client,
-                    _ => Side::Origin,
+                let whose = match self.receiving.is_over() {
+                    true => Side::Client,
+                    false => Side::Origin,
                 };
                 match record {
                     Some(record) => log_error(record, &why, at),

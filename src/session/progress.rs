@@ -123,6 +123,11 @@ impl Receiving {
         matches!(self, Receiving::Head { .. })
     }
 
+    /// Is nothing of the response still to come?
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self, Receiving::Nothing | Receiving::Passed)
+    }
+
     /// Can the client tell a body that broke off from a complete one by its framing?
     pub(super) fn shows_truncation(&self) -> bool {
         match self {
@@ -159,9 +164,9 @@ impl Exchange {
         let write = writing
             .then(|| after(flows.down.touched, settings.write_timeout))
             .flatten();
-        let still = match self.receiving {
-            Receiving::Nothing | Receiving::Passed => Some(REST_TIMEOUT),
-            _ => settings.idle_timeout.map(|idle| idle.max(STANDSTILL_TIMEOUT)),
+        let still = match self.receiving.is_over() {
+            true => Some(REST_TIMEOUT),
+            false => settings.idle_timeout.map(|idle| idle.max(STANDSTILL_TIMEOUT)),
         };
         let still = after(flows.touched().max(self.since), still);
         earliest(earliest(read, write), still)

@@ -82,12 +82,14 @@ fn body(exchange: &mut Exchange, flows: &mut Flows, cx: &mut Cx<'_>) -> Option<N
         if down.has_unsent() {
             return None;
         }
+        let is_framed = exchange.receiving.shows_truncation();
         exchange.receiving = Receiving::Passed;
         if !is_owed {
             return Some(Next::Finished);
         }
-        // Who reads to the end need not wait for what it sends itself.
-        if !exchange.client_persists {
+        // Where the end is all that shows how long it was, the client need not wait for what it sends itself. Others are left
+        // alone: by TLS 1.2 who is told of an end drops what it has still to say (RFC 5246 section 7.2.1).
+        if !is_framed {
             cx.actions.push(Action::Hangup(Side::Client));
         }
         return None;
@@ -126,6 +128,8 @@ fn take_head(exchange: &mut Exchange, head_bytes: usize, at: &mut At<'_, '_>) ->
                 Body::UntilClose => (Receiving::UntilClose, Gate::Open),
             };
             exchange.since = at.cx.now;
+            // What is still to leave the origin may take for its next request.
+            exchange.origin_persists &= !at.flows.up.has_unsent();
             at.cx.actions.extend(exchange.record.take().map(Action::Log));
             None
         }
