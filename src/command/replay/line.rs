@@ -76,7 +76,7 @@ impl Judge {
             before,
             after,
             rule,
-            by_address: code.is_some_and(is_of_addresses),
+            by_address: code.is_some_and(Code::is_of_addresses),
         })
     }
 
@@ -116,19 +116,6 @@ impl Judge {
         };
         (word, rule, code)
     }
-}
-
-/// Does an address's class, or a rule of the options, decide so?
-fn is_of_addresses(code: Code) -> bool {
-    matches!(
-        code,
-        Code::NotGlobalUnicast
-            | Code::PrivateRange
-            | Code::CgnatRange
-            | Code::Ipv6Embedding
-            | Code::SpecialPurposeRange
-            | Code::UserConfigured
-    )
 }
 
 fn has_failed(told: &Told<'_>) -> bool {
