@@ -193,8 +193,11 @@ impl Pool {
                     .any(|address| address.address() == idle.taken.remote)
         };
         let of_key = self.by_key.get_mut(&self.hasher.hash_one(key))?;
-        let oldest = of_key.list.oldest.and_then(|id| self.entries.get(id));
-        of_key.keeps |= oldest.is_some_and(|idle| idle.taken.lease.shows_persistence(now));
+        // Nobody else asks, and it lies far from those that are used.
+        if *fresh {
+            let oldest = of_key.list.oldest.and_then(|id| self.entries.get(id));
+            of_key.keeps |= oldest.is_some_and(|idle| idle.taken.lease.shows_persistence(now));
+        }
         let OfKey {
             list,
             mut bound,
