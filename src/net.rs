@@ -115,6 +115,14 @@ impl Host {
     pub fn parse(host: &[u8]) -> Result<Host, TargetError> {
         host::parse(utf8(host)?)
     }
+
+    /// The normalised host as a URI spells it, as it is displayed; of a name without a copy.
+    pub fn spelled(&self) -> Cow<'_, str> {
+        match self {
+            Host::Name(name) => Cow::Borrowed(name.as_str()),
+            Host::Addr(_) => Cow::Owned(self.to_string()),
+        }
+    }
 }
 
 /// The normalised host as a URI spells it: IPv6 in brackets.
@@ -191,7 +199,7 @@ impl Target {
         let spelled = self.written.get(..self.spelled_bytes.into());
         HostField {
             host: match spelled {
-                None | Some("") => Cow::Owned(self.host.to_string()),
+                None | Some("") => self.host.spelled(),
                 Some(spelled) => Cow::Borrowed(spelled),
             },
             port: (self.port != default_port).then_some(self.port),

@@ -1,13 +1,12 @@
 //! A request that was let out, on its way: the request and what is to be said of it. Holds the only place where addresses
 //! are vetted or trusted.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Instant;
 
 use crate::flow::Buf;
 use crate::http::rewrite;
-use crate::net::{Host, Writer};
+use crate::net::Writer;
 use crate::policy::{Passed, Route, Untrusted, Upstream, VettedList};
 
 use super::at::Cx;
@@ -102,10 +101,7 @@ impl Errand {
             Route::Through(upstream) => (allowed.target(), upstream.authorization()),
         };
         // In normal form: whoever reads it must see what was judged.
-        let host = match &target.host {
-            Host::Name(name) => Cow::Borrowed(name.as_str()),
-            host @ Host::Addr(_) => Cow::Owned(host.to_string()),
-        };
+        let host = target.host.spelled();
         rewrite::tunnel_request(&host, target.port, authorization, tx.writer());
     }
 

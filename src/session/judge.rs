@@ -312,7 +312,7 @@ impl Judge<'_> {
         let protocols = upgrade::asked(head);
         let host_field = allowed.target().host_field(uri.scheme.default_port());
         // In normal form: whoever reads it must see what was judged.
-        let host = upstream.map(|_| allowed.target().host.to_string());
+        let host = upstream.map(|_| allowed.target().host.spelled());
         let plan = RequestPlan {
             absolute: host.as_deref().map(|host| (uri.scheme, host)),
             path_and_query: uri.path_and_query,

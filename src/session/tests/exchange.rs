@@ -195,12 +195,18 @@ const ANSWERS: [(&str, bool); 4] = [
     ),
 ];
 
-/// The request has begun and is answered, which the client reads.
-fn answered_early(begun: &str, answer: &str) -> Bench {
+/// A POST has begun so, and has reached its origin.
+fn posted(begun: &str) -> Bench {
     let mut bench = Bench::new();
-    bench.arrive(Side::Client, &format!("POST {URL} HTTP/1.1\r\n{begun}"));
+    bench.arrive(Side::Client, &format!("POST {URL} {begun}"));
     bench.dialled(false);
     bench.leave(Side::Origin);
+    bench
+}
+
+/// The request has begun and is answered, which the client reads.
+fn answered_early(begun: &str, answer: &str) -> Bench {
+    let mut bench = posted(&format!("HTTP/1.1\r\n{begun}"));
     bench.arrive(Side::Origin, answer);
     assert!(bench.leave(Side::Client).starts_with("HTTP/1.1 20"));
     bench
@@ -232,10 +238,7 @@ fn an_origin_that_answered_early_gets_the_rest() {
 
 /// All of the request was read, and the answer comes before all of it has left.
 fn answered_before_the_last_bytes_left(head: &str, body: &str) -> Bench {
-    let mut bench = Bench::new();
-    bench.arrive(Side::Client, &format!("POST {URL} HTTP/1.1\r\n{head}\r\n\r\n"));
-    bench.dialled(false);
-    bench.leave(Side::Origin);
+    let mut bench = posted(&format!("HTTP/1.1\r\n{head}\r\n\r\n"));
     bench.arrive(Side::Client, body);
     bench.arrive(Side::Origin, ANSWERS[0].0);
     assert!(bench.leave(Side::Client).ends_with("ok"));
@@ -265,13 +268,7 @@ fn what_is_read_but_not_yet_written_belongs_to_the_request() {
 
 #[test]
 fn where_the_end_alone_shows_how_long_an_answer_was_it_is_shown_at_once() {
-    let mut bench = Bench::new();
-    bench.arrive(
-        Side::Client,
-        &format!("POST {URL} HTTP/1.0\r\nContent-Length: 6\r\n\r\nabc"),
-    );
-    bench.dialled(false);
-    bench.leave(Side::Origin);
+    let mut bench = posted("HTTP/1.0\r\nContent-Length: 6\r\n\r\nabc");
     bench.arrive(Side::Origin, ANSWERS[1].0);
     assert!(bench.leave(Side::Client).ends_with("ok"));
     assert!(has(&bench, |action| matches!(
@@ -352,10 +349,7 @@ fn who_waited_for_leave_and_was_answered_may_keep_its_body() {
         let bench = answered_early(&(expecting.to_owned() + part), ANSWERS[0].0);
         assert!(!has(&bench, |action| matches!(action, Action::DropOrigin)));
         // So is who goes on while the answer does.
-        let mut bench = Bench::new();
-        bench.arrive(Side::Client, &format!("POST {URL} HTTP/1.1\r\n{expecting}"));
-        bench.dialled(false);
-        bench.leave(Side::Origin);
+        let mut bench = posted(&format!("HTTP/1.1\r\n{expecting}"));
         bench.arrive(Side::Origin, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no");
         bench.leave(Side::Client);
         bench.arrive(Side::Client, part);
