@@ -1,8 +1,7 @@
 //! Finds the end of a head (or trailer section) in bytes that arrive piece by piece, walking over each byte once.
 //! Judges line endings, control characters, sizes and the start line; splits nothing into fields (that is `head`).
 
-use memchr::memchr2;
-
+use crate::text::controls::Controls;
 use crate::text::slices::within;
 use crate::text::token::is_token_byte;
 
@@ -96,7 +95,7 @@ impl Scan {
     pub fn advance(&mut self, bytes: &[u8], limits: &HeadLimits) -> Scanned {
         let bytes_max = limits.head_bytes_max.min(POSITION_MAX);
         let window = bytes.get(..bytes_max).unwrap_or(bytes);
-        match self.lines(window, limits) {
+        match self.walk(window, limits) {
             Ok(Some(length)) => Scanned::Head(length),
             Ok(None) if bytes.len() > bytes_max => Scanned::Bad(Fault::TooLarge("the head is too large")),
             Ok(None) => Scanned::More,
@@ -104,26 +103,9 @@ impl Scan {
         }
     }
 
-    fn lines(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, Fault> {
-        // What is new is looked at for control characters in one go; where there is one, once more line by line, for
-        // something else may have been wrong before it.
-        let before = *self;
-        let found = self.walk(bytes, limits, |_| Ok(()));
-        match has_controls(within(bytes, before.at as usize..self.at as usize)) {
-            false => found,
-            true => {
-                *self = before;
-                self.walk(bytes, limits, no_controls)
-            }
-        }
-    }
-
-    fn walk(
-        &mut self,
-        bytes: &[u8],
-        limits: &HeadLimits,
-        judge: impl Fn(&[u8]) -> Result<(), Fault>,
-    ) -> Result<Option<usize>, Fault> {
+    fn walk(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, Fault> {
+        let start = self.at as usize;
+        let mut controls = Controls::of(within(bytes, start..));
         loop {
             if !self.started {
                 let begun = within(bytes, self.line as usize..);
@@ -133,27 +115,28 @@ impl Scan {
                     Kind::Trailers => {}
                 }
             }
-            let fresh = within(bytes, self.at as usize..);
-            let Some((text, ending)) = memchr2(b'\r', b'\n', fresh).and_then(|n| fresh.split_at_checked(n))
-            else {
-                judge(fresh)?;
+            let Some(end) = controls.next().map(|n| start + n) else {
                 self.at = position(bytes.len());
                 return Ok(None);
             };
-            judge(text)?;
-            self.at += position(text.len());
-            match ending {
+            match within(bytes, end..) {
                 [b'\r', b'\n', ..] => {}
-                [b'\r'] => return Ok(None),
+                [b'\r'] => {
+                    self.at = position(end);
+                    return Ok(None);
+                }
+                [b'\r', ..] => return Err(Fault::Malformed("a CR without LF")),
                 [b'\n', ..] => return Err(Fault::Malformed("a line ends with LF alone")),
-                _ => return Err(Fault::Malformed("a CR without LF")),
+                [0, ..] => return Err(Fault::Malformed("a NUL in the head")),
+                _ => return Err(Fault::Malformed("a control character in the head")),
             }
-            let line = within(bytes, self.line as usize..self.at as usize);
-            self.at += 2;
-            let ends = self.line_ends(line, limits)?;
-            self.line = self.at;
+            // The LF of this very line.
+            controls.next();
+            let ends = self.line_ends(within(bytes, self.line as usize..end), limits)?;
+            self.line = position(end + 2);
             if ends {
-                return Ok(Some(self.at as usize));
+                self.at = self.line;
+                return Ok(Some(end + 2));
             }
         }
     }
@@ -199,26 +182,6 @@ fn position(n: usize) -> u32 {
     n as u32
 }
 
-/// Is there a control character that no head may have, beside line endings?
-fn has_controls(text: &[u8]) -> bool {
-    // A fold without an early exit: the compiler turns it into vector instructions.
-    text.iter().fold(false, |found, &byte| {
-        found | (byte < 0x20 && byte != b'\t' && byte != b'\r' && byte != b'\n') | (byte == 0x7f)
-    })
-}
-
-/// Refuses control characters other than HTAB (RFC 9110, 5.5).
-fn no_controls(text: &[u8]) -> Result<(), Fault> {
-    let first = text
-        .iter()
-        .find(|&&byte| byte != b'\t' && byte.is_ascii_control());
-    match first {
-        None => Ok(()),
-        Some(0) => Err(Fault::Malformed("a NUL in the head")),
-        Some(_) => Err(Fault::Malformed("a control character in the head")),
-    }
-}
-
 /// Judges as much of a request line as can be judged before its end: the method.
 fn request_line_begins(line: &[u8]) -> Result<(), Fault> {
     if let [b'\r' | b'\n', ..] = line {
@@ -254,7 +217,8 @@ pub(super) fn request_line(line: &[u8]) -> Result<RequestLine<'_>, Fault> {
     // Method and version are short, so plain loops find their ends soonest.
     let (method, rest) = around(line, line.iter().position(is_space)).ok_or(MALFORMED)?;
     let (target, version) = around(rest, rest.iter().rposition(is_space)).ok_or(MALFORMED)?;
-    // Between the first space and the last stands one target, or what is none. A fold as in `has_controls`.
+    // Between the first space and the last stands one target, or what is none. A fold without an early exit: the compiler
+    // turns it into vector instructions.
     let found = target.iter().fold(false, |found, &byte| found | (byte <= b' '));
     if target.is_empty() || found {
         return Err(MALFORMED);

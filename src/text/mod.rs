@@ -2,6 +2,7 @@
 //! system error, names that look alike; and parts of them. Functions over slices and strings that name no other room; what a text means is
 //! its owner's matter.
 
+pub(crate) mod controls;
 pub(crate) mod digits;
 pub(crate) mod errno;
 pub(crate) mod json;
