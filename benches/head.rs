@@ -184,6 +184,7 @@ fn forward_request(bytes: &[u8], host: &str, body: Body, out: &mut Vec<u8>) {
             port: None,
             protocols: b"",
             forwards: Forwards::Unbounded,
+            body,
         };
         rewrite::request(&head, &plan, out);
     });

@@ -3,13 +3,13 @@
 
 use httparse::Header;
 
-use super::fields::{field, trim};
+use super::fields::{Fields, field, trim};
 
 const JSON: &str = "application/json";
 
 /// Does the client ask for `application/json`, and for neither `text/plain` nor `text/html`? What it asks for with a
 /// weight of zero it does not want, and so does not ask for. Wildcards name nothing: most clients send them.
-pub fn prefers_json(fields: &[Header<'_>]) -> bool {
+pub fn prefers_json(fields: Fields<'_>) -> bool {
     // The common case ends here: a value too short to name it, such as `*/*`, or none.
     if !field(fields, "accept").any(|value| value.len() >= JSON.len()) {
         return false;
@@ -41,7 +41,7 @@ pub fn unparsed_prefers_json(head: &[u8]) -> bool {
         let name = name.eq_ignore_ascii_case(b"accept").then_some("accept")?;
         Some(Header { name, value })
     });
-    prefers_json(&fields.collect::<Vec<_>>())
+    prefers_json(Fields::of(&fields.collect::<Vec<_>>()))
 }
 
 #[derive(PartialEq, Eq)]
@@ -105,7 +105,7 @@ mod tests {
                 value: value.as_bytes(),
             })
             .collect();
-        assert_eq!(prefers_json(&fields), json, "{values:?}");
+        assert_eq!(prefers_json(Fields::of(&fields)), json, "{values:?}");
     }
 
     #[test]

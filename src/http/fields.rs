@@ -1,5 +1,7 @@
 //! Looks into the fields of a head: values by name, members of lists, and which fields belong to one hop only.
 
+use std::ops::Deref;
+
 use arrayvec::ArrayVec;
 use httparse::Header;
 
@@ -8,16 +10,59 @@ use crate::text::slices::until;
 /// How many options the Connection fields of a head may list together; real ones list three at most.
 pub(super) const CONNECTION_OPTIONS_MAX: usize = 32;
 
+/// The field lines of a head, in order, and a mark of each name among them: of the names that are asked for most are absent,
+/// and that costs one look.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Fields<'a> {
+    lines: &'a [Header<'a>],
+    marks: u64,
+}
+
+impl<'a> Fields<'a> {
+    /// Of these lines.
+    pub(super) fn of(lines: &'a [Header<'a>]) -> Fields<'a> {
+        let marks = lines.iter().fold(0, |marks, line| marks | mark(line.name));
+        Fields { lines, marks }
+    }
+
+    /// All lines, if one of them may have that name; or else none.
+    #[inline]
+    fn with(self, name: &str) -> &'a [Header<'a>] {
+        if self.marks & mark(name) == 0 {
+            &[]
+        } else {
+            self.lines
+        }
+    }
+}
+
+impl<'a> Deref for Fields<'a> {
+    type Target = [Header<'a>];
+
+    fn deref(&self) -> &[Header<'a>] {
+        self.lines
+    }
+}
+
+/// One of 64 bits, the same for each spelling of a name. Length and first letter tell most of the usual names apart.
+#[inline]
+fn mark(name: &str) -> u64 {
+    let first = name.as_bytes().first().map_or(0, |byte| usize::from(byte | 0x20));
+    1 << ((31 * name.len() + first) % 64)
+}
+
 /// The values of all fields called `name` (in any case), in order, without the white space around them.
-pub fn field<'a>(fields: &'a [Header<'a>], name: &str) -> impl Iterator<Item = &'a [u8]> {
+#[inline]
+pub fn field<'a>(fields: Fields<'a>, name: &str) -> impl Iterator<Item = &'a [u8]> {
     fields
+        .with(name)
         .iter()
         .filter(move |field| field.name.eq_ignore_ascii_case(name))
         .map(|field| trim(field.value))
 }
 
 /// Does any field called `name` list `token`? Both are compared without case (RFC 9110, 5.6.1).
-pub fn lists_token(fields: &[Header<'_>], name: &str, token: &str) -> bool {
+pub fn lists_token(fields: Fields<'_>, name: &str, token: &str) -> bool {
     field(fields, name)
         .any(|value| members(value).any(|member| member.eq_ignore_ascii_case(token.as_bytes())))
 }
@@ -54,7 +99,10 @@ impl<'a> Named<'a> {
     /// Collects them. A head with more than [`CONNECTION_OPTIONS_MAX`] was refused when it was parsed.
     // In its place from the start: it is large.
     #[inline]
-    pub(super) fn by(fields: &'a [Header<'a>]) -> Named<'a> {
+    pub(super) fn by(fields: Fields<'a>) -> Named<'a> {
+        if fields.with("connection").is_empty() {
+            return Named(ArrayVec::new_const());
+        }
         let options = field(fields, "connection").flat_map(members);
         // These two are not names of fields: leaving them out keeps the common head's list empty.
         let options = options.filter(|option| {
@@ -77,6 +125,12 @@ impl<'a> Named<'a> {
 /// challenges), and this proxy's own. Upgrade is here too: who forwards an upgrade writes it himself; and
 /// HTTP2-Settings, which concerns the hop to us also where Connection forgets to name it.
 pub(super) fn stays_here(name: &str) -> bool {
+    // Most names begin otherwise.
+    if let Some(first) = name.as_bytes().first()
+        && !b"tpuckhx".contains(&(first | 0x20))
+    {
+        return false;
+    }
     let is = |other: &str| name.eq_ignore_ascii_case(other);
     match name.len() {
         2 if is("te") => true,
@@ -153,8 +207,9 @@ mod tests {
     #[test]
     fn fields_are_found_in_any_case_and_trimmed() {
         let fields = [header("X-A", " 1\t"), header("x-b", "2"), header("x-a", "")];
-        assert_eq!(field(&fields, "X-a").collect::<Vec<_>>(), [&b"1"[..], b""]);
-        assert_eq!(field(&fields, "X-").count(), 0);
+        let fields = Fields::of(&fields);
+        assert_eq!(field(fields, "X-a").collect::<Vec<_>>(), [&b"1"[..], b""]);
+        assert_eq!(field(fields, "X-").count(), 0);
     }
 
     #[test]
@@ -163,10 +218,11 @@ mod tests {
             header("Connection", "a, Close-not ,,\tkeep-alive"),
             header("connection", "UPGRADE"),
         ];
-        assert!(lists_token(&fields, "Connection", "keep-alive"));
-        assert!(lists_token(&fields, "Connection", "upgrade"));
-        assert!(!lists_token(&fields, "Connection", "close"));
-        assert!(!lists_token(&fields, "Upgrade", "upgrade"));
+        let fields = Fields::of(&fields);
+        assert!(lists_token(fields, "Connection", "keep-alive"));
+        assert!(lists_token(fields, "Connection", "upgrade"));
+        assert!(!lists_token(fields, "Connection", "close"));
+        assert!(!lists_token(fields, "Upgrade", "upgrade"));
     }
 
     #[test]
@@ -227,7 +283,7 @@ mod tests {
             header("Connection", "close, X-Hop, keep-alive"),
             header("CONNECTION", "Foo"),
         ];
-        let named = Named::by(&fields);
+        let named = Named::by(Fields::of(&fields));
         assert_eq!(named.0.len(), 2);
         assert!(named.contains("x-hop") && named.contains("FOO") && !named.contains("close"));
     }

@@ -1,9 +1,7 @@
 //! How the body that follows a head is delimited (RFC 9112, 6.3), as strictly as it can be said: one way or none.
 //! Reads only the head; a chunked body itself is `chunked`'s.
 
-use httparse::Header;
-
-use super::fields::field;
+use super::fields::{Fields, field};
 use super::head::{RequestHead, ResponseHead};
 use super::{Fault, Version};
 
@@ -59,7 +57,7 @@ pub fn response_body(
 /// Errors: more than one Content-Length, even if they agree; one that isn't digits up to 2^63-1; Content-Length
 /// beside Transfer-Encoding; more than one Transfer-Encoding, or any coding but `chunked`; Transfer-Encoding in
 /// HTTP/1.0, where it was never defined.
-pub(super) fn declared(fields: &[Header<'_>], version: Version) -> Result<Option<Body>, Fault> {
+pub(super) fn declared(fields: Fields<'_>, version: Version) -> Result<Option<Body>, Fault> {
     let mut lengths = field(fields, "content-length");
     let mut codings = field(fields, "transfer-encoding");
     let (length, coding) = (lengths.next(), codings.next());

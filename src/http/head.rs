@@ -8,7 +8,7 @@ use httparse::{EMPTY_HEADER, Header, Status};
 use crate::text::slices::within;
 use crate::text::token::is_token;
 
-use super::fields::{self, CONNECTION_OPTIONS_MAX};
+use super::fields::{self, CONNECTION_OPTIONS_MAX, Fields};
 use super::scan::request_line;
 pub use super::scan::{Scan, Scanned};
 use super::{Fault, HeadLimits, Version};
@@ -31,7 +31,7 @@ pub struct RequestHead<'b> {
     pub version: Version,
     /// The field lines in order. Names are tokens; values have no white space around them, may be empty and may
     /// hold bytes from 0x80 on.
-    pub fields: &'b [Header<'b>],
+    pub fields: Fields<'b>,
 }
 
 /// A response's head.
@@ -44,7 +44,7 @@ pub struct ResponseHead<'b> {
     /// The origin's version.
     pub version: Version,
     /// The field lines, as in [`RequestHead`].
-    pub fields: &'b [Header<'b>],
+    pub fields: Fields<'b>,
 }
 
 /// Parses a request head and hands it to `f`.
@@ -100,7 +100,17 @@ const TOO_MANY: Fault = Fault::TooLarge("too many fields");
 
 /// An upper bound of a head's fields: its lines but for the first and the empty last one.
 fn slots_needed(bytes: &[u8]) -> usize {
-    memchr::memchr_iter(b'\n', bytes).count().saturating_sub(2)
+    // In pieces of which one byte can count the lines: the compiler makes vector instructions of that.
+    let lines_of = |piece: &[u8]| {
+        piece
+            .iter()
+            .fold(0, |lines, &byte| lines + u8::from(byte == b'\n'))
+    };
+    let pieces = bytes.chunks(usize::from(u8::MAX));
+    pieces
+        .map(|piece| usize::from(lines_of(piece)))
+        .sum::<usize>()
+        .saturating_sub(2)
 }
 
 /// The request line is taken apart here: the parser of its fields takes no target that is not UTF-8.
@@ -117,6 +127,7 @@ fn request<'a>(bytes: &'a [u8], slots: &'a mut [Header<'a>]) -> Result<RequestHe
         Status::Complete((length, fields)) if length == rest.len() => fields,
         _ => return Err(INCOMPLETE),
     };
+    let fields = Fields::of(fields);
     connection_is_reasonable(fields)?;
     host_is_reasonable(fields)?;
     Ok(RequestHead {
@@ -148,12 +159,13 @@ fn response<'a>(
     if status < 100 {
         return Err(Fault::Malformed("a malformed status line"));
     }
-    connection_is_reasonable(headers)?;
+    let fields = Fields::of(headers);
+    connection_is_reasonable(fields)?;
     Ok(ResponseHead {
         status,
         reason: reason_phrase(bytes),
         version: spoken(version)?,
-        fields: headers,
+        fields,
     })
 }
 
@@ -203,7 +215,7 @@ pub(super) fn fault(error: httparse::Error) -> Fault {
 }
 
 /// Bounds the work of comparing every field with every connection option.
-fn connection_is_reasonable(head_fields: &[Header<'_>]) -> Result<(), Fault> {
+fn connection_is_reasonable(head_fields: Fields<'_>) -> Result<(), Fault> {
     let options: usize = fields::field(head_fields, "connection")
         .map(|value| fields::members(value).count())
         .sum();
@@ -220,7 +232,7 @@ fn is_in_authorities(byte: u8) -> bool {
 }
 
 /// At most one Host, made of an authority's characters (RFC 9112, 3.2). Its value is never used for routing.
-fn host_is_reasonable(head_fields: &[Header<'_>]) -> Result<(), Fault> {
+fn host_is_reasonable(head_fields: Fields<'_>) -> Result<(), Fault> {
     let mut hosts = fields::field(head_fields, "host");
     let Some(host) = hosts.next() else { return Ok(()) };
     if hosts.next().is_some() {

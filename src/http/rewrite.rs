@@ -2,12 +2,10 @@
 //! and byte for byte, what concerns one hop only is dropped and, where needed, said anew (RFC 9110, 7.6).
 //! Invents no field. Which requests are forwarded, and where to, is decided elsewhere.
 
-use httparse::Header;
-
 use crate::net::Scheme;
 use crate::text::digits;
 
-use super::fields::{Named, field, stays_here};
+use super::fields::{Fields, Named, field, stays_here};
 use super::framing::{self, Body};
 use super::head::{RequestHead, ResponseHead};
 use super::max_forwards::Forwards;
@@ -33,12 +31,13 @@ pub struct RequestPlan<'a> {
     pub protocols: &'a [u8],
     /// What [`super::max_forwards::forwards`] left.
     pub forwards: Forwards,
+    /// What [`framing::request_body`] found.
+    pub body: Body,
 }
 
 /// Appends the head to send to the origin.
 ///
-/// The version is HTTP/1.1 whatever the client's was. Framing is written anew, last and in one form; the caller has
-/// asked [`framing::request_body`] before and refused the request if that failed.
+/// The version is HTTP/1.1 whatever the client's was. Framing is written anew, last and in one form.
 pub fn request(head: &RequestHead<'_>, plan: &RequestPlan<'_>, out: &mut Vec<u8>) {
     request_without(None, head, plan, out);
 }
@@ -91,9 +90,7 @@ pub fn request_without(
         emit::field(out, "Connection", b"Upgrade");
         emit::field(out, "Upgrade", plan.protocols);
     }
-    let framing = framing::request_body(head);
-    debug_assert!(framing.is_ok(), "a request that was not judged");
-    body(framing.unwrap_or(Body::None), out);
+    body(plan.body, out);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -203,9 +200,9 @@ fn status_line(head: &ResponseHead<'_>, out: &mut Vec<u8>) {
 /// Appends the fields that are meant for the other end: neither this hop's by definition, nor by the Connection
 /// field's word, nor among those that the caller drops. Framing and Host are never left to Connection: the caller
 /// writes them himself.
-fn end_to_end(fields: &[Header<'_>], out: &mut Vec<u8>, drops: impl Fn(&str) -> bool) {
+fn end_to_end(fields: Fields<'_>, out: &mut Vec<u8>, drops: impl Fn(&str) -> bool) {
     let named = Named::by(fields);
-    for field in fields {
+    for field in fields.iter() {
         if !stays_here(field.name) && !named.contains(field.name) && !drops(field.name) {
             emit::field(out, field.name, field.value);
         }

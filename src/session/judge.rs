@@ -320,6 +320,7 @@ impl Judge<'_> {
             port: host_field.port,
             protocols: &protocols,
             forwards,
+            body,
         };
         let mut out = cx.spares.head();
         let replaces = |name: &str| adding.is_some_and(|adding| adding.replaces(name));

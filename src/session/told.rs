@@ -63,7 +63,7 @@ fn path_of(uri: &[u8]) -> &[u8] {
 fn fields(head: &RequestHead<'_>, detail: &Detail) -> Vec<Field> {
     let mut told: Vec<Field> = Vec::new();
     let mut bytes_left = FIELDS_BYTES_MAX;
-    for field in head.fields {
+    for field in head.fields.iter() {
         let value = detail.shows(field.name).then_some(field.value);
         let value_bytes = value.map_or(REDACTED_BYTES, <[u8]>::len);
         let Some(left) = bytes_left.checked_sub(field.name.len() + value_bytes) else {

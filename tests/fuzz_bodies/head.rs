@@ -69,7 +69,7 @@ fn the_same_fields<'f>(head: &[u8], fields: impl Iterator<Item = (&'f str, &'f [
     assert_eq!(read.fields, ours);
 }
 
-fn plan(protocols: &[u8], forwards: Forwards) -> RequestPlan<'_> {
+fn plan(protocols: &[u8], forwards: Forwards, body: Body) -> RequestPlan<'_> {
     RequestPlan {
         absolute: None,
         path_and_query: b"/p",
@@ -77,6 +77,7 @@ fn plan(protocols: &[u8], forwards: Forwards) -> RequestPlan<'_> {
         port: None,
         protocols,
         forwards,
+        body,
     }
 }
 
@@ -91,7 +92,7 @@ fn request(head: &[u8], limits: &HeadLimits) {
         assert!(body != Body::UntilClose);
         let protocols = upgrade::asked(&parsed);
         let forwards = max_forwards::forwards(&parsed).ok()?;
-        rewrite::request(&parsed, &plan(&protocols, forwards), &mut out);
+        rewrite::request(&parsed, &plan(&protocols, forwards, body), &mut out);
         Some((body, protocols, forwards))
     });
     let Some((body, protocols, forwards)) = body else {
@@ -121,7 +122,8 @@ fn request(head: &[u8], limits: &HeadLimits) {
             forwards == Forwards::None || next == one_less,
             "{next:?} behind {forwards:?}"
         );
-        rewrite::request(&parsed, &plan(&same, forwards), &mut again);
+        let body = framing::request_body(&parsed).expect("what we send we would take");
+        rewrite::request(&parsed, &plan(&same, forwards, body), &mut again);
     });
     assert_eq!(out, again, "a second hop changes what the first one sent");
 }

@@ -54,7 +54,7 @@ fn absolute(url: &str) -> Result<(Option<Scheme>, &[u8]), &'static str> {
         method: "GET",
         target: url.as_bytes(),
         version: Version::Http11,
-        fields: &[],
+        fields: Default::default(),
     };
     match target::form(&head) {
         Ok(Form::Absolute {

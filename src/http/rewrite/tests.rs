@@ -14,6 +14,7 @@ fn sent(start: &str, path_and_query: &str, lines: &[&str]) -> String {
             port: Some(81),
             protocols: &upgrade::asked(head),
             forwards: max_forwards::forwards(head).unwrap(),
+            body: framing::request_body(head).unwrap(),
         };
         request(head, &plan, &mut out);
     })
@@ -121,6 +122,7 @@ fn end_to_end_fields_pass_in_order_and_unchanged() {
                 port: None,
                 protocols: b"",
                 forwards: Forwards::Unbounded,
+                body: Body::None,
             };
             request(head, &plan, &mut out);
         },

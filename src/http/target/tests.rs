@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::Version;
+use super::super::fields::Fields;
 use super::*;
 
 fn of<'b>(method: &'b str, target: &'b [u8]) -> Result<Form<'b>, Fault> {
@@ -10,7 +11,7 @@ fn of<'b>(method: &'b str, target: &'b [u8]) -> Result<Form<'b>, Fault> {
         method,
         target,
         version: Version::Http11,
-        fields: &[],
+        fields: Fields::default(),
     })
 }
 
