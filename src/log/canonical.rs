@@ -1,6 +1,7 @@
 //! A [`Record`] as its canonical line, and the two lines that go with a failed request. Which fields, in which
 //! order, at which level, cut how; not their syntax (that is `line`) and not where they go (that is `writer`).
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::SystemTime;
@@ -21,6 +22,10 @@ const HOST_LENGTH_MAX: usize = 1024;
 /// Errors, reasons and roles may quote the host or a certificate: cut too.
 const TEXT_LENGTH_MAX: usize = 1024;
 
+/// What the lines say they are, in the words of the reference.
+const DECISION: Value<'static> = Value::Word("CANONICAL-PROXY-DECISION");
+const CLOSE: Value<'static> = Value::Word("CANONICAL-PROXY-CN-CLOSE");
+
 /// The level of a record's line: denied is a warning, failed an error. A tunnel's end is always information, as
 /// in the reference: a peer's reset says nothing of our health.
 pub fn level(record: &Record) -> Level {
@@ -33,14 +38,17 @@ pub fn level(record: &Record) -> Level {
 
 /// Appends the record's canonical line, without its line feed. Allocates nothing but the room in `out`.
 pub fn canonical(record: &Record, format: Format, now: SystemTime, out: &mut Vec<u8>) {
-    let message = match record.end() {
-        None => "CANONICAL-PROXY-DECISION",
-        Some(_) => "CANONICAL-PROXY-CN-CLOSE",
-    };
-    let line = Line::begin(out, format, now, level(record), Value::Word(message));
+    match format {
+        Format::Text => canonical_in::<false>(record, now, out),
+        Format::Json => canonical_in::<true>(record, now, out),
+    }
+}
+
+fn canonical_in<const JSON: bool>(record: &Record, now: SystemTime, out: &mut Vec<u8>) {
+    let level = level(record);
     match record.end() {
-        None => decision(record, line),
-        Some(end) => close(record, end, line),
+        None => decision(record, Line::<JSON>::begin(out, now, level, DECISION)),
+        Some(end) => close(record, end, Line::<JSON>::begin(out, now, level, CLOSE)),
     }
 }
 
@@ -79,7 +87,7 @@ pub fn role_failure_line(record: &Record, format: Format, now: SystemTime, out: 
 }
 
 /// The fields of a decision: those that every one has, and those known by then.
-fn decision(record: &Record, mut line: Line<'_>) {
+fn decision<const JSON: bool>(record: &Record, mut line: Line<'_, JSON>) {
     line.field(key!("allow"), Value::Truth(record.allow));
     if let Some(code) = record.code {
         line.field(key!("code"), Value::Word(code.as_str()));
@@ -90,7 +98,7 @@ fn decision(record: &Record, mut line: Line<'_>) {
     if let Some(length) = content_length(record) {
         line.field(key!("content_length"), Value::Number(length));
     }
-    line.field(key!("decision_reason"), text(&record.decision_reason));
+    line.field(key!("decision_reason"), reason(record));
     line.field(key!("dns_lookup_time_ms"), milliseconds(record.dns_lookup_time));
     destination(record, &mut line);
     line.field(
@@ -142,7 +150,7 @@ fn decision(record: &Record, mut line: Line<'_>) {
 
 /// The fields of a tunnel's end; all but the destination and the server's name are always there, empty where unknown. The name
 /// is where it was looked for.
-fn close(record: &Record, end: &TunnelEnd, mut line: Line<'_>) {
+fn close<const JSON: bool>(record: &Record, end: &TunnelEnd, mut line: Line<'_, JSON>) {
     line.field(
         key!("active_at_termination"),
         Value::Truth(end.active_at_termination),
@@ -192,6 +200,14 @@ fn close(record: &Record, end: &TunnelEnd, mut line: Line<'_>) {
     line.end();
 }
 
+/// Why. What lets a request out is said in words of our own.
+fn reason(record: &Record) -> Value<'_> {
+    match &record.decision_reason {
+        Cow::Borrowed(reason) if record.allow => Value::Phrase(reason),
+        reason => text(reason),
+    }
+}
+
 /// The length of the origin's content; none is known before a tunnel's end, and the reference says 0.
 fn content_length(record: &Record) -> Option<u64> {
     match (&record.extent, record.proxy_type) {
@@ -220,7 +236,7 @@ fn subject(record: &Record) -> [Option<&str>; 2] {
 }
 
 /// The same by the names that the reference's newer generation has for it, where there is a certificate.
-fn certificate(record: &Record, line: &mut Line<'_>) {
+fn certificate<const JSON: bool>(record: &Record, line: &mut Line<'_, JSON>) {
     let [common_name, organizational_unit] = subject(record);
     if let Some(name) = common_name {
         line.field(key!("inbound_remote_x509_cn"), text(name));
@@ -231,7 +247,7 @@ fn certificate(record: &Record, line: &mut Line<'_>) {
 }
 
 /// Where it went, in the words of the reference's older generation.
-fn destination(record: &Record, line: &mut Line<'_>) {
+fn destination<const JSON: bool>(record: &Record, line: &mut Line<'_, JSON>) {
     if let Some(remote) = record.outbound_remote {
         line.field(key!("dst_ip"), Value::Ip(remote.ip()));
         line.field(key!("dst_port"), Value::Number(remote.port().into()));
@@ -239,7 +255,7 @@ fn destination(record: &Record, line: &mut Line<'_>) {
 }
 
 /// What was asked for, and who for: `project` to `role`, which are neighbours in both lines.
-fn asked(record: &Record, line: &mut Line<'_>) {
+fn asked<const JSON: bool>(record: &Record, line: &mut Line<'_, JSON>) {
     let proxy_type = match record.proxy_type {
         ProxyType::Http => "http",
         ProxyType::Connect => "connect",
@@ -254,13 +270,13 @@ fn asked(record: &Record, line: &mut Line<'_>) {
 }
 
 /// Where from: `source_addr`, which is `client` as it stands in the line, and `src_host`.
-fn source(record: &Record, client: Range<usize>, line: &mut Line<'_>) {
+fn source<const JSON: bool>(record: &Record, client: Range<usize>, line: &mut Line<'_, JSON>) {
     line.repeat(key!("source_addr"), client);
     line.field(key!("src_host"), Value::Ip(record.client.ip()));
 }
 
 /// What is told of a request inside of an intercepted tunnel; in a close line, of the last.
-fn told(record: &Record, line: &mut Line<'_>) {
+fn told<const JSON: bool>(record: &Record, line: &mut Line<'_, JSON>) {
     if let Some(told) = record.told() {
         line.field(key!("mitm_req_headers"), Value::Fields(&told.fields));
         line.field(key!("mitm_req_method"), Value::Bytes(told.method.as_bytes()));
@@ -269,7 +285,7 @@ fn told(record: &Record, line: &mut Line<'_>) {
 }
 
 /// The rest of where from, and when: `src_port` and `start_time`.
-fn begun(record: &Record, line: &mut Line<'_>) {
+fn begun<const JSON: bool>(record: &Record, line: &mut Line<'_, JSON>) {
     line.field(key!("src_port"), Value::Number(record.client.port().into()));
     line.field(key!("start_time"), Value::Time(record.start));
 }

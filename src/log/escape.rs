@@ -71,6 +71,11 @@ pub(super) fn is_bare(bytes: &[u8]) -> bool {
     classes_of(bytes) & BARE != 0
 }
 
+/// Is this its own spelling between quotes, and not one without?
+pub(super) fn needs_only_quotes(bytes: &[u8]) -> bool {
+    classes_of(bytes) & (PLAIN | BARE) == PLAIN
+}
+
 /// The longest beginning of `bytes` that is at most `length_max` long and splits no character.
 pub(super) fn cut(bytes: &[u8], length_max: usize) -> &[u8] {
     let Some((head, [first_left_out, ..])) = bytes.split_at_checked(length_max) else {

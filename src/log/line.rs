@@ -13,7 +13,7 @@ use crate::session::outcome::Field;
 use crate::text::digits;
 use crate::text::slices::within;
 
-use super::escape::{cut, is_bare, quoted};
+use super::escape::{cut, is_bare, needs_only_quotes, quoted};
 use super::time::{Spelling, moment};
 use super::{Format, address};
 
@@ -27,6 +27,8 @@ pub enum Value<'a> {
     Text(&'a str),
     /// A word known beforehand that needs no quotes in a text line, nor a look whether it does.
     Word(&'static str),
+    /// Words known beforehand that need quotes in a text line, but nothing else.
+    Phrase(&'static str),
     /// Bytes from the network.
     Bytes(&'a [u8]),
     /// A count, a port, a status, milliseconds.
@@ -58,11 +60,8 @@ pub(super) struct Key {
 
 impl Key {
     #[inline]
-    fn of(self, format: Format) -> &'static str {
-        match format {
-            Format::Text => self.text,
-            Format::Json => self.json,
-        }
+    fn of<const JSON: bool>(self) -> &'static str {
+        if JSON { self.json } else { self.text }
     }
 }
 
@@ -87,54 +86,66 @@ pub fn line(
     message: &str,
     fields: &mut [(&str, Value<'_>)],
 ) {
+    match format {
+        Format::Text => line_in::<false>(out, now, level, message, fields),
+        Format::Json => line_in::<true>(out, now, level, message, fields),
+    }
+}
+
+fn line_in<const JSON: bool>(
+    out: &mut Vec<u8>,
+    now: SystemTime,
+    level: Level,
+    message: &str,
+    fields: &mut [(&str, Value<'_>)],
+) {
     fields.sort_unstable_by_key(|(key, _)| *key);
     let message = Value::Bytes(cut(message.as_bytes(), MESSAGE_LENGTH_MAX));
-    let mut line = Line::begin(out, format, now, level, message);
+    let mut line = Line::<JSON>::begin(out, now, level, message);
     for (name, value) in fields {
         line.field_named(name, *value);
     }
     line.end();
 }
 
-/// A line being written.
-pub(super) struct Line<'o> {
+/// A line being written, as JSON or as text. Which is part of its type: so what stands between the values is copied as what
+/// it is, and not as text of some length.
+pub(super) struct Line<'o, const JSON: bool> {
     out: &'o mut Vec<u8>,
-    format: Format,
 }
 
-impl<'o> Line<'o> {
+impl<'o, const JSON: bool> Line<'o, JSON> {
     /// Starts a line with its time, level and message.
     pub(super) fn begin(
         out: &'o mut Vec<u8>,
-        format: Format,
         now: SystemTime,
         level: Level,
         message: Value<'_>,
-    ) -> Line<'o> {
-        let [before_time, before_level, after_level] = match format {
-            Format::Text => ["time=\"", "\" level=", ""],
-            Format::Json => ["{\"time\":\"", "\",\"level\":\"", "\""],
+    ) -> Line<'o, JSON> {
+        let [before_time, before_level, after_level] = match JSON {
+            false => ["time=\"", "\" level=", ""],
+            true => ["{\"time\":\"", "\",\"level\":\"", "\""],
         };
         out.extend_from_slice(before_time.as_bytes());
         moment(out, now, Spelling::Seconds);
         out.extend_from_slice(before_level.as_bytes());
         out.extend_from_slice(level_name(level).as_bytes());
         out.extend_from_slice(after_level.as_bytes());
-        let mut line = Line { out, format };
+        let mut line = Line { out };
         line.field(key!("msg"), message);
         line
     }
 
     /// Adds a field. Each key only once in a line.
-    #[inline]
+    #[inline(always)]
     pub(super) fn field(&mut self, key: Key, value: Value<'_>) {
-        self.push(key.of(self.format));
+        self.push(key.of::<JSON>());
         self.value(value);
     }
 
     /// Adds a field, and says where its value stands, for [`Line::repeat`].
     pub(super) fn field_at(&mut self, key: Key, value: Value<'_>) -> Range<usize> {
-        self.push(key.of(self.format));
+        self.push(key.of::<JSON>());
         let start = self.out.len();
         self.value(value);
         start..self.out.len()
@@ -142,15 +153,15 @@ impl<'o> Line<'o> {
 
     /// Adds a field with the same value as one before it in this line.
     pub(super) fn repeat(&mut self, key: Key, value: Range<usize>) {
-        self.push(key.of(self.format));
+        self.push(key.of::<JSON>());
         self.out.extend_from_within(value);
     }
 
     /// Adds a field whose name is ours and plain ASCII, but not known beforehand.
     fn field_named(&mut self, name: &str, value: Value<'_>) {
-        let (before, after) = match self.format {
-            Format::Text => (" ", "="),
-            Format::Json => (",\"", "\":"),
+        let (before, after) = match JSON {
+            false => (" ", "="),
+            true => (",\"", "\":"),
         };
         self.push(before);
         self.push(name);
@@ -158,13 +169,14 @@ impl<'o> Line<'o> {
         self.value(value);
     }
 
+    #[inline]
     fn push(&mut self, text: &str) {
         self.out.extend_from_slice(text.as_bytes());
     }
 
     /// Ends the line; its line feed is the writer's.
     pub(super) fn end(self) {
-        if self.format == Format::Json {
+        if JSON {
             self.out.push(b'}');
         }
     }
@@ -172,37 +184,40 @@ impl<'o> Line<'o> {
     /// Of each call the compiler leaves one arm: most name their kind.
     #[inline(always)]
     fn value(&mut self, value: Value<'_>) {
-        let json = self.format == Format::Json;
         let out = &mut *self.out;
         match value {
             Value::Text(text) => self.bytes(text.as_bytes()),
-            Value::Word(word) if json => quoted(out, word.as_bytes()),
+            Value::Word(word) if JSON => quoted(out, word.as_bytes()),
             Value::Word(word) => {
                 debug_assert!(is_bare(word.as_bytes()), "{word} needs quotes");
                 out.extend_from_slice(word.as_bytes());
             }
+            Value::Phrase(phrase) => in_quotes(out, |out| {
+                debug_assert!(needs_only_quotes(phrase.as_bytes()), "{phrase}");
+                out.extend_from_slice(phrase.as_bytes());
+            }),
             Value::Bytes(bytes) => self.bytes(bytes),
             Value::Number(number) => digits::decimal(out, number),
             Value::Seconds(duration) => seconds(out, duration),
             Value::Truth(truth) => out.extend_from_slice(if truth { b"true" } else { b"false" }),
             Value::Address(with_port) => in_quotes(out, |out| address::ip_and_port(out, with_port)),
-            Value::Range(range @ IpNet::V4(_)) if !json => address::range(out, range),
+            Value::Range(range @ IpNet::V4(_)) if !JSON => address::range(out, range),
             Value::Range(range) => in_quotes(out, |out| address::range(out, range)),
-            Value::Ip(ip @ IpAddr::V4(_)) if !json => address::ip(out, ip),
+            Value::Ip(ip @ IpAddr::V4(_)) if !JSON => address::ip(out, ip),
             Value::Ip(ip) => in_quotes(out, |out| address::ip(out, ip)),
             Value::Time(time) => {
-                let spelling = if json { Spelling::Nanoseconds } else { Spelling::Go };
+                let spelling = if JSON { Spelling::Nanoseconds } else { Spelling::Go };
                 in_quotes(out, |out| moment(out, time, spelling));
             }
-            Value::Id(id) if json => in_quotes(out, |out| out.extend_from_slice(&id.digits())),
+            Value::Id(id) if JSON => in_quotes(out, |out| out.extend_from_slice(&id.digits())),
             Value::Id(id) => out.extend_from_slice(&id.digits()),
-            Value::Fields(fields) if json => object(out, fields),
+            Value::Fields(fields) if JSON => object(out, fields),
             Value::Fields(fields) => self.bytes(&map(fields)),
         }
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
-        if self.format == Format::Text && is_bare(bytes) {
+        if !JSON && is_bare(bytes) {
             self.out.extend_from_slice(bytes);
         } else {
             quoted(self.out, bytes);
