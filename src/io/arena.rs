@@ -114,15 +114,15 @@ impl<T> Arena<T> {
             Err(error) => return Some(Err(error)),
         };
         self.generation = (self.generation + 1) & GENERATION_MASK;
-        let slot = Slot { generation, entry };
         match self.slots.get_mut(index as usize) {
             Some(free) => {
-                *free = slot;
+                free.generation = generation;
+                free.entry = entry;
                 self.free.pop();
             }
             None => {
                 self.free.clear();
-                self.slots.push(slot);
+                self.slots.push(Slot { generation, entry });
             }
         }
         self.len += 1;
@@ -152,7 +152,9 @@ impl<T> Arena<T> {
         if slot.generation != key.generation() {
             return None;
         }
-        let entry = slot.entry.take()?;
+        // As it lies there: an entry may be large, and each time that it changes hands it is copied.
+        let entry = slot.entry.take();
+        entry.as_ref()?;
         self.len -= 1;
         if key.index() as usize + 1 < self.slots.len() {
             self.free.push(Reverse(key.index()));
@@ -160,7 +162,7 @@ impl<T> Arena<T> {
             while self.slots.pop_if(|last| last.entry.is_none()).is_some() {}
             self.shrink();
         }
-        Some(entry)
+        entry
     }
 
     /// Gives back the memory behind the last entry, when that is most of it.

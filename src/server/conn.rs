@@ -317,7 +317,9 @@ impl<P: Ports> Conn<P> {
     fn carry_out(&mut self, ports: &mut P) -> bool {
         // The session may act anew meanwhile.
         while let Some(mut actions) = ports.parts().world.take_actions() {
-            for action in actions.drain(..) {
+            // From the end, for a list gives its last away at less cost than its first. Most have one.
+            actions.reverse();
+            while let Some(action) = actions.pop() {
                 ports.observe(self.id, &self.session, Step::Wants(&action));
                 self.act(action, ports);
             }

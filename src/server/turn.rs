@@ -68,7 +68,9 @@ pub(super) fn run<W: WireTable>(
     let lead = means.held.lead();
     loop {
         let mut moved = false;
-        for from in [lead, lead.other()] {
+        // The one direction, then the other. An array to go through costs more than a step that does nothing.
+        let mut from = lead;
+        loop {
             while !is_at_rest(from, ends, flows, means.held) && step(from, ends, flows, session, cx, means) {
                 moved = true;
                 if session.is_done() || !cx.actions.is_empty() || means.allowance.is_spent() {
@@ -84,6 +86,10 @@ pub(super) fn run<W: WireTable>(
                 means.held.note_spent(from);
                 return Turn::Spent;
             }
+            if from != lead {
+                break;
+            }
+            from = lead.other();
         }
         if !moved {
             return Turn::Rest;
@@ -109,6 +115,8 @@ fn is_at_rest<W: WireTable>(from: Side, ends: &mut Ends<'_, W>, flows: &mut Flow
 }
 
 /// One write and one read of one direction, each followed by a look of the session. Did anything happen?
+// Not a part of `run`, where what it needs would be laid out before each look whether there is anything to do.
+#[inline(never)]
 fn step<W: WireTable>(
     from: Side,
     ends: &mut Ends<'_, W>,
