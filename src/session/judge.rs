@@ -211,7 +211,7 @@ impl Judge<'_> {
         let (authority, parsed, uri) = match form {
             Form::Connect { authority } => {
                 let parsed = match body {
-                    Body::None | Body::Length(0) => malformed(Target::parse(authority, None)),
+                    Body::None | Body::Length(0) => malformed(cx.spares.targets.parse(None, authority)),
                     _ => Err(Refusal::Malformed("a CONNECT request has no content")),
                 };
                 (authority, parsed, None)
@@ -222,7 +222,7 @@ impl Judge<'_> {
                 path_and_query,
             } => {
                 let parsed = match scheme {
-                    Some(scheme) => malformed(cx.spares.targets.parse(scheme, authority)),
+                    Some(_) => malformed(cx.spares.targets.parse(scheme, authority)),
                     None => Err(Refusal::SchemeUnknown),
                 };
                 let uri = scheme.map(|scheme| Uri {

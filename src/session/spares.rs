@@ -23,7 +23,7 @@ const BOXES_MAX: usize = 256;
 const HEADS_MAX: usize = 64;
 const HEAD_BYTES_MAX: usize = 2 * GRANTED_BYTES;
 
-/// Targets of a scheme that are remembered, each with a few hundred bytes.
+/// Targets of a scheme, and of CONNECT, that are remembered, each with a few hundred bytes.
 const TARGETS_MAX: usize = 512;
 
 /// One set for all connections of a loop.
@@ -181,27 +181,30 @@ impl<T: Empty> Boxes<T> {
     }
 }
 
-/// Targets by the authority of a URI as it was written: most clients ask for few hosts. Each scheme has its own, for the
-/// same spelling means another port in either. Who finds spellings whose hashes collide, against the seed, makes of a table
+/// Targets by their authority as it was written: most clients ask for few hosts, and all tunnels to one share its spelling,
+/// which each keeps for its last line. Each scheme has its own, for the same spelling means another port in either, and so
+/// has CONNECT, which knows no default one. Who finds spellings whose hashes collide, against the seed, makes of a table
 /// of few a list of few.
 #[derive(Debug, Default)]
 pub(super) struct Targets {
     http: HashMap<Arc<str>, Target>,
     https: HashMap<Arc<str>, Target>,
+    connect: HashMap<Arc<str>, Target>,
 }
 
 impl Targets {
-    /// As [`Target::parse`], with the default port of the scheme.
-    pub(super) fn parse(&mut self, scheme: Scheme, authority: &[u8]) -> Result<Target, TargetError> {
+    /// As [`Target::parse`], with the default port of the scheme; without one, as CONNECT asks, the port is mandatory.
+    pub(super) fn parse(&mut self, scheme: Option<Scheme>, authority: &[u8]) -> Result<Target, TargetError> {
         let known = match scheme {
-            Scheme::Http => &mut self.http,
-            Scheme::Https => &mut self.https,
+            Some(Scheme::Http) => &mut self.http,
+            Some(Scheme::Https) => &mut self.https,
+            None => &mut self.connect,
         };
         let found = str::from_utf8(authority).ok().and_then(|text| known.get(text));
         if let Some(target) = found {
             return Ok(target.clone());
         }
-        let target = Target::parse(authority, Some(scheme.default_port()))?;
+        let target = Target::parse(authority, scheme.map(|scheme| scheme.default_port()))?;
         // All go at once when there are too many: who asks for that many hosts gains nothing here anyway.
         if known.len() >= TARGETS_MAX {
             known.clear();
@@ -257,7 +260,7 @@ mod tests {
         let mut targets = Targets::default();
         for n in 0..2 * TARGETS_MAX {
             let target = targets
-                .parse(Scheme::Http, format!("h{n}.test").as_bytes())
+                .parse(Some(Scheme::Http), format!("h{n}.test").as_bytes())
                 .unwrap();
             assert_eq!(&*target.written, format!("h{n}.test"));
             assert!(targets.http.len() <= TARGETS_MAX);
@@ -268,14 +271,24 @@ mod tests {
     fn a_target_is_remembered_as_it_was_parsed_and_an_error_is_not() {
         let mut targets = Targets::default();
         for _ in 0..2 {
-            let target = targets.parse(Scheme::Http, b"A.Test").unwrap();
+            let target = targets.parse(Some(Scheme::Http), b"A.Test").unwrap();
             assert_eq!(
                 Ok(target),
                 Target::parse(b"A.Test", Some(Scheme::Http.default_port()))
             );
-            assert!(targets.parse(Scheme::Http, b"0177.0.0.1").is_err());
+            assert!(targets.parse(Some(Scheme::Http), b"0177.0.0.1").is_err());
         }
         assert_eq!((targets.http.len(), targets.https.len()), (1, 0));
+    }
+
+    #[test]
+    fn tunnels_to_a_host_share_its_spelling_and_take_no_port_from_a_request() {
+        let mut targets = Targets::default();
+        targets.parse(Some(Scheme::Http), b"a.test").unwrap();
+        assert_eq!(targets.parse(None, b"a.test"), Target::parse(b"a.test", None));
+        let [first, second] = [(); 2].map(|()| targets.parse(None, b"a.test:443").unwrap());
+        assert!(Arc::ptr_eq(&first.written, &second.written));
+        assert_eq!((first.port, targets.connect.len()), (443, 1));
     }
 
     /// The one that was asked for first must not leave its port to the other.
@@ -285,7 +298,7 @@ mod tests {
             let mut targets = Targets::default();
             for scheme in schemes.into_iter().chain(schemes) {
                 let mut field_and_port = |authority: &str| {
-                    let target = targets.parse(scheme, authority.as_bytes()).unwrap();
+                    let target = targets.parse(Some(scheme), authority.as_bytes()).unwrap();
                     let HostField { host, port } = target.host_field(scheme.default_port());
                     (host.into_owned(), port, target.port)
                 };
