@@ -3,29 +3,29 @@
 //!
 //! Most deadlines move later again and again (each byte of a tunnel moves the idle deadline) and few are ever
 //! reached. So a deadline that moves later, or goes away, only changes the slot: the heap's entry finds out when
-//! its time comes, and files itself anew. One that moves earlier files a new entry with a new stamp, and the old
-//! one is dead by its stamp.
+//! its time comes, and files itself anew. One that moves earlier files a new entry, and the old one is dead, for its
+//! time is not the slot's.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
-use std::fmt;
 use std::time::{Duration, Instant};
 
 /// No deadline, or no entry.
 const NEVER: u64 = u64::MAX;
+/// The first entry of an owner is due after so long at the latest. Its first deadline, for a head, is followed by that of
+/// its dial, which would be earlier and leave a dead entry; behind this one it finds its place without another.
+const FIRST_LOOK: u64 = 10_000_000_000;
 /// Below this many entries a rebuild isn't worth it.
 const REBUILD_MIN: usize = 64;
 
 /// An owner's slot: when it is due, and which entry of the heap speaks for it. An owner that ends hands it to
-/// [`Deadlines::release`]. Packed, for every connection has one: four bytes of padding would be a memory block's next size.
-#[repr(C, packed(4))]
+/// [`Deadlines::release`].
+#[derive(Debug)]
 pub struct Filed {
     /// In nanoseconds since the base of the heap, like all times here.
     due: u64,
     /// The time of the entry that speaks for the owner; never later than `due`.
     entry: u64,
-    /// The stamp of that entry.
-    stamp: u32,
 }
 
 impl Default for Filed {
@@ -33,28 +33,21 @@ impl Default for Filed {
         Filed {
             due: NEVER,
             entry: NEVER,
-            stamp: 0,
         }
     }
 }
 
-impl fmt::Debug for Filed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Filed { due, entry, stamp } = *self;
-        write!(f, "Filed(due {due}, entry {entry}, stamp {stamp})")
-    }
-}
-
 impl Filed {
+    /// Does it speak for the owner? Of several with one time any does, and those that are left are dead then.
     fn is_entry<K>(&self, entry: &Entry<K>) -> bool {
-        self.entry != NEVER && self.stamp == entry.stamp
+        self.entry == entry.at
     }
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Entry<K> {
+    /// Never [`NEVER`].
     at: u64,
-    stamp: u32,
     key: K,
 }
 
@@ -105,11 +98,21 @@ impl<K: Copy> Deadlines<K> {
 
     /// Sets, moves or (with `None`) takes away the deadline of `key`, whose slot this is. Costs nothing but two
     /// comparisons unless the deadline is the first or moves earlier.
-    pub fn set(&mut self, slot: &mut Filed, key: K, at: Option<Instant>) {
+    pub fn set(&mut self, slot: &mut Filed, key: K, now: Instant, at: Option<Instant>) {
         slot.due = at.map_or(NEVER, |at| self.nanoseconds(at));
-        if slot.due < slot.entry {
-            self.dead += usize::from(slot.entry != NEVER);
-            self.file(slot, key);
+        if slot.due >= slot.entry {
+            return;
+        }
+        match slot.entry {
+            NEVER => self.file(
+                slot,
+                key,
+                slot.due.min(self.nanoseconds(now).saturating_add(FIRST_LOOK)),
+            ),
+            _ => {
+                self.dead += 1;
+                self.file(slot, key, slot.due);
+            }
         }
     }
 
@@ -159,21 +162,16 @@ impl<K: Copy> Deadlines<K> {
                 return Some(entry.key);
             }
             if slot.due != NEVER {
-                self.file(slot, entry.key);
+                self.file(slot, entry.key, slot.due);
             }
         }
         None
     }
 
-    fn file(&mut self, slot: &mut Filed, key: K) {
-        slot.entry = slot.due;
-        // Wraps after four thousand million entries of one owner, the first of which is long gone by then.
-        slot.stamp = slot.stamp.wrapping_add(1);
-        self.heap.push(Entry {
-            at: slot.entry,
-            stamp: slot.stamp,
-            key,
-        });
+    /// Files an entry for an owner, not later than it is due.
+    fn file(&mut self, slot: &mut Filed, key: K, at: u64) {
+        slot.entry = at;
+        self.heap.push(Entry { at, key });
         self.note_next();
     }
 
@@ -188,8 +186,16 @@ impl<K: Copy> Deadlines<K> {
         owners: &mut O,
         find: &impl for<'o> Fn(&'o mut O, K) -> Option<&'o mut Filed>,
     ) {
-        self.heap
-            .retain(|entry| find(owners, entry.key).is_some_and(|slot| slot.is_entry(entry)));
+        // Of several of one owner with one time the first stays: then the slot names none, until all were looked at.
+        self.heap.retain(|entry| {
+            let slot = find(owners, entry.key).filter(|slot| slot.is_entry(entry));
+            slot.map(|slot| slot.entry = NEVER).is_some()
+        });
+        for entry in &self.heap {
+            if let Some(slot) = find(owners, entry.key) {
+                slot.entry = entry.at;
+            }
+        }
         self.heap.shrink_to(self.heap.len() * 2);
         self.dead = 0;
         self.note_next();

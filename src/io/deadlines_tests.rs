@@ -32,7 +32,8 @@ impl House {
 
     fn set(&mut self, key: u32, at: Option<u64>) {
         let at = at.map(|at| self.at(at));
-        self.deadlines.set(self.owners.entry(key).or_default(), key, at);
+        self.deadlines
+            .set(self.owners.entry(key).or_default(), key, self.base, at);
     }
 
     fn end(&mut self, key: u32) {
@@ -86,6 +87,18 @@ fn one_that_moves_later_leaves_its_entry_to_file_itself_anew() {
     assert_eq!(house.next(), Some(999));
     assert_eq!(house.due(999), [1]);
     assert!(house.deadlines.heap.is_empty());
+}
+
+/// A client's: its head's limit, then its dial's, then its tunnel's.
+#[test]
+fn a_limit_of_ten_seconds_behind_a_longer_one_files_nothing() {
+    let mut house = House::new();
+    for due in [30_000, 10_001, 3_600_000] {
+        house.set(1, Some(due));
+    }
+    assert_eq!((house.deadlines.heap.len(), house.deadlines.dead), (1, 0));
+    assert!(house.due(3_599_999).is_empty());
+    assert_eq!((house.next(), house.due(3_600_000)), (Some(3_600_000), vec![1]));
 }
 
 #[test]
@@ -151,11 +164,13 @@ fn times_out_of_range_are_no_panic() {
     let mut house = House::new();
     let mut slot = Filed::default();
     if let Some(before) = house.base.checked_sub(Duration::from_secs(1)) {
-        house.deadlines.set(&mut slot, 1, Some(before));
+        house.deadlines.set(&mut slot, 1, house.base, Some(before));
         assert_eq!(house.deadlines.next(), Some(house.base));
     }
     if let Some(far) = house.base.checked_add(Duration::from_secs(1 << 40)) {
-        house.deadlines.set(&mut Filed::default(), 2, Some(far));
+        house
+            .deadlines
+            .set(&mut Filed::default(), 2, house.base, Some(far));
     }
     assert!(house.due(u64::from(u32::MAX)).is_empty());
     let _ = house.deadlines.next();
@@ -163,8 +178,8 @@ fn times_out_of_range_are_no_panic() {
 
 #[test]
 fn a_slot_is_small() {
-    assert_eq!(size_of::<Filed>(), 20);
-    assert_eq!(size_of::<Entry<super::super::token::ConnId>>(), 24);
+    assert_eq!(size_of::<Filed>(), 16);
+    assert_eq!(size_of::<Entry<super::super::token::ConnId>>(), 16);
 }
 
 #[derive(Clone, Debug)]

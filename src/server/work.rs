@@ -10,6 +10,7 @@ use crate::session::Input;
 use super::allowance::Allowance;
 use super::conn::After;
 use super::message::Message;
+use super::world::World;
 use super::{Loop, STEP_TIME_MAX, turn};
 
 /// So many turns may be as long as a turn can be, and more of them take no longer together, where they can be that short.
@@ -153,8 +154,9 @@ impl Loop {
             }
             After::Rests => {}
         }
-        let deadline = conn.deadline(&self.core.world.settings);
-        self.deadlines.set(&mut conn.filed, id, deadline);
+        let World { now, settings, .. } = &self.core.world;
+        let deadline = conn.deadline(settings);
+        self.deadlines.set(&mut conn.filed, id, *now, deadline);
         if conn.is_stranger() || conn.counted {
             self.count(id);
         }
