@@ -37,12 +37,63 @@ pub struct WireEntry {
     pub transport: Transport,
     /// What may be done with it now.
     pub ready: Ready,
-    /// Whose it is.
-    pub owner: Owner,
     /// The poll tells when it takes bytes again.
-    pub tells_writable: bool,
+    tells_writable: bool,
     /// It was there when others were believed than now.
     is_outdated: bool,
+    /// Whose it is, taken apart: as an [`Owner`] each of a tunnel's two entries would have eight bytes more.
+    kind: Kind,
+    slot: u32,
+    generation: u32,
+}
+
+/// Which of the owners it is that an entry names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Client,
+    Origin,
+    Race,
+    Pool,
+}
+
+impl WireEntry {
+    /// Of a socket that is in the poll.
+    fn new(transport: Transport, ready: Ready, owner: Owner) -> WireEntry {
+        let (kind, slot, generation) = apart(owner);
+        WireEntry {
+            transport,
+            ready,
+            tells_writable: !ready.writable,
+            is_outdated: false,
+            kind,
+            slot,
+            generation,
+        }
+    }
+
+    fn owner(&self) -> Owner {
+        let (index, generation) = (self.slot, self.generation);
+        let conn = ConnId { index, generation };
+        match self.kind {
+            Kind::Client => Owner::Conn(conn, Side::Client),
+            Kind::Origin => Owner::Conn(conn, Side::Origin),
+            Kind::Race => Owner::Race(conn),
+            Kind::Pool => Owner::Pool(IdleId { index, generation }),
+        }
+    }
+
+    fn set_owner(&mut self, owner: Owner) {
+        (self.kind, self.slot, self.generation) = apart(owner);
+    }
+}
+
+fn apart(owner: Owner) -> (Kind, u32, u32) {
+    match owner {
+        Owner::Conn(conn, Side::Client) => (Kind::Client, conn.index, conn.generation),
+        Owner::Conn(conn, Side::Origin) => (Kind::Origin, conn.index, conn.generation),
+        Owner::Race(conn) => (Kind::Race, conn.index, conn.generation),
+        Owner::Pool(idle) => (Kind::Pool, idle.index, idle.generation),
+    }
 }
 
 /// All wires of a loop.
@@ -140,13 +191,7 @@ impl Wires {
         let made = self.arena.try_insert_with(|id: WireId| {
             let interest = if ready.writable { READING } else { BOTH };
             registry.register(transport.tcp(), Source::Wire(id).token(), interest)?;
-            Ok(WireEntry {
-                transport,
-                ready,
-                owner,
-                tells_writable: !ready.writable,
-                is_outdated: false,
-            })
+            Ok(WireEntry::new(transport, ready, owner))
         });
         self.gauge.set(self.arena.len());
         made.unwrap_or_else(|| Err(io::Error::from(io::ErrorKind::OutOfMemory)))
@@ -161,7 +206,7 @@ impl Wires {
     pub fn note(&mut self, id: WireId, event: &mio::event::Event) -> Option<Owner> {
         let entry = self.arena.get_mut(id)?;
         entry.ready.note(event);
-        Some(entry.owner)
+        Some(entry.owner())
     }
 
     /// To be called after writing: of a socket that took no more bytes, the poll tells from now on when it does.
@@ -181,7 +226,7 @@ impl Wires {
     /// Gives a wire to somebody else.
     pub fn hand_over(&mut self, id: WireId, owner: Owner) {
         if let Some(entry) = self.arena.get_mut(id) {
-            entry.owner = owner;
+            entry.set_owner(owner);
         }
     }
 
