@@ -23,7 +23,7 @@ use crate::stats::Tunnel;
 
 use self::pending::Pending;
 use super::allowance::Allowance;
-use super::ends::{Ends, WireTable};
+use super::ends::{Ends, OriginWire, WireTable};
 use super::handshakes::Stage;
 use super::held::Held;
 use super::ports::{Parts, Ports, Step};
@@ -35,7 +35,7 @@ pub struct Conn<P: Ports> {
     id: ConnId,
     client: WireId,
     /// The origin's connection.
-    origin: Option<WireId>,
+    origin: OriginWire,
     /// A dial under way, or a certificate that was made; few connections have either.
     pending: Option<Box<Pending<P::Race>>>,
     /// The number of the lookup under way.
@@ -88,7 +88,7 @@ impl<P: Ports> Conn<P> {
         Conn {
             id,
             client,
-            origin: None,
+            origin: OriginWire::NONE,
             pending: None,
             looking_up: None,
             flows: Flows::new(now),
@@ -382,7 +382,7 @@ impl<P: Ports> Conn<P> {
         Ends {
             wires,
             client: self.client,
-            origin: self.origin,
+            origin: self.origin.get(),
         }
     }
 }

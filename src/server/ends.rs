@@ -1,4 +1,4 @@
-//! The two wires of a connection as a turn sees them, and the table in which they are found. What moves over them is
+//! The two wires of a connection as it names them and a turn sees them, and the table in which they are found. What moves over them is
 //! `turn`'s matter; how a table keeps its wires is its own.
 
 use std::io;
@@ -105,6 +105,37 @@ impl WireTable for Wires {
 
     fn abort(&mut self, id: WireId) {
         self.abort(id);
+    }
+}
+
+/// No table gets as long: a wire has a descriptor.
+const NOBODYS: WireId = WireId {
+    index: u32::MAX,
+    generation: 0,
+};
+
+/// The wire of a connection's origin, or none: an `Option<WireId>` has twelve bytes, and each connection would pay for it.
+pub(super) struct OriginWire(WireId);
+
+impl OriginWire {
+    /// None.
+    pub(super) const NONE: OriginWire = OriginWire(NOBODYS);
+
+    /// Which it is.
+    pub(super) fn get(&self) -> Option<WireId> {
+        (self.0 != NOBODYS).then_some(self.0)
+    }
+
+    /// From now on it is this one.
+    pub(super) fn set(&mut self, wire: WireId) {
+        self.0 = wire;
+    }
+
+    /// From now on it is none.
+    pub(super) fn take(&mut self) -> Option<WireId> {
+        let before = self.get();
+        *self = OriginWire::NONE;
+        before
     }
 }
 

@@ -132,12 +132,12 @@ impl<P: Ports> Conn<P> {
     fn adopt(&mut self, wire: WireId, ports: &mut P) {
         let Parts { wires, .. } = ports.parts();
         wires.hand_over(wire, Owner::Conn(self.id, Side::Origin));
-        self.origin = Some(wire);
+        self.origin.set(wire);
     }
 
     /// The origin's wire gets an engine, and that what was read of it before.
     pub(super) fn secure_origin(&mut self, peer: &Peer, ports: &mut P) {
-        let Some(origin) = self.origin else { return };
+        let Some(origin) = self.origin.get() else { return };
         debug_assert!(self.flows.up.tx.is_empty(), "it would be sealed for another peer");
         let received = self.flows.down.rx.as_slice();
         let secured = ports.parts().wires.secure_origin(origin, peer, received);
