@@ -82,8 +82,8 @@ fn decision() -> Record {
         decision_reason: "host matched allowed domain in rule".into(),
         dns_lookup_time: Some(Micros::new(3999)),
         establish_time: Some(Micros::new(12_000)),
-        outbound_remote: Some(SocketAddr::from(([93, 184, 215, 14], 443))),
-        outbound_local: Some(SocketAddr::from(([10, 0, 0, 9], 50000))),
+        outbound_remote: Some(SocketAddr::from(([93, 184, 215, 14], 443)).into()),
+        outbound_local: Some(SocketAddr::from(([10, 0, 0, 9], 50000)).into()),
         ..Record::new(Id::default(), client, at(1))
     }
 }

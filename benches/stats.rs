@@ -23,7 +23,7 @@ fn record() -> Record {
         dialled_after: Some(Micros::new(3_000)),
         by_rule: Some(false),
         establish_time: Some(Micros::new(40_000)),
-        outbound_remote: Some(SocketAddr::from(([93, 184, 215, 14], 443))),
+        outbound_remote: Some(SocketAddr::from(([93, 184, 215, 14], 443)).into()),
         ..Record::new(Id::default(), client, UNIX_EPOCH)
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 mod certified;
 mod client_key;
+mod endpoint;
 mod fail;
 mod host;
 pub(crate) mod label;
@@ -25,6 +26,7 @@ mod tests;
 
 pub use self::certified::Certified;
 pub use self::client_key::ClientKey;
+pub use self::endpoint::Endpoint;
 pub use self::fail::{IoFail, IoFailKind, LookupFail, LookupFailKind, TlsFault};
 pub use self::name::Name;
 pub use self::networks::Networks;

@@ -31,8 +31,8 @@ fn sizes() -> [(&'static str, usize); 8] {
     ]
 }
 
-/// What an idle tunnel may cost, whatever the page says. Up to 328 bytes the allocator takes what it takes for 320.
-const _: () = assert!(size_of::<Conn<Core>>() <= 328 && size_of::<Record>() <= 288);
+/// What an idle tunnel may cost, whatever the page says: with one byte more the allocator takes 16.
+const _: () = assert!(size_of::<Conn<Core>>() <= 312 && size_of::<Record>() <= 232);
 
 #[test]
 fn no_type_is_larger_than_architecture_md_says() {

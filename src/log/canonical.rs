@@ -29,7 +29,7 @@ const CLOSE: Value<'static> = Value::Word("CANONICAL-PROXY-CN-CLOSE");
 /// The level of a record's line: denied is a warning, failed an error. A tunnel's end is always information, as
 /// in the reference: a peer's reset says nothing of our health.
 pub fn level(record: &Record) -> Level {
-    match (record.end(), record.allow, &record.error) {
+    match (record.end(), record.allow, record.error()) {
         (Some(_), _, _) | (None, true, None) => Level::Info,
         (None, false, _) => Level::Warn,
         (None, true, Some(_)) => Level::Error,
@@ -74,7 +74,7 @@ pub fn role_failure_line(record: &Record, format: Format, now: SystemTime, out: 
     let mut fields = [
         ("error", Value::Text(ROLE_UNKNOWN)),
         ("id", Value::Id(record.id)),
-        ("inbound_remote_addr", Value::Address(record.client)),
+        ("inbound_remote_addr", Value::Address(record.client.into())),
     ];
     line(
         out,
@@ -105,7 +105,7 @@ fn decision<const JSON: bool>(record: &Record, mut line: Line<'_, JSON>) {
         key!("enforce_would_deny"),
         Value::Truth(record.enforce_would_deny),
     );
-    if let Some(error) = &record.error {
+    if let Some(error) = record.error() {
         line.field(key!("error"), text(error));
     }
     let grounds = grounds(record);
@@ -113,17 +113,17 @@ fn decision<const JSON: bool>(record: &Record, mut line: Line<'_, JSON>) {
         line.field(key!("hint"), hint);
     }
     line.field(key!("id"), Value::Id(record.id));
-    let client = line.field_at(key!("inbound_remote_addr"), Value::Address(record.client));
+    let client = line.field_at(key!("inbound_remote_addr"), Value::Address(record.client.into()));
     certificate(record, &mut line);
     if let Some((_, matched, _)) = grounds {
         line.field(key!("matched"), matched);
     }
     told(record, &mut line);
     if let Some(local) = record.outbound_local {
-        line.field(key!("outbound_local_addr"), Value::Address(local));
+        line.field(key!("outbound_local_addr"), Value::Address(local.into()));
     }
     if let Some(remote) = record.outbound_remote {
-        line.field(key!("outbound_remote_addr"), Value::Address(remote));
+        line.field(key!("outbound_remote_addr"), Value::Address(remote.into()));
     }
     if let Some(range) = record.private_exception() {
         line.field(key!("private_exception"), Value::Range(range));
@@ -167,22 +167,28 @@ fn close<const JSON: bool>(record: &Record, end: &TunnelEnd, mut line: Line<'_, 
     destination(record, &mut line);
     line.field(key!("duration"), Value::Seconds(end.duration));
     line.field(key!("end_time"), Value::Time(end.end_time));
-    line.field(key!("error"), text(record.error.as_deref().unwrap_or_default()));
+    line.field(key!("error"), text(record.error().unwrap_or_default()));
     // What lets it out is the decision's affair; these tell what ended it.
     let grounds = grounds(record);
     if let Some((_, _, hint)) = grounds {
         line.field(key!("hint"), hint);
     }
     line.field(key!("id"), Value::Id(record.id));
-    let client = line.field_at(key!("inbound_remote_addr"), Value::Address(record.client));
+    let client = line.field_at(key!("inbound_remote_addr"), Value::Address(record.client.into()));
     certificate(record, &mut line);
     line.field(key!("last_activity"), Value::Time(end.last_activity));
     if let Some((_, matched, _)) = grounds {
         line.field(key!("matched"), matched);
     }
     told(record, &mut line);
-    line.field(key!("outbound_local_addr"), address(record.outbound_local));
-    line.field(key!("outbound_remote_addr"), address(record.outbound_remote));
+    line.field(
+        key!("outbound_local_addr"),
+        address(record.outbound_local.map(Into::into)),
+    );
+    line.field(
+        key!("outbound_remote_addr"),
+        address(record.outbound_remote.map(Into::into)),
+    );
     if let Some(generation) = record.withdrawn_by() {
         line.field(key!("policy_generation"), Value::Number(generation.into()));
     }
@@ -219,7 +225,7 @@ fn content_length(record: &Record) -> Option<u64> {
 
 /// Rule, entry and hint, of denials alone; empty where there is none.
 fn grounds(record: &Record) -> Option<(Value<'_>, Value<'_>, Value<'_>)> {
-    match &record.grounds {
+    match record.grounds() {
         Some(grounds) => Some((text(&grounds.rule), text(&grounds.matched), text(&grounds.hint))),
         None if record.allow => None,
         None => Some((text(""), text(""), text(""))),

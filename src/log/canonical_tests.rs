@@ -35,22 +35,18 @@ fn refused() -> Record {
         extras: None,
         role: None,
         project: None,
-        client: SocketAddr::from(([127, 0, 0, 1], 4711)),
+        client: SocketAddr::from(([127, 0, 0, 1], 4711)).into(),
         certificate: None,
         by_stranger: false,
         verdict: None,
-        dial_failure: None,
         is_reused: false,
         start: at(1),
         allow: false,
         enforce_would_deny: true,
         decision_reason: Cow::Borrowed("no rule matched"),
-        error: None,
         status_code: Some(407),
         cause: Some(crate::session::outcome::Cause::Policy),
         code: Some(crate::session::outcome::Code::NoRule),
-        limit: None,
-        grounds: None,
         dns_lookup_time: None,
         establish_time: None,
         dialled_after: None,
@@ -78,8 +74,8 @@ fn allowed() -> Record {
         establish_time: Some(Micros::new(12_000)),
         dialled_after: None,
         by_rule: None,
-        outbound_remote: Some(SocketAddr::from(([44, 1, 2, 3], 443))),
-        outbound_local: Some(SocketAddr::from(([10, 0, 0, 9], 50000))),
+        outbound_remote: Some(SocketAddr::from(([44, 1, 2, 3], 443)).into()),
+        outbound_local: Some(SocketAddr::from(([10, 0, 0, 9], 50000)).into()),
         extent: Extent::Content(321),
         ..refused()
     }
@@ -165,8 +161,10 @@ fn a_denial_says_where_it_comes_from() {
         hint: Box::default(),
     };
     let record = Record {
-        limit: None,
-        grounds: Some(Box::new(grounds)),
+        extras: Some(Box::new(Extras {
+            grounds: Some(Box::new(grounds)),
+            ..Extras::default()
+        })),
         ..refused()
     };
     assert_eq!(
@@ -247,27 +245,15 @@ fn a_close_line_has_all_its_fields_even_when_empty() {
 
 #[test]
 fn levels() {
-    let failed = Some("connection refused".into());
+    let failed = |mut record: Record| {
+        record.note_error("connection refused");
+        read(&record)
+    };
     assert_eq!(read(&allowed())["level"], "info");
     assert_eq!(read(&refused())["level"], "warning");
-    assert_eq!(
-        read(&Record {
-            error: failed.clone(),
-            ..refused()
-        })["level"],
-        "warning"
-    );
-    assert_eq!(
-        read(&Record {
-            error: failed.clone(),
-            ..allowed()
-        })["level"],
-        "error"
-    );
-    let reset = read(&Record {
-        error: failed,
-        ..ended()
-    });
+    assert_eq!(failed(refused())["level"], "warning");
+    assert_eq!(failed(allowed())["level"], "error");
+    let reset = failed(ended());
     assert_eq!(
         (reset["level"].as_str(), reset["error"].as_str()),
         ("info", "connection refused")
@@ -372,7 +358,10 @@ fn host_and_trace_id_are_cut_together() {
 fn errors_and_reasons_are_cut() {
     let long = "e".repeat(100_000);
     let record = Record {
-        error: Some(long.clone().into()),
+        extras: Some(Box::new(Extras {
+            error: Some(long.clone().into()),
+            ..Extras::default()
+        })),
         decision_reason: long.clone().into(),
         role: Some(long.clone().into()),
         project: Some(long.into()),
@@ -403,16 +392,16 @@ prop_compose! {
             id: Id(id),
             proxy_type: if flags[0] { ProxyType::Connect } else { ProxyType::Http },
             requested_host: host.into(),
-            extras: Some(Box::new(Extras { upstream: None, withdrawn_by: None, trace_id: trace_id.into(), private_exception, sni: flags[4].then(|| Sni { name: error.as_str().into(), verdict: SniVerdict::Mismatch }), told: None })),
+            extras: Some(Box::new(Extras { error: flags[5].then(|| error.as_str().into()), dial_failure: None, limit: None, grounds: None, upstream: None, withdrawn_by: None, trace_id: trace_id.into(), private_exception, sni: flags[4].then(|| Sni { name: error.as_str().into(), verdict: SniVerdict::Mismatch }), told: None })),
             role: flags[1].then(|| role.into()), project: flags[2].then(|| project.into()),
-            client: address, certificate: None, by_stranger: false, verdict: None, dial_failure: None, is_reused: false, start: at(start >> 2), allow: flags[3], enforce_would_deny: flags[4],
-            decision_reason: reason.into(), error: flags[5].then(|| error.into()),
+            client: address.into(), certificate: None, by_stranger: false, verdict: None, is_reused: false, start: at(start >> 2), allow: flags[3], enforce_would_deny: flags[4],
+            decision_reason: reason.into(),
             status_code: flags[0].then_some(502), dns_lookup_time: flags[1].then_some(Duration::MAX.into()),
             establish_time: flags[2].then_some(Duration::from_nanos(second).into()),
             dialled_after: None,
             by_rule: None,
-            outbound_remote: flags[3].then_some(address), outbound_local: flags[4].then_some(address),
-            cause: None, code: None, limit: None, grounds: None, extent: match (flags[0], flags[5]) {
+            outbound_remote: flags[3].then_some(address.into()), outbound_local: flags[4].then_some(address.into()),
+            cause: None, code: None, extent: match (flags[0], flags[5]) {
                 (true, _) => Extent::Tunnel(Box::new(end)),
                 (false, true) => Extent::Content(third),
                 (false, false) => Extent::Unknown,

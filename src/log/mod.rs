@@ -149,7 +149,7 @@ impl Logger {
                 canonical::role_failure_line(record, format, now, out)
             });
         }
-        if let (Some(error), Some(status_code)) = (&record.error, record.status_code) {
+        if let (Some(error), Some(status_code)) = (record.error(), record.status_code) {
             self.formatted(Level::Error, |format, out| {
                 canonical::failure_line(record.id, error, status_code, format, now, out)
             });
@@ -159,7 +159,7 @@ impl Logger {
     /// How many lines [`Logger::record`] writes of it at most.
     pub fn lines_of(record: &Record) -> u32 {
         let role_failed = matches!(record.cause, Some(Cause::Credentials | Cause::Role));
-        let failed = record.error.is_some() && record.status_code.is_some();
+        let failed = record.error().is_some() && record.status_code.is_some();
         1 + u32::from(role_failed) + u32::from(failed)
     }
 

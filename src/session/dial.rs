@@ -147,8 +147,8 @@ impl Dial {
             let exception = at.cx.policy.private_exception(&request.allowed, dialled.remote);
             record.note_private_exception(exception);
         }
-        record.outbound_remote = Some(dialled.remote);
-        record.outbound_local = dialled.local;
+        record.outbound_remote = Some(dialled.remote.into());
+        record.outbound_local = dialled.local.map(Into::into);
         record.is_reused = dialled.reused;
         record.establish_time = Some(at.cx.now.duration_since(self.since).into());
         let approach = Approach {

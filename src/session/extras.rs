@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::policy::Upstream;
+use crate::net::IoFailKind;
+use crate::policy::quota::Limit;
+use crate::policy::{Grounds, Upstream};
 
 use super::sni::Sni;
 use super::told::Told;
@@ -16,6 +18,14 @@ use super::told::Told;
 pub struct Extras {
     /// What the client calls its request (`X-Smokescreen-Trace-ID`), raw; the log cuts it.
     pub trace_id: Box<[u8]>,
+    /// What failed, if anything did.
+    pub error: Option<Box<str>>,
+    /// In which way no address could be reached, where it came to that.
+    pub dial_failure: Option<IoFailKind>,
+    /// Which limit left no room for it.
+    pub limit: Option<Limit>,
+    /// What a denial comes from, and what would lift it.
+    pub grounds: Option<Box<Grounds>>,
     /// The range of the private exception that let it to where it went, or to where it was dialled in vain.
     pub private_exception: Option<IpNet>,
     /// What was seen of the server that its tunnel's TLS names.

@@ -208,7 +208,7 @@ impl Session {
 
     /// Who connected, or whose connection it is as a PROXY header said.
     pub fn client(&self) -> SocketAddr {
-        self.shared.client
+        self.shared.client.into()
     }
 
     /// The client's address where it may name a role: not where a PROXY header named nobody, for then it is that of who

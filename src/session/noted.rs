@@ -5,14 +5,35 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use crate::net::IoFailKind;
 use crate::policy::{Code, Grounds};
 
-use super::outcome::{Record, Sni, Told};
+use super::outcome::{Extras, Record, Sni, Told};
 
 impl Record {
     /// What the client calls its request; empty where it said nothing.
     pub fn trace_id(&self) -> &[u8] {
         self.extras.as_ref().map_or(&[], |extras| &extras.trace_id)
+    }
+
+    /// What failed, if anything did.
+    pub fn error(&self) -> Option<&str> {
+        self.extras.as_ref()?.error.as_deref()
+    }
+
+    /// What a denial comes from, and what would lift it.
+    pub fn grounds(&self) -> Option<&Grounds> {
+        self.extras.as_ref()?.grounds.as_deref()
+    }
+
+    /// In which way no address could be reached, where it came to that.
+    pub fn dial_failure(&self) -> Option<IoFailKind> {
+        self.extras.as_ref()?.dial_failure
+    }
+
+    /// What few have, to be added to.
+    pub(super) fn extras_mut(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
     }
 
     /// The range of the private exception that let it out, if one had to.
@@ -23,7 +44,7 @@ impl Record {
     /// Notes that exception, or that none was needed after all.
     pub fn note_private_exception(&mut self, range: Option<IpNet>) {
         if range.is_some() || self.private_exception().is_some() {
-            self.extras.get_or_insert_default().private_exception = range;
+            self.extras_mut().private_exception = range;
         }
     }
 
@@ -39,19 +60,19 @@ impl Record {
 
     /// Notes that.
     pub fn note_told(&mut self, told: &Arc<Told>) {
-        self.extras.get_or_insert_default().told = Some(Arc::clone(told));
+        self.extras_mut().told = Some(Arc::clone(told));
     }
 
     /// Notes what was seen.
     pub fn note_sni(&mut self, sni: Sni) {
-        self.extras.get_or_insert_default().sni = Some(sni);
+        self.extras_mut().sni = Some(sni);
     }
 
     /// Notes that it ends its tunnel.
     pub fn note_sni_denied(&mut self, sni: Sni) {
         if let Some((wrong, hint)) = sni.verdict.wrong() {
             self.note_error(wrong);
-            self.grounds = Some(Box::new(Grounds {
+            self.extras_mut().grounds = Some(Box::new(Grounds {
                 hint: hint.into(),
                 ..Grounds::default()
             }));
@@ -62,15 +83,18 @@ impl Record {
 
     /// Notes that it ends by what ended the one inside of it: error, limit, or another policy.
     pub fn note_end_of(&mut self, inner: Record) {
-        if let Some(error) = &inner.error {
+        if let Some(error) = inner.error() {
             self.note_error(error);
         }
         if let Some(number) = inner.withdrawn_by() {
-            self.extras.get_or_insert_default().withdrawn_by = Some(number);
+            self.extras_mut().withdrawn_by = Some(number);
         }
         // Behind its answer a record has a code only where one ended its tunnel.
         if inner.code.is_some() {
-            (self.code, self.limit, self.grounds) = (inner.code, inner.limit, inner.grounds);
+            self.code = inner.code;
+            let Extras { limit, grounds, .. } = *inner.extras.unwrap_or_default();
+            let extras = self.extras_mut();
+            (extras.limit, extras.grounds) = (limit, grounds);
         }
     }
 

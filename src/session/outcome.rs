@@ -2,17 +2,16 @@
 //! formats no log line (that is `crate::log`).
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::flow::Flows;
 pub use crate::http::reply::Cause;
-use crate::net::{Certified, IoFailKind, Scheme};
+use crate::net::{Certified, Endpoint, Scheme};
 pub use crate::policy::Code;
-use crate::policy::quota::{Limit, Moment};
-use crate::policy::{Decision, Exceeded, Grounds};
+use crate::policy::quota::Moment;
+use crate::policy::{Decision, Exceeded};
 
 pub use super::extras::Extras;
 use super::id::Id;
@@ -92,14 +91,14 @@ pub struct Record {
     pub scheme: Option<Scheme>,
     /// The host as the request spelled it; empty where the request had none that could be read.
     pub requested_host: Arc<str>,
-    /// What few have: a trace id, a private exception.
+    /// What few have: a trace id, a private exception, a failure.
     pub extras: Option<Box<Extras>>,
     /// The role's name; empty when missing or refused.
     pub role: Option<Arc<str>>,
     /// The ACL rule's project.
     pub project: Option<Arc<str>>,
     /// Who connected.
-    pub client: SocketAddr,
+    pub client: Endpoint,
     /// Whom its certificate names.
     pub certificate: Option<Arc<Certified>>,
     /// Nobody knows who that is: how many such lines are written is limited.
@@ -108,8 +107,6 @@ pub struct Record {
     pub start: SystemTime,
     /// What the ACL said; none where it was not asked.
     pub verdict: Option<Verdict>,
-    /// In which way no address could be reached, where it came to that.
-    pub dial_failure: Option<IoFailKind>,
     /// The origin's connection had been kept: none was made for this request.
     pub is_reused: bool,
     /// Was the request let out?
@@ -118,18 +115,12 @@ pub struct Record {
     pub enforce_would_deny: bool,
     /// Why, in the reference's words.
     pub decision_reason: Cow<'static, str>,
-    /// What failed, if anything did.
-    pub error: Option<Box<str>>,
     /// The status of our own answer, if we gave one.
     pub status_code: Option<u16>,
     /// What that answer is due to.
     pub cause: Option<Cause>,
     /// The same by its stable name.
     pub code: Option<Code>,
-    /// Which limit left no room for it.
-    pub limit: Option<Limit>,
-    /// What a denial comes from, and what would lift it.
-    pub grounds: Option<Box<Grounds>>,
     /// Time the lookup took; `None` where there was none.
     pub dns_lookup_time: Option<Micros>,
     /// Time the dial took; `None` where there was none.
@@ -140,9 +131,9 @@ pub struct Record {
     /// address's class? `None` where there is no such address.
     pub by_rule: Option<bool>,
     /// The address that was dialled.
-    pub outbound_remote: Option<SocketAddr>,
+    pub outbound_remote: Option<Endpoint>,
     /// Our end of that connection.
-    pub outbound_local: Option<SocketAddr>,
+    pub outbound_local: Option<Endpoint>,
     /// How much it was.
     pub extent: Extent,
 }
@@ -195,7 +186,7 @@ impl TunnelEnd {
 
 impl Record {
     /// A request of which nothing is known yet but who sent it and when.
-    pub fn new(id: Id, client: SocketAddr, start: SystemTime) -> Record {
+    pub fn new(id: Id, client: impl Into<Endpoint>, start: SystemTime) -> Record {
         Record {
             id,
             proxy_type: ProxyType::Http,
@@ -204,22 +195,18 @@ impl Record {
             extras: None,
             role: None,
             project: None,
-            client,
+            client: client.into(),
             certificate: None,
             by_stranger: false,
             start,
             verdict: None,
-            dial_failure: None,
             is_reused: false,
             allow: false,
             enforce_would_deny: true,
             decision_reason: Cow::Borrowed(""),
-            error: None,
             status_code: None,
             cause: None,
             code: None,
-            limit: None,
-            grounds: None,
             dns_lookup_time: None,
             establish_time: None,
             dialled_after: None,
@@ -266,12 +253,12 @@ impl Record {
         self.cause = Some(cause);
         self.code = Some(refusal.code());
         if let Refusal::DialFailed(kind, _) = refusal {
-            self.dial_failure = Some(kind);
+            self.extras_mut().dial_failure = Some(kind);
         }
         match (refusal, cause) {
             (Refusal::Denied(denied), _) => {
                 self.note_decision(denied.decision, false);
-                self.grounds = Some(denied.grounds);
+                self.extras_mut().grounds = Some(denied.grounds);
             }
             // What the ACL said of it stays true, but it was not let out.
             (Refusal::Limited(exceeded), _) => {
@@ -282,16 +269,16 @@ impl Record {
             // It was let out, and came no further than here.
             (Refusal::TraceEnds, _) => {}
             // The request was let out, or would have been.
-            (failure, Cause::Origin | Cause::Capacity) => self.error = Some(failure.reason().into()),
+            (failure, Cause::Origin | Cause::Capacity) => self.set_error(&failure.reason()),
             // So was one whose body the client then spoils: what was decided stays true.
             (failure, Cause::Request) if self.outbound_remote.is_some() => {
-                self.error = Some(failure.reason().into());
+                self.set_error(&failure.reason());
             }
             (refusal, _) => {
                 self.allow = false;
                 self.enforce_would_deny = true;
                 self.decision_reason = refusal.reason();
-                self.grounds = Some(refusal.into_grounds());
+                self.extras_mut().grounds = Some(refusal.into_grounds());
             }
         }
     }
@@ -299,13 +286,18 @@ impl Record {
     /// Notes that a limit left no room for it, or ended it.
     pub fn note_limit(&mut self, exceeded: Exceeded) {
         self.code = Some(exceeded.code());
-        self.limit = Some(exceeded.limit);
-        self.grounds = Some(exceeded.grounds);
+        let extras = self.extras_mut();
+        extras.limit = Some(exceeded.limit);
+        extras.grounds = Some(exceeded.grounds);
     }
 
     /// Notes that the request ended without an answer of ours or the origin's.
     pub fn note_error(&mut self, error: &str) {
-        self.error.get_or_insert_with(|| error.into());
+        self.extras_mut().error.get_or_insert_with(|| error.into());
+    }
+
+    fn set_error(&mut self, error: &str) {
+        self.extras_mut().error = Some(error.into());
     }
 
     /// How the tunnel ended; only in close lines.
@@ -327,6 +319,8 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use crate::net::IoFailKind;
     use crate::policy::Refused;
 
@@ -345,7 +339,7 @@ mod tests {
             502,
         );
         assert!(record.allow);
-        let error = record.error.as_deref().unwrap();
+        let error = record.error().unwrap();
         assert_eq!(
             error,
             "Failed to connect to remote host: dial tcp 1.2.3.4:80: connection refused"
@@ -367,12 +361,12 @@ mod tests {
                 enforce_would_deny: false,
             };
             record.note_decision(decision, true);
-            record.outbound_remote = Some(client);
+            record.outbound_remote = Some(client.into());
             let (reason, code) = (refusal.reason(), refusal.code());
             record.note_refusal(refusal, 400);
             assert!(record.allow && !record.enforce_would_deny);
             assert_eq!(record.decision_reason, "rule has open enforcement policy");
-            assert_eq!(record.error.as_deref(), Some(&*reason));
+            assert_eq!(record.error(), Some(&*reason));
             assert_eq!(record.code, Some(code));
         }
     }

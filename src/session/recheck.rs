@@ -34,7 +34,7 @@ pub(super) fn note_way(record: &mut Record, allowed: &Allowed, cx: &Cx<'_>) {
     if let Route::Through(upstream) = allowed.route()
         && cx.settings.rechecks_tunnels
     {
-        record.extras.get_or_insert_default().upstream = Some(Arc::clone(upstream));
+        record.extras_mut().upstream = Some(Arc::clone(upstream));
     }
 }
 
@@ -55,7 +55,7 @@ pub(super) fn judge(record: &Record, cx: &Cx<'_>) -> Result<Allowed, Withdrawn> 
         target,
         scheme: record.scheme,
         upstream: record.extras.as_ref().and_then(|extras| extras.upstream.as_ref()),
-        dialled,
+        dialled: dialled.into(),
         private_exception: record.private_exception(),
     };
     let judged = cx.policy.judge_anew(opened, cx.is_local);
@@ -112,14 +112,14 @@ impl Withdrawn {
 
     /// Notes in a tunnel's record that it ends by this, and by which policy.
     pub(super) fn note(self, record: &mut Record, policy: &Policy) {
-        record.extras.get_or_insert_default().withdrawn_by = Some(policy.generation());
+        record.extras_mut().withdrawn_by = Some(policy.generation());
         match self {
             Withdrawn::ServerName(sni) => record.note_sni_denied(sni),
             Withdrawn::Denied(denied) => {
                 let reason = &denied.decision.reason;
                 record.note_error(&format!("no longer allowed: {reason}"));
                 record.code = Some(denied.code);
-                record.grounds = Some(denied.grounds);
+                record.extras_mut().grounds = Some(denied.grounds);
             }
         }
     }

@@ -24,7 +24,7 @@ pub(super) fn refuse(mut record: Box<Record>, refusal: Refusal, manner: Manner, 
     let retry_seconds = refusal.retry_seconds();
     record.by_stranger = at.shared.is_stranger || matches!(cause, Cause::Credentials | Cause::Rate);
     record.note_refusal(refusal, status);
-    let grounds = record.grounds.as_deref();
+    let grounds = record.grounds();
     let facts = Facts {
         host: &record.requested_host,
         role: record.role.as_deref().unwrap_or_default(),

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::net::{Certified, ClientKey};
+use crate::net::{Certified, ClientKey, Endpoint};
 use crate::policy::quota::ClientSlot;
 use crate::policy::{Asker, Exceeded, Policy};
 
@@ -45,7 +45,7 @@ struct Beside {
 #[derive(Debug)]
 pub(super) struct Shared {
     /// Who connected, or whose connection it is as a PROXY header said.
-    pub(super) client: SocketAddr,
+    pub(super) client: Endpoint,
     /// As what.
     peer: Peer,
     /// What few have.
@@ -69,7 +69,7 @@ impl Shared {
     /// Of a client that just connected.
     pub(super) fn new(client: SocketAddr) -> Shared {
         Shared {
-            client,
+            client: client.into(),
             peer: Peer::Client,
             beside: None,
             certificate: None,
@@ -139,7 +139,7 @@ impl Shared {
 
     /// A PROXY header said whose connection it is; none: it did not.
     pub(super) fn note_source(&mut self, source: Option<SocketAddr>, policy: &Policy) {
-        self.client = source.unwrap_or(self.client);
+        self.client = source.map_or(self.client, Into::into);
         if source.is_none() {
             self.peer = Peer::Balancer;
         }

@@ -216,6 +216,8 @@ impl Targets {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use crate::net::HostField;
     use crate::session::outcome::Extras;
 
@@ -241,7 +243,7 @@ mod tests {
     #[test]
     fn a_record_holds_nothing_while_its_box_waits() {
         let (mut boxes, host) = (Boxes::default(), Arc::<str>::from("a.test"));
-        let client = ([127, 0, 0, 1], 1).into();
+        let client = SocketAddr::from(([127, 0, 0, 1], 1));
         let mut record = boxes.fill(Record::new(Id::default(), client, SystemTime::UNIX_EPOCH));
         record.requested_host = Arc::clone(&host);
         record.extras = Some(Box::new(Extras {

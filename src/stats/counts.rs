@@ -206,7 +206,7 @@ impl Counts {
     fn dial(&mut self, record: &Record, times_connects: bool, samples: &mut Option<Samples>) {
         let failure = match record.code {
             Some(Code::ConnectTimeout) => Some(Single::ConnectTimeout),
-            Some(Code::ConnectFailed) => Some(match record.dial_failure {
+            Some(Code::ConnectFailed) => Some(match record.dial_failure() {
                 Some(IoFailKind::Refused) => Single::ConnectRefused,
                 Some(IoFailKind::Reset) => Single::ConnectReset,
                 Some(IoFailKind::TimedOut) => Single::ConnectTimeout,

@@ -1,10 +1,10 @@
 //! The latest refusals, for people: a ring that is bounded in number and bytes, and as JSON. Decides nothing.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use crate::log::time;
+use crate::net::Endpoint;
 use crate::policy::Code;
 use crate::session::id::Id;
 use crate::session::outcome::Record;
@@ -26,7 +26,7 @@ struct Refused {
     time: SystemTime,
     id: Id,
     code: Code,
-    client: SocketAddr,
+    client: Endpoint,
     /// Their memory goes on to the refusal that takes this one's place.
     host: String,
     role: String,
@@ -51,7 +51,7 @@ impl Refusals {
         };
         let texts = spare.map(|spare| [spare.host, spare.role, spare.rule, spare.hint]);
         let [host, role, rule, hint] = texts.unwrap_or_default();
-        let grounds = record.grounds.as_deref();
+        let grounds = record.grounds();
         self.count += 1;
         self.kept.push_back(Refused {
             number: self.count,

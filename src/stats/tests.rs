@@ -60,7 +60,7 @@ fn allowed(role: Option<&str>) -> Record {
         establish_time: Some(Micros::new(40_000)),
         dialled_after: Some(Micros::new(5_000)),
         by_rule: Some(false),
-        outbound_remote: Some(SocketAddr::from(([93, 184, 215, 14], 443))),
+        outbound_remote: Some(SocketAddr::from(([93, 184, 215, 14], 443)).into()),
         ..record(role)
     }
 }

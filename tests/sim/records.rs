@@ -73,7 +73,7 @@ fn judge_intercepted(
     let written = world.links.all[client.link].wire.written();
     let was_told = written.starts_with(b"HTTP/1.1 200 ");
     // Its wire may have broken before the 200 left. One that never came whole is no CONNECT yet.
-    let lets_in = |record: &&Record| record.allow && record.error.is_none() && record.status_code.is_none();
+    let lets_in = |record: &&Record| record.allow && record.error().is_none() && record.status_code.is_none();
     let is_in = connects.first().is_some_and(lets_in);
     if connects.len() > 1 || was_told && !is_in {
         wrong.push(format!(
@@ -133,7 +133,7 @@ fn judge_tunnel(world: &World, nth: usize, client: &Client, closes: &[&Record], 
     // that was told all of it may leave by a reset.
     let has_broken = wire.memory().broken || world.links.all[client.link].wire.memory().broken;
     let is_last_word_lost = |down| bytes_in == down && has_broken;
-    if let (None, false, Some((up, down, _))) = (&record.error, end.active_at_termination, exchange)
+    if let (None, false, Some((up, down, _))) = (record.error(), end.active_at_termination, exchange)
         && (bytes_in, bytes_out) != (down as u64, up as u64)
         && !is_last_word_lost(down as u64)
     {

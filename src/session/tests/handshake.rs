@@ -118,7 +118,7 @@ fn who_failed_is_told_why_and_with_whom() {
         let record = bench.logged();
         assert_eq!(record.code, Some(outcome::Code::TlsFailed));
         assert!(
-            record.allow && record.error.as_ref().unwrap().contains(why),
+            record.allow && record.error().unwrap().contains(why),
             "{record:?}"
         );
     }
@@ -183,7 +183,7 @@ fn a_client_that_leaves_ends_it() {
         assert!(bench.session.is_done());
         let record = bench.logged();
         assert!(
-            record.error.is_some() && record.status_code.is_none(),
+            record.error().is_some() && record.status_code.is_none(),
             "{record:?}"
         );
     }

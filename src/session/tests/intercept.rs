@@ -137,7 +137,7 @@ fn the_engine_comes_when_the_200_has_left_and_tls_begins() {
         bench.actions.clear();
         bench.feed(Input::Terminate);
         let end = bench.logged();
-        assert!(end.end().is_some() && end.error.is_none(), "{end:?}");
+        assert!(end.end().is_some() && end.error().is_none(), "{end:?}");
     }
 }
 
@@ -208,7 +208,7 @@ fn a_client_that_never_begins_has_10_s() {
         action,
         Action::Warn(HandshakeFail::Timeout, _)
     )));
-    assert!(bench.logged().error.unwrap().contains("longer than 10 s"));
+    assert!(bench.logged().error().unwrap().contains("longer than 10 s"));
 }
 
 /// `Basic` with any name and this password.
@@ -315,7 +315,7 @@ fn an_upgrade_inside_has_one_close_line_with_all_bytes() {
         let told = record.end().unwrap();
         assert_eq!((told.bytes_in, told.bytes_out), (7, 8));
         assert_eq!(told.active_at_termination, is_active);
-        assert_eq!(record.error.as_deref(), error);
+        assert_eq!(record.error(), error);
         assert!(record.id != id, "the tunnel's");
     }
 }
@@ -374,7 +374,7 @@ fn a_ca_that_signs_nothing_is_not_called_an_overload() {
     let (mut bench, seq) = verified();
     bench.feed(Input::Minted(seq, Err(MintFail::Impossible)));
     let record = bench.logged();
-    assert!(record.allow && record.error.is_some(), "{record:?}");
+    assert!(record.allow && record.error().is_some(), "{record:?}");
     let answer = bench.leave(Side::Client);
     assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
     assert!(answer.contains("X-Smokescreen-Code: mitm-failed\r\n"), "{answer}");

@@ -277,7 +277,7 @@ fn verdicts() {
             };
             assert_eq!(verdict(&record), Some((name, expected)), "{target} {verify}");
             assert_eq!(record.code, is_denied.then_some(outcome::Code::SniMismatch));
-            assert_eq!(record.error.is_some(), is_denied);
+            assert_eq!(record.error().is_some(), is_denied);
             assert_eq!(record.end().unwrap().bytes_out, 0);
         }
     }
@@ -439,7 +439,7 @@ fn an_origin_that_goes_away_meanwhile_ends_the_look() {
     bench.leave(Side::Client);
     let record = bench.logged();
     assert_eq!((verdict(&record), record.code), (None, None));
-    assert_eq!(record.error.as_deref(), Some("broken pipe"));
+    assert_eq!(record.error(), Some("broken pipe"));
 }
 
 #[test]

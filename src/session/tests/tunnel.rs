@@ -77,7 +77,7 @@ fn a_tunnel_that_ended_in_order_names_no_error_of_its_last_word() {
         }
         let record = bench.logged();
         assert!(record.end().is_some());
-        assert_eq!(record.error.as_deref(), error, "{end:?} {side:?} {said}");
+        assert_eq!(record.error(), error, "{end:?} {side:?} {said}");
     }
 }
 
@@ -105,7 +105,7 @@ fn a_tunnel_ends_when_what_tells_of_its_ends_has_left() {
         bench.actions.last(),
         Some(Action::Close(Close::Orderly))
     ));
-    assert_eq!(bench.logged().error, None);
+    assert_eq!(bench.logged().error(), None);
 }
 
 #[test]

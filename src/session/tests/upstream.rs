@@ -239,7 +239,7 @@ fn one_that_goes_away_or_is_silent_is_named() {
         bench.feed(input);
         bench.leave(Side::Client);
         assert!(
-            matches!(bench.logged().error.as_deref(), Some(error) if !error.is_empty()),
+            matches!(bench.logged().error(), Some(error) if !error.is_empty()),
             "{input:?}"
         );
     }
