@@ -1,24 +1,23 @@
 //! On whose account a client's work is: what of its address counts where clients share something. Nothing here counts.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 /// Who a client is when things are shared out: its IPv4 address, or the /64 of its IPv6 address, of which one host has
 /// all. In fc00::/7 (RFC 4193) it is the whole address: there many hosts share a /64, as in a container network.
+///
+/// As one number, which is compared and hashed at once; an IPv4 address is an IPv4-mapped one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct ClientKey(IpAddr);
+pub struct ClientKey(u128);
 
 impl ClientKey {
     /// The key of a client with this address; an IPv4-mapped one is the IPv4 address it stands for.
     pub fn of(address: IpAddr) -> ClientKey {
         ClientKey(match address.to_canonical() {
-            IpAddr::V6(v6) if !v6.is_unique_local() => IpAddr::V6(network_64(v6)),
-            whole => whole,
+            IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
+            IpAddr::V6(v6) if v6.is_unique_local() => v6.to_bits(),
+            IpAddr::V6(v6) => v6.to_bits() & u128::MAX << 64,
         })
     }
-}
-
-fn network_64(address: Ipv6Addr) -> Ipv6Addr {
-    Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))
 }
 
 #[cfg(test)]
