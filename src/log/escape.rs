@@ -34,8 +34,20 @@ fn is(class: u8, byte: u8) -> bool {
 /// Printable UTF-8 stays as it is. Control characters and everything that is not seen, or that changes how its
 /// neighbours are seen, becomes `\uXXXX`; so does, as `\ufffd`, each sequence that is not UTF-8.
 pub(super) fn quoted(out: &mut Vec<u8>, bytes: &[u8]) {
+    quoted_of(classes_of(bytes), out, bytes);
+}
+
+/// Appends `bytes` as they are, if they need no quotes in a text line, or else in quotes.
+pub(super) fn bare_or_quoted(out: &mut Vec<u8>, bytes: &[u8]) {
+    match classes_of(bytes) {
+        classes if classes & BARE != 0 => out.extend_from_slice(bytes),
+        classes => quoted_of(classes, out, bytes),
+    }
+}
+
+fn quoted_of(classes: u8, out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
-    match classes_of(bytes) & PLAIN {
+    match classes & PLAIN {
         0 => escaped(out, bytes),
         _ => out.extend_from_slice(bytes),
     }

@@ -13,7 +13,7 @@ use crate::session::outcome::Field;
 use crate::text::digits;
 use crate::text::slices::within;
 
-use super::escape::{cut, is_bare, needs_only_quotes, quoted};
+use super::escape::{bare_or_quoted, cut, is_bare, needs_only_quotes, quoted};
 use super::time::{Spelling, moment};
 use super::{Format, address};
 
@@ -217,10 +217,9 @@ impl<'o, const JSON: bool> Line<'o, JSON> {
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
-        if !JSON && is_bare(bytes) {
-            self.out.extend_from_slice(bytes);
-        } else {
-            quoted(self.out, bytes);
+        match JSON {
+            true => quoted(self.out, bytes),
+            false => bare_or_quoted(self.out, bytes),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Wall-clock time as text: UTC only, in the three spellings the log lines have. Reads no clock.
 
+use std::cell::Cell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::text::digits::padded;
@@ -26,6 +27,34 @@ pub(crate) enum Spelling {
 pub(crate) fn moment(out: &mut Vec<u8>, time: SystemTime, spelling: Spelling) {
     let since_1970 = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let seconds = since_1970.as_secs().min(SECONDS_MAX);
+    let (before, mut text) = LATEST.get();
+    if seconds != before {
+        text = spelled(seconds);
+        LATEST.set((seconds, text));
+    }
+    if spelling == Spelling::Go {
+        text[10] = b' ';
+    }
+    out.extend_from_slice(&text);
+    if spelling != Spelling::Seconds {
+        let [n1, n2, n3, n4, n5, n6, n7, n8, n9] = padded(since_1970.subsec_nanos());
+        out.extend_from_slice(&[b'.', n1, n2, n3, n4, n5, n6, n7, n8, n9]);
+    }
+    match spelling {
+        Spelling::Seconds | Spelling::Nanoseconds => out.push(b'Z'),
+        Spelling::Go => out.extend_from_slice(b" +0000 UTC"),
+    }
+}
+
+/// `2026-11-22T17:30:33`.
+type ToTheSecond = [u8; 19];
+
+thread_local! {
+    /// The second that was spelled last, counted from 1970, and how: a second has many lines, and a line many moments.
+    static LATEST: Cell<(u64, ToTheSecond)> = const { Cell::new((0, *b"1970-01-01T00:00:00")) };
+}
+
+fn spelled(seconds: u64) -> ToTheSecond {
     // What a day has, and the days of so many years, fit.
     let day = u32::try_from(seconds / SECONDS_PER_DAY).unwrap_or_default();
     let second = u32::try_from(seconds % SECONDS_PER_DAY).unwrap_or_default();
@@ -36,20 +65,9 @@ pub(crate) fn moment(out: &mut Vec<u8>, time: SystemTime, spelling: Spelling) {
         padded(second / 60 % 60),
         padded(second % 60),
     );
-    let t = if spelling == Spelling::Go { b' ' } else { b'T' };
-    // In one piece: each that is appended by itself costs as much as its digits.
-    let whole = [
-        y1, y2, y3, y4, b'-', o1, o2, b'-', d1, d2, t, h1, h2, b':', m1, m2, b':', s1, s2,
-    ];
-    out.extend_from_slice(&whole);
-    if spelling != Spelling::Seconds {
-        let [n1, n2, n3, n4, n5, n6, n7, n8, n9] = padded(since_1970.subsec_nanos());
-        out.extend_from_slice(&[b'.', n1, n2, n3, n4, n5, n6, n7, n8, n9]);
-    }
-    out.extend_from_slice(match spelling {
-        Spelling::Seconds | Spelling::Nanoseconds => b"Z",
-        Spelling::Go => b" +0000 UTC",
-    });
+    [
+        y1, y2, y3, y4, b'-', o1, o2, b'-', d1, d2, b'T', h1, h2, b':', m1, m2, b':', s1, s2,
+    ]
 }
 
 /// Year, month (1 to 12) and day (1 to 31) of a day counted from 1970-01-01, in the Gregorian calendar.

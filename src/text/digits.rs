@@ -29,6 +29,7 @@ pub(crate) fn is_plain(text: &str) -> bool {
 /// Appends a number in decimal, without leading zeros.
 pub(crate) fn decimal(out: &mut Vec<u8>, number: u64) {
     match u32::try_from(number) {
+        Ok(digit @ 0..10) => out.push(b'0' | digit.to_le_bytes()[0]),
         // Most have few digits. All eight are appended and those that are too many taken off: a length that is known costs
         // less than a call.
         Ok(number @ 0..100_000_000) => {
