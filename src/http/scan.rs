@@ -214,19 +214,23 @@ pub(super) struct RequestLine<'b> {
 pub(super) fn request_line(line: &[u8]) -> Result<RequestLine<'_>, Fault> {
     const MALFORMED: Fault = Fault::Malformed("a malformed request line");
     let is_space = |&byte: &u8| byte == b' ';
-    // Method and version are short, so plain loops find their ends soonest.
+    // They are short, so plain loops find their ends soonest.
     let (method, rest) = around(line, line.iter().position(is_space)).ok_or(MALFORMED)?;
-    let (target, version) = around(rest, rest.iter().rposition(is_space)).ok_or(MALFORMED)?;
-    // Between the first space and the last stands one target, or what is none. A fold without an early exit: the compiler
-    // turns it into vector instructions.
-    let found = target.iter().fold(false, |found, &byte| found | (byte <= b' '));
-    if target.is_empty() || found {
-        return Err(MALFORMED);
-    }
+    let (target, version) = match around(rest, rest.iter().position(|&byte| byte <= b' ')) {
+        Some((target @ [_, ..], version)) if rest.get(target.len()).is_some_and(is_space) => {
+            (target, version)
+        }
+        _ => return Err(MALFORMED),
+    };
+    let version = known_version(version).map_err(|fault| match version.contains(&b' ') {
+        // What stands between the first space and the last is no target.
+        true => MALFORMED,
+        false => fault,
+    })?;
     Ok(RequestLine {
         method,
         target,
-        version: known_version(version)?,
+        version,
     })
 }
 

@@ -37,7 +37,8 @@ enum Taken {
 pub(super) fn receive(exchange: &mut Exchange, at: &mut At<'_, '_>) -> Option<Next> {
     while let Receiving::Head { scan, .. } = &mut exchange.receiving {
         let down = &at.flows.down;
-        if !down.tx_has_room() {
+        let nothing_came = down.rx.is_empty() && down.end < End::Reached;
+        if nothing_came || !down.tx_has_room() {
             return None;
         }
         match scan.advance(down.rx.as_slice(), &at.cx.settings.head) {
