@@ -57,8 +57,17 @@ pub fn field<'a>(fields: Fields<'a>, name: &str) -> impl Iterator<Item = &'a [u8
     fields
         .with(name)
         .iter()
-        .filter(move |field| field.name.eq_ignore_ascii_case(name))
+        .filter(move |field| is_called(field, name))
         .map(|field| trim(field.value))
+}
+
+fn is_called(field: &Header<'_>, name: &str) -> bool {
+    // Most are of another length. The comparison is one for all who ask, not a copy of it each.
+    #[inline(never)]
+    fn same(one: &str, other: &str) -> bool {
+        one.eq_ignore_ascii_case(other)
+    }
+    field.name.len() == name.len() && same(field.name, name)
 }
 
 /// Does any field called `name` list `token`? Both are compared without case (RFC 9110, 5.6.1).
