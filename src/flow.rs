@@ -5,8 +5,8 @@ mod buf;
 mod metered;
 
 use std::num::NonZeroU64;
-use std::time::Instant;
 
+use crate::clock::Instant;
 use crate::net::Side;
 use crate::text::slices::within;
 

@@ -48,6 +48,7 @@ const IMPURE: &[&str] = &[
     "Instant::now",
     "SystemTime::now",
     "std::time::Instant::now",
+    "crate::clock::Instant::now",
     "std::time::SystemTime::now",
     "std::sync::mpsc",
 ];

@@ -59,7 +59,8 @@ impl Flow {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+
+    use crate::clock::Instant;
 
     use super::*;
 

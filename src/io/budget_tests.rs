@@ -1,10 +1,12 @@
 //! Who may hold how much, by hand; that nothing is lost, at random.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mio::{Events, Poll, Token, Waker};
 use proptest::prelude::*;
+
+use crate::clock::Instant;
 
 use super::*;
 

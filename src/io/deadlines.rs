@@ -8,13 +8,15 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::clock::Instant;
 
 /// No deadline, or no entry.
-const NEVER: u64 = u64::MAX;
+const NEVER: Instant = Instant::LAST;
 /// The first entry of an owner is due after so long at the latest. Its first deadline, for a head, is followed by that of
 /// its dial, which would be earlier and leave a dead entry; behind this one it finds its place without another.
-const FIRST_LOOK: u64 = 10_000_000_000;
+const FIRST_LOOK: Duration = Duration::from_secs(10);
 /// Below this many entries a rebuild isn't worth it.
 const REBUILD_MIN: usize = 64;
 
@@ -22,10 +24,9 @@ const REBUILD_MIN: usize = 64;
 /// [`Deadlines::release`].
 #[derive(Debug)]
 pub struct Filed {
-    /// In nanoseconds since the base of the heap, like all times here.
-    due: u64,
+    due: Instant,
     /// The time of the entry that speaks for the owner; never later than `due`.
-    entry: u64,
+    entry: Instant,
 }
 
 impl Default for Filed {
@@ -47,7 +48,7 @@ impl Filed {
 #[derive(Clone, Copy, Debug)]
 struct Entry<K> {
     /// Never [`NEVER`].
-    at: u64,
+    at: Instant,
     key: K,
 }
 
@@ -76,44 +77,34 @@ impl<K> Eq for Entry<K> {}
 /// with a generation, such as `ConnId`, don't.
 #[derive(Debug)]
 pub struct Deadlines<K> {
-    base: Instant,
     heap: BinaryHeap<Entry<K>>,
-    /// The time of the heap's first entry as the clock tells it: it is asked for in every turn of the loop, and hardly
-    /// ever changes.
-    next: Option<Instant>,
     /// How many entries of the heap speak for nobody any more.
     dead: usize,
 }
 
-impl<K: Copy> Deadlines<K> {
-    /// An empty heap. Deadlines before `base` count as `base`; those more than 584 years later are never reached.
-    pub fn new(base: Instant) -> Deadlines<K> {
+impl<K> Default for Deadlines<K> {
+    fn default() -> Self {
         Deadlines {
-            base,
             heap: BinaryHeap::new(),
-            next: None,
             dead: 0,
         }
     }
+}
 
+impl<K: Copy> Deadlines<K> {
     /// Sets, moves or (with `None`) takes away the deadline of `key`, whose slot this is. Costs nothing but two
     /// comparisons unless the deadline is the first or moves earlier.
     pub fn set(&mut self, slot: &mut Filed, key: K, now: Instant, at: Option<Instant>) {
-        slot.due = at.map_or(NEVER, |at| self.nanoseconds(at));
+        slot.due = at.unwrap_or(NEVER);
         if slot.due >= slot.entry {
             return;
         }
-        match slot.entry {
-            NEVER => self.file(
-                slot,
-                key,
-                slot.due.min(self.nanoseconds(now).saturating_add(FIRST_LOOK)),
-            ),
-            _ => {
-                self.dead += 1;
-                self.file(slot, key, slot.due);
-            }
-        }
+        let at = match slot.entry == NEVER {
+            true => slot.due.min(now + FIRST_LOOK),
+            false => slot.due,
+        };
+        self.dead += usize::from(slot.entry != NEVER);
+        self.file(slot, key, at);
     }
 
     /// The owner ends; after this its key may be unknown.
@@ -123,7 +114,7 @@ impl<K: Copy> Deadlines<K> {
 
     /// When to look again: the earliest deadline, or something before it.
     pub fn next(&self) -> Option<Instant> {
-        self.next
+        self.heap.peek().map(|first| first.at)
     }
 
     /// An owner whose deadline is not later than `now`; its deadline is taken away. To be called until there is
@@ -137,20 +128,6 @@ impl<K: Copy> Deadlines<K> {
         if self.heap.len() > REBUILD_MIN && self.dead > self.heap.len() / 2 {
             self.rebuild(owners, &find);
         }
-        if self.next.is_none_or(|next| next > now) {
-            return None;
-        }
-        let due = self.pop(self.nanoseconds(now), owners, &find);
-        self.note_next();
-        due
-    }
-
-    fn pop<O: ?Sized>(
-        &mut self,
-        now: u64,
-        owners: &mut O,
-        find: &impl for<'o> Fn(&'o mut O, K) -> Option<&'o mut Filed>,
-    ) -> Option<K> {
         while let Some(entry) = self.heap.pop_if_due(now) {
             let Some(slot) = find(owners, entry.key).filter(|slot| slot.is_entry(&entry)) else {
                 self.dead = self.dead.saturating_sub(1);
@@ -169,15 +146,9 @@ impl<K: Copy> Deadlines<K> {
     }
 
     /// Files an entry for an owner, not later than it is due.
-    fn file(&mut self, slot: &mut Filed, key: K, at: u64) {
+    fn file(&mut self, slot: &mut Filed, key: K, at: Instant) {
         slot.entry = at;
         self.heap.push(Entry { at, key });
-        self.note_next();
-    }
-
-    fn note_next(&mut self) {
-        let first = self.heap.peek();
-        self.next = first.and_then(|first| self.base.checked_add(Duration::from_nanos(first.at)));
     }
 
     /// Throws the dead entries out, and gives back the room they took.
@@ -198,22 +169,16 @@ impl<K: Copy> Deadlines<K> {
         }
         self.heap.shrink_to(self.heap.len() * 2);
         self.dead = 0;
-        self.note_next();
-    }
-
-    fn nanoseconds(&self, at: Instant) -> u64 {
-        let since = at.saturating_duration_since(self.base).as_nanos();
-        u64::try_from(since).unwrap_or(NEVER).min(NEVER - 1)
     }
 }
 
 /// What `BinaryHeap` has no name for.
 trait PopIfDue<K> {
-    fn pop_if_due(&mut self, now: u64) -> Option<Entry<K>>;
+    fn pop_if_due(&mut self, now: Instant) -> Option<Entry<K>>;
 }
 
 impl<K> PopIfDue<K> for BinaryHeap<Entry<K>> {
-    fn pop_if_due(&mut self, now: u64) -> Option<Entry<K>> {
+    fn pop_if_due(&mut self, now: Instant) -> Option<Entry<K>> {
         if self.peek()?.at > now {
             return None;
         }

@@ -3,11 +3,12 @@
 //! nothing but [`Vetted`] addresses.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mio::net::TcpStream;
 use socket2::{SockRef, TcpKeepalive};
 
+use crate::clock::Instant;
 use crate::net::{ClientKey, IoFail};
 use crate::policy::{Vetted, VettedList};
 

@@ -6,10 +6,11 @@ use std::io;
 use std::num::NonZeroU64;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::pipe::PipeFlags;
 
+use crate::clock::Instant;
 use crate::flow::{Flow, Gate, Pace};
 use crate::net::ClientKey;
 

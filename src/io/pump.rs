@@ -3,8 +3,8 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::time::Instant;
 
+use crate::clock::Instant;
 use crate::flow::{Below, End, Flow, GRANTED_BYTES, Gate};
 use crate::net::{ClientKey, IoFail, IoFailKind};
 use crate::text::slices::within;

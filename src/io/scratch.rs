@@ -90,7 +90,8 @@ impl Scratch {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+
+    use crate::clock::Instant;
 
     use super::*;
 

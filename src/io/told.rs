@@ -1,7 +1,9 @@
 //! A warning about what may fail again and again: it is said once for as long as that goes on. What is said, and how, is
 //! the caller's business.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::clock::Instant;
 
 /// However often the reason changes, there is so long between two sayings.
 const DISTANCE_MIN: Duration = Duration::from_secs(1);

@@ -19,10 +19,11 @@ pub mod writer;
 
 use std::borrow::Cow;
 use std::io::{self, Write};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use ::log::{Level, LevelFilter, Log, Metadata};
 
+use crate::clock::Instant;
 use crate::session::id::Id;
 use crate::session::outcome::{Cause, Record};
 

@@ -1,7 +1,9 @@
 //! When the lines of a loop are written: a first one at once, those of the next milliseconds together. Reads no clock,
 //! and knows no lines: only that there are some.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::clock::Instant;
 
 /// At most 200 rounds of writing a second, and a line that nobody who follows the log by eye or by `tail -f` sees late.
 pub(super) const WINDOW: Duration = Duration::from_millis(5);

@@ -2,7 +2,8 @@
 
 use std::io::ErrorKind;
 use std::sync::mpsc;
-use std::time::Instant;
+
+use crate::clock::Instant;
 
 use super::super::sink::PIPE_WRITE_LENGTH_MAX;
 use super::*;

@@ -10,7 +10,9 @@ mod permits;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
+
+use crate::clock::Instant;
 
 use self::bucket::Bucket;
 pub use self::bucket::Rate;

@@ -3,8 +3,9 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Instant;
 use crate::io::listener::{Acceptor, Place};
 use crate::io::told::Told;
 

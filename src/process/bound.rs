@@ -2,8 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Instant;
 
+use crate::clock::Instant;
 use crate::config::{AdminConfig, Config, StatsSocket};
 use crate::io::inherited;
 use crate::io::listener::{self, Acceptor, Place};

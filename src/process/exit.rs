@@ -1,7 +1,9 @@
 //! Whether and how far the process is on its way out, and what is due when. What that means for connections is a loop's
 //! business.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::clock::Instant;
 
 /// How often a drain is told of.
 const TELL_INTERVAL: Duration = Duration::from_secs(10);

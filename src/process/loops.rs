@@ -2,10 +2,11 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use mio::Poll;
 
+use crate::clock::Instant;
 use crate::config::Config;
 use crate::http::HeadLimits;
 use crate::io::inbox::Outbox;

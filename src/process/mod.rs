@@ -28,8 +28,9 @@ mod warnings;
 mod watch;
 
 use std::io;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
+use crate::clock::Instant;
 use crate::io::local_socket::SocketFile;
 use crate::io::signal::{Signal, Signals};
 use crate::server::in_force::InForce;

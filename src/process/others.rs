@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mio::Waker;
 
+use crate::clock::Instant;
 use crate::config::Config;
 use crate::io::inbox::{Inbox, Outbox, inbox};
 use crate::log::{FLUSH_TIMEOUT, Logger};

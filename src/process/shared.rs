@@ -2,10 +2,11 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use mio::{Poll, Waker};
 
+use crate::clock::Instant;
 use crate::config::Config;
 use crate::io::bells::Bells;
 use crate::io::budget::Budget;

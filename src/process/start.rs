@@ -4,10 +4,11 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mio::Waker;
 
+use crate::clock::Instant;
 use crate::config::{AclSource, Config};
 use crate::io::descriptors::raise_nofile;
 use crate::io::heap;

@@ -3,10 +3,11 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::clock::Instant;
 use crate::io::notify::{Keep, Notifier};
 use crate::io::told::Told;
 

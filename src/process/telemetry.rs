@@ -3,8 +3,9 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
+use crate::clock::Instant;
 use crate::config::Config;
 use crate::io::datagrams::Datagrams;
 use crate::policy::acl::Acl;

@@ -2,10 +2,11 @@
 //! business.
 
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
 
+use crate::clock::Instant;
 use crate::config::TlsFiles;
 use crate::io::regular_file;
 use crate::tls::{self, Leaves, Server, ServerParts};

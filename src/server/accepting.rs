@@ -4,11 +4,12 @@
 use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mio::net::TcpStream;
 use mio::{Registry, Token};
 
+use crate::clock::Instant;
 use crate::io::listener::{AcceptError, Acceptor};
 use crate::io::token::Source;
 use crate::io::told::Told;

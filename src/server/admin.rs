@@ -4,11 +4,11 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Instant;
 
 use mio::Registry;
 use mio::net::TcpStream;
 
+use crate::clock::Instant;
 use crate::io::listener::{AcceptError, Acceptor};
 use crate::io::token::ConnId;
 use crate::net::ClientKey;

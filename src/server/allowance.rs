@@ -1,7 +1,9 @@
 //! What a piece of the loop's work may use up before it is another's turn: bytes, and time. The clock is read seldom,
 //! for most turns are over before anybody would ask; so time runs from the first reading.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::clock::Instant;
 
 /// Bytes between two readings of the clock, or what costs as much: that is about 10 us.
 const CHECKED_BYTES: usize = 16 * 1024;

@@ -9,8 +9,8 @@ mod pending;
 use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::time::Instant;
 
+use crate::clock::Instant;
 use crate::flow::Flows;
 use crate::io::deadlines::Filed;
 use crate::io::pump;

@@ -2,8 +2,9 @@
 //! with it is `conn`.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
+use crate::clock::Instant;
 use crate::io::datagrams::Datagrams;
 use crate::io::dialer::{self, ATTEMPTS_MAX, Dialer, Race, Standing};
 use crate::io::gauge::Gauge;

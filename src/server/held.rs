@@ -1,8 +1,9 @@
 //! What a connection holds of the loop's stores from turn to turn: its share of the byte budget, pipes with bytes in
 //! them, and what it waits for. When it may have them is decided in `turn`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Instant;
 use crate::flow::Flows;
 use crate::io::budget::{Budget, Charge, Holder};
 use crate::io::pipe::{Pipe, Pipes};

@@ -3,8 +3,9 @@
 //! for one, is known to `tls::Leaves`, which all loops share.
 
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
+use crate::clock::Instant;
 use crate::io::token::Ticket;
 use crate::io::told::Told;
 use crate::io::work::{Lost, Settings, Workers};

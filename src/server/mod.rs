@@ -34,10 +34,11 @@ pub mod world;
 
 use std::collections::VecDeque;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mio::{Events, Poll};
 
+use crate::clock::Instant;
 use crate::io::arena::Arena;
 use crate::io::deadlines::Deadlines;
 use crate::io::heap;
@@ -168,7 +169,7 @@ impl Loop {
             inbox,
             conns: Arena::of_loop(core.peers.own()),
             core,
-            deadlines: Deadlines::new(Instant::now()),
+            deadlines: Deadlines::default(),
             run_queue: VecDeque::new(),
             backlog: VecDeque::new(),
             handshakes: Handshakes::default(),

@@ -4,8 +4,9 @@
 //! Against other addresses nobody has more than its share: the address that has most connections gives one up.
 
 use std::cmp::Reverse;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Instant;
 use crate::net::ClientKey;
 
 /// One who takes nothing of its answer for so long stalls,

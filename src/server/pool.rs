@@ -14,10 +14,10 @@ mod wheel;
 use std::collections::hash_map::Entry;
 use std::hash::BuildHasher;
 use std::net::SocketAddr;
-use std::time::Instant;
 
 use foldhash::fast::RandomState;
 
+use crate::clock::Instant;
 use crate::io::arena::Arena;
 use crate::io::token::{ConnId, IdleId, WireId};
 use crate::policy::Vetted;

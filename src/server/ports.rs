@@ -2,8 +2,8 @@
 //! a simulation with wires in memory, so that the one carries out what sessions want as the other does. Decides nothing.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
 
+use crate::clock::Instant;
 use crate::flow::Flows;
 use crate::io::dialer::Standing;
 use crate::io::resolver::Asked;

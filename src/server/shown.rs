@@ -4,8 +4,7 @@
 //! A list of tunnels goes through the loops one after the other: a part that begins in another loop is asked of that one,
 //! which answers in its next turn.
 
-use std::time::Instant;
-
+use crate::clock::Instant;
 use crate::io::token::ConnId;
 use crate::session::{Input, Page};
 use crate::stats::{Part, Standing};

@@ -2,8 +2,9 @@
 //! says is decided in `log`.
 
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Instant;
 use crate::lock::unpoisoned;
 use crate::net::ClientKey;
 use crate::policy::rates::{Excess, Rates};

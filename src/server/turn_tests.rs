@@ -1,8 +1,9 @@
 //! What one turn owes to the other direction and to the loop. How sessions fare in many turns is `tests/sim`.
 
 use std::io;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
+use crate::clock::Instant;
 use crate::flow::Gate;
 use crate::http::HeadLimits;
 use crate::io::budget::Budget;

@@ -1,8 +1,9 @@
 //! Whose turn it is: those to whom something happened, then those who have more to do than fits in a turn; and what a
 //! turn leads to: who counts as a stranger, who must give up memory, who gets some. What a turn is stands in `turn`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Instant;
 use crate::io::token::ConnId;
 use crate::net::Side;
 use crate::session::Input;

@@ -4,8 +4,9 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
+use crate::clock::Instant;
 use crate::policy::Policy;
 use crate::policy::rates::Guesses;
 use crate::session::id::Ids;

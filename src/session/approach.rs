@@ -1,7 +1,7 @@
 //! A connection that is there and not yet the origin's: what may have to be done over it before anything is asked. Holds
 //! how far it has come; what is next is `onward`'s to say.
 
-use std::time::Instant;
+use crate::clock::Instant;
 
 use super::errand::Errand;
 use super::words::Dialled;

@@ -5,8 +5,8 @@
 //! asked before.
 
 use std::ops::ControlFlow::{self, Break, Continue};
-use std::time::Instant;
 
+use crate::clock::Instant;
 use crate::flow::End;
 use crate::hello;
 use crate::hello::client_hello::HANDSHAKE_RECORD;

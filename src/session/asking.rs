@@ -4,8 +4,9 @@
 use std::ops::ControlFlow::{Break, Continue};
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Instant;
 use crate::net::Side;
 use crate::policy::{Interest, Question};
 

@@ -2,8 +2,9 @@
 //! Decides nothing.
 
 use std::net::IpAddr;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
+use crate::clock::Instant;
 use crate::flow::Flows;
 use crate::policy::Policy;
 use crate::policy::quota::Moment;

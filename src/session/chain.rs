@@ -3,8 +3,9 @@
 //! answers else is told to the client in our words.
 
 use std::ops::ControlFlow::{Break, Continue};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Instant;
 use crate::flow::{End, Gate};
 use crate::http::Fault;
 use crate::http::head::{self, Scan, Scanned};

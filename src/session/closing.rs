@@ -3,8 +3,9 @@
 //! answer.
 
 use std::ops::ControlFlow::{Break, Continue};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Instant;
 use crate::flow::{End, Flows, Gate};
 use crate::net::Side;
 

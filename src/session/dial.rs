@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 use std::ops::ControlFlow::{Break, Continue};
-use std::time::Instant;
 
+use crate::clock::Instant;
 use crate::net::{IoFailKind, Side};
 use crate::policy::Route;
 

@@ -1,6 +1,6 @@
 //! Deadlines as values that states combine and compare. What is due when is each state's own matter.
 
-use std::time::Instant;
+use crate::clock::Instant;
 
 /// The earlier of two deadlines, either of which may not be.
 pub fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {

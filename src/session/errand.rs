@@ -2,8 +2,8 @@
 //! are vetted or trusted.
 
 use std::net::IpAddr;
-use std::time::Instant;
 
+use crate::clock::Instant;
 use crate::flow::Buf;
 use crate::http::rewrite;
 use crate::net::Writer;

@@ -3,8 +3,9 @@
 //! nothing of it leaves before the peer is known.
 
 use std::ops::ControlFlow::{Break, Continue};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Instant;
 use crate::flow::{End, Gate};
 use crate::net::{IoFail, IoFailKind, Peer, Side, TlsFault};
 

@@ -1,8 +1,8 @@
 //! State: waiting for a request head, the first or the next one of a kept-alive connection.
 
 use std::ops::ControlFlow::{Break, Continue};
-use std::time::Instant;
 
+use crate::clock::Instant;
 use crate::flow::Gate;
 use crate::http::head::{Scan, Scanned};
 

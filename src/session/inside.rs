@@ -2,8 +2,8 @@
 //! and what is to be said of it at its end. Each request inside of it is judged by itself (`judge`).
 
 use std::sync::Arc;
-use std::time::Instant;
 
+use crate::clock::Instant;
 use crate::flow::Flows;
 use crate::net::Target;
 use crate::policy::quota::{Moment, Permits};

@@ -2,8 +2,8 @@
 //! TLS. What it is told leaves before anything of a handshake does, and before an engine could seal it.
 
 use std::ops::ControlFlow::{Break, Continue};
-use std::time::Instant;
 
+use crate::clock::Instant;
 use crate::flow::{End, Gate};
 use crate::hello::client_hello::HANDSHAKE_RECORD;
 use crate::net::Side;

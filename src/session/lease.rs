@@ -1,7 +1,9 @@
 //! For how long a connection can be counted on that its origin keeps open while nobody uses it. When such a
 //! connection is used, and by whom, is not known here.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::clock::Instant;
 
 /// What a lease is taken for where the origin announces nothing, or more: no origin's own limit is far above.
 const SECONDS_MAX: u8 = 91;

@@ -4,8 +4,8 @@
 use std::net::IpAddr;
 use std::ops::ControlFlow::{Break, Continue};
 use std::sync::Arc;
-use std::time::Instant;
 
+use crate::clock::Instant;
 use crate::net::{Host, LookupFailKind, Side};
 use crate::policy::{Route, VETTED_MAX};
 

@@ -44,8 +44,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow::{Break, Continue};
-use std::time::Instant;
 
+use crate::clock::Instant;
 use crate::flow::{End, Flows};
 use crate::net::Side;
 use crate::policy::Policy;

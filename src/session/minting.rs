@@ -2,8 +2,9 @@
 //! client is waited for. Only then the client is told that its tunnel is there: until then it can read why it is not.
 
 use std::ops::ControlFlow::{Break, Continue};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Instant;
 use crate::flow::End;
 use crate::net::Side;
 

@@ -4,8 +4,9 @@
 use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
+use crate::clock::Instant;
 use crate::flow::Flows;
 pub use crate::http::reply::Cause;
 use crate::net::{Certified, Endpoint, Scheme};

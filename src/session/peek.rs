@@ -5,8 +5,9 @@
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
 use std::num::NonZeroU32;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Instant;
 use crate::flow::End;
 use crate::hello::client_hello::{self, ClientHello, HANDSHAKE_RECORD, Read, ServerName};
 use crate::net::{Host, Side};

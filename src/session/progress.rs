@@ -1,8 +1,9 @@
 //! How far a request and its response got, as a value: what [`Exchange`] keeps. What is done with it stands in
 //! `exchange` (the request, the ends) and `response`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Instant;
 use crate::flow::{End, Flows};
 use crate::http::head::Scan;
 

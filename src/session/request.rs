@@ -1,8 +1,7 @@
 //! A request between its judgement and its answer: what was allowed, to whom, and what forwarding it takes. Decides
 //! nothing; `judge` makes it.
 
-use std::time::Instant;
-
+use crate::clock::Instant;
 use crate::http::framing::Body;
 use crate::http::{Version, accept};
 use crate::net::{Peer, Scheme};

@@ -2,8 +2,8 @@
 //! known to be, or why it failed, and does not wait long.
 
 use std::ops::ControlFlow::{Break, Continue};
-use std::time::Instant;
 
+use crate::clock::Instant;
 use crate::flow::End;
 use crate::net::{IoFailKind, Side};
 

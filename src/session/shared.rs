@@ -3,8 +3,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Instant;
 use crate::net::{Certified, ClientKey, Endpoint};
 use crate::policy::quota::ClientSlot;
 use crate::policy::{Asker, Exceeded, Policy};

@@ -3,8 +3,9 @@
 //! pages is not known here.
 
 use std::ops::ControlFlow::{Break, Continue};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Instant;
 use crate::flow::Flows;
 use crate::http::Version;
 use crate::http::page;

@@ -2,8 +2,8 @@
 //! nothing of each other; `machine` alone knows which state it leads to.
 
 use std::ops::{ControlFlow, Range};
-use std::time::Instant;
 
+use crate::clock::Instant;
 use crate::http::Version;
 use crate::net::Peer;
 use crate::policy::Question;

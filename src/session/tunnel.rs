@@ -1,10 +1,10 @@
 //! State: a tunnel. Both gates stand open, the pump does the work; here is only noticed how it ends. What the client says
 //! first may have to be looked at before: that is `peek`'s business.
 
-use std::num::NonZeroU64;
 use std::ops::ControlFlow::{Break, Continue};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Instant;
 use crate::flow::{End, Flows, Gate};
 use crate::net::{IoFail, IoFailKind, Side};
 use crate::policy::Policy;
@@ -31,8 +31,8 @@ pub(super) struct Tunnel {
     began: Instant,
     /// What it holds of limits.
     permits: Permits,
-    /// When the first half was closed, in nanoseconds from one before it began: an instant would cost every connection more.
-    half_closed_nanos: Option<NonZeroU64>,
+    /// When the first half was closed.
+    half_closed_at: Option<Instant>,
     /// Nothing of the client's leaves before it was looked at.
     peek: Option<Peek>,
 }
@@ -80,7 +80,7 @@ impl Tunnel {
             record,
             began,
             permits,
-            half_closed_nanos: None,
+            half_closed_at: None,
             peek: None,
         }
     }
@@ -107,7 +107,7 @@ impl Tunnel {
 
     fn standstill_deadline(&self, flows: &Flows, settings: &Settings) -> Option<Instant> {
         let idle = settings.idle_timeout;
-        match self.half_closed_at() {
+        match self.half_closed_at {
             Some(at) => {
                 let limit = idle.map_or(HALF_CLOSED_TIMEOUT, |idle| idle.min(HALF_CLOSED_TIMEOUT));
                 Some(flows.touched().max(at) + limit)
@@ -146,7 +146,7 @@ impl Tunnel {
         let (up_over, down_over) = (up.is_over(), down.is_over());
         // A cut that waits for its receiver has a limit as a half-close has.
         if up_over || down_over || at.flows.has_cut() {
-            self.note_half_closed(at.cx.now);
+            self.half_closed_at.get_or_insert(at.cx.now);
         }
         // What tells of an end may wait in the wire as bytes do.
         if !up_over || !down_over || up.has_unsent() || down.has_unsent() {
@@ -200,29 +200,16 @@ impl Tunnel {
         Then::Linger
     }
 
-    fn half_closed_at(&self) -> Option<Instant> {
-        let nanos = self.half_closed_nanos?.get() - 1;
-        Some(self.began + Duration::from_nanos(nanos))
-    }
-
-    fn note_half_closed(&mut self, now: Instant) {
-        let began = self.began;
-        self.half_closed_nanos.get_or_insert_with(|| {
-            let nanos = u64::try_from(now.saturating_duration_since(began).as_nanos());
-            NonZeroU64::MIN.saturating_add(nanos.unwrap_or(u64::MAX))
-        });
-    }
-
     /// It goes on, unless its role has used up the day: then it ends, once nothing that was granted is on its way.
     fn go_on(mut self, at: &mut At<'_, '_>) -> Step<Tunnel> {
         if !self.permits.are_spent(at.cx.wall) {
             // Another day came, or a higher number, before what was on its way had left.
             let ends = at.flows.up.is_over() || at.flows.down.is_over() || at.flows.has_cut();
-            self.half_closed_nanos.take_if(|_| !ends);
+            self.half_closed_at.take_if(|_| !ends);
             return Continue(self);
         }
         // Whoever takes nothing has a limit as behind a half-close.
-        self.note_half_closed(at.cx.now);
+        self.half_closed_at.get_or_insert(at.cx.now);
         if meter::is_under_way(&at.flows.up) || meter::is_under_way(&at.flows.down) {
             return Continue(self);
         }

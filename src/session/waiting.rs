@@ -2,9 +2,9 @@
 //! connection's arrival and each head share it; what a handshake before the head has of that time stands here too. What
 //! the bytes mean is theirs to say.
 
-use std::num::NonZeroU32;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Instant;
 use crate::flow::End;
 use crate::net::Side;
 use crate::text::slices::within;
@@ -38,9 +38,8 @@ pub(super) struct Waiting {
     begun: bool,
     /// A byte of it has arrived.
     has_bytes: bool,
-    /// So long after `since` a request may still be on its way behind its connection or its preface: a server that drains
-    /// waits for it. As an `Instant` it would make each connection larger.
-    awaited_ms: Option<NonZeroU32>,
+    /// Until then a request may still be on its way behind its connection or its preface: a server that drains waits for it.
+    awaited_until: Option<Instant>,
 }
 
 impl Waiting {
@@ -50,27 +49,21 @@ impl Waiting {
             since: accepted_at,
             begun: true,
             has_bytes: false,
-            awaited_ms: milliseconds(PREFACE_GRACE),
+            awaited_until: Some(accepted_at + PREFACE_GRACE),
         }
     }
 
     /// What comes before a request is done now, a PROXY header or a handshake. Behind it the request comes a round trip
     /// later than that of a client which needs none: the server may begin to drain just then.
     pub(super) fn note_preface(&mut self, now: Instant) {
-        self.awaited_ms = milliseconds(now.saturating_duration_since(self.since) + PREFACE_GRACE);
-    }
-
-    /// Until when a server that drains waits for a request behind a preface.
-    fn awaited_until(&self) -> Option<Instant> {
-        self.awaited_ms
-            .map(|awaited_ms| self.since + Duration::from_millis(awaited_ms.get().into()))
+        self.awaited_until = Some(now + PREFACE_GRACE);
     }
 
     /// For a client that was answered and kept.
     pub(super) fn next(now: Instant) -> Waiting {
         Waiting {
             begun: false,
-            awaited_ms: None,
+            awaited_until: None,
             ..Waiting::first(now)
         }
     }
@@ -91,7 +84,7 @@ impl Waiting {
         };
         if shared.draining
             && !self.has_bytes
-            && let Some(until) = self.awaited_until()
+            && let Some(until) = self.awaited_until
         {
             return deadline.min(until);
         }
@@ -134,7 +127,7 @@ impl Waiting {
 
     /// A whole head is not there yet. What follows if none can come any more, or none is wanted?
     pub(super) fn given_up(&self, at: &At<'_, '_>) -> Option<Then> {
-        let is_awaited = || self.awaited_until().is_some_and(|until| at.cx.now < until);
+        let is_awaited = || self.awaited_until.is_some_and(|until| at.cx.now < until);
         let draining = at.shared.draining && !is_awaited();
         // Nobody was answered on this connection, so no answer can be lost with it.
         if draining && self.begun && !self.has_bytes {
@@ -150,10 +143,6 @@ impl Waiting {
             false => Then::Linger,
         })
     }
-}
-
-fn milliseconds(time: Duration) -> Option<NonZeroU32> {
-    NonZeroU32::new(u32::try_from(time.as_millis()).unwrap_or(u32::MAX))
 }
 
 /// Answers what was received and is no whole head.

@@ -3,8 +3,8 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Instant;
 
+use crate::clock::Instant;
 use crate::policy::Code;
 
 use super::counts::{Counts, Row};

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Instant, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
+use crate::clock::Instant;
 use crate::net::IoFailKind;
 use crate::policy::{Code, Decision, Denied, Grounds, Refused};
 use crate::session::id::Id;

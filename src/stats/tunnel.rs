@@ -1,8 +1,9 @@
 //! A tunnel that is open, as JSON: in our words, and in the reference's. Who has tunnels is not known here.
 
 use std::io::Write as _;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
+use crate::clock::Instant;
 use crate::log::time;
 use crate::session::Page;
 use crate::session::outcome::{ProxyType, Record};

@@ -4,8 +4,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, LazyLock};
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
+use smokescreen::clock::Instant;
 use smokescreen::flow::{End, Flows};
 use smokescreen::http::HeadLimits;
 use smokescreen::net::{Scheme, Side, Trust};

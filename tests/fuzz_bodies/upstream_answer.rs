@@ -3,8 +3,9 @@
 //! client's leaves.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
+use smokescreen::clock::Instant;
 use smokescreen::flow::{End, Flow, Flows};
 use smokescreen::http::HeadLimits;
 use smokescreen::net::{NoProxy, ProxyUrl, Side, Writer};

@@ -10,9 +10,10 @@ mod watch;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use ipnet::IpNet;
+use smokescreen::clock::Instant;
 use smokescreen::io::budget::Budget;
 use smokescreen::io::dialer::Standing;
 use smokescreen::io::pipe::{Pipes, Worth};

@@ -1,8 +1,8 @@
 //! Who is asked: the system, or the configured servers. Passes every call on to the one that is there.
 
 use std::sync::Arc;
-use std::time::Instant;
 
+use crate::clock::Instant;
 use crate::net::ClientKey;
 
 use super::outcome::{Outcome, QuestionId};

@@ -6,10 +6,11 @@ use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mio::Registry;
 
+use crate::clock::Instant;
 use crate::io::bells::Bells;
 use crate::io::token::Ticket;
 use crate::net::{ClientKey, LookupFail, LookupFailKind, Name};
@@ -282,9 +283,7 @@ impl Resolver {
         }
         let Some(client) = late.first().and_then(|&ticket| self.waiters.asker(ticket)) else {
             self.names.remove(&question.name);
-            if let Some(end) = now.checked_add(ttl) {
-                self.cache.put(question.name, answer, end, now);
-            }
+            self.cache.put(question.name, answer, now + ttl, now);
             return;
         };
         self.back.ask(id, &question.name, client, now);

@@ -4,10 +4,11 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mio::{Registry, Token};
 
+use crate::clock::Instant;
 use crate::net::ClientKey;
 use crate::text::errno;
 

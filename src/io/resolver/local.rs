@@ -4,7 +4,8 @@
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+
+use crate::clock::Instant;
 
 use super::Network;
 use super::hosts::Hosts;

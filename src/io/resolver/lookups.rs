@@ -4,10 +4,11 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mio::{Events, Poll, Waker};
 
+use crate::clock::Instant;
 use crate::io::inbox::{Inbox, inbox};
 use crate::io::token::{ConnId, Source, Ticket};
 use crate::net::{LookupFail, LookupFailKind, Name};

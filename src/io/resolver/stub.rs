@@ -4,10 +4,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mio::Registry;
 
+use crate::clock::Instant;
 use crate::io::token::Source;
 use crate::net::ClientKey;
 

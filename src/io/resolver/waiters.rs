@@ -2,8 +2,8 @@
 //! question a waiter waits for is only noted here, never judged, and nobody's wait is ended.
 
 use std::collections::HashMap;
-use std::time::Instant;
 
+use crate::clock::Instant;
 use crate::io::shares::CommonShares;
 use crate::io::token::Ticket;
 use crate::net::ClientKey;

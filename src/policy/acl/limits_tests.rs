@@ -1,7 +1,8 @@
 //! A rule's limits as they are written, and what becomes of what was used of them when an ACL takes another's place.
 
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
+use crate::clock::Instant;
 use crate::policy::quota::{Moment, Permits};
 
 use super::super::tests::{HEAD, bad};

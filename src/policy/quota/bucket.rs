@@ -2,7 +2,8 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+
+use crate::clock::Instant;
 
 const NANOS_PER_SECOND: f64 = 1e9;
 

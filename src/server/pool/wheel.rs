@@ -1,8 +1,9 @@
 //! Entries by the second in which they are to be closed, so that the next one is found at once though each has a time
 //! of its own. What the entries are is not known here, but that none is due later than 127 s from now.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Instant;
 use crate::io::arena::Arena;
 use crate::io::token::IdleId;
 

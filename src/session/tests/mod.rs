@@ -17,8 +17,9 @@ mod tunnel;
 mod upstream;
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
+use crate::clock::Instant;
 use crate::flow::{End, Flows};
 use crate::http::HeadLimits;
 use crate::net::{IoFail, IoFailKind, Side};

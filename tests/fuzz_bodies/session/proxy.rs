@@ -2,8 +2,9 @@
 //! `world`.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use smokescreen::clock::Instant;
 use smokescreen::io::resolver::News;
 use smokescreen::net::{LookupFail, Side};
 use smokescreen::policy::Policy;

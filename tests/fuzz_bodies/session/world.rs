@@ -2,8 +2,9 @@
 //! for many, and asserts what must hold at every step. What happens next is the script's.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
+use smokescreen::clock::Instant;
 use smokescreen::io::budget::Budget;
 use smokescreen::io::dialer::Standing;
 use smokescreen::io::pipe::{Pipes, Worth};

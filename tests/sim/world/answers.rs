@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use smokescreen::clock::Instant;
 use smokescreen::io::dialer::Standing;
 use smokescreen::io::resolver::{Answer, Asked, News};
 use smokescreen::io::token::Ticket;

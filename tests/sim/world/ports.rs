@@ -2,8 +2,8 @@
 //! `watch`.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
 
+use smokescreen::clock::Instant;
 use smokescreen::io::dialer::Standing;
 use smokescreen::io::resolver::Asked;
 use smokescreen::io::token::{ConnId, Ticket};
