@@ -5,7 +5,7 @@
 //!
 //! Run by hand: `cargo bench --bench instructions`. It fails when a figure is more than 3 % above the baseline,
 //! or has none;
-//! `INSTRUCTIONS_WRITE=1` writes the baseline anew, and CHANGELOG says why it changed.
+//! `INSTRUCTIONS_WRITE=1` writes the baseline anew; the commit says why it changed.
 #![allow(
     clippy::panic,
     clippy::expect_used,

@@ -11,7 +11,7 @@ const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 /// A time of the monotonic clock, in nanoseconds since the machine started: 584 years of them, beyond which times are taken
 /// for the last, and before whose first for that. So nothing here panics.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Instant(NonZeroU64);
 
 impl Instant {
@@ -55,13 +55,6 @@ impl Instant {
     pub fn elapsed(self) -> Duration {
         Instant::now().duration_since(self)
     }
-
-    /// So long before; `None` where the clock had not begun.
-    #[must_use]
-    pub fn checked_sub(self, time: Duration) -> Option<Instant> {
-        let nanos = self.0.get().checked_sub(nanos_of(time))?;
-        NonZeroU64::new(nanos).map(Instant)
-    }
 }
 
 fn nanos_of(time: Duration) -> u64 {
@@ -77,12 +70,15 @@ impl Add<Duration> for Instant {
     }
 }
 
+/// For tests, the crate's and those beside it, which make their clock go.
 impl AddAssign<Duration> for Instant {
     fn add_assign(&mut self, time: Duration) {
         *self = *self + time;
     }
 }
 
+/// For tests alone: near the machine's start "long ago" would be that.
+#[cfg(test)]
 impl Sub<Duration> for Instant {
     type Output = Instant;
 
@@ -126,14 +122,13 @@ mod tests {
             (now - later, now.checked_duration_since(later)),
             (Duration::ZERO, None)
         );
-        assert_eq!(later.checked_sub(second), Some(now));
+        assert_eq!(later - second, now);
     }
 
     #[test]
     fn what_is_out_of_range_is_the_last_or_the_first() {
         let now = Instant::now();
         assert_eq!(now + Duration::MAX, Instant::LAST);
-        assert_eq!(now.checked_sub(Duration::MAX), None);
         assert_eq!(now - Duration::MAX, Instant::of(0));
         assert_eq!(size_of::<Option<Instant>>(), 8);
     }

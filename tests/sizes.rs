@@ -13,12 +13,12 @@ use smokescreen::io::wires::WireEntry;
 use smokescreen::server::conn::Conn;
 use smokescreen::server::core::Core;
 use smokescreen::session::Session;
-use smokescreen::session::outcome::{Record, TunnelEnd};
+use smokescreen::session::outcome::{Extras, Record, TunnelEnd};
 use smokescreen::session::progress::Exchange;
 use smokescreen::session::request::Request;
 
 /// Type, size in bytes.
-fn sizes() -> [(&'static str, usize); 8] {
+fn sizes() -> [(&'static str, usize); 9] {
     [
         ("Conn", size_of::<Conn<Core>>()),
         ("Session", size_of::<Session>()),
@@ -26,6 +26,7 @@ fn sizes() -> [(&'static str, usize); 8] {
         ("WireEntry", size_of::<WireEntry>()),
         ("Request", size_of::<Request>()),
         ("Record", size_of::<Record>()),
+        ("Extras", size_of::<Extras>()),
         ("Exchange", size_of::<Exchange>()),
         ("TunnelEnd", size_of::<TunnelEnd>()),
     ]

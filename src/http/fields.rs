@@ -134,12 +134,16 @@ impl<'a> Named<'a> {
 /// challenges), and this proxy's own. Upgrade is here too: who forwards an upgrade writes it himself; and
 /// HTTP2-Settings, which concerns the hop to us also where Connection forgets to name it.
 pub(super) fn stays_here(name: &str) -> bool {
-    // Most names begin otherwise.
-    if let Some(first) = name.as_bytes().first()
-        && !b"tpuckhx".contains(&(first | 0x20))
-    {
-        return false;
-    }
+    begins_as_one_that_stays(name) && is_one_that_stays(name)
+}
+
+/// Most names begin otherwise than all that stay.
+fn begins_as_one_that_stays(name: &str) -> bool {
+    let first = name.as_bytes().first();
+    first.is_some_and(|first| b"tpuckhx".contains(&(first | 0x20)))
+}
+
+fn is_one_that_stays(name: &str) -> bool {
     let is = |other: &str| name.eq_ignore_ascii_case(other);
     match name.len() {
         2 if is("te") => true,
@@ -206,6 +210,8 @@ fn starts(name: &str, prefix: &str) -> bool {
 mod tests {
     use super::*;
 
+    use proptest::prelude::*;
+
     fn header<'a>(name: &'a str, value: &'a str) -> Header<'a> {
         Header {
             name,
@@ -219,6 +225,52 @@ mod tests {
         let fields = Fields::of(&fields);
         assert_eq!(field(fields, "X-a").collect::<Vec<_>>(), [&b"1"[..], b""]);
         assert_eq!(field(fields, "X-").count(), 0);
+    }
+
+    /// Names that are asked for, that stay here, and others, in any case.
+    fn names() -> impl Strategy<Value = String> {
+        let known = proptest::sample::select(vec![
+            "te",
+            "proxy",
+            "upgrade",
+            "connection",
+            "keep-alive",
+            "content-length",
+            "http2-settings",
+            "transfer-encoding",
+            "x-upstream-https-proxy",
+            "proxy-authorization",
+            "x-smokescreen-role",
+            "host",
+            "accept",
+            "expect",
+            "user-agent",
+            "accept-ranges",
+            "x-a",
+            "x-b",
+            "via",
+        ]);
+        let name = prop_oneof![4 => known.prop_map(str::to_owned), 1 => "[!#-'*+.^-`|~0-9A-Za-z-]{1,24}"];
+        (name, any::<u64>()).prop_map(|(name, upper)| {
+            let spelled = |(nth, letter): (usize, char)| match upper >> (nth % 64) & 1 {
+                0 => letter,
+                _ => letter.to_ascii_uppercase(),
+            };
+            name.chars().enumerate().map(spelled).collect()
+        })
+    }
+
+    proptest! {
+        /// What saves looks hides nothing.
+        #[test]
+        fn a_name_is_found_and_stays_as_if_all_were_compared(
+            lines in proptest::collection::vec(names(), 0..6), wanted in names(),
+        ) {
+            let headers: Vec<_> = lines.iter().map(|name| header(name, "v")).collect();
+            let expected = lines.iter().filter(|name| name.eq_ignore_ascii_case(&wanted)).count();
+            prop_assert_eq!(field(Fields::of(&headers), &wanted).count(), expected);
+            prop_assert_eq!(stays_here(&wanted), is_one_that_stays(&wanted));
+        }
     }
 
     #[test]

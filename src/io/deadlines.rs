@@ -14,7 +14,7 @@ use crate::clock::Instant;
 
 /// No deadline, or no entry.
 const NEVER: Instant = Instant::LAST;
-/// The first entry of an owner is due after so long at the latest. Its first deadline, for a head, is followed by that of
+/// An entry of an owner that had none is due after so long at the latest. Its first deadline, for a head, is followed by that of
 /// its dial, which would be earlier and leave a dead entry; behind this one it finds its place without another.
 const FIRST_LOOK: Duration = Duration::from_secs(10);
 /// Below this many entries a rebuild isn't worth it.

@@ -57,6 +57,32 @@ fn refused() -> Record {
     }
 }
 
+/// What lets a request out is written without a look; so it must be as what is looked at is.
+#[test]
+fn reasons_of_ours_are_written_as_those_of_others() {
+    for reason in [
+        "host matched allowed domain in rule",
+        "host matched rule in global allow list",
+        "default rule policy used",
+        "rule has open enforcement policy",
+        "rule has allow and report policy",
+        "Egress ACL is not configured",
+    ] {
+        for format in [Format::Text, Format::Json] {
+            let written = |decision_reason| {
+                let record = Record {
+                    decision_reason,
+                    ..allowed()
+                };
+                let mut out = Vec::new();
+                canonical(&record, format, UNIX_EPOCH, &mut out);
+                out
+            };
+            assert_eq!(written(Cow::Borrowed(reason)), written(Cow::Owned(reason.into())));
+        }
+    }
+}
+
 fn allowed() -> Record {
     Record {
         proxy_type: ProxyType::Connect,
