@@ -107,6 +107,7 @@ fn core(
         resolver: Resolver::of_loop(&shared.resolver, number, poll.registry(), deliver)?,
         verifiers: shared.verifiers.for_loop(tell),
         minter: shared.minters.for_loop(shared.in_force.mitm.clone(), minted),
+        records: Vec::new(),
         stranger_lines: shared.stranger_lines.clone(),
         is_spent: false,
         balancers: config.proxy_protocol_from.clone(),

@@ -37,6 +37,9 @@ use super::world::World;
 /// Within this time another loop closes the idle upstream connections that it is asked to close: some of its turns.
 const IDLE_CLOSED_WITHIN: Duration = Duration::from_millis(50);
 
+/// So many records wait for the end of their turn; then they become lines before.
+const RECORDS_MAX: usize = 64;
+
 /// What all connections of a loop share.
 pub struct Core {
     /// As sessions see it.
@@ -61,6 +64,8 @@ pub struct Core {
     pub minter: Minter,
     /// Turns records into lines.
     pub logger: Logger,
+    /// Records of this turn that are to become lines, in order: see [`Core::write_records`].
+    pub records: Vec<Box<Record>>,
     /// How many of them are about strangers.
     pub stranger_lines: StrangerLines,
     /// A role's bytes may be used up, and its tunnels do not know.
@@ -169,8 +174,18 @@ impl Core {
         idle + self.stores.pipes.close_idle()
     }
 
+    /// Makes lines of the turn's records, one after the other: so what makes them is fetched once for all, and not once for
+    /// each by a processor that meanwhile did something else. To be called before any other line, and at a turn's end.
+    pub fn write_records(&mut self) {
+        for record in self.records.drain(..) {
+            self.logger.record(&record, self.world.wall);
+            self.world.spares.records.put_back(record);
+        }
+    }
+
     /// Says how many lines were left out.
     pub fn log_left_out(&mut self, excess: Option<Excess>) {
+        self.write_records();
         if let Some(Excess { count, addresses }) = excess {
             self.logger.left_out(count, addresses, self.world.wall);
         }
@@ -253,6 +268,7 @@ impl Ports for Core {
             Side::Client => Cut::Request,
             Side::Origin => Cut::Response,
         };
+        self.write_records();
         self.logger.cut(id, what, why, self.world.wall);
     }
 
@@ -273,9 +289,12 @@ impl Ports for Core {
         if let Some(stats) = &self.stats {
             stats.lock().absorb(&record);
         }
-        if may_be_written {
-            self.logger.record(&record, self.world.wall);
+        match may_be_written {
+            true => self.records.push(record),
+            false => self.world.spares.records.put_back(record),
         }
-        self.world.spares.records.put_back(record);
+        if self.records.len() >= RECORDS_MAX {
+            self.write_records();
+        }
     }
 }

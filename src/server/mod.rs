@@ -235,6 +235,7 @@ impl Loop {
         self.core.idle.set(self.core.stores.pool.len());
         self.give_back();
         self.heard.ended = self.end();
+        self.core.write_records();
         self.core.logger.call(self.core.world.now);
         Ok(())
     }
