@@ -68,9 +68,7 @@ pub(super) fn run<W: WireTable>(
     let lead = means.held.lead();
     loop {
         let mut moved = false;
-        // The one direction, then the other. An array to go through costs more than a step that does nothing.
-        let mut from = lead;
-        loop {
+        for from in [lead, lead.other()] {
             while !is_at_rest(from, ends, flows, means.held) && step(from, ends, flows, session, cx, means) {
                 moved = true;
                 if session.is_done() || !cx.actions.is_empty() || means.allowance.is_spent() {
@@ -86,10 +84,6 @@ pub(super) fn run<W: WireTable>(
                 means.held.note_spent(from);
                 return Turn::Spent;
             }
-            if from != lead {
-                break;
-            }
-            from = lead.other();
         }
         if !moved {
             return Turn::Rest;
