@@ -38,12 +38,6 @@ impl Instant {
         Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
     }
 
-    /// The same: a name of std's that says what happens to the later.
-    #[must_use]
-    pub fn saturating_duration_since(self, earlier: Instant) -> Duration {
-        self.duration_since(earlier)
-    }
-
     /// The same; `None` if that is later.
     #[must_use]
     pub fn checked_duration_since(self, earlier: Instant) -> Option<Duration> {

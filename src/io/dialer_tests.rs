@@ -90,7 +90,7 @@ impl Track {
             }
             let wait = match race.deadline() {
                 _ if self.steps => Duration::ZERO,
-                Some(at) => at.saturating_duration_since(Instant::now()),
+                Some(at) => at.duration_since(Instant::now()),
                 None => Duration::from_secs(5),
             };
             self.poll.poll(&mut events, Some(wait)).unwrap();

@@ -35,7 +35,7 @@ impl Told {
     /// It failed just now, for this reason. Is that to be said: does it begin, or is it another reason than the last?
     pub fn is_news(&mut self, reason: &str, now: Instant) -> bool {
         if let Some(said) = &mut self.last {
-            let since = |at: Instant| now.saturating_duration_since(at);
+            let since = |at: Instant| now.duration_since(at);
             let goes_on = said.reason == reason && since(said.failed_at) < self.quiet_min;
             if goes_on {
                 said.failed_at = now;

@@ -107,7 +107,7 @@ impl Exit {
             Phase::Draining(until) => until,
             Phase::Over => now,
         };
-        Some(end.saturating_duration_since(now))
+        Some(end.duration_since(now))
     }
 
     /// When [`Exit::step`] or [`Exit::tell`] has something.

@@ -53,7 +53,7 @@ impl Signs {
     }
 
     fn since_start(&self, now: Instant) -> u64 {
-        let time = now.saturating_duration_since(self.start).as_millis();
+        let time = now.duration_since(self.start).as_millis();
         u64::try_from(time).unwrap_or(ENDED - 1)
     }
 

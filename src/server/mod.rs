@@ -270,7 +270,7 @@ impl Loop {
         ];
         let next = others.into_iter().fold(self.deadlines.next(), earliest)?;
         // From when the turn began: the clock is not read again, so a deadline may be missed by as long as a turn takes.
-        Some(next.saturating_duration_since(self.core.world.now))
+        Some(next.duration_since(self.core.world.now))
     }
 
     /// Events set flags and queue their owners; nothing is done yet.

@@ -70,7 +70,7 @@ impl Loop {
                 continue;
             };
             let deadline = conn.deadline(&self.core.world.settings);
-            let left = deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(now));
+            let left = deadline.map_or(Duration::MAX, |at| at.duration_since(now));
             // The time of one with an origin is the operator's, and may be short from the start.
             match conn.is_securing_origin() || stage.is_worth_going_on(left, others_wait) {
                 true => self.run_one(id),

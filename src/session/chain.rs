@@ -84,7 +84,7 @@ impl Chain {
                 .errand
                 .abandon("the client closed its connection", at),
             Input::Expired if self.own_deadline(at.cx.settings) <= at.cx.now => {
-                let waited = at.cx.now.saturating_duration_since(self.approach.since);
+                let waited = at.cx.now.duration_since(self.approach.since);
                 let limit = at.cx.settings.connect_timeout.unwrap_or(waited);
                 let text = self
                     .approach

@@ -161,7 +161,7 @@ impl Dial {
 
     /// Of several addresses some may have failed otherwise before; the race alone knows which.
     fn out_of_time(&self, at: &At<'_, '_>) -> Refusal {
-        let waited = at.cx.now.saturating_duration_since(self.since);
+        let waited = at.cx.now.duration_since(self.since);
         let limit = at.cx.settings.connect_timeout.unwrap_or(waited);
         let addresses = &self.errand.request.addresses;
         let first = addresses

@@ -86,7 +86,7 @@ impl Handshake {
                 .errand
                 .abandon("the client closed its connection", at),
             Input::Expired if self.own_deadline(at.cx.settings) <= at.cx.now => {
-                let waited = at.cx.now.saturating_duration_since(self.since);
+                let waited = at.cx.now.duration_since(self.since);
                 self.refuse(TlsFault::Timeout, &format!("no answer within {waited:.1?}"), at)
             }
             _ if at.flows.down.end >= End::Reached => {

@@ -85,14 +85,14 @@ impl Lease {
 
     /// Does it show so by then?
     pub fn shows_persistence(&self, now: Instant) -> bool {
-        let stays = || now.saturating_duration_since(self.idle_since) >= PERSISTS_AFTER;
+        let stays = || now.duration_since(self.idle_since) >= PERSISTS_AFTER;
         self.shows_persistence_at_once() || (self.use_before == UseBefore::Answered && stays())
     }
 
     /// May a request use it that can't be sent twice? Where a close is on its way already, such a one would be lost: `keeps`
     /// says that others of its origin [showed](Lease::shows_persistence) that none is.
     pub fn is_fresh(&self, now: Instant, keeps: bool) -> bool {
-        let idle = now.saturating_duration_since(self.since);
+        let idle = now.duration_since(self.since);
         idle < FRESH_TIME
             && idle < self.time() / 2
             && now < self.end()

@@ -172,7 +172,7 @@ impl TunnelEnd {
     /// Of a tunnel that `began` then and ends now, and whose bytes these flows counted.
     pub(super) fn now(flows: &Flows, began: Instant, at: Moment, active_at_termination: bool) -> TunnelEnd {
         let (Flows { up, down }, Moment { now, wall }) = (flows, at);
-        let since = |then: Instant| now.saturating_duration_since(then);
+        let since = |then: Instant| now.duration_since(then);
         let quiet = since(up.touched).min(since(down.touched));
         TunnelEnd {
             bytes_in: down.moved_bytes,

@@ -76,7 +76,7 @@ impl Peek {
             }
             Some(_) => return Seen::Passes(None),
         }
-        let waited = at.cx.now.saturating_duration_since(tunnel_began).as_millis();
+        let waited = at.cx.now.duration_since(tunnel_began).as_millis();
         self.0
             .hello
             .begun_ms

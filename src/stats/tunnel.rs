@@ -36,7 +36,7 @@ impl Tunnel<'_> {
     pub fn write(&self, page: Page, now: Instant, list: &mut List<'_>) {
         let out = list.item();
         let created = self.created();
-        let idle = now.saturating_duration_since(self.touched);
+        let idle = now.duration_since(self.touched);
         match page {
             Page::Connections => self.in_reference_words(created, idle, out),
             _ => self.in_own_words(created, idle, out),

@@ -328,7 +328,7 @@ fn leave_alone(proxy: &mut Proxy) {
             proxy.feed(Input::Terminate);
             return proxy.run();
         };
-        proxy.pass(deadline.saturating_duration_since(proxy.now()));
+        proxy.pass(deadline.duration_since(proxy.now()));
         proxy.run();
         if !proxy.is_over() {
             let next = proxy.deadline();

@@ -91,7 +91,7 @@ impl Lookups {
                 // One family's addresses are enough to go on with.
                 return part.ok_or_else(|| fail(LookupFailKind::TimedOut, name, "i/o timeout"));
             }
-            if let Err(error) = self.turn(until.saturating_duration_since(now)) {
+            if let Err(error) = self.turn(until.duration_since(now)) {
                 return Err(fail(LookupFailKind::Failed, name, &error.to_string()));
             }
         }
@@ -101,7 +101,7 @@ impl Lookups {
     fn turn(&mut self, longest: Duration) -> io::Result<()> {
         let now = Instant::now();
         let due = self.resolver.deadline();
-        let wait = due.map_or(longest, |due| due.saturating_duration_since(now).min(longest));
+        let wait = due.map_or(longest, |due| due.duration_since(now).min(longest));
         match self.poll.poll(&mut self.events, Some(wait)) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => {}

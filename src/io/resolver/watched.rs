@@ -71,7 +71,7 @@ impl<T> Watched<T> {
     pub(super) fn get(&mut self, now: Instant) -> &T {
         let due = self
             .checked
-            .is_none_or(|checked| now.saturating_duration_since(checked) >= CHECK_INTERVAL);
+            .is_none_or(|checked| now.duration_since(checked) >= CHECK_INTERVAL);
         if due {
             self.checked = Some(now);
             match self.refresh(now) {

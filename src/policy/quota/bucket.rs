@@ -93,6 +93,6 @@ impl Bucket {
 
     fn nanos(&self, now: Instant) -> u64 {
         let began = *self.began.get_or_init(|| now);
-        u64::try_from(now.saturating_duration_since(began).as_nanos()).unwrap_or(u64::MAX)
+        u64::try_from(now.duration_since(began).as_nanos()).unwrap_or(u64::MAX)
     }
 }

@@ -42,7 +42,7 @@ impl Wheel {
         end: Instant,
         links: fn(&mut T) -> &mut Links,
     ) -> u8 {
-        let second = end.saturating_duration_since(self.epoch).as_secs() + 1;
+        let second = end.duration_since(self.epoch).as_secs() + 1;
         let last_ahead = u64::from(SLOTS - 1);
         if second > self.hand + last_ahead {
             // No entry may be left behind; one that is due is not this far behind the last.
