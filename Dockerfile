@@ -2,7 +2,7 @@
 
 # Builds the binary. The two cache mounts keep the registry and the compiled dependencies between builds, so that a
 # change of ours compiles only ours; they are in no layer, hence the copy at the end.
-FROM rust:1.93-slim-trixie AS build
+FROM rust:1.95.0-slim-trixie AS build
 WORKDIR /build
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \

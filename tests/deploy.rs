@@ -18,6 +18,8 @@ use smokescreen::config::options::option;
 
 #[path = "deploy/files.rs"]
 mod files;
+#[path = "deploy/profile.rs"]
+mod profile;
 
 /// "The maximum kill_timeout is 300 seconds": <https://fly.io/docs/reference/configuration/>.
 const FLY_KILL_TIMEOUT_MAX_SECONDS: u64 = 300;
