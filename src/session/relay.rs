@@ -101,10 +101,7 @@ impl Relay {
                         write_chunk_size(n, flow.tx.writer());
                         self.owes_crlf = true;
                     }
-                    match self.metered {
-                        true => flow.gate = Gate::Pass(n),
-                        false => flow.pass(n),
-                    }
+                    flow.pass(n, self.metered);
                 }
                 Chunk::Trailers(n) => {
                     self.finish(n, drops, flow, limits)?;

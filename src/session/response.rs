@@ -115,25 +115,39 @@ fn take_head(exchange: &mut Exchange, head_bytes: usize, at: &mut At<'_, '_>) ->
         Ok(Taken::Interim) => next_head(exchange),
         Ok(Taken::Switching) => Some(Next::Upgraded),
         Ok(Taken::Final(body)) => {
-            (exchange.receiving, at.flows.down.gate) = match body {
-                Body::None | Body::Length(0) => (Receiving::Nothing, Gate::Pass(0)),
-                Body::Length(n) => (Receiving::Length, Gate::Pass(n)),
-                Body::Chunked => {
-                    let framed = exchange.request.asked.version == Version::Http11;
-                    let metered = exchange.request.is_metered();
-                    (
-                        Receiving::Chunked(Relay::new(framed).metered(metered)),
-                        Gate::Hold,
-                    )
-                }
-                Body::UntilClose => (Receiving::UntilClose, Gate::Open),
-            };
+            exchange.receive(body, &mut at.flows.down);
             exchange.since = at.cx.now;
             // What is still to leave the origin may take for its next request.
             exchange.origin_persists &= !at.flows.up.has_unsent();
             at.cx.actions.extend(exchange.record.take().map(Action::Log));
             None
         }
+    }
+}
+
+impl Exchange {
+    /// The response's head was read: what follows of it?
+    fn receive(&mut self, body: Body, down: &mut Flow) {
+        let metered = self.request.is_metered();
+        self.receiving = match body {
+            Body::None | Body::Length(0) => {
+                down.gate = Gate::Pass(0);
+                Receiving::Nothing
+            }
+            Body::Length(n) => {
+                down.pass(n, metered);
+                Receiving::Length
+            }
+            Body::Chunked => {
+                down.gate = Gate::Hold;
+                let framed = self.request.asked.version == Version::Http11;
+                Receiving::Chunked(Relay::new(framed).metered(metered))
+            }
+            Body::UntilClose => {
+                down.gate = Gate::Open;
+                Receiving::UntilClose
+            }
+        };
     }
 }
 
