@@ -91,6 +91,7 @@ fn main() {
     }
     let mut remarks = Vec::new();
     let knobs = Knobs::read();
+    peers::build_ours();
     let is_pinned = process::pin(process::GENERATOR);
     if !is_pinned {
         remarks.push("one processor: generator and proxies share it".to_owned());

@@ -98,6 +98,7 @@ fn main() {
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&interrupted)).expect("a signal");
     }
+    peers::build_ours();
     let is_pinned = process::pin(process::GENERATOR);
     let priority = priority::Priority::raise();
     if !is_pinned || !priority.is_raised() {

@@ -1,7 +1,7 @@
 //! Counts the instructions that the program itself (not the kernel) spends on a request and on a tunnel, of one client and
 //! of a crowd, with valgrind's callgrind, and holds them against `benches/instructions.txt`. Unlike times these figures
 //! don't depend on what else the machine does, but for how often the loop turns; they do depend on the compiler, so a new
-//! one may need a new baseline.
+//! one may need a new baseline, and on whether the profile's counts fit (README.md, "The profile").
 //!
 //! Run by hand: `cargo bench --bench instructions`. It fails when a figure is more than 3 % above the baseline,
 //! or has none;

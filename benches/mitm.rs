@@ -206,6 +206,7 @@ fn main() {
         println!("mitm: takes minutes, so it is run by `cargo bench` only");
         return;
     }
+    peers::program();
     process::pin(process::GENERATOR);
     let house = House::new();
     let origin = Origin::start(&house.origins);

@@ -1,6 +1,9 @@
 //! Who is measured, and how each is set up to do the same: end its clients' TLS, speak TLS to an origin that it verifies (Squid
 //! takes one that is known by its address all the same), add a field to each request and log it.
 
+#[path = "../common/program.rs"]
+mod program;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,6 +13,8 @@ use crate::origin::{NAME, hosts};
 use crate::pki::{Ca, Leaf};
 use crate::process::{Process, free_address};
 use crate::usage::Meter;
+
+pub(crate) use self::program::program;
 
 const PASSWORD: &str = "an0ther-Passw0rd";
 /// `bench` with that password.
@@ -99,7 +104,7 @@ fn ours(house: &House) -> Result<Running, String> {
         hosts.join(", "),
         entries.join(", ")
     );
-    let mut command = Command::new(env!("CARGO_BIN_EXE_smokescreen"));
+    let mut command = Command::new(program());
     command
         .env_clear()
         .env("PROXY_PASSWORD", PASSWORD)

@@ -1,5 +1,8 @@
 //! The proxy as a process: started with some arguments, killed at the end. Knows no protocol.
 
+#[path = "../common/program.rs"]
+mod program;
+
 use std::io::{self, BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -8,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_smokescreen");
+use self::program::program;
 
 /// A running proxy; dropping it kills it.
 pub(crate) struct Proxy {
@@ -23,7 +26,7 @@ impl Proxy {
     /// Starts it on a free port of 127.0.0.1 and waits for its start line. All further lines are read, so that it
     /// never waits for us, and forgotten.
     pub(crate) fn start(arguments: &[&str]) -> Proxy {
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(program());
         command.env_clear();
         Proxy::spawn(command, arguments)
     }
@@ -34,7 +37,7 @@ impl Proxy {
         let mut command = Command::new(starter[0]);
         command
             .args(&starter[1..])
-            .arg(PROGRAM)
+            .arg(program())
             .env("PROXY_PASSWORD", "secret");
         Proxy::spawn(command, arguments)
     }

@@ -152,6 +152,11 @@ impl Running {
     }
 }
 
+/// Has ours built, where it is to be: before the generator takes a processor for itself.
+pub(crate) fn build_ours() {
+    drop(ours::all());
+}
+
 /// Ours alone, with further arguments; the first one where `COMPARE_BIN` names several.
 pub(crate) fn ours_with(arguments: &[String]) -> Result<Running, String> {
     ours::start_with(arguments)

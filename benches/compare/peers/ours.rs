@@ -1,16 +1,20 @@
 //! Ours, as it ships: password, the built-in ACL, every line of the log, into a file.
 
+#[path = "../../common/program.rs"]
+mod program;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use self::program::program;
 use super::{PASSWORD, Peer, Running, Sealing, Takes, USER, basic, folder, tls_arguments, write};
 use crate::process::{Process, free_address};
 use crate::work::Way;
 
-/// The binary that was built with this bench; or those that `COMPARE_BIN` names: `path`, or `name=path,name=path`.
+/// The binary as users build it; or those that `COMPARE_BIN` names: `path`, or `name=path,name=path`.
 pub(super) fn all() -> Vec<Peer> {
-    let default = || format!("smokescreen={}", env!("CARGO_BIN_EXE_smokescreen"));
+    let default = || format!("smokescreen={}", program().display());
     let list = std::env::var("COMPARE_BIN").unwrap_or_else(|_| default());
     list.split(',')
         .filter(|entry| !entry.is_empty())
