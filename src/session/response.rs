@@ -115,7 +115,7 @@ fn take_head(exchange: &mut Exchange, head_bytes: usize, at: &mut At<'_, '_>) ->
         Ok(Taken::Interim) => next_head(exchange),
         Ok(Taken::Switching) => Some(Next::Upgraded),
         Ok(Taken::Final(body)) => {
-            exchange.receive(body, &mut at.flows.down);
+            exchange.begin_body(body, &mut at.flows.down);
             exchange.since = at.cx.now;
             // What is still to leave the origin may take for its next request.
             exchange.origin_persists &= !at.flows.up.has_unsent();
@@ -126,8 +126,8 @@ fn take_head(exchange: &mut Exchange, head_bytes: usize, at: &mut At<'_, '_>) ->
 }
 
 impl Exchange {
-    /// The response's head was read: what follows of it?
-    fn receive(&mut self, body: Body, down: &mut Flow) {
+    /// The response's head was read: so its body is to come.
+    fn begin_body(&mut self, body: Body, down: &mut Flow) {
         let metered = self.request.is_metered();
         self.receiving = match body {
             Body::None | Body::Length(0) => {
