@@ -370,5 +370,4 @@ impl Found<'_> {
 #[path = "acl/ports_tests.rs"]
 mod ports_tests;
 #[cfg(test)]
-#[path = "acl_tests.rs"]
 pub(super) mod tests;
