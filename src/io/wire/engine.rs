@@ -376,5 +376,4 @@ impl fmt::Debug for Engine {
 #[path = "engine_client_tests.rs"]
 mod client_tests;
 #[cfg(test)]
-#[path = "engine_tests.rs"]
 mod tests;
