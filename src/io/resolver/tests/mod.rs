@@ -1,9 +1,11 @@
 //! The resolver as the loop drives it: over real sockets and threads, but with a clock that stands still unless a test
 //! moves it. So however slow the machine, nothing times out, is asked again or is forgotten that a test didn't ask for.
 
+mod failing;
 mod front;
 mod hostile;
 mod message;
+mod questions;
 mod reference;
 mod servers;
 mod system;

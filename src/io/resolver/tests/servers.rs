@@ -1,15 +1,19 @@
 //! A DNS server on loopback that does what a test tells it to, and the bytes it does it with.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
-use super::PATIENCE;
+use super::{PATIENCE, addresses};
 
 pub(super) const A: u16 = 1;
 pub(super) const CNAME: u16 = 5;
 pub(super) const AAAA: u16 = 28;
+
+/// What an answer says that is to be believed, and one that is not.
+pub(super) const GOOD: &str = "192.0.2.1";
+pub(super) const BAD: &str = "127.0.0.66";
 
 /// A question as it arrived.
 #[derive(Clone, Debug)]
@@ -232,8 +236,8 @@ impl Build {
     /// With an A or AAAA record.
     pub(super) fn address(self, owner: &str, ttl: u32, address: &str) -> Build {
         match address.parse().unwrap() {
-            std::net::IpAddr::V4(v4) => self.record(owner, A, ttl, &v4.octets()),
-            std::net::IpAddr::V6(v6) => self.record(owner, AAAA, ttl, &v6.octets()),
+            IpAddr::V4(v4) => self.record(owner, A, ttl, &v4.octets()),
+            IpAddr::V6(v6) => self.record(owner, AAAA, ttl, &v6.octets()),
         }
     }
 
@@ -267,4 +271,16 @@ pub(super) fn honest(heard: &Heard, ttl: u32, address: &str) -> Build {
     } else {
         reply
     }
+}
+
+/// What is resolved where [`GOOD`] alone is believed.
+pub(super) fn good() -> Result<Vec<IpAddr>, (String, bool)> {
+    Ok(addresses(&[GOOD]))
+}
+
+/// The record types that were asked for, in order of their numbers.
+pub(super) fn kinds(heard: &[Heard]) -> Vec<u16> {
+    let mut kinds: Vec<u16> = heard.iter().map(|one| one.kind).collect();
+    kinds.sort_unstable();
+    kinds
 }
