@@ -65,10 +65,7 @@ fn a_silent_server_is_passed_over() {
 #[test]
 fn silence_ends_with_a_timeout_that_is_not_kept() {
     let silent = Server::silent();
-    let mut bench = Bench::new(Settings {
-        network: Network::V4,
-        ..settings(&[silent.address])
-    });
+    let mut bench = Bench::for_ipv4(&[silent.address]);
     let start = bench.now();
     assert_eq!(bench.ask(0, "a.test"), Asked::Pending);
     let first = silent.next();
@@ -100,10 +97,7 @@ fn a_late_answer_is_foreign_to_the_next_try() {
         };
         vec![Act::To(heard.from, late), Act::Reply(honest(heard, 9, GOOD).0)]
     });
-    let mut bench = Bench::new(Settings {
-        network: Network::V4,
-        ..settings(&[server.address])
-    });
+    let mut bench = Bench::for_ipv4(&[server.address]);
     assert_eq!(bench.ask(0, "a.test"), Asked::Pending);
     server.next();
     bench.skip_to_deadline();
@@ -113,10 +107,7 @@ fn a_late_answer_is_foreign_to_the_next_try() {
 #[test]
 fn who_joins_late_is_asked_for_again_after_the_first_timeout() {
     let silent = Server::silent();
-    let mut bench = Bench::new(Settings {
-        network: Network::V4,
-        ..settings(&[silent.address])
-    });
+    let mut bench = Bench::for_ipv4(&[silent.address]);
     assert_eq!(bench.ask(1, "a.test"), Asked::Pending);
     bench.skip_to_deadline();
     assert_eq!(bench.ask(2, "a.test"), Asked::Pending);

@@ -23,10 +23,7 @@ fn answers_are_kept_for_their_ttl_but_no_longer_than_configured() {
 #[test]
 fn ten_thousand_requests_for_a_name_cost_one_lookup_per_ttl() {
     let server = Server::start(|heard| honest(heard, 3, "192.0.2.1").act());
-    let mut bench = Bench::new(Settings {
-        network: Network::V4,
-        ..settings(&[server.address])
-    });
+    let mut bench = Bench::for_ipv4(&[server.address]);
     bench.ask_all_the_time("a.test");
     // At 0, 3, 6 and 9 seconds of ten.
     assert_eq!(server.heard().len(), 4);
@@ -188,10 +185,7 @@ fn the_hosts_file_answers_first_and_changes_are_seen() {
 #[test]
 fn the_name_looked_up_is_the_name_that_was_judged() {
     let server = Server::start(|heard| Build::to(&heard.message).rcode(3).act());
-    let mut bench = Bench::new(Settings {
-        network: Network::V4,
-        ..settings(&[server.address])
-    });
+    let mut bench = Bench::for_ipv4(&[server.address]);
     for name in ["db", "www.test", "a.b.c.d.test"] {
         let text = format!("lookup {name}: no such host");
         assert_eq!(bench.resolve(name), Err((text, false)));

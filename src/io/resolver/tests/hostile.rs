@@ -70,10 +70,7 @@ fn a_server_that_changes_the_case_is_understood_in_the_second_round() {
         reply.0[12..12 + heard.name.len() + 1].make_ascii_lowercase();
         reply.act()
     });
-    let mut bench = Bench::new(Settings {
-        network: Network::V4,
-        ..settings(&[server.address])
-    });
+    let mut bench = Bench::for_ipv4(&[server.address]);
     // Long enough that its case is not drawn all lower.
     let name = "a-name-with-many-letters-in-it.test";
     assert_eq!(bench.ask(0, name), Asked::Pending);
@@ -99,10 +96,7 @@ fn a_flood_of_wrong_answers_moves_the_question_to_another_port() {
         victim = Some(heard.from);
         Vec::new()
     });
-    let mut bench = Bench::new(Settings {
-        network: Network::V4,
-        ..settings(&[server.address])
-    });
+    let mut bench = Bench::for_ipv4(&[server.address]);
     assert_eq!(bench.ask(0, "a.test"), Asked::Pending);
     let first = server.next();
     // 257 are too many.
@@ -167,10 +161,7 @@ fn lies_over_tcp_are_failures() {
             }
         });
         let fine = Server::start(|heard| honest(heard, 9, GOOD).act());
-        let mut bench = Bench::new(Settings {
-            network: Network::V4,
-            ..settings(&[liar.address, fine.address])
-        });
+        let mut bench = Bench::for_ipv4(&[liar.address, fine.address]);
         assert_eq!(bench.resolve("a.test"), good());
     }
 }
@@ -192,10 +183,7 @@ fn alias_loops_end_within_and_across_answers() {
             .act()
     });
     for server in [across, within] {
-        let mut bench = Bench::new(Settings {
-            network: Network::V4,
-            ..settings(&[server.address])
-        });
+        let mut bench = Bench::for_ipv4(&[server.address]);
         let text = format!("lookup a.test on {}: CNAME chain too long", server.address);
         assert_eq!(bench.resolve("a.test"), Err((text, false)));
         assert!(server.heard().len() <= 17);
@@ -233,10 +221,7 @@ fn rebinding_every_answer_is_whole_and_none_outlives_its_ttl() {
             _ => reply.address("", 0, "127.0.0.1").act(),
         }
     });
-    let mut bench = Bench::new(Settings {
-        network: Network::V4,
-        ..settings(&[server.address])
-    });
+    let mut bench = Bench::for_ipv4(&[server.address]);
     assert_eq!(bench.resolve("a.test"), good());
     assert_eq!(bench.resolve("a.test"), Ok(addresses(&[GOOD, "127.0.0.1"])));
     assert_eq!(bench.resolve("a.test"), Ok(addresses(&["10.0.0.1"])));
@@ -244,10 +229,7 @@ fn rebinding_every_answer_is_whole_and_none_outlives_its_ttl() {
     let one_in_the_cache = {
         let server =
             Server::start(|heard| honest(heard, 900, if heard.before == 0 { GOOD } else { BAD }).act());
-        let mut bench = Bench::new(Settings {
-            network: Network::V4,
-            ..settings(&[server.address])
-        });
+        let mut bench = Bench::for_ipv4(&[server.address]);
         let first = bench.resolve("a.test");
         (first, bench.resolve("a.test"))
     };

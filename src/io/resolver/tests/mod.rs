@@ -80,6 +80,14 @@ impl Bench {
         )
     }
 
+    /// One that asks these servers, and for IPv4 addresses alone: one question a name.
+    fn for_ipv4(servers: &[SocketAddr]) -> Bench {
+        Bench::new(Settings {
+            network: Network::V4,
+            ..settings(servers)
+        })
+    }
+
     fn with_lookup(settings: Settings, lookup: Lookup) -> Bench {
         Bench::of_loop(&Common::with_lookup(settings, Bells::of_one(), lookup), 0)
     }

@@ -80,10 +80,7 @@ fn a_long_answer_arrives_over_tcp() {
         }
         reply.address("", 9, GOOD).act()
     });
-    let mut bench = Bench::new(Settings {
-        network: Network::V4,
-        ..settings(&[server.address])
-    });
+    let mut bench = Bench::for_ipv4(&[server.address]);
     assert_eq!(bench.resolve("a.test"), good());
 }
 
@@ -99,10 +96,7 @@ fn without_edns_where_it_is_not_known() {
             bare[5] = 0;
             vec![Act::Reply(bare)]
         });
-        let mut bench = Bench::new(Settings {
-            network: Network::V4,
-            ..settings(&[server.address])
-        });
+        let mut bench = Bench::for_ipv4(&[server.address]);
         assert_eq!(bench.resolve("a.test"), good());
         assert!(has_edns(&server.next().message) && !has_edns(&server.next().message));
     }
@@ -152,10 +146,7 @@ fn a_chain_of_sixteen_aliases_is_followed_within_and_across_answers() {
             }
             reply.act()
         });
-        let mut bench = Bench::new(Settings {
-            network: Network::V4,
-            ..settings(&[server.address])
-        });
+        let mut bench = Bench::for_ipv4(&[server.address]);
         let text = format!("lookup n0.test on {}: CNAME chain too long", server.address);
         let expected = if works { good() } else { Err((text, false)) };
         assert_eq!(
@@ -175,10 +166,7 @@ fn a_chain_of_twenty_aliases_is_refused() {
         }
         reply.address("n20.test", 9, BAD).act()
     });
-    let mut bench = Bench::new(Settings {
-        network: Network::V4,
-        ..settings(&[server.address])
-    });
+    let mut bench = Bench::for_ipv4(&[server.address]);
     let text = format!("lookup a.test on {}: CNAME chain too long", server.address);
     assert_eq!(bench.resolve("a.test"), Err((text, false)));
 }
