@@ -2,15 +2,8 @@
 
 use crate::policy::Grounds;
 
-use super::tests::bad as refused;
+use super::tests::{DEFAULT, ENFORCED, IN_ALLOW, IN_DENY, IN_RULE, OPEN, bad as refused};
 use super::*;
-
-const IN_RULE: &str = "host matched allowed domain in rule";
-const IN_ALLOW: &str = "host matched rule in global allow list";
-const IN_DENY: &str = "host matched rule in global deny list";
-const ENFORCED: &str = "rule has enforce policy";
-const OPEN: &str = "rule has open enforcement policy";
-const DEFAULT: &str = "default rule policy used";
 
 const ACL: &str = "version: v1
 services:

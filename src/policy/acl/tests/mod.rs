@@ -59,3 +59,13 @@ fn bad_with(text: &str, disabled: &[Action], words: &[&str]) {
 }
 
 pub(super) const HEAD: &str = "version: v1\nservices:\n";
+
+/// Reasons of decisions, as the log has them.
+pub(super) const IN_RULE: &str = "host matched allowed domain in rule";
+pub(super) const IN_DENY: &str = "host matched rule in global deny list";
+pub(super) const IN_ALLOW: &str = "host matched rule in global allow list";
+pub(super) const ENFORCED: &str = "rule has enforce policy";
+const REPORTED: &str = "rule has allow and report policy";
+pub(super) const OPEN: &str = "rule has open enforcement policy";
+pub(super) const DEFAULT: &str = "default rule policy used";
+const NO_RULE: &str = "no rule matched";

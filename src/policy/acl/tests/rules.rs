@@ -27,14 +27,6 @@ fn expect(acl: &Acl, to: &str, allow: bool, would: bool, reason: &str) {
     );
 }
 
-const IN_RULE: &str = "host matched allowed domain in rule";
-const IN_DENY: &str = "host matched rule in global deny list";
-const IN_ALLOW: &str = "host matched rule in global allow list";
-const ENFORCED: &str = "rule has enforce policy";
-const REPORTED: &str = "rule has allow and report policy";
-const OPEN: &str = "rule has open enforcement policy";
-const DEFAULT: &str = "default rule policy used";
-const NO_RULE: &str = "no rule matched";
 const PROXY: &str = "connect proxy host not allowed in rule";
 
 #[test]
