@@ -322,5 +322,4 @@ fn milliseconds(time: Option<Micros>) -> Value<'static> {
 }
 
 #[cfg(test)]
-#[path = "canonical_tests.rs"]
 mod tests;

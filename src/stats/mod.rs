@@ -192,5 +192,4 @@ impl Stats {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

@@ -1,4 +1,8 @@
-//! Which documents are read and which are refused, with line and column: syntax, keys, anchors, depth, size.
+//! Which documents are read and which are refused, with line and column: syntax, keys, anchors, depth, size. Any text at
+//! all is in `any`.
+
+mod any;
+mod places;
 
 use std::collections::BTreeMap;
 
@@ -327,163 +331,6 @@ fn an_error_stays_one_line_whatever_the_value() {
 }
 
 #[test]
-fn locate_finds_a_value_or_its_nearest_parent() {
-    let text = "name: a\nitems:\n- {key: x}\n- key: y\n  other: z\n";
-    let document = parse(text, LIMITS).unwrap();
-    let at = |path: &[Step<'_>]| {
-        let found = document.locate(path);
-        (found.line, found.column)
-    };
-    let items = Step::Key("items");
-    assert_eq!(at(&[Step::Key("name")]), (1, 7));
-    assert_eq!(at(&[items, Step::Index(0), Step::Key("key")]), (3, 9));
-    assert_eq!(at(&[items, Step::Index(1), Step::Key("other")]), (5, 10));
-    assert_eq!(at(&[items, Step::Index(1), Step::Key("absent")]), (4, 3));
-    assert_eq!(at(&[items, Step::Index(7)]).0, 3);
-    assert_eq!(at(&[Step::Key("absent")]), (1, 1));
-    let empty = parse("", LIMITS).unwrap();
-    assert_eq!(empty.locate(&[Step::Key("absent")]), Position::START);
-}
-
-#[test]
-fn columns_count_characters() {
-    bad("name: a\nfields: {é: ü, port: [x]}\n", 2, 22, &["fields.port"]);
-}
-
-/// What stands in the tree, and where.
-#[test]
-fn a_tree_is_what_was_written() {
-    let document = parse("a: [x, 'y z']\n\"b\": ~\nc:\n  d: \"\\n\"\n", LIMITS).unwrap();
-    let mut shown = Vec::new();
-    let mut waiting: Vec<(String, Node<'_>)> = Vec::new();
-    waiting.extend(
-        document
-            .entries()
-            .map(|(key, value)| (key.text.to_owned(), value)),
-    );
-    while let Some((way, node)) = waiting.pop() {
-        let at = node.at();
-        match node.shape() {
-            Shape::Scalar { text, is_plain } => {
-                let null = if node.is_null() { " null" } else { "" };
-                shown.push(format!(
-                    "{way} {}:{} {text:?} {is_plain}{null}",
-                    at.line, at.column
-                ));
-            }
-            Shape::List(items) => waiting.extend(items.map(|item| (format!("{way}[]"), item))),
-            Shape::Mapping(entries) => {
-                waiting.extend(entries.map(|(key, value)| (format!("{way}.{}", key.text), value)));
-            }
-        }
-    }
-    shown.sort_unstable();
-    assert_eq!(
-        shown,
-        [
-            "a[] 1:5 \"x\" true",
-            "a[] 1:8 \"y z\" false",
-            "b 2:6 \"~\" true null",
-            "c.d 4:6 \"\\n\" false",
-        ]
-    );
-}
-
-#[test]
-fn a_placed_value_knows_its_line() {
-    let fields: BTreeMap<String, Vec<Placed<u8>>> = read("a:\n- 1\n\n- 2\nb: [\n 3]\n").unwrap();
-    let placed: Vec<_> = fields
-        .into_values()
-        .flatten()
-        .map(|placed| (placed.value, placed.at.line, placed.at.column))
-        .collect();
-    assert_eq!(placed, [(1, 2, 3), (2, 4, 3), (3, 6, 2)]);
-    let error = read::<BTreeMap<String, Placed<u8>>>("a: b\n").unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "line 1, column 4: a: invalid type: string \"b\", expected u8"
-    );
-}
-
-/// As the YAML crate understands them; so they were always read here.
-#[test]
-fn plain_words_are_what_yaml_says() {
-    use serde_yaml::Value;
-    for word in [
-        "true",
-        "True",
-        "TRUE",
-        "tRUE",
-        "yes",
-        "on",
-        "off",
-        "n",
-        "null",
-        "Null",
-        "NULL",
-        "nULL",
-        "~",
-        "",
-        "0",
-        "-0",
-        "+1",
-        "-1",
-        "007",
-        "0x1f",
-        "0o17",
-        "0b11",
-        "1_000",
-        "1.5",
-        "1e3",
-        "-.5",
-        ".5",
-        ".inf",
-        "-.Inf",
-        ".nan",
-        ".",
-        "..",
-        "---x",
-        "...x",
-        "1.2.3",
-        "10.0.0.1",
-        "10.0.0.0/8",
-        "::1",
-        "a b",
-        "a",
-        "é",
-        "18446744073709551616",
-        "--1",
-        "+-1",
-        "0x",
-        "1:30",
-    ] {
-        let text = format!("a: {word}\n");
-        let ours: Option<BTreeMap<String, Value>> = read(&text).ok();
-        assert_eq!(ours, serde_yaml::from_str(&text).ok(), "{word}");
-        let quoted: BTreeMap<String, Value> = read(&format!("a: '{word}'\n")).unwrap();
-        assert_eq!(quoted["a"], Value::String(word.to_owned()));
-    }
-}
-
-proptest::proptest! {
-    /// A reload reads a file while the proxy serves: whatever stands in it must end in an answer, not a panic.
-    #[test]
-    fn no_text_ends_in_a_panic(parts in proptest::collection::vec(
-        proptest::sample::select(vec![
-            "name", ": ", ":", "- ", "\n", "\n  ", "\n    ", "{", "}", "[", "]", ",", "'", "\"", "\\", "|", ">",
-            "&a", "*a", "!t", "!<", "%", "%YAML 1.2\n", "---", "...", "#", "?", "? ", "<<", "~", "é", "\u{feff}",
-            "\t", "\r", "\0", "@", "`", "-", "+", "1",
-        ]), 0..24))
-    {
-        let text = parts.concat();
-        if let Ok(document) = parse(&text, LIMITS) {
-            let _ = document.read::<File>();
-            let _ = document.locate(&[Step::Key("name"), Step::Index(1)]);
-        }
-    }
-}
-
-#[test]
 fn a_message_is_short_however_long_a_value_is() {
     let value = "é".repeat(100_000);
     let error = read::<File>(&format!("port: {value}\n")).unwrap_err();
@@ -493,27 +340,4 @@ fn a_message_is_short_however_long_a_value_is() {
         "{error}"
     );
     assert!(error.message.ends_with("éé\", expected u16"), "{error}");
-}
-
-proptest::proptest! {
-    #[test]
-    fn no_characters_end_in_a_panic(text in "[a:{}\\[\\]\"'&*!|>%@#?, \n\t\\\\é-]{0,40}") {
-        let _ = parse(&text, LIMITS);
-    }
-
-    /// Two parsers, one meaning: what both accept, they understand alike.
-    #[test]
-    fn a_document_means_what_the_yaml_crate_reads(parts in proptest::collection::vec(
-        proptest::sample::select(vec![
-            "name", ": ", ":", "- ", "\n", "\n  ", "\n    ", "{", "}", "[", "]", ",", "'", "\"", "\\", "|", ">", "%",
-            "---", "...", "#", " #", "?", "? ", "<<", "~", "é", "|-\n", ">\n", "\\n", "\\x41", "b: ", "c: ", "a b",
-            "\t", "\r", "@", "`", "-", "+", "1", "true", ".5", " ", ", ",
-        ]), 0..24))
-    {
-        let text = format!("a: {}\n", parts.concat());
-        let ours = parse(&text, LIMITS).and_then(|document| document.read::<serde_yaml::Value>());
-        if let (Ok(ours), Ok(theirs)) = (ours, serde_yaml::from_str::<serde_yaml::Value>(&text)) {
-            proptest::prop_assert_eq!(ours, theirs);
-        }
-    }
 }
